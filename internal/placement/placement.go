@@ -1,0 +1,40 @@
+// Package placement says which node holds which experts. It is pure: no clock,
+// no I/O, no goroutines, no imports but the standard library's.
+package placement
+
+// Placement assigns every expert of every layer to the nodes that hold a
+// replica of it. It is immutable once published: a change is a new Placement
+// with a larger Epoch.
+type Placement struct {
+	Epoch   int64  `json:"epoch"`
+	Layers  int    `json:"layers"`
+	Experts int    `json:"experts"` // per layer
+	Nodes   []Node `json:"nodes"`
+}
+
+// Node is one expert node and what it holds.
+type Node struct {
+	// Name is the node's stable identity (its pod's name).
+	Name string `json:"name"`
+	// Address is host:port of its gRPC server, a stable DNS name in a cluster.
+	Address string `json:"address"`
+	// Experts[l] lists the experts of layer l, ascending, no repeats.
+	Experts [][]int `json:"experts"`
+}
+
+// Document is what the operator publishes (a mounted file, and pushed over
+// gRPC): the whole desired state of the data plane, level-triggered, so that a
+// pod that reads only the newest one needs no history. The highest Revision wins.
+//
+// Make before break (invariant 3): nodes hold the union of Serving and Target;
+// a router switches to Target, at a step boundary, once an owner of every
+// expert in Target is ready; when all routers have switched the operator
+// publishes Serving = Target and nodes drop the rest.
+type Document struct {
+	Revision int64 `json:"revision"`
+	// Model is the checkpoint fingerprint the placement was made for; a pod whose
+	// checkpoint differs must not join. Empty accepts any.
+	Model   string     `json:"model,omitempty"`
+	Serving *Placement `json:"serving,omitempty"`
+	Target  *Placement `json:"target,omitempty"`
+}
