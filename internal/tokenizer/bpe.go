@@ -1,0 +1,85 @@
+package tokenizer
+
+import (
+	"math"
+	"slices"
+)
+
+// bpe merges the bytes of a word into tokens: again and again the adjacent
+// pair that the merge list names first, leftmost on a tie (Sennrich et al.
+// 2016, as in the reference library).
+type bpe struct {
+	byteIDs     [256]int32 // the token of one byte, or absent
+	merges      map[pair]merge
+	unk         int32            // for bytes without a token; absent: they are dropped
+	fuseUnk     bool             // one unk for a run of such bytes
+	whole       map[string]int32 // ignore_merges: word bytes -> token; nil if off
+	longestWord int              // longest key of whole
+}
+
+const absent int32 = -1
+
+type pair struct{ left, right int32 }
+
+type merge struct {
+	rank int32 // place in the merge list, lower merges first
+	id   int32 // the token it makes
+}
+
+// scanLimit is the longest word merged by scanning (quadratic, but without a
+// queue). Longer words use the heap, so a megabyte of one letter stays
+// n log n. Measured: they cross at about 40 symbols.
+const scanLimit = 40
+
+// word returns the tokens of one word. Both ways give the same ids.
+func (m *bpe) word(w string) []int32 {
+	if id, ok := m.wholeWord(w); ok {
+		return []int32{id}
+	}
+	ids := m.symbols(w)
+	if len(ids) <= scanLimit {
+		return m.mergeScan(ids)
+	}
+	return m.mergeHeap(ids)
+}
+
+func (m *bpe) wholeWord(w string) (int32, bool) {
+	if m.whole == nil || len(w) > m.longestWord {
+		return 0, false
+	}
+	id, ok := m.whole[w]
+	return id, ok
+}
+
+// symbols are the one-byte tokens to start from.
+func (m *bpe) symbols(w string) []int32 {
+	ids := make([]int32, 0, len(w))
+	unknown := false // the byte before was unknown
+	for i := 0; i < len(w); i++ {
+		id := m.byteIDs[w[i]]
+		if id != absent {
+			ids = append(ids, id)
+		} else if m.unk != absent && !(unknown && m.fuseUnk) {
+			ids = append(ids, m.unk)
+		}
+		unknown = id == absent
+	}
+	return ids
+}
+
+func (m *bpe) mergeScan(ids []int32) []int32 {
+	for len(ids) > 1 {
+		best, at := merge{rank: math.MaxInt32}, -1
+		for i := 0; i+1 < len(ids); i++ {
+			if g, ok := m.merges[pair{ids[i], ids[i+1]}]; ok && g.rank < best.rank {
+				best, at = g, i
+			}
+		}
+		if at < 0 {
+			break
+		}
+		ids[at] = best.id
+		ids = slices.Delete(ids, at+1, at+2)
+	}
+	return ids
+}
