@@ -1,0 +1,53 @@
+package wire
+
+import "math/bits"
+
+// Bitmap is a set of (layer, expert) pairs.
+type Bitmap struct {
+	Layers, Experts int
+	stride          int // bytes of a layer
+	bits            []byte
+}
+
+// NewBitmap makes an empty set.
+func NewBitmap(layers, experts int) Bitmap {
+	stride := (experts + 7) / 8
+	return Bitmap{Layers: layers, Experts: experts, stride: stride, bits: make([]byte, layers*stride)}
+}
+
+// Has reports whether the pair is in the set; a pair out of range is not.
+func (b *Bitmap) Has(layer, expert int) bool {
+	if layer < 0 || layer >= b.Layers || expert < 0 || expert >= b.Experts {
+		return false
+	}
+	return b.bits[layer*b.stride+expert/8]&(1<<(expert%8)) != 0
+}
+
+// Set adds a pair, which must be in range.
+func (b *Bitmap) Set(layer, expert int) { b.bits[layer*b.stride+expert/8] |= 1 << (expert % 8) }
+
+// Clear removes a pair, which must be in range.
+func (b *Bitmap) Clear(layer, expert int) { b.bits[layer*b.stride+expert/8] &^= 1 << (expert % 8) }
+
+// Count is the number of pairs in the set.
+func (b *Bitmap) Count() int {
+	n := 0
+	for _, x := range b.bits {
+		n += bits.OnesCount8(x)
+	}
+	return n
+}
+
+// tidy reports that no bit past a layer's last expert is set.
+func (b *Bitmap) tidy() bool {
+	if b.Experts%8 == 0 {
+		return true
+	}
+	mask := byte(0xff) << (b.Experts % 8)
+	for l := range b.Layers {
+		if b.bits[(l+1)*b.stride-1]&mask != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,29 @@
+package wire
+
+// Bounds of a frame (invariant 8). A peer that exceeds one is refused.
+const (
+	// MaxRows of a request: the model's whole context in one prefill chunk.
+	MaxRows = 4096
+	// MaxPairs of a request: eight experts for each of MaxRows.
+	MaxPairs = 8 * MaxRows
+	// MaxHidden is eight times OLMoE's row; it bounds sizes before they are multiplied.
+	MaxHidden = 16384
+	// MaxLayers and MaxExperts bound the bitmaps of Hello to 32 KiB.
+	MaxLayers  = 256
+	MaxExperts = 1024
+	// MaxFrameBytes bounds what one frame makes the receiver hold: 8191 answered
+	// pairs at hidden 2048. Routers split larger calls.
+	MaxFrameBytes = 64 << 20
+	// MaxText bounds names, fingerprints (one length byte) and error messages.
+	MaxText = 255
+)
+
+// PairsPerFrame is how many rows of so many elements fit a response.
+func PairsPerFrame(hidden int) int {
+	return min(MaxPairs, (MaxFrameBytes-HeaderSize-timingSize)/(4*hidden))
+}
+
+// RowsPerFrame is how many rows fit a request with at most so many pairs.
+func RowsPerFrame(hidden, pairs int) int {
+	return min(MaxRows, (MaxFrameBytes-HeaderSize-2*(MaxRows+pairs+1))/(4*hidden))
+}

@@ -1,0 +1,40 @@
+package wire
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+const timingSize = 16
+
+func responseSize(pairs, hidden int) int { return timingSize + 4*pairs*hidden }
+
+// Timing tells where a request's time went on the node.
+type Timing struct {
+	Queued  time.Duration // waiting for the computation before it
+	Compute time.Duration // of the batch that it was part of
+}
+
+// NewResponse builds the answer to a request, its rows unset: the caller fills
+// Rows, then calls Seal.
+func NewResponse(request *Header, t Timing) Out {
+	h := *request
+	h.Type = Response
+	o := newOut(&h, responseSize(h.Pairs, h.Hidden))
+	binary.LittleEndian.PutUint64(o.payload(), uint64(t.Queued))
+	binary.LittleEndian.PutUint64(o.payload()[8:], uint64(t.Compute))
+	return o
+}
+
+// Rows views a response's [Pairs, Hidden] output.
+func (o Out) Rows() []float32 { return bytesFloat(o.payload()[timingSize:]) }
+
+// Timing reads the start of a response. Rows follow (Floats).
+func (in *In) Timing() Timing {
+	var b [timingSize]byte
+	in.read(b[:])
+	return Timing{
+		Queued:  time.Duration(binary.LittleEndian.Uint64(b[:])),
+		Compute: time.Duration(binary.LittleEndian.Uint64(b[8:])),
+	}
+}

@@ -1,0 +1,57 @@
+package wire
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+)
+
+// Server is what an expert node implements.
+type Server interface {
+	// Dispatch serves one stream until the router half-closes it or an error ends it.
+	Dispatch(s grpc.ServerStream) error
+}
+
+const dispatchMethod = "/olmoe.dispatch.v1.ExpertNode/Dispatch"
+
+var serviceDesc = grpc.ServiceDesc{
+	ServiceName: "olmoe.dispatch.v1.ExpertNode",
+	HandlerType: (*Server)(nil),
+	Streams: []grpc.StreamDesc{{
+		StreamName:    "Dispatch",
+		Handler:       func(srv any, s grpc.ServerStream) error { return srv.(Server).Dispatch(s) },
+		ServerStreams: true,
+		ClientStreams: true,
+	}},
+	Metadata: "internal/wire/doc.go",
+}
+
+// Register adds the service to a gRPC server.
+func Register(s grpc.ServiceRegistrar, srv Server) { s.RegisterService(&serviceDesc, srv) }
+
+// Open starts a stream; it waits for the connection, as long as ctx allows.
+func Open(ctx context.Context, cc grpc.ClientConnInterface) (grpc.ClientStream, error) {
+	return cc.NewStream(ctx, &serviceDesc.Streams[0], dispatchMethod,
+		grpc.CallContentSubtype(CodecName), grpc.WaitForReady(true))
+}
+
+// Receive reads and checks the next frame of a stream into in.
+func Receive(s grpc.Stream, in *In) error {
+	if err := s.RecvMsg(in); err != nil {
+		return err
+	}
+	if err := in.Parse(); err != nil {
+		return &FrameError{err}
+	}
+	return nil
+}
+
+// FrameError is a frame that arrived damaged or malformed; its stream cannot be
+// trusted any more.
+type FrameError struct{ Err error }
+
+// Error implements error.
+func (e *FrameError) Error() string { return "bad frame: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *FrameError) Unwrap() error { return e.Err }
