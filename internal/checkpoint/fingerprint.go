@@ -1,0 +1,53 @@
+package checkpoint
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"path/filepath"
+)
+
+// sampleBytes is read from the middle of every tensor: enough that two training
+// states of one model differ in some of it, and 0.1 % of the file's pages.
+const sampleBytes = 64
+
+// fingerprintBytes of a SHA-256 are kept: it tells checkpoints apart, it does
+// not protect against forgery.
+const fingerprintBytes = 8
+
+// Fingerprint is 16 hex digits over the config, the files' names and sizes,
+// every tensor's name, type, shape and offsets, and 64 bytes from the middle of
+// each. Pods with different fingerprints must not work together. A difference
+// outside the sampled bytes goes unseen (docs/adr/0012).
+func (c *Checkpoint) Fingerprint() string { return c.fingerprint }
+
+// computeFingerprint hashes the shards in the order of their names.
+func (c *Checkpoint) computeFingerprint() (string, error) {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%+v\n", *c.config)
+	for _, s := range c.shards {
+		_, _ = fmt.Fprintf(h, "%s %d\n", filepath.Base(s.path), s.base.Size)
+		if err := s.hashContent(h); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:fingerprintBytes]), nil
+}
+
+// hashContent feeds the header's meaning and the samples to h. It reads with
+// pread: going through the mapping would make the pages count as ours.
+func (s *shard) hashContent(h hash.Hash) error {
+	buf := make([]byte, sampleBytes)
+	for _, e := range s.entries {
+		_, _ = fmt.Fprintf(h, "%q %s %v %d %d\n", e.name, e.dtype, e.shape, e.begin, e.end)
+		n := min(int64(sampleBytes), e.end-e.begin)
+		at := e.begin + (e.end-e.begin-n)/2
+		if _, err := s.file.ReadAt(buf[:n], at); err != nil && err != io.EOF {
+			return &Error{Kind: ErrInvalid, Path: s.path, Where: "tensor " + e.name, Problem: "cannot be read", Cause: err}
+		}
+		_, _ = h.Write(buf[:n])
+	}
+	return nil
+}

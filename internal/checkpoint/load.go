@@ -1,0 +1,108 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// loadChunk is the unit of reading: large enough to keep a disk busy, small
+// enough that a cancelled load ends at once. A multiple of every page size and
+// element size.
+const loadChunk = 8 << 20
+
+// Load reads the tensors' bytes into memory, and nothing else, and refuses NaN
+// and infinite weights, naming tensor and element. Loading what is loaded only
+// costs the scan. Errors satisfy errors.Is with ErrInvalid, ErrChanged (the
+// file was truncated) or the context's error.
+func (c *Checkpoint) Load(ctx context.Context, ts ...tensor.Tensor) error {
+	var chunks []chunk
+	for _, t := range ts {
+		p, ok := c.tensors[t.Name]
+		if !ok {
+			return tensorError(c.dir, t.Name, "is not part of the model")
+		}
+		markLoaded(pages(p.shard.data, p.begin, p.begin+len(p.Data)))
+		for at := 0; at < len(p.Data); at += loadChunk {
+			chunks = append(chunks, chunk{p, at, min(at+loadChunk, len(p.Data))})
+		}
+	}
+	return c.loadAll(ctx, chunks)
+}
+
+// Release gives back the memory of tensors that are no longer needed. Their
+// views stay valid: touching them reads the file again.
+func (c *Checkpoint) Release(ts ...tensor.Tensor) {
+	for _, t := range ts {
+		if p, ok := c.tensors[t.Name]; ok {
+			end := p.begin + len(p.Data)
+			drop(pages(p.shard.data, p.begin, end))
+			markUnused(innerPages(p.shard.data, p.begin, end))
+		}
+	}
+}
+
+// chunk is the bytes [from, to) of a tensor's data.
+type chunk struct {
+	placed
+	from, to int
+}
+
+// loadAll loads the chunks on all cores and returns the error of the first one,
+// in the order given, that has any.
+func (c *Checkpoint) loadAll(ctx context.Context, chunks []chunk) error {
+	errs := make([]error, len(chunks))
+	var next atomic.Int64
+	var failed atomic.Bool
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(chunks)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(chunks)) && !failed.Load(); i = next.Add(1) - 1 {
+				if errs[i] = c.loadOne(ctx, chunks[i]); errs[i] != nil {
+					failed.Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadOne reads one chunk and scans it.
+func (c *Checkpoint) loadOne(ctx context.Context, k chunk) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := populate(pages(k.shard.data, k.begin+k.from, k.begin+k.to)); err != nil {
+		return &Error{Kind: ErrChanged, Path: k.shard.path, Where: "tensor " + k.Name, Problem: "cannot be read any more; the file was truncated, or its disk failed", Cause: err}
+	}
+	bad := -1
+	if err := c.Guard(func() { bad = firstNonFinite(k.DType, k.Data[k.from:k.to]) }); err != nil {
+		return err
+	}
+	if bad < 0 {
+		return nil
+	}
+	element := k.from/k.DType.Size() + bad
+	return tensorError(k.shard.path, k.Name, fmt.Sprintf("element %v is %v; weights must be finite",
+		position(k.Shape, element), widen(k.DType, k.Data, element)))
+}
+
+// position is the index of an element in each dimension.
+func position(shape []int, element int) []int {
+	at := make([]int, len(shape))
+	for i := len(shape) - 1; i >= 0; i-- {
+		at[i] = element % shape[i]
+		element /= shape[i]
+	}
+	return at
+}
