@@ -1,0 +1,105 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// Expert is one feed-forward expert of one layer:
+// down( silu(gate h) * (up h) ), with gate and up [I,H] and down [H,I].
+type Expert struct{ Gate, Up, Down kernels.Weight }
+
+// OpenExpert returns views of an expert's weights and the tensors behind them,
+// for the caller to Load before use and Release after.
+func OpenExpert(ck *checkpoint.Checkpoint, layer, index int) (*Expert, []tensor.Tensor, error) {
+	var e Expert
+	var ts []tensor.Tensor
+	for _, p := range []struct {
+		name string
+		to   *kernels.Weight
+	}{{"gate", &e.Gate}, {"up", &e.Up}, {"down", &e.Down}} {
+		t, err := ck.Tensor(fmt.Sprintf("model.layers.%d.mlp.experts.%d.%s_proj.weight", layer, index, p.name))
+		if err != nil {
+			return nil, nil, err
+		}
+		if *p.to, err = kernels.NewWeight(t); err != nil {
+			return nil, nil, err
+		}
+		ts = append(ts, t)
+	}
+	return &e, ts, nil
+}
+
+// ExpertGroup is the rows that one expert computes in one call:
+// X and Out are [Rows, H]; Out is overwritten.
+type ExpertGroup struct {
+	Expert *Expert
+	X, Out []float32
+	Rows   int
+}
+
+// ExpertRunner computes groups of rows. It owns scratch memory, so one runner
+// serves one caller at a time.
+type ExpertRunner struct {
+	hidden, inner int
+	pool          *kernels.Pool
+	gate, up      []float32 // [sum of rows, I]
+	jobs          []kernels.Job
+	groups        []ExpertGroup
+	starts        []int // starts[g] is group g's first row in gate and up
+}
+
+// NewExpertRunner makes a runner for the checkpoint's sizes.
+func NewExpertRunner(cfg *checkpoint.Config, pool *kernels.Pool) *ExpertRunner {
+	return &ExpertRunner{hidden: cfg.HiddenSize, inner: cfg.IntermediateSize, pool: pool}
+}
+
+// Run computes every group. Two rounds over the pool (gate and up, then down)
+// keep all cores busy even when each expert has a single row.
+func (r *ExpertRunner) Run(groups []ExpertGroup) {
+	r.plan(groups)
+	r.jobs = r.jobs[:0]
+	for g, grp := range groups {
+		in := r.starts[g] * r.inner
+		r.jobs = append(r.jobs,
+			r.job(r.gate[in:], r.inner, grp.X, r.hidden, grp.Rows, grp.Expert.Gate),
+			r.job(r.up[in:], r.inner, grp.X, r.hidden, grp.Rows, grp.Expert.Up))
+	}
+	kernels.MatMulMany(r.pool, r.jobs)
+
+	r.pool.Run(len(groups), r.activate)
+
+	r.jobs = r.jobs[:0]
+	for g, grp := range groups {
+		in := r.starts[g] * r.inner
+		r.jobs = append(r.jobs, r.job(grp.Out, r.hidden, r.gate[in:], r.inner, grp.Rows, grp.Expert.Down))
+	}
+	kernels.MatMulMany(r.pool, r.jobs)
+	r.groups = nil
+}
+
+func (r *ExpertRunner) plan(groups []ExpertGroup) {
+	r.groups, r.starts = groups, r.starts[:0]
+	rows := 0
+	for _, g := range groups {
+		r.starts = append(r.starts, rows)
+		rows += g.Rows
+	}
+	if need := rows * r.inner; len(r.gate) < need {
+		r.gate, r.up = make([]float32, need), make([]float32, need)
+	}
+}
+
+// activate turns gate into silu(gate)*up for one group, in place.
+func (r *ExpertRunner) activate(g int) {
+	from := r.starts[g] * r.inner
+	to := from + r.groups[g].Rows*r.inner
+	kernels.SiLUMul(r.gate[from:to], r.gate[from:to], r.up[from:to])
+}
+
+func (r *ExpertRunner) job(dst []float32, dstStride int, x []float32, xStride, rows int, w kernels.Weight) kernels.Job {
+	return kernels.Job{Dst: dst, DstStride: dstStride, X: x, XStride: xStride, Rows: rows, W: w}
+}

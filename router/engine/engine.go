@@ -1,0 +1,255 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+)
+
+// Limits bound the engine (invariant 8).
+type Limits struct {
+	// MaxSequences run at once; each takes a row of every decode step.
+	MaxSequences int
+	// MaxQueue requests wait for a place; one more is refused with ErrQueueFull.
+	MaxQueue int
+	// MaxRows is the token budget of a step: decode rows first, prefill chunks with
+	// what is left. Larger steps use the machine better and make every stream wait
+	// longer for its next token.
+	MaxRows int
+	// KVBytes bounds the KV cache.
+	KVBytes int64
+}
+
+// Options make an Engine.
+type Options struct {
+	Limits
+	Runner     *model.Runner
+	NewSampler func(Sampling, []int32) Sampler
+	// Logprobs returns the log-probability of token and the n largest.
+	Logprobs func(logits []float32, token int32, n int) (TokenLogprob, []TokenLogprob)
+	// Guard runs a step and turns a fault in mapped weights into an error.
+	Guard   func(func()) error
+	Fatal   func(error) // called once, when serving on would be wrong
+	Log     logr.Logger
+	Metrics *Metrics
+}
+
+// Engine runs sequences in steps: one loop owns all state, requests come in by a
+// channel, events leave by an outbox a request.
+type Engine struct {
+	Options
+	pages   *model.Pages
+	context int // longest sequence
+	vocab   int
+	eos     []int32
+
+	mu       sync.Mutex // guards queue, draining, broken
+	queue    []*sequence
+	draining bool
+	broken   error
+	wake     chan struct{}
+
+	running    []*sequence // the loop's own
+	rows       []model.Row
+	owners     []rowOwner
+	hidden     []float32    // [rows that need logits, H]
+	logits     []float32    // [logitRows, V]
+	live       atomic.Int64 // clients of running sequences that have not hung up
+	cancelStep atomic.Pointer[context.CancelFunc]
+	active     atomic.Int64 // queued or running, for Idle
+	done       chan struct{}
+}
+
+// New makes an engine; Run starts it.
+func New(o Options) *Engine {
+	c := o.Runner.Config()
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	return &Engine{
+		Options: o, context: c.MaxPositionEmbeddings, vocab: c.VocabSize, eos: c.EOSTokenIDs,
+		pages:  model.NewPages(o.Runner.Trunk, o.KVBytes),
+		wake:   make(chan struct{}, 1),
+		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
+		done: make(chan struct{}),
+	}
+}
+
+// Submit implements Generator.
+func (e *Engine) Submit(ctx context.Context, r *Request) (<-chan Event, error) {
+	return e.SubmitTraced(ctx, r, nil)
+}
+
+// SubmitTraced also shows the sequence's intermediate values to tr.
+func (e *Engine) SubmitTraced(ctx context.Context, r *Request, tr Tracer) (<-chan Event, error) {
+	if err := e.check(r); err != nil {
+		return nil, err
+	}
+	s := e.newSequence(ctx, r, tr)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.broken != nil:
+		return nil, fmt.Errorf("%w: %v", ErrNotReady, e.broken)
+	case e.draining:
+		return nil, ErrDraining
+	case len(e.queue) >= e.MaxQueue:
+		e.Metrics.refused.Inc()
+		return nil, ErrQueueFull
+	}
+	e.queue = append(e.queue, s)
+	e.active.Add(1)
+	e.notify()
+	ch := make(chan Event)
+	go s.out.deliver(ctx, ch)
+	return ch, nil
+}
+
+// check refuses what no step could compute.
+func (e *Engine) check(r *Request) error {
+	switch {
+	case len(r.Prompt) == 0:
+		return fmt.Errorf("%w: the prompt is empty", ErrTokenRange)
+	case len(r.Prompt) > e.context || (len(r.Prompt) == e.context && r.MaxTokens > 0):
+		return fmt.Errorf("%w: %d prompt tokens, the context holds %d", ErrContextFull, len(r.Prompt), e.context)
+	case model.PagesFor(len(r.Prompt)) > e.pages.Total():
+		return fmt.Errorf("%w: %d prompt tokens, the cache holds %d", ErrOutOfPages, len(r.Prompt), e.pages.Total()*model.PageTokens)
+	}
+	for i, id := range r.Prompt {
+		if id < 0 || int(id) >= e.vocab {
+			return fmt.Errorf("%w: prompt token %d is %d, the vocabulary has %d", ErrTokenRange, i, id, e.vocab)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) newSequence(ctx context.Context, r *Request, tr Tracer) *sequence {
+	s := &sequence{ctx: ctx, req: r, out: newOutbox(), stop: map[int32]bool{}, trace: tr}
+	s.tokens = append(s.tokens, r.Prompt...)
+	s.sampler = e.NewSampler(r.Sampling, r.Prompt)
+	for _, id := range r.StopTokenIDs {
+		s.stop[id] = true
+	}
+	if !r.IgnoreEOS {
+		for _, id := range e.eos {
+			s.stop[id] = true
+		}
+	}
+	if r.MinTokens > 0 {
+		for id := range s.stop {
+			s.ban = append(s.ban, id)
+		}
+	}
+	return s
+}
+
+func (e *Engine) notify() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Drain refuses new requests from now on; those queued and running go on.
+func (e *Engine) Drain() {
+	e.mu.Lock()
+	e.draining = true
+	e.mu.Unlock()
+}
+
+// Active is the number of requests queued or running.
+func (e *Engine) Active() int { return int(e.active.Load()) }
+
+// Run is the engine's loop; it returns when ctx ends, after failing what is left.
+func (e *Engine) Run(ctx context.Context) {
+	defer close(e.done)
+	for {
+		e.admit()
+		if len(e.running) == 0 {
+			select {
+			case <-e.wake:
+				continue
+			case <-ctx.Done():
+				e.abandon(ErrDraining)
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			e.abandon(ErrDraining)
+			return
+		}
+		e.step(ctx)
+	}
+}
+
+// admit drops what its client has given up and moves requests from the queue to
+// the running set, first come first served.
+func (e *Engine) admit() {
+	e.running = e.sweep(e.running)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.queue = e.sweep(e.queue)
+	for len(e.queue) > 0 && len(e.running) < e.MaxSequences && e.fits(e.queue[0]) {
+		e.enter(e.queue[0])
+		e.running = append(e.running, e.queue[0])
+		e.queue = e.queue[1:]
+	}
+	e.Metrics.queued.Set(float64(len(e.queue)))
+	e.Metrics.running.Set(float64(len(e.running)))
+}
+
+// fits says whether the cache has pages for what the sequence holds so far, so that
+// a preempted one does not come back only to be preempted again.
+func (e *Engine) fits(s *sequence) bool {
+	return len(e.running) == 0 || model.PagesFor(len(s.tokens)) <= e.pages.Total()-e.pages.InUse()
+}
+
+// sweep releases sequences whose client has hung up.
+func (e *Engine) sweep(list []*sequence) []*sequence {
+	keep := list[:0]
+	for _, s := range list {
+		if s.ctx.Err() != nil {
+			e.Metrics.cancelled.Inc()
+			e.release(s)
+			continue
+		}
+		keep = append(keep, s)
+	}
+	clear(list[len(keep):])
+	return keep
+}
+
+// release ends a sequence and frees what it holds.
+func (e *Engine) release(s *sequence) {
+	e.leave(s)
+	e.pages.Put(s.kv.Pages...)
+	s.kv.Pages = nil
+	s.out.close()
+	e.active.Add(-1)
+}
+
+// fail ends a sequence with an error.
+func (e *Engine) fail(s *sequence, err error) {
+	s.out.put(Event{Err: err})
+	e.Metrics.failed.Inc()
+	e.release(s)
+}
+
+// abandon fails everything, queued and running.
+func (e *Engine) abandon(err error) {
+	e.mu.Lock()
+	all := append(e.running, e.queue...)
+	e.running, e.queue, e.draining = nil, nil, true
+	e.mu.Unlock()
+	for _, s := range all {
+		e.fail(s, err)
+	}
+}
+
+// Context is the length of the longest sequence, prompt and generated.
+func (e *Engine) Context() int { return e.context }

@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+)
+
+// Metrics of the engine, all named olmoe_engine_*.
+type Metrics struct {
+	queued, running, pagesUsed, pagesTotal prometheus.Gauge
+	refused, cancelled, failed, preempted  prometheus.Counter
+	finished, generated, rows              prometheus.Counter
+	stepSeconds                            prometheus.Histogram
+}
+
+// NewMetrics registers the engine's metrics; a nil registerer leaves them unregistered.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	gauge := func(name, help string) prometheus.Gauge {
+		return register(reg, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "olmoe", Subsystem: "engine", Name: name, Help: help}))
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return register(reg, prometheus.NewCounter(prometheus.CounterOpts{Namespace: "olmoe", Subsystem: "engine", Name: name, Help: help}))
+	}
+	return &Metrics{
+		queued:     gauge("queued_sequences", "Sequences that wait for a place in the batch."),
+		running:    gauge("running_sequences", "Sequences in the batch."),
+		pagesUsed:  gauge("kv_pages_used", "KV cache pages in use."),
+		pagesTotal: gauge("kv_pages", "KV cache pages there may be."),
+		refused:    counter("refused_total", "Requests refused because the queue was full."),
+		cancelled:  counter("cancelled_total", "Sequences whose client hung up."),
+		failed:     counter("failed_total", "Sequences that ended with an error."),
+		preempted:  counter("preempted_total", "Times a sequence lost its KV pages to an older one."),
+		finished:   counter("finished_total", "Sequences that ended."),
+		generated:  counter("generated_tokens_total", "Tokens drawn for sequences that ended."),
+		rows:       counter("rows_total", "Token rows computed, prefill and decode."),
+		stepSeconds: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "olmoe", Subsystem: "engine", Name: "step_seconds", Help: "Time of one step of the model.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)})),
+	}
+}
+
+func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
+	if reg != nil {
+		reg.MustRegister(c)
+	}
+	return c
+}
+
+func (m *Metrics) step(d time.Duration, rows int, pages *model.Pages) {
+	m.stepSeconds.Observe(d.Seconds())
+	m.rows.Add(float64(rows))
+	m.pagesUsed.Set(float64(pages.InUse()))
+	m.pagesTotal.Set(float64(pages.Total()))
+}

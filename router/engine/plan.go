@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+)
+
+// rowOwner says whose row of the step it is.
+type rowOwner struct {
+	seq *sequence
+	pos int
+}
+
+// plan fills rows and owners with the next step's work: one row for every
+// decoding sequence, then prefill chunks in order of arrival while the token
+// budget lasts. What a step contains never changes an answer (invariant 1), so
+// this order is about latency alone.
+func (e *Engine) plan() {
+	for {
+		e.rows, e.owners = e.rows[:0], e.owners[:0]
+		e.planDecodes()
+		e.planPrefills()
+		if len(e.rows) > 0 || len(e.running) == 0 {
+			return
+		}
+		// Only prefills that wait for each other's pages are left.
+		e.preempt(len(e.running) - 1)
+	}
+}
+
+func (e *Engine) planDecodes() {
+	for i := 0; i < len(e.running); i++ {
+		s := e.running[i]
+		if !s.decoding() {
+			continue
+		}
+		for !e.grow(s, len(s.tokens)) {
+			if e.preempt(len(e.running)-1) == s { // the youngest gives way, maybe s itself
+				break
+			}
+		}
+		if i < len(e.running) && e.running[i] == s {
+			e.addRows(s, 1)
+		}
+	}
+}
+
+func (e *Engine) planPrefills() {
+	for _, s := range e.running {
+		budget := e.MaxRows - len(e.rows)
+		if budget == 0 {
+			return
+		}
+		if s.decoding() {
+			continue
+		}
+		n := min(s.pending(), budget)
+		e.grow(s, s.computed+n)
+		room := len(s.kv.Pages)*model.PageTokens - s.computed
+		e.addRows(s, min(n, room))
+	}
+}
+
+// grow gives s pages for n positions; false when the pool ran out before.
+func (e *Engine) grow(s *sequence, n int) bool {
+	for len(s.kv.Pages) < model.PagesFor(n) {
+		p := e.pages.Get()
+		if p == nil {
+			return false
+		}
+		s.kv.Pages = append(s.kv.Pages, p)
+	}
+	return true
+}
+
+func (e *Engine) addRows(s *sequence, n int) {
+	for p := s.computed; p < s.computed+n; p++ {
+		e.rows = append(e.rows, model.Row{Token: s.tokens[p], Pos: p, KV: &s.kv})
+		e.owners = append(e.owners, rowOwner{s, p})
+	}
+}
+
+// preempt takes the pages of the running sequence at index i and puts it back at
+// the head of the queue: it is computed again later, to the same bits. A sequence
+// that has the whole cache to itself and still lacks a page fails instead.
+func (e *Engine) preempt(i int) *sequence {
+	s := e.running[i]
+	e.running = append(e.running[:i], e.running[i+1:]...)
+	e.leave(s)
+	if len(e.running) == 0 {
+		e.fail(s, fmt.Errorf("%w: %d tokens, the cache holds %d", ErrOutOfPages, len(s.tokens), e.pages.Total()*model.PageTokens))
+		return s
+	}
+	e.Metrics.preempted.Inc()
+	e.pages.Put(s.kv.Pages...)
+	s.reset()
+	e.mu.Lock()
+	e.queue = append([]*sequence{s}, e.queue...)
+	e.mu.Unlock()
+	return s
+}

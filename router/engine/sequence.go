@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+)
+
+// Sampler draws the next token from logits [V]; banned ids must not be drawn. It
+// keeps what it has drawn, for penalties.
+type Sampler interface {
+	Next(logits []float32, banned []int32) (int32, error)
+}
+
+// sequence is a request on its way. Only the engine's loop touches it, but for
+// ctx and out.
+type sequence struct {
+	ctx  context.Context
+	req  *Request
+	out  *outbox
+	stop map[int32]bool // ids that end it
+	ban  []int32        // ids not to be drawn before MinTokens
+
+	tokens    []int32 // prompt and generated so far
+	computed  int     // positions whose keys and values are in kv
+	generated int
+	kv        model.Cache
+	sampler   Sampler
+	prompt    []PromptLogprob // collected when asked for
+	trace     Tracer
+	unwatch   func() bool // stops watching ctx; nil while not running
+}
+
+// pending is the number of tokens that must still run before the next can be drawn.
+func (s *sequence) pending() int { return len(s.tokens) - s.computed }
+
+// decoding says that exactly one token stands between the cache and the next draw.
+func (s *sequence) decoding() bool { return s.generated > 0 && s.pending() == 1 }
+
+// reset forgets the cache, after its pages were taken away: everything is computed
+// again, to the same bits.
+func (s *sequence) reset() { s.computed, s.kv.Pages = 0, nil }
+
+// outbox is an unbounded-in-time, bounded-in-size queue between the loop, which
+// must never block on a slow client, and the client. It holds at most the
+// request's own tokens.
+type outbox struct {
+	mu     sync.Mutex
+	events []Event
+	closed bool
+	wake   chan struct{}
+}
+
+func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
+
+func (o *outbox) put(e ...Event) { o.change(func() { o.events = append(o.events, e...) }) }
+func (o *outbox) close()         { o.change(func() { o.closed = true }) }
+
+func (o *outbox) change(f func()) {
+	o.mu.Lock()
+	f()
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox) take() (events []Event, closed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	events, o.events = o.events, nil
+	return events, o.closed
+}
+
+// deliver moves events to the client's channel until the sequence ends or the
+// client goes.
+func (o *outbox) deliver(ctx context.Context, to chan<- Event) {
+	defer close(to)
+	for {
+		events, closed := o.take()
+		for _, e := range events {
+			select {
+			case to <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if closed {
+			return
+		}
+		select {
+		case <-o.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
