@@ -1,0 +1,48 @@
+package podctl
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/version"
+)
+
+// Server is the Control service of a pod.
+type Server struct {
+	controlpb.UnimplementedControlServer
+	Watcher *Watcher
+	// Fill sets what only the role knows; version, revision and a refused
+	// document's message are there already.
+	Fill func(*controlpb.DescribeResponse)
+}
+
+// Register adds the service to a gRPC server.
+func (s *Server) Register(r grpc.ServiceRegistrar) { controlpb.RegisterControlServer(r, s) }
+
+// Describe implements controlpb.ControlServer.
+func (s *Server) Describe(context.Context, *controlpb.DescribeRequest) (*controlpb.DescribeResponse, error) {
+	return s.describe(), nil
+}
+
+// ApplyPlacement implements controlpb.ControlServer.
+func (s *Server) ApplyPlacement(_ context.Context, r *controlpb.ApplyPlacementRequest) (*controlpb.DescribeResponse, error) {
+	if err := s.Watcher.Apply(r.GetDocument()); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return s.describe(), nil
+}
+
+func (s *Server) describe() *controlpb.DescribeResponse {
+	r := &controlpb.DescribeResponse{Version: version.String()}
+	d, problem := s.Watcher.Newest()
+	r.Message = problem
+	if d != nil {
+		r.Revision = d.Revision
+	}
+	s.Fill(r)
+	return r
+}
