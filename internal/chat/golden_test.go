@@ -1,0 +1,68 @@
+package chat
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// goldenDir finds ../shared/golden beside the repository, or skips.
+func goldenDir(t testing.TB) string {
+	t.Helper()
+	dir, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			golden := filepath.Join(dir, "..", "shared", "golden")
+			if _, err := os.Stat(golden); err == nil {
+				return golden
+			}
+		}
+	}
+	t.Skip("no ../shared/golden beside the repository")
+	return ""
+}
+
+func readJSON(t testing.TB, into any, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func TestGoldenChat(t *testing.T) {
+	dir := filepath.Join(goldenDir(t), "chat")
+	var templates map[string]struct {
+		ChatTemplate string `json:"chat_template"`
+		BOS          string `json:"bos_token"`
+		EOS          string `json:"eos_token"`
+	}
+	readJSON(t, &templates, filepath.Join(dir, "chat_templates.json"))
+	var cases []struct {
+		Name, Model, Text string
+		Prompt            bool `json:"add_generation_prompt"`
+		Messages          []Message
+	}
+	readJSON(t, &cases, filepath.Join(dir, "chat_cases.json"))
+	if len(cases) == 0 {
+		t.Fatal("no cases")
+	}
+	for _, c := range cases {
+		m := templates[c.Model]
+		tpl, err := Parse(m.ChatTemplate, map[string]string{"bos_token": m.BOS, "eos_token": m.EOS})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tpl.Render(c.Messages, c.Prompt, nil)
+		if err != nil || got != c.Text {
+			t.Errorf("%s, %s: %q, %v; want %q", c.Model, c.Name, got, err, c.Text)
+		}
+	}
+}

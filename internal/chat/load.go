@@ -1,0 +1,162 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// The files of a checkpoint that we read, in the order in which they win.
+const (
+	templateFile = "chat_template.jinja"
+	configFile   = "tokenizer_config.json"
+	specialFile  = "special_tokens_map.json"
+)
+
+// maxFileBytes bounds each file: tokenizer_config.json may list thousands of
+// added tokens (1 MB in practice).
+const maxFileBytes = 16 << 20
+
+// specialNames are the special tokens that transformers gives to a template.
+var specialNames = []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
+
+// Load reads the chat template of the checkpoint in dir. It returns
+// ErrNoTemplate if there is none.
+func Load(dir string) (*Template, error) {
+	config, err := readObject(filepath.Join(dir, configFile))
+	if err != nil {
+		return nil, err
+	}
+	source, err := templateSource(dir, config)
+	if err != nil {
+		return nil, err
+	}
+	special, err := specialTokens(dir, config)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(source, special)
+}
+
+// Parse compiles a template's source. special maps bos_token, eos_token, … to
+// their text.
+func Parse(source string, special map[string]string) (*Template, error) {
+	e, err := newEngine(source)
+	if err != nil {
+		return nil, fmt.Errorf("chat template: %w", err)
+	}
+	t := &Template{engine: e, special: make(map[string]any, len(special))}
+	for k, v := range special {
+		t.special[k] = v
+	}
+	return t, nil
+}
+
+func templateSource(dir string, config map[string]json.RawMessage) (string, error) {
+	data, err := readFile(filepath.Join(dir, templateFile))
+	if err != nil {
+		return "", err
+	}
+	if data != nil {
+		return string(data), nil
+	}
+	source, err := pickTemplate(config["chat_template"])
+	if err != nil {
+		return "", fmt.Errorf("%s: chat_template: %w", filepath.Join(dir, configFile), err)
+	}
+	return source, nil
+}
+
+// pickTemplate reads chat_template: a string, or a list of named templates of
+// which "default" counts.
+func pickTemplate(raw json.RawMessage) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", ErrNoTemplate
+	}
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		return one, nil
+	}
+	var list []struct{ Name, Template string }
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return "", errors.New("neither a string nor a list of {name, template}")
+	}
+	for _, t := range list {
+		if t.Name == "default" {
+			return t.Template, nil
+		}
+	}
+	if len(list) == 1 {
+		return list[0].Template, nil
+	}
+	return "", fmt.Errorf("none of the %d templates is named default", len(list))
+}
+
+// specialTokens takes each token from tokenizer_config.json, else from
+// special_tokens_map.json.
+func specialTokens(dir string, config map[string]json.RawMessage) (map[string]string, error) {
+	path := filepath.Join(dir, specialFile)
+	more, err := readObject(path)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, name := range specialNames {
+		raw, from := config[name], filepath.Join(dir, configFile)
+		if len(raw) == 0 || string(raw) == "null" {
+			raw, from = more[name], path
+		}
+		if len(raw) == 0 || string(raw) == "null" {
+			continue
+		}
+		if out[name], err = tokenText(raw); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", from, name, err)
+		}
+	}
+	return out, nil
+}
+
+// tokenText reads a token: its text, or an object with the text as content.
+func tokenText(raw json.RawMessage) (string, error) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text, nil
+	}
+	var object struct{ Content *string }
+	if err := json.Unmarshal(raw, &object); err != nil || object.Content == nil {
+		return "", errors.New("neither a string nor an object with content")
+	}
+	return *object.Content, nil
+}
+
+// readObject reads a JSON object; a file that is not there is an empty one.
+func readObject(path string) (map[string]json.RawMessage, error) {
+	data, err := readFile(path)
+	if err != nil || data == nil {
+		return nil, err
+	}
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(bytes.TrimSpace(data), &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// readFile is nil, nil for a file that is not there.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFileBytes {
+		return nil, fmt.Errorf("%s: %d bytes, more than the %d allowed", path, info.Size(), maxFileBytes)
+	}
+	return os.ReadFile(path)
+}
