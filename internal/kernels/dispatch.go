@@ -1,0 +1,49 @@
+package kernels
+
+import "github.com/olmoe-serving/olmoe-operator/internal/tensor"
+
+// kernelSet is one implementation of every kernel, for one kind of CPU. All
+// sets give the same bits; lengths have been checked by the caller.
+type kernelSet struct {
+	name        string
+	dot         func(a, b []float32) float32
+	dotRows     func(dst, q, k []float32, stride int)
+	weightedSum func(dst, p, v []float32, stride int)
+	axpy        func(dst, x []float32, a float32)
+	add         func(dst, x []float32)
+	scale       func(x []float32, a float32)
+	clamp       func(x []float32, lim float32)
+	scaleMul    func(dst, x, w []float32, a float32)
+	siluMul     func(dst, gate, up []float32)
+	rope        func(a, b, cos, sin []float32)
+	max         func(x []float32) float32
+	expSum      func(x []float32, m float32) float32
+	div         func(x []float32, a float32)
+	widen       func(dst []float32, t tensor.DType, src []byte)
+	matMulRange func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
+}
+
+var portable = kernelSet{
+	name:        "portable",
+	dot:         dotPortable,
+	dotRows:     dotRowsPortable,
+	weightedSum: weightedSumPortable,
+	axpy:        axpyPortable,
+	add:         addPortable,
+	scale:       scalePortable,
+	clamp:       clampPortable,
+	scaleMul:    scaleMulPortable,
+	siluMul:     siluMulPortable,
+	rope:        ropePortable,
+	max:         maxPortable,
+	expSum:      expSumPortable,
+	div:         divPortable,
+	widen:       widenPortable,
+	matMulRange: matMulRangePortable,
+}
+
+// active is the set in use, fixed before main starts.
+var active = portable
+
+// Name tells which kernels run: "avx2" or "portable".
+func Name() string { return active.name }

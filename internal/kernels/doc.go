@@ -1,0 +1,32 @@
+// Package kernels holds the arithmetic of the model: matrix products over
+// stored weights, norms, softmax, rotary embedding, and the worker pool that
+// spreads them over cores.
+//
+// # One order per element
+//
+// Invariant 1 of the design (an answer depends on the request alone) is kept
+// here: every output element has exactly one order of float32 operations. It
+// does not depend on the number of rows, on the range or tile an element is
+// computed in, on the worker count, on alignment, nor on the CPU:
+//
+//   - A sum over k (Dot, MatMul, the square sum of RMSNorm) runs in 16 lanes.
+//     The operands are padded with zeros to a multiple of 16; lane j starts at
+//     +0 and takes elements k = j, j+16, j+32, … by one fused multiply-add
+//     each. The 16 lanes are then added in one tree: lane j to lane j+8, then
+//     neighbours, then neighbours, then the two halves (see reduce).
+//   - The sum of Softmax runs in the same lanes and tree with plain adds.
+//   - A sum over rows (WeightedSum, Axpy) takes one fused multiply-add per row,
+//     in ascending order.
+//   - exp is one polynomial (see exp32); division and square root are correctly
+//     rounded by IEEE 754.
+//
+// The portable kernels compute the float32 fused multiply-add exactly, so they
+// give the same bits as the vector ones. Only the payload of a NaN may differ.
+//
+// # Memory
+//
+// Weights come from memory-mapped files: nothing is assumed of their alignment
+// and no byte beyond a slice is ever read. A page that cannot be read (the file
+// was cut short) becomes a panic of the caller, see Pool.Run. No kernel
+// allocates in steady state.
+package kernels

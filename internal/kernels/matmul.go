@@ -1,0 +1,52 @@
+package kernels
+
+import (
+	"fmt"
+	"sync"
+)
+
+// MatMulRange computes dst[r*dstStride+o] = sum_i x[r*xStride+i] * w[o,i] for
+// rows r and outputs o in [lo, hi), on the calling goroutine. Other elements of
+// dst are left alone, so ranges of one product may run concurrently. It panics
+// if a slice is too short for the shape.
+func MatMulRange(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
+	if rows == 0 || lo == hi {
+		return
+	}
+	checkMatMul(len(dst), dstStride, len(x), xStride, rows, w, lo, hi)
+	active.matMulRange(dst, dstStride, x, xStride, rows, w, lo, hi)
+}
+
+// checkMatMul guards the vector kernels, which have no bounds checks.
+func checkMatMul(dstLen, dstStride, xLen, xStride, rows int, w Weight, lo, hi int) {
+	switch {
+	case rows < 0 || lo < 0 || lo > hi || hi > w.Out:
+		panic(fmt.Sprintf("kernels: MatMul: rows %d, outputs [%d, %d) of %d", rows, lo, hi, w.Out))
+	case len(w.Data) != w.Out*w.rowBytes():
+		panic(fmt.Sprintf("kernels: MatMul: weight has %d bytes, [%d, %d] %v needs %d",
+			len(w.Data), w.Out, w.In, w.DType, w.Out*w.rowBytes()))
+	case rows > 1 && (dstStride < hi || xStride < w.In):
+		panic(fmt.Sprintf("kernels: MatMul: strides %d, %d are shorter than rows of %d, %d", dstStride, xStride, hi, w.In))
+	case dstLen < (rows-1)*dstStride+hi || xLen < (rows-1)*xStride+w.In:
+		panic(fmt.Sprintf("kernels: MatMul: %d outputs, %d inputs are too few for %d rows of %d, %d",
+			dstLen, xLen, rows, hi, w.In))
+	}
+}
+
+// widened recycles the float32 form of one weight row.
+var widened = sync.Pool{New: func() any { return new([]float32) }}
+
+func matMulRangePortable(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
+	buf := widened.Get().(*[]float32)
+	defer widened.Put(buf)
+	if cap(*buf) < w.In {
+		*buf = make([]float32, w.In)
+	}
+	row := (*buf)[:w.In]
+	for o := lo; o < hi; o++ {
+		widenPortable(row, w.DType, w.row(o))
+		for r := range rows {
+			dst[r*dstStride+o] = dotPortable(row, x[r*xStride:])
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package kernels
+
+import "runtime/debug"
+
+// Job is one product of MatMulMany, as the arguments of MatMulRange: all
+// outputs of W for Rows rows.
+type Job struct {
+	Dst, X                   []float32
+	DstStride, XStride, Rows int
+	W                        Weight
+}
+
+const (
+	// taskBytes is the weight one task reads when there are few rows: long
+	// against the cost of handing out an index (~100 ns), short against a round.
+	taskBytes = 64 << 10
+	// taskAlign keeps the ranges of tasks whole groups of outputs of the vector
+	// kernels, and whole cache lines of dst.
+	taskAlign = 16
+)
+
+// MatMul computes dst = x * w^T over the pool; x [rows, w.In], dst
+// [rows, w.Out], both dense.
+func MatMul(p *Pool, dst, x []float32, rows int, w Weight) {
+	MatMulMany(p, []Job{{Dst: dst, X: x, DstStride: w.Out, XStride: w.In, Rows: rows, W: w}})
+}
+
+// MatMulMany computes several products in one round of the pool, so that
+// workers need not meet between them. Their destinations must not overlap.
+func MatMulMany(p *Pool, jobs []Job) {
+	for i := range jobs {
+		j := &jobs[i]
+		if j.Rows > 0 {
+			checkMatMul(len(j.Dst), j.DstStride, len(j.X), j.XStride, j.Rows, j.W, 0, j.W.Out)
+		}
+	}
+	if p == nil || p.workers == 1 || !p.busy.TryLock() {
+		computeInline(jobs)
+		return
+	}
+	defer p.busy.Unlock()
+	p.mm.load(jobs)
+	defer p.mm.clear()
+	p.runLocked(p.mm.tasks, p.mm.run)
+}
+
+func computeInline(jobs []Job) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for i := range jobs {
+		jobs[i].compute(0, jobs[i].W.Out)
+	}
+}
+
+func (j *Job) compute(lo, hi int) {
+	MatMulRange(j.Dst, j.DstStride, j.X, j.XStride, j.Rows, j.W, lo, hi)
+}
+
+// taskOutputs is the number of outputs in one task of the job.
+func (j *Job) taskOutputs() int {
+	n := taskBytes / j.W.rowBytes()
+	return max(n/taskAlign, 1) * taskAlign
+}
+
+// matMulRound splits jobs into tasks. It is part of the pool and reused: a
+// round allocates nothing.
+type matMulRound struct {
+	jobs  []Job
+	first []int // first[i] is the first task of job i
+	tasks int
+	run   func(int) // the method task, bound once
+}
+
+func (m *matMulRound) init() { m.run = m.task }
+
+func (m *matMulRound) load(jobs []Job) {
+	m.jobs = append(m.jobs[:0], jobs...)
+	m.first, m.tasks = m.first[:0], 0
+	for i := range m.jobs {
+		m.first = append(m.first, m.tasks)
+		if j := &m.jobs[i]; j.Rows > 0 {
+			size := j.taskOutputs()
+			m.tasks += (j.W.Out + size - 1) / size
+		}
+	}
+}
+
+// clear drops the references to the caller's memory.
+func (m *matMulRound) clear() { clear(m.jobs) }
+
+// task computes the t-th range of outputs of the round.
+func (m *matMulRound) task(t int) {
+	i := len(m.first) - 1
+	for m.first[i] > t || m.jobs[i].Rows == 0 {
+		i--
+	}
+	j := &m.jobs[i]
+	size := j.taskOutputs()
+	lo := (t - m.first[i]) * size
+	j.compute(lo, min(lo+size, j.W.Out))
+}

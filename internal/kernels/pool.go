@@ -1,0 +1,232 @@
+package kernels
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// spinTime is how long an idle worker polls for the next round before it
+// parks: about the cost of waking a parked one. Longer would take the core
+// from another process that shares it.
+const spinTime = 5 * time.Microsecond
+
+// Pool is a fixed set of goroutines that share the indices of one Run at a
+// time. A nil Pool runs everything on the caller.
+type Pool struct {
+	busy    sync.Mutex // held for one round
+	workers int
+
+	// One round. f and n are written before round turns odd (open) and not
+	// again until round is even (closed) and active is 0.
+	f      func(int)
+	n      int
+	next   atomic.Int64  // next index to hand out
+	round  atomic.Uint64 // odd while a round is open
+	active atomic.Int64  // workers that may touch f
+	failed atomic.Pointer[PanicError]
+
+	sleeping atomic.Int64  // workers that wait for a token of wake
+	wake     chan struct{} // one token per worker to wake
+	waiting  atomic.Bool   // the caller waits for a token of done
+	done     chan struct{}
+	closed   atomic.Bool
+
+	mm matMulRound
+}
+
+// PanicError is what Run panics with when f panicked on any goroutine of the
+// pool. It unwraps to the panic's value if that is an error, so that a fault on
+// an unreadable page (a runtime.Error with an Addr method) can be told apart.
+type PanicError struct {
+	Value any
+	Stack []byte // of the goroutine that panicked
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("%v\n\n%s", e.Value, e.Stack) }
+
+// Unwrap returns the value of the panic if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// NewPool makes a pool that works on the given number of cores: the caller of
+// Run and workers-1 goroutines, which live until Close.
+func NewPool(workers int) *Pool {
+	workers = max(workers, 1)
+	p := &Pool{
+		workers: workers,
+		wake:    make(chan struct{}, workers),
+		done:    make(chan struct{}, 1),
+	}
+	p.mm.init()
+	for range workers - 1 {
+		go p.work()
+	}
+	return p
+}
+
+// Workers is the number of goroutines that compute, the caller included.
+func (p *Pool) Workers() int {
+	if p == nil {
+		return 1
+	}
+	return p.workers
+}
+
+// Run calls f(0) … f(n-1), each once, spread over the workers, and returns when
+// all are done. Indices are handed out one by one as workers get free. If the
+// pool is busy (called from inside f, or from a second goroutine) the caller
+// computes everything itself, so nothing can deadlock.
+//
+// A panic of f stops the round: Run panics with a *PanicError after all workers
+// have left f, and the pool stays usable. Faults on memory-mapped pages are
+// such panics too.
+func (p *Pool) Run(n int, f func(i int)) {
+	if p == nil || p.workers == 1 || n == 1 || !p.busy.TryLock() {
+		runInline(n, f)
+		return
+	}
+	defer p.busy.Unlock()
+	p.runLocked(n, f)
+}
+
+func runInline(n int, f func(int)) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for i := range n {
+		f(i)
+	}
+}
+
+// runLocked opens a round, takes part in it, and closes it. It does not wait
+// for workers that have not yet woken up: they find the round closed.
+func (p *Pool) runLocked(n int, f func(int)) {
+	p.f, p.n = f, n
+	p.next.Store(0)
+	p.round.Add(1)
+	p.wakeUp(n - 1)
+	p.share()
+	p.round.Add(1)
+	p.awaitIdle()
+	p.f = nil
+	if e := p.failed.Swap(nil); e != nil {
+		panic(e)
+	}
+}
+
+// share takes indices until none is left.
+func (p *Pool) share() {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if v := recover(); v != nil {
+			p.failed.CompareAndSwap(nil, &PanicError{Value: v, Stack: debug.Stack()})
+			p.next.Store(int64(p.n)) // nobody starts another index
+		}
+	}()
+	for i := p.next.Add(1) - 1; i < int64(p.n); i = p.next.Add(1) - 1 {
+		p.f(int(i))
+	}
+}
+
+// work is the life of one worker.
+func (p *Pool) work() {
+	seen := uint64(0)
+	for {
+		seen = p.awaitRound(seen)
+		if p.closed.Load() {
+			return
+		}
+		// active first, then round: either the caller sees active and waits, or
+		// this worker sees that the round is closed and keeps away from f.
+		p.active.Add(1)
+		if p.round.Load() == seen {
+			p.share()
+		}
+		if p.active.Add(-1) == 0 && p.waiting.CompareAndSwap(true, false) {
+			p.done <- struct{}{}
+		}
+	}
+}
+
+// awaitRound returns the number of an open round other than seen: it polls for
+// spinTime and then parks.
+func (p *Pool) awaitRound(seen uint64) uint64 {
+	for {
+		for start := time.Now(); time.Since(start) < spinTime; {
+			if r := p.round.Load(); r&1 == 1 && r != seen {
+				return r
+			}
+			if p.closed.Load() {
+				return seen
+			}
+		}
+		p.park(seen)
+		if r := p.round.Load(); (r&1 == 1 && r != seen) || p.closed.Load() {
+			return r
+		}
+	}
+}
+
+// park sleeps until wakeUp. It counts itself as sleeping first and looks again
+// after, so a round that opens in between is not missed.
+func (p *Pool) park(seen uint64) {
+	p.sleeping.Add(1)
+	if r := p.round.Load(); (r&1 == 1 && r != seen) || p.closed.Load() {
+		if p.takeSleeper() {
+			return // not counted any more: no token will come
+		}
+	}
+	<-p.wake
+}
+
+// takeSleeper lowers the number of sleepers by one if there are any.
+func (p *Pool) takeSleeper() bool {
+	for {
+		s := p.sleeping.Load()
+		if s == 0 {
+			return false
+		}
+		if p.sleeping.CompareAndSwap(s, s-1) {
+			return true
+		}
+	}
+}
+
+// wakeUp wakes up to n sleeping workers.
+func (p *Pool) wakeUp(n int) {
+	for range n {
+		if !p.takeSleeper() {
+			return
+		}
+		p.wake <- struct{}{} // has room for every worker
+	}
+}
+
+// awaitIdle returns when no worker is inside the round: it polls for spinTime
+// and then sleeps until the last worker leaves.
+func (p *Pool) awaitIdle() {
+	for start := time.Now(); time.Since(start) < spinTime; {
+		if p.active.Load() == 0 {
+			return
+		}
+	}
+	for p.active.Load() != 0 {
+		p.waiting.Store(true)
+		if p.active.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
+			return
+		}
+		<-p.done
+	}
+}
+
+// Close ends the workers. No Run may be under way or follow.
+func (p *Pool) Close() {
+	if p == nil {
+		return
+	}
+	p.closed.Store(true)
+	p.wakeUp(p.workers)
+}

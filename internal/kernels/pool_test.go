@@ -1,0 +1,135 @@
+package kernels
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestPoolRunsEachIndexOnce(t *testing.T) {
+	for _, workers := range []int{1, 2, 3, 8} {
+		p := NewPool(workers)
+		for _, n := range []int{0, 1, 2, 7, 1000} {
+			counts := make([]atomic.Int32, n)
+			p.Run(n, func(i int) { counts[i].Add(1) })
+			for i := range counts {
+				if got := counts[i].Load(); got != 1 {
+					t.Errorf("%d workers, n=%d: index %d ran %d times", workers, n, i, got)
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+func TestNilPoolRunsInline(t *testing.T) {
+	var p *Pool
+	sum := 0 // unsynchronised on purpose: one goroutine
+	p.Run(10, func(i int) { sum += i })
+	if sum != 45 || p.Workers() != 1 {
+		t.Errorf("sum %d, workers %d; want 45, 1", sum, p.Workers())
+	}
+	p.Close()
+}
+
+// Rounds follow each other at once and after pauses that let workers park.
+func TestPoolManyRounds(t *testing.T) {
+	p := NewPool(4)
+	defer p.Close()
+	var total atomic.Int64
+	for round := range 3000 {
+		p.Run(round%9, func(i int) { total.Add(int64(i)) })
+		if round%500 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	want := int64(0)
+	for round := range 3000 {
+		n := int64(round % 9)
+		want += n * (n - 1) / 2
+	}
+	if total.Load() != want {
+		t.Errorf("sum over rounds %d, want %d", total.Load(), want)
+	}
+}
+
+func TestPoolUsesItsWorkers(t *testing.T) {
+	const workers = 3
+	p := NewPool(workers)
+	defer p.Close()
+	var gate sync.WaitGroup
+	gate.Add(workers)
+	p.Run(workers, func(int) { gate.Done(); gate.Wait() }) // ends only if 3 run at once
+}
+
+func TestPoolNestedAndConcurrentRuns(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	var total atomic.Int64
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for range 50 {
+				p.Run(5, func(int) { p.Run(3, func(int) { total.Add(1) }) })
+			}
+		})
+	}
+	callers.Wait()
+	if total.Load() != 4*50*15 {
+		t.Errorf("%d inner calls, want %d", total.Load(), 4*50*15)
+	}
+}
+
+func TestPoolPanicReachesCaller(t *testing.T) {
+	cause := errors.New("boom")
+	p := NewPool(3)
+	defer p.Close()
+	for bad := range 40 {
+		got := recovered(func() {
+			p.Run(40, func(i int) {
+				if i == bad {
+					panic(cause)
+				}
+			})
+		})
+		if err, ok := got.(*PanicError); !ok || !errors.Is(err, cause) || len(err.Stack) == 0 {
+			t.Fatalf("index %d: Run ended with %v, want a PanicError that wraps %v", bad, got, cause)
+		}
+	}
+	ran := atomic.Int32{}
+	p.Run(100, func(int) { ran.Add(1) })
+	if ran.Load() != 100 {
+		t.Errorf("after panics the pool ran %d of 100 indices", ran.Load())
+	}
+}
+
+func TestPoolCloseEndsWorkers(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 10 {
+		p := NewPool(8)
+		p.Run(100, func(int) {})
+		p.Close()
+	}
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines left, %d before", runtime.NumGoroutine(), before)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// An idle pool must leave the core to others: its workers park.
+func TestPoolIdleWorkersPark(t *testing.T) {
+	p := NewPool(4)
+	defer p.Close()
+	p.Run(100, func(int) {})
+	for deadline := time.Now().Add(5 * time.Second); p.sleeping.Load() != 3; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of 3 workers parked after 5 s", p.sleeping.Load())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

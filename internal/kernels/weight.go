@@ -1,0 +1,38 @@
+package kernels
+
+import (
+	"fmt"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// Weight is a matrix [Out, In], row-major, as stored in the checkpoint.
+type Weight struct {
+	Out, In int
+	DType   tensor.DType
+	Data    []byte // Out*In*DType.Size() bytes, any alignment
+}
+
+// NewWeight views a stored tensor as a matrix. It refuses anything that is not
+// two-dimensional or whose bytes do not fill the shape: the kernels trust the
+// sizes of a Weight.
+func NewWeight(t tensor.Tensor) (Weight, error) {
+	if len(t.Shape) != 2 || t.Shape[0] <= 0 || t.Shape[1] <= 0 {
+		return Weight{}, fmt.Errorf("tensor %s: shape %v is not a matrix [out, in]", t.Name, t.Shape)
+	}
+	if t.DType < tensor.BF16 || t.DType > tensor.F32 {
+		return Weight{}, fmt.Errorf("tensor %s: dtype %v is not BF16, F16 or F32", t.Name, t.DType)
+	}
+	w := Weight{Out: t.Shape[0], In: t.Shape[1], DType: t.DType, Data: t.Data}
+	if len(w.Data) != w.Out*w.rowBytes() {
+		return Weight{}, fmt.Errorf("tensor %s: %d bytes of data, shape %v of %v needs %d",
+			t.Name, len(t.Data), t.Shape, t.DType, w.Out*w.rowBytes())
+	}
+	return w, nil
+}
+
+// rowBytes is the stored size of one output's weights.
+func (w Weight) rowBytes() int { return w.In * w.DType.Size() }
+
+// row is the stored weights of output o.
+func (w Weight) row(o int) []byte { return w.Data[o*w.rowBytes():][:w.rowBytes()] }
