@@ -1,0 +1,52 @@
+package v1alpha1
+
+// Condition types, after kstatus: tools that know nothing of this API can tell
+// "done", "in progress" and "failed" from them.
+const (
+	// ConditionReady: everything is as this generation of the spec wants it.
+	ConditionReady = "Ready"
+	// ConditionAvailable: requests are served (a router is ready and every
+	// expert has a ready owner), even if something is missing or changing.
+	ConditionAvailable = "Available"
+	// ConditionReconciling: the operator works towards the spec, or waits for
+	// something that is expected to come by itself.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled: nothing will change until somebody acts; the message
+	// says what to do.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of conditions that are as they should be, or on their way.
+const (
+	ReasonAsWanted    = "AsWanted"    // all is as the spec wants it
+	ReasonServing     = "Serving"     // requests are served
+	ReasonNotServing  = "NotServing"  // requests are not served, see Ready
+	ReasonProgressing = "Progressing" // pods start, or load their experts
+	ReasonNotStalled  = "NotStalled"
+	// ReasonExpertsNotCovered: an expert has no ready owner.
+	ReasonExpertsNotCovered = "ExpertsNotCovered"
+	// ReasonExpertNodesNotReady: every expert has an owner, but a node is missing.
+	ReasonExpertNodesNotReady = "ExpertNodesNotReady"
+	// ReasonRoutersNotReady: a router is missing.
+	ReasonRoutersNotReady = "RoutersNotReady"
+	// ReasonRebalancing: experts are moving to a new placement.
+	ReasonRebalancing = "Rebalancing"
+)
+
+// Reasons that need somebody to act.
+const (
+	ReasonModelNotFound   = "ModelNotFound"   // the source holds no checkpoint
+	ReasonModelInvalid    = "ModelInvalid"    // the checkpoint is damaged or not an OLMoE
+	ReasonModelChanged    = "ModelChanged"    // the checkpoint changed under a running pod
+	ReasonModelMismatch   = "ModelMismatch"   // pods see different checkpoints
+	ReasonNotEnoughSlots  = "NotEnoughSlots"  // the nodes have no room for all experts
+	ReasonImagePullFailed = "ImagePullFailed" // the image cannot be pulled
+	ReasonCrashLoop       = "CrashLoop"       // a container keeps failing
+	ReasonUnschedulable   = "Unschedulable"   // no machine can take a pod
+	ReasonVolumeNotFound  = "VolumeNotFound"  // the claim of a pvc:// source is missing
+	ReasonPodConfigError  = "PodConfigError"  // the kubelet cannot make the container
+	ReasonPodsRefused     = "PodsRefused"     // a quota or a policy refuses the pods
+	ReasonNameConflict    = "NameConflict"    // a child's name is taken by another object
+	ReasonBadFlags        = "BadFlags"        // the image does not know the operator's flags
+	ReasonInternal        = "Internal"        // the program failed in a way of its own
+)

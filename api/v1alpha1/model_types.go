@@ -1,0 +1,66 @@
+package v1alpha1
+
+// ModelSource says where the checkpoint is: "file:///absolute/path" on every
+// machine that may run a pod, or "pvc://claim[/sub/path]" on a volume.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=1024
+// +kubebuilder:validation:XValidation:rule="self.startsWith('file://') || self.startsWith('pvc://')",message="model.source must be file:///absolute/path or pvc://claim[/sub/path]"
+// +kubebuilder:validation:XValidation:rule="!self.startsWith('file://') || self.matches('^file:///[^/].*$')",message="a file:// source needs an absolute path of a directory: write file:///var/lib/models/olmoe (three slashes)"
+// +kubebuilder:validation:XValidation:rule="!self.startsWith('pvc://') || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[^/].*)?$')",message="a pvc:// source needs the name of a PersistentVolumeClaim in the same namespace: write pvc://my-claim or pvc://my-claim/sub/path"
+// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(p, p == '..')",message="model.source must not contain '..': write the path out"
+type ModelSource string
+
+// WeightFormat is the form in which weights are kept in memory.
+// +kubebuilder:validation:Enum=bf16
+type WeightFormat string
+
+// WeightsBF16 keeps the weights as the checkpoint stores them.
+const WeightsBF16 WeightFormat = "bf16"
+
+// Model names the checkpoint to serve.
+type Model struct {
+	// source is where the checkpoint (a Hugging Face OLMoE directory) is:
+	// file:///absolute/path on every machine that may run a pod, or
+	// pvc://claim[/sub/path] on a PersistentVolumeClaim of the same namespace
+	// (ReadOnlyMany or ReadWriteMany where pods run on several machines).
+	// It is mounted read-only and cannot be changed: pods with two different
+	// models cannot work together.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="model.source cannot be changed: create a second OLMoEDeployment for the other model, move the traffic, then delete this one"
+	Source ModelSource `json:"source"`
+
+	// weights is the form in which the pods keep the weights. bf16 means as
+	// stored in the checkpoint.
+	// +optional
+	// +kubebuilder:default=bf16
+	Weights WeightFormat `json:"weights,omitempty"`
+}
+
+// ModelInfo is what the pods found in the checkpoint.
+type ModelInfo struct {
+	// fingerprint is equal for two pods exactly if they see the same checkpoint.
+	// +required
+	Fingerprint string `json:"fingerprint"`
+	// name is the checkpoint's own name.
+	// +optional
+	Name string `json:"name,omitempty"`
+	// layers is the number of layers.
+	// +required
+	Layers int32 `json:"layers"`
+	// experts is the number of experts in each layer.
+	// +required
+	Experts int32 `json:"experts"`
+	// expertsPerToken is how many experts of a layer run for each token.
+	// +optional
+	ExpertsPerToken int32 `json:"expertsPerToken,omitempty"`
+	// contextLength is the largest number of tokens of a request, answer included.
+	// +optional
+	ContextLength int32 `json:"contextLength,omitempty"`
+	// expertBytes is the size of one expert of one layer.
+	// +optional
+	ExpertBytes int64 `json:"expertBytes,omitempty"`
+	// routerBytes is the size of everything but the experts.
+	// +optional
+	RouterBytes int64 `json:"routerBytes,omitempty"`
+}

@@ -1,0 +1,156 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// OLMoEDeployment serves one OLMoE model, its experts spread over expert nodes.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=olmoe,categories=all,singular=olmoedeployment
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Everything is as the spec wants it"
+// +kubebuilder:printcolumn:name="Routers",type=string,JSONPath=`.status.summary.routers`,description="Routers ready / wanted"
+// +kubebuilder:printcolumn:name="Expert Nodes",type=string,JSONPath=`.status.summary.expertNodes`,description="Expert nodes ready / wanted"
+// +kubebuilder:printcolumn:name="Experts",type=string,JSONPath=`.status.summary.experts`,description="Experts of all layers that have a ready owner / all"
+// +kubebuilder:printcolumn:name="Balancedness",type=string,JSONPath=`.status.summary.balancedness`,description="Mean node load / busiest node's load in the worst layer"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Endpoint",type=string,priority=1,JSONPath=`.status.endpoint`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name may have at most 40 characters, because pods and services are named after it: choose a shorter name"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-', because services are named after it: choose another name"
+type OLMoEDeployment struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the user wants.
+	// +required
+	Spec OLMoEDeploymentSpec `json:"spec"`
+	// status is what the operator sees.
+	// +optional
+	Status OLMoEDeploymentStatus `json:"status,omitzero"`
+}
+
+// OLMoEDeploymentSpec is what the user wants.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.expertNodes) || !has(self.experts) || !has(self.experts.replicasPerExpert) || self.experts.replicasPerExpert <= self.expertNodes",message="experts.replicasPerExpert must not be above expertNodes, because two replicas of an expert never share a node: raise expertNodes or lower replicasPerExpert"
+type OLMoEDeploymentSpec struct {
+	// model is the checkpoint to serve.
+	// +required
+	Model Model `json:"model"`
+
+	ImageSettings `json:",inline"`
+
+	// routers run everything but the experts, and the HTTP API.
+	// +optional
+	// +kubebuilder:default={}
+	Routers RouterSettings `json:"routers,omitzero"`
+
+	// expertNodes is how many expert nodes share the experts. While it is given,
+	// the number on the ExpertPool follows it. Without it the pool starts with 2
+	// nodes (or replicasPerExpert, where that is more) and its number belongs to
+	// whoever scales the ExpertPool (kubectl scale, an autoscaler).
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	ExpertNodes *int32 `json:"expertNodes,omitempty"`
+
+	// experts says how experts are kept on the expert nodes.
+	// +optional
+	// +kubebuilder:default={}
+	Experts ExpertSettings `json:"experts,omitzero"`
+
+	// service is how clients reach the routers.
+	// +optional
+	// +kubebuilder:default={}
+	Service ServiceSettings `json:"service,omitzero"`
+}
+
+// RouterSettings are the settings of the router pods.
+type RouterSettings struct {
+	// replicas is the number of router pods; each can use every expert node.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	PodSettings `json:",inline"`
+}
+
+// ExpertSettings are the settings of the expert nodes.
+type ExpertSettings struct {
+	ExpertPlacement `json:",inline"`
+	PodSettings     `json:",inline"`
+}
+
+// ServiceSettings are the settings of the Service in front of the routers.
+type ServiceSettings struct {
+	// type of the Service.
+	// +optional
+	// +kubebuilder:default=ClusterIP
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	Type corev1.ServiceType `json:"type,omitempty"`
+	// port on which the Service listens.
+	// +optional
+	// +kubebuilder:default=80
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// annotations of the Service, for the load balancer's settings.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// OLMoEDeploymentStatus is what the operator sees.
+type OLMoEDeploymentStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions: Ready, Available, Reconciling, Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// summary holds the printed columns.
+	// +optional
+	Summary Summary `json:"summary,omitzero"`
+	// endpoint is the URL of the OpenAI-style API inside the cluster.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+	// image is what the pods run.
+	// +optional
+	Image string `json:"image,omitempty"`
+	// model is what the pods found in the checkpoint.
+	// +optional
+	Model *ModelInfo `json:"model,omitempty"`
+}
+
+// Summary is the state in a line, for people.
+type Summary struct {
+	// routers is "ready/wanted".
+	// +optional
+	Routers string `json:"routers,omitempty"`
+	// expertNodes is "ready/wanted".
+	// +optional
+	ExpertNodes string `json:"expertNodes,omitempty"`
+	// experts is "with a ready owner/all", over all layers.
+	// +optional
+	Experts string `json:"experts,omitempty"`
+	// balancedness is that of the worst layer: 1.00 is perfect.
+	// +optional
+	Balancedness string `json:"balancedness,omitempty"`
+}
+
+// OLMoEDeploymentList is a list of OLMoEDeployment.
+// +kubebuilder:object:root=true
+type OLMoEDeploymentList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	// items of the list.
+	Items []OLMoEDeployment `json:"items"`
+}

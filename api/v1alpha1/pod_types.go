@@ -1,0 +1,86 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Resources are the requests and limits of a container.
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",message="a resource request must not be above its limit: raise the limit or lower the request"
+type Resources struct {
+	// requests are what the scheduler reserves. What is not given here gets the
+	// operator's default (100m CPU, 256Mi memory), or the limit where that is
+	// lower. Give memory by the model: a pod works best with all of its weights
+	// in memory (see docs/reference).
+	// +optional
+	// +kubebuilder:validation:MaxProperties=6
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+	// limits are what the container cannot exceed. None by default.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=6
+	Limits corev1.ResourceList `json:"limits,omitempty"`
+}
+
+// PodSettings are the parts of a pod that its owner may choose.
+type PodSettings struct {
+	// resources of the container.
+	// +optional
+	Resources Resources `json:"resources,omitzero"`
+	// nodeSelector limits the machines that may run the pods.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// tolerations let the pods run on tainted machines.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// affinity of the pods. Without it, pods of a kind are spread over machines
+	// where possible.
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+	// priorityClassName of the pods.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+	// podLabels are added to the pods. Labels of the operator's own win.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('serving.olmoe.dev/') && !(k in ['app.kubernetes.io/name','app.kubernetes.io/instance','app.kubernetes.io/component','app.kubernetes.io/managed-by']))",message="podLabels must not use the operator's own keys (serving.olmoe.dev/*, app.kubernetes.io/name, instance, component, managed-by): choose other keys"
+	PodLabels map[string]string `json:"podLabels,omitempty"`
+	// podAnnotations are added to the pods. Changing them restarts the pods, one
+	// at a time.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+}
+
+// ImageSettings say which image the pods run.
+type ImageSettings struct {
+	// image of routers and expert nodes. Without it, new deployments get the
+	// operator's own image and keep it when the operator is upgraded
+	// (status.image shows it): setting it here is how to roll the pods.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+	// imagePullPolicy of the pods.
+	// +optional
+	// +kubebuilder:default=IfNotPresent
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+	// imagePullSecrets are secrets of the same namespace for the registry.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []ImagePullSecret `json:"imagePullSecrets,omitempty"`
+}
+
+// ImagePullSecret names a secret of type kubernetes.io/dockerconfigjson.
+type ImagePullSecret struct {
+	// name of the secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}

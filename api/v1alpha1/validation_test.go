@@ -1,0 +1,166 @@
+package v1alpha1_test
+
+import (
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/internal/kubetest"
+)
+
+func TestMain(m *testing.M) { kubetest.Main(m) }
+
+// object makes an OLMoEDeployment from the YAML of its spec.
+func object(t *testing.T, kind, namespace, name, spec string) *unstructured.Unstructured {
+	t.Helper()
+	var fields map[string]any
+	if err := yaml.Unmarshal([]byte(spec), &fields); err != nil {
+		t.Fatal(err)
+	}
+	o := &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
+	o.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
+	o.SetNamespace(namespace)
+	o.SetName(name)
+	return o
+}
+
+// TestRefused: each spec can never work; the API server must say so, and what to do.
+func TestRefused(t *testing.T) {
+	const model = "model: {source: 'file:///models/olmoe'}\n"
+	cases := []struct{ name, object, spec, want string }{
+		{"no model", "demo", "expertNodes: 2", "spec.model: Required"},
+		{"no source", "demo", "model: {}", "spec.model.source: Required"},
+		{"empty source", "demo", "model: {source: ''}", "should be at least 1 chars"},
+		{"remote source", "demo", "model: {source: 'https://example.org/m'}", "must be file:///absolute/path or pvc://claim"},
+		{"bare path", "demo", "model: {source: /models/olmoe}", "must be file:///absolute/path or pvc://claim"},
+		{"relative file", "demo", "model: {source: 'file://models/olmoe'}", "three slashes"},
+		{"root of the machine", "demo", "model: {source: 'file:///'}", "three slashes"},
+		{"file with dots", "demo", "model: {source: 'file:///models/../etc'}", "must not contain '..'"},
+		{"no claim", "demo", "model: {source: 'pvc://'}", "name of a PersistentVolumeClaim"},
+		{"bad claim", "demo", "model: {source: 'pvc://Claim_1/m'}", "name of a PersistentVolumeClaim"},
+		{"claim with dots", "demo", "model: {source: 'pvc://claim/../x'}", "must not contain '..'"},
+		{"claim with two slashes", "demo", "model: {source: 'pvc://claim//x'}", "name of a PersistentVolumeClaim"},
+		{"long source", "demo", "model: {source: 'file:///" + strings.Repeat("x", 1100) + "'}", "1024"},
+		{"unknown weights", "demo", "model: {source: 'file:///m', weights: fp4}", `Unsupported value: "fp4"`},
+		{"too many replicas of an expert", "demo", model + "expertNodes: 2\nexperts: {replicasPerExpert: 3}", "raise expertNodes or lower replicasPerExpert"},
+		{"replicas over the limit", "demo", model + "expertNodes: 100\nexperts: {replicasPerExpert: 17}", "less than or equal to 16"},
+		{"no replica", "demo", model + "experts: {replicasPerExpert: 0}", "greater than or equal to 1"},
+		{"no expert node", "demo", model + "expertNodes: 0", "greater than or equal to 1"},
+		{"too many expert nodes", "demo", model + "expertNodes: 257", "less than or equal to 256"},
+		{"no slots", "demo", model + "experts: {slotsPerNode: 0}", "greater than or equal to 1"},
+		{"no router", "demo", model + "routers: {replicas: 0}", "greater than or equal to 1"},
+		{"port", "demo", model + "service: {port: 70000}", "less than or equal to 65535"},
+		{"service type", "demo", model + "service: {type: ExternalName}", "Unsupported value"},
+		{"pull policy", "demo", model + "imagePullPolicy: Sometimes", "Unsupported value"},
+		{"empty image", "demo", model + "image: ''", "should be at least 1 chars"},
+		{"router request over limit", "demo", model + "routers: {resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}", "raise the limit or lower the request"},
+		{"expert request over limit", "demo", model + "experts: {resources: {requests: {cpu: 2}, limits: {cpu: 1500m}}}", "raise the limit or lower the request"},
+		{"operator's labels", "demo", model + "experts: {podLabels: {app.kubernetes.io/name: mine}}", "choose other keys"},
+		{"operator's own prefix", "demo", model + "routers: {podLabels: {serving.olmoe.dev/pool: mine}}", "choose other keys"},
+		{"long name", "a" + strings.Repeat("b", 40), model, "at most 40 characters"},
+		{"name with dots", "my.demo", model, "must start with a letter"},
+		{"name with digit first", "0demo", model, "must start with a letter"},
+	}
+	c := kubetest.Client(t)
+	ns := kubetest.Namespace(t, c)
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			err := c.Create(t.Context(), object(t, "OLMoEDeployment", ns, tc.object, tc.spec), client.DryRunAll)
+			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("want a refusal with %q, got %v", tc.want, err)
+			}
+		})
+	}
+}
+
+// TestRefusedPool: the number that an autoscaler writes is checked as well.
+func TestRefusedPool(t *testing.T) {
+	const rest = "model: {source: 'file:///m'}\nrouterSelector: {}\n"
+	cases := []struct{ name, spec, want string }{
+		{"fewer nodes than replicas", rest + "replicas: 1\nexperts: {replicasPerExpert: 2}", "ask for more replicas"},
+		{"default nodes, more replicas", rest + "experts: {replicasPerExpert: 3}", "ask for more replicas"},
+		{"no nodes", rest + "replicas: 0", "greater than or equal to 1"},
+		{"no selector", "model: {source: 'file:///m'}", "routerSelector: Required"},
+	}
+	c := kubetest.Client(t)
+	ns := kubetest.Namespace(t, c)
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			err := c.Create(t.Context(), object(t, "ExpertPool", ns, "demo", tc.spec), client.DryRunAll)
+			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("want a refusal with %q, got %v", tc.want, err)
+			}
+		})
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	cases := map[string]string{
+		"file":          "model: {source: 'file:///var/lib/olmoe/models/demo'}",
+		"claim":         "model: {source: 'pvc://models'}",
+		"claim, path":   "model: {source: 'pvc://models.v1/olmoe/0125'}",
+		"dots in names": "model: {source: 'file:///models/olmoe..v1/..x'}",
+		"equal":         "model: {source: 'file:///m'}\nexpertNodes: 3\nexperts: {replicasPerExpert: 3}",
+		"autoscaled":    "model: {source: 'file:///m'}\nexperts: {replicasPerExpert: 3}",
+		"request below the limit": "model: {source: 'file:///m'}\n" +
+			"routers: {resources: {requests: {cpu: 1, memory: 900Mi}, limits: {cpu: 1500m, memory: 1Gi}}}",
+	}
+	c := kubetest.Client(t)
+	ns := kubetest.Namespace(t, c)
+	for name, spec := range cases {
+		t.Run(name, func(t *testing.T) {
+			if err := c.Create(t.Context(), object(t, "OLMoEDeployment", ns, "demo", spec), client.DryRunAll); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestModelSourceCannotChange(t *testing.T) {
+	c := kubetest.Client(t)
+	ns := kubetest.Namespace(t, c)
+	o := object(t, "OLMoEDeployment", ns, "demo", "model: {source: 'file:///m1'}")
+	if err := c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if err := unstructured.SetNestedField(o.Object, "file:///m2", "spec", "model", "source"); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Update(t.Context(), o)
+	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "create a second OLMoEDeployment") {
+		t.Fatalf("want a refusal that says what to do, got %v", err)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c := kubetest.Client(t)
+	ns := kubetest.Namespace(t, c)
+	o := object(t, "OLMoEDeployment", ns, "demo", "model: {source: 'file:///m'}")
+	if err := c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		path []string
+		want any
+	}{
+		{[]string{"spec", "model", "weights"}, "bf16"},
+		{[]string{"spec", "imagePullPolicy"}, "IfNotPresent"},
+		{[]string{"spec", "routers", "replicas"}, int64(1)},
+		{[]string{"spec", "experts", "replicasPerExpert"}, int64(1)},
+		{[]string{"spec", "service", "type"}, "ClusterIP"},
+		{[]string{"spec", "service", "port"}, int64(80)},
+		{[]string{"spec", "expertNodes"}, nil},
+		{[]string{"spec", "image"}, nil},
+	}
+	for _, tc := range cases {
+		got, _, err := unstructured.NestedFieldNoCopy(o.Object, tc.path...)
+		if err != nil || got != tc.want {
+			t.Errorf("%s = %v, %v; want %v", strings.Join(tc.path, "."), got, err, tc.want)
+		}
+	}
+}
