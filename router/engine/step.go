@@ -138,7 +138,7 @@ func (s *sequence) draws(pos int) bool { return pos == len(s.tokens)-1 && s.req.
 // scores says whether the row gives the probability of a prompt token that has
 // none yet (after a preemption it may have).
 func (s *sequence) scores(pos int) bool {
-	return s.req.PromptLogprobs >= 0 && pos+1 < len(s.req.Prompt) && pos+1 == max(1, len(s.prompt))
+	return s.req.PromptLogprobs >= 0 && pos+1 < len(s.req.Prompt) && pos+1 >= len(s.prompt)
 }
 
 // useLogits computes a batch's logits, draws in parallel and emits in order.

@@ -1,0 +1,265 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+)
+
+// alone answers requests one at a time in a roomy engine: the reference.
+func alone(t *testing.T, n int) []answer {
+	t.Helper()
+	r := start(t, limits())
+	var want []answer
+	for i := range n {
+		a := r.ask(t, request(i))
+		if a.Err != nil || len(a.Tokens) != request(i).MaxTokens {
+			t.Fatalf("request %d: %d tokens, error %v", i, len(a.Tokens), a.Err)
+		}
+		want = append(want, a)
+	}
+	return want
+}
+
+// together answers all requests at once and compares with the reference.
+func together(t *testing.T, r *rig, want []answer) {
+	t.Helper()
+	var streams []<-chan engine.Event
+	for i := range want {
+		streams = append(streams, r.submit(t, context.Background(), request(i)))
+	}
+	for i, ch := range streams {
+		if err := equal(want[i], collect(t, ch)); err != nil {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+}
+
+// Invariant 1: an answer depends on the request alone.
+func TestAnswersDoNotDependOnTheBatch(t *testing.T) {
+	want := alone(t, 32)
+	for _, rows := range []int{256, 64, 33} { // whole prompts, chunks, small odd chunks
+		l := limits()
+		l.MaxRows = rows
+		l.MaxSequences = min(l.MaxSequences, rows)
+		together(t, start(t, l), want)
+	}
+	l := limits()
+	l.MaxSequences, l.MaxRows = 3, 5
+	together(t, start(t, l), want)
+}
+
+func TestPreemptedSequencesGiveTheSameAnswer(t *testing.T) {
+	want := alone(t, 12)
+	l := limits()
+	l.KVBytes = 14 * 16 << 10 // 14 pages of 2 layers x 2 x 16 x 64 x 4 B: two or three sequences at once
+	r := start(t, l)
+	together(t, r, want)
+	if r.metric(t, "olmoe_engine_preempted_total") == 0 {
+		t.Error("no sequence was preempted: the test shows nothing")
+	}
+	if got := r.metric(t, "olmoe_engine_kv_pages_used"); got > 14 {
+		t.Errorf("%g pages in use", got)
+	}
+}
+
+func TestPromptTooLargeForTheCache(t *testing.T) {
+	l := limits()
+	l.KVBytes = 3 * 16 << 10
+	r := start(t, l)
+	req := &engine.Request{Prompt: make([]int32, 49), MaxTokens: 1, Logprobs: -1, PromptLogprobs: -1}
+	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrOutOfPages) {
+		t.Errorf("49 tokens in a cache of 48: %v", err)
+	}
+	req = &engine.Request{Prompt: make([]int32, 40), MaxTokens: 20, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1}
+	a := r.ask(t, req)
+	if !errors.Is(a.Err, engine.ErrOutOfPages) || len(a.Tokens) != 9 {
+		t.Errorf("a sequence that outgrows the cache: %d tokens, %v", len(a.Tokens), a.Err)
+	}
+	if a := r.ask(t, request(0)); a.Err != nil {
+		t.Errorf("the next request: %v", a.Err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	r := start(t, limits())
+	for name, c := range map[string]struct {
+		prompt []int32
+		max    int
+		want   error
+	}{
+		"empty":       {nil, 1, engine.ErrTokenRange},
+		"negative":    {[]int32{1, -1}, 1, engine.ErrTokenRange},
+		"beyond":      {[]int32{512}, 1, engine.ErrTokenRange},
+		"too long":    {make([]int32, 257), 1, engine.ErrContextFull},
+		"no room":     {make([]int32, 256), 1, engine.ErrContextFull},
+		"room to see": {make([]int32, 256), 0, nil},
+	} {
+		_, err := r.Submit(context.Background(), &engine.Request{Prompt: c.prompt, MaxTokens: c.max, Logprobs: -1, PromptLogprobs: -1})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	l := limits()
+	l.MaxSequences, l.MaxQueue = 1, 2
+	r := start(t, l)
+	hold := make(chan struct{})
+	entered := make(chan struct{}, 1000)
+	r.experts.set(func(context.Context, int) error { entered <- struct{}{}; <-hold; return nil })
+	first := r.submit(t, context.Background(), request(1))
+	<-entered
+	second, third := r.submit(t, context.Background(), request(2)), r.submit(t, context.Background(), request(3))
+	if _, err := r.Submit(context.Background(), request(4)); !errors.Is(err, engine.ErrQueueFull) {
+		t.Errorf("a fourth request: %v", err)
+	}
+	r.Drain()
+	if _, err := r.Submit(context.Background(), request(4)); !errors.Is(err, engine.ErrDraining) {
+		t.Errorf("while draining: %v", err)
+	}
+	close(hold)
+	for _, ch := range []<-chan engine.Event{first, second, third} {
+		if a := collect(t, ch); a.Err != nil {
+			t.Errorf("accepted before the drain: %v", a.Err)
+		}
+	}
+}
+
+func TestEnds(t *testing.T) {
+	r := start(t, limits())
+	free := r.ask(t, &engine.Request{Prompt: []int32{5, 9}, MaxTokens: 12, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1})
+	if free.Finish != engine.FinishLength || len(free.Tokens) != 12 {
+		t.Fatalf("free run: %+v", free)
+	}
+	stop := free.Tokens[4]
+	at := slices.Index(free.Tokens, stop) // it may come earlier too
+	req := &engine.Request{Prompt: []int32{5, 9}, MaxTokens: 12, IgnoreEOS: true, StopTokenIDs: []int32{stop}, Logprobs: -1, PromptLogprobs: -1}
+	a := r.ask(t, req)
+	if a.Finish != engine.FinishStop || a.Stop != stop || len(a.Tokens) != at+1 {
+		t.Errorf("stop token %d: %+v", stop, a)
+	}
+	req.MinTokens = 12
+	if a := r.ask(t, req); len(a.Tokens) != 12 || slices.Contains(a.Tokens, stop) {
+		t.Errorf("min tokens: %+v", a)
+	}
+	long := &engine.Request{Prompt: make([]int32, 250), MaxTokens: 100, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1}
+	if a := r.ask(t, long); a.Finish != engine.FinishLength || len(a.Tokens) != 6 {
+		t.Errorf("at the context's end: %d tokens, %q", len(a.Tokens), a.Finish)
+	}
+}
+
+func TestPromptLogprobs(t *testing.T) {
+	l := limits()
+	l.MaxRows = 64
+	r := start(t, l)
+	req := request(5)
+	req.PromptLogprobs, req.MaxTokens = 3, 0
+	scored := r.ask(t, req)
+	if len(scored.Prompt) != len(req.Prompt) || scored.Finish != engine.FinishLength || scored.Tokens != nil {
+		t.Fatalf("%d entries for %d tokens, finish %q", len(scored.Prompt), len(req.Prompt), scored.Finish)
+	}
+	for i, p := range scored.Prompt[1:] {
+		if p.Token.ID != req.Prompt[i+1] || len(p.Top) != 3 || p.Token.Logprob >= 0 || p.Top[0].Logprob < p.Token.Logprob {
+			t.Fatalf("entry %d: %+v", i+1, p)
+		}
+	}
+	// the probability of a token as prompt is that of the same token as answer
+	short := request(5)
+	short.Prompt, short.MaxTokens, short.Sampling = req.Prompt[:10], 1, engine.Sampling{}
+	drawn := r.ask(t, short)
+	long := request(5)
+	long.Prompt, long.MaxTokens, long.PromptLogprobs = append(slices.Clone(req.Prompt[:10]), drawn.Tokens[0], 7), 0, 0
+	if got := r.ask(t, long).Prompt[10].Token; got != drawn.Probs[0] {
+		t.Errorf("as prompt %+v, as answer %+v", got, drawn.Probs[0])
+	}
+}
+
+func TestHangUpFreesWithinAStep(t *testing.T) {
+	r := start(t, limits())
+	ctx, cancel := context.WithCancel(context.Background())
+	req := request(1)
+	req.MaxTokens = 180
+	ch := r.submit(t, ctx, req)
+	<-ch
+	cancel()
+	for deadline := time.Now().Add(5 * time.Second); r.Active() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("still active")
+		}
+	}
+	for range ch {
+	}
+}
+
+// A step that waits for experts ends when nobody is left to wait for it.
+func TestHangUpEndsAWaitingStep(t *testing.T) {
+	r := start(t, limits())
+	entered := make(chan struct{}, 1000)
+	r.experts.set(func(ctx context.Context, _ int) error {
+		entered <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	a, b := r.submit(t, ctx, request(1)), r.submit(t, ctx, request(2))
+	<-entered
+	cancel()
+	for range a {
+	}
+	for range b {
+	}
+	r.experts.set(nil)
+	if got := r.ask(t, request(3)); got.Err != nil {
+		t.Errorf("the next request: %v", got.Err)
+	}
+}
+
+// Invariant 2: never a partial answer; the next request is served.
+func TestFailedStepFailsItsSequencesOnly(t *testing.T) {
+	r := start(t, limits())
+	want := r.ask(t, request(2))
+	r.experts.set(func(context.Context, int) error { return errors.New("layer 1 expert 3: no owner") })
+	if a := r.ask(t, request(2)); !errors.Is(a.Err, engine.ErrNotReady) || a.Tokens != nil {
+		t.Errorf("failing: %+v", a)
+	}
+	r.experts.set(nil)
+	if err := equal(want, r.ask(t, request(2))); err != nil {
+		t.Error(err)
+	}
+}
+
+// A fault in mapped weights ends the engine: no later answer could be trusted.
+func TestChangedWeightsEndTheEngine(t *testing.T) {
+	r := start(t, limits())
+	file := filepath.Join(tiny, "model.safetensors")
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.WriteFile(file, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := os.Truncate(file, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.ask(t, request(1)); !errors.Is(a.Err, engine.ErrNotReady) {
+		t.Errorf("after the file was truncated: %+v", a)
+	}
+	if err := <-r.fatal; !errors.Is(err, checkpoint.ErrChanged) {
+		t.Errorf("fatal error %v", err)
+	}
+	if _, err := r.Submit(context.Background(), request(1)); !errors.Is(err, engine.ErrNotReady) {
+		t.Errorf("the next request: %v", err)
+	}
+}

@@ -1,0 +1,197 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+	"github.com/olmoe-serving/olmoe-operator/router/sampling"
+)
+
+// tiny is a checkpoint that all tests share.
+var tiny string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "olmoe-engine-")
+	if err != nil {
+		panic(err)
+	}
+	tiny = filepath.Join(dir, "tiny")
+	o := synth.Tiny()
+	o.Layers, o.MaxPositions, o.Tokenizer = 2, 256, false
+	if err := synth.Write(tiny, o); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// hooked lets a test see and spoil calls to the experts.
+type hooked struct {
+	model.Experts
+	mu   sync.Mutex
+	hook func(ctx context.Context, layer int) error
+}
+
+func (h *hooked) set(f func(context.Context, int) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hook = f
+}
+
+func (h *hooked) Do(ctx context.Context, layer int, x []float32, rows int, ids []int32, out []float32) error {
+	h.mu.Lock()
+	f := h.hook
+	h.mu.Unlock()
+	if f != nil {
+		if err := f(ctx, layer); err != nil {
+			return err
+		}
+	}
+	return h.Experts.Do(ctx, layer, x, rows, ids, out)
+}
+
+// rig is a running engine over the tiny checkpoint.
+type rig struct {
+	*engine.Engine
+	experts *hooked
+	fatal   chan error
+	metrics *prometheus.Registry
+}
+
+// metric is the value of a counter or gauge of the engine.
+func (r *rig) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := r.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue() + f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+func limits() engine.Limits {
+	return engine.Limits{MaxSequences: 64, MaxQueue: 64, MaxRows: 64, KVBytes: 64 << 20}
+}
+
+// start runs an engine for the test's duration.
+func start(t *testing.T, l engine.Limits) *rig {
+	t.Helper()
+	ck, err := checkpoint.Open(tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernels.NewPool(2)
+	trunk, err := model.OpenTrunk(context.Background(), ck)
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, err := model.OpenLocal(context.Background(), ck, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{experts: &hooked{Experts: local}, fatal: make(chan error, 1), metrics: prometheus.NewRegistry()}
+	r.Engine = engine.New(engine.Options{
+		Limits: l, Runner: model.NewRunner(trunk, pool, r.experts, l.MaxRows), Logprobs: sampling.Logprobs,
+		NewSampler: func(p engine.Sampling, prompt []int32) engine.Sampler {
+			return sampling.New(p, prompt, trunk.Config().VocabSize)
+		},
+		Guard: ck.Guard, Fatal: func(err error) { r.fatal <- err }, Log: logr.Discard(),
+		Metrics: engine.NewMetrics(r.metrics),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done; pool.Close(); _ = ck.Close() })
+	return r
+}
+
+// answer is all that a client could see of a sequence.
+type answer struct {
+	Tokens []int32
+	Probs  []engine.TokenLogprob
+	Prompt []engine.PromptLogprob
+	Finish engine.FinishReason
+	Stop   int32
+	Err    error
+}
+
+func (r *rig) submit(t *testing.T, ctx context.Context, req *engine.Request) <-chan engine.Event {
+	t.Helper()
+	ch, err := r.Submit(ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
+// collect reads a stream to its end; it must come within a minute.
+func collect(t *testing.T, ch <-chan engine.Event) answer {
+	t.Helper()
+	var a answer
+	timeout := time.After(time.Minute)
+	for {
+		select {
+		case ev, ok := <-ch:
+			if !ok {
+				return a
+			}
+			if ev.HasToken {
+				a.Tokens = append(a.Tokens, ev.Token)
+				a.Probs = append(a.Probs, ev.Logprob)
+			}
+			if ev.Prompt != nil {
+				a.Prompt = ev.Prompt
+			}
+			a.Finish, a.Err = ev.Finish, ev.Err
+			if ev.Stopped {
+				a.Stop = ev.StopToken
+			}
+		case <-timeout:
+			t.Fatal("no end of the stream within a minute")
+		}
+	}
+}
+
+func (r *rig) ask(t *testing.T, req *engine.Request) answer {
+	t.Helper()
+	return collect(t, r.submit(t, context.Background(), req))
+}
+
+// request number i: prompts of different lengths, greedy and sampled.
+func request(i int) *engine.Request {
+	req := &engine.Request{MaxTokens: 8 + i%5, IgnoreEOS: true, Logprobs: 0, PromptLogprobs: -1}
+	for p := range 1 + (i*13)%70 {
+		req.Prompt = append(req.Prompt, int32((p*p*7+i*31)%500))
+	}
+	if i%2 == 1 {
+		req.Sampling = engine.Sampling{Temperature: 0.9, TopP: 0.95, Seed: uint64(i)}
+	}
+	return req
+}
+
+// equal compares answers to the bit.
+func equal(a, b answer) error {
+	if x, y := fmt.Sprintf("%+v", a), fmt.Sprintf("%+v", b); x != y {
+		return fmt.Errorf("answers differ:\n%s\n%s", x, y)
+	}
+	return nil
+}
