@@ -1,0 +1,60 @@
+package openai
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// readBody reads a request's JSON object within the limits of size and time.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, error) {
+	if err := checkMediaType(r); err != nil {
+		return nil, err
+	}
+	// The deadline is for the body alone: while the answer is computed the server
+	// goes on reading, to see the client hang up, and must not time out.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(s.BodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBody))
+	if err != nil {
+		return nil, s.bodyError(err)
+	}
+	_ = rc.SetReadDeadline(time.Time{})
+	if err := checkJSON(body); err != nil {
+		return nil, badRequest("", "%s", sentence(err.Error()))
+	}
+	return parseObject("", body)
+}
+
+func (s *Server) bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return newError(http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large",
+			"The request body is larger than "+sizeText(s.MaxBody)+", this server's limit.")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return newError(http.StatusRequestTimeout, "invalid_request_error", "request_timeout",
+			"The request body did not arrive within "+s.BodyTimeout.String()+".")
+	}
+	return errClientGone // the connection broke
+}
+
+// checkMediaType refuses what is certainly not JSON. A missing type and curl's
+// default for -d pass: the body is checked to be JSON anyway.
+func checkMediaType(r *http.Request) error {
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return newError(http.StatusUnsupportedMediaType, "invalid_request_error", "unsupported_media_type",
+			"Content-Encoding "+e+" is not supported; send the body as it is.")
+	}
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case r.Header.Get("Content-Type") == "", err == nil && (t == "application/json" || t == "application/x-www-form-urlencoded" || strings.HasSuffix(t, "+json")):
+		return nil
+	}
+	return newError(http.StatusUnsupportedMediaType, "invalid_request_error", "unsupported_media_type",
+		"The Content-Type must be application/json.")
+}

@@ -1,0 +1,73 @@
+package openai
+
+import "net/http"
+
+// defaultMaxTokens of a completion, as OpenAI documents it.
+const defaultMaxTokens = 16
+
+// completions serves POST /v1/completions.
+func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	p, prompts, err := s.parseCompletion(f)
+	if err != nil {
+		return err
+	}
+	return s.generate(w, r, p, prompts, completionFormat{s, p})
+}
+
+func (s *Server) parseCompletion(f *fields) (*params, []prompt, error) {
+	p := s.parseParams(f)
+	if f.err != nil {
+		return nil, nil, f.err // before work is done for the prompt
+	}
+	p.echo = f.boolean("echo", false)
+	p.Logprobs = int(f.integer("logprobs", -1, 0, maxLogprobs))
+	if p.echo {
+		p.PromptLogprobs = p.Logprobs
+	}
+	p.parseMaxTokens(f, 0, "max_tokens")
+	special := f.boolean("add_special_tokens", true)
+	prompts := s.parsePrompts(f, special)
+	refuseUnsupported(f)
+	s.fit(f, &p, prompts, defaultMaxTokens)
+	return &p, prompts, f.end()
+}
+
+type completionChoice struct {
+	Index    int                 `json:"index"`
+	Text     string              `json:"text"`
+	Logprobs *completionLogprobs `json:"logprobs"`
+	ending
+	TokenIDs       []int32 `json:"token_ids,omitempty"`
+	PromptTokenIDs []int32 `json:"prompt_token_ids,omitempty"`
+}
+
+// completionFormat writes text_completion objects; streamed events have the
+// same shape.
+type completionFormat struct {
+	s *Server
+	p *params
+}
+
+func (c completionFormat) full(q *sequence, d delta) any { return c.chunk(q, d, true) }
+func (c completionFormat) opening(*sequence) any         { return nil }
+func (c completionFormat) object() (string, string)      { return "text_completion", "text_completion" }
+func (c completionFormat) idPrefix() string              { return "cmpl-" }
+func (c completionFormat) promptIDs() []int32            { return nil }
+
+func (c completionFormat) chunk(q *sequence, d delta, first bool) any {
+	out := completionChoice{Index: q.index, Text: d.text, ending: endingOf(d)}
+	if c.p.Logprobs >= 0 {
+		out.Logprobs = c.s.completionLogprobs(d.tokens)
+	}
+	if c.p.returnIDs {
+		out.TokenIDs = ids(d.tokens)
+		if first {
+			out.PromptTokenIDs = q.prompt.ids
+		}
+	}
+	return out
+}

@@ -1,0 +1,134 @@
+package openai
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// jsonNull makes a member null where leaving it out would mean something else.
+var jsonNull = json.RawMessage("null")
+
+// format is the one difference between the two endpoints: how they write.
+type format interface {
+	// full is the choice's entry in an answer that is not streamed.
+	full(q *sequence, d delta) any
+	// opening is sent once before anything of a choice; nil = nothing.
+	opening(q *sequence) any
+	// chunk is the choice's entry in a streamed event; first = none was sent before.
+	chunk(q *sequence, d delta, first bool) any
+	// object names the answer and the streamed event.
+	object() (full, chunk string)
+	idPrefix() string
+	// promptIDs go on top of the answer or the first event (chat); nil = nowhere.
+	promptIDs() []int32
+}
+
+// generate answers one request, streamed or not.
+func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, prompts []prompt, f format) error {
+	s.metrics.prompt(prompts)
+	b, err := s.submit(r.Context(), p, prompts)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	object, chunk := f.object()
+	env := envelope{ID: f.idPrefix() + newID(), Created: time.Now().Unix(), Model: s.Model, Fingerprint: s.Fingerprint}
+	if p.stream {
+		env.Object = chunk
+		st := &streamer{s: s, p: p, f: f, env: env, b: b, out: s.newSSE(w), opened: make([]bool, len(b.seqs))}
+		return st.run(r)
+	}
+	env.Object = object
+	choices := make([]delta, len(b.seqs))
+	err = b.run(r.Context(), s.KeepAlive, nil, func(q *sequence, d delta) error {
+		choices[q.index].add(d)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.answer(w, env, b, f, choices)
+	return nil
+}
+
+func (s *Server) answer(w http.ResponseWriter, env envelope, b *batch, f format, choices []delta) {
+	list := make([]any, len(choices))
+	for i, d := range choices {
+		list[i] = f.full(b.seqs[i], d)
+	}
+	env.Choices, env.Usage, env.PromptTokenIDs = list, b.usage(), f.promptIDs()
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.WriteTimeout))
+	writeJSON(w, http.StatusOK, env)
+}
+
+// streamer writes the events of one streamed answer.
+type streamer struct {
+	s      *Server
+	p      *params
+	f      format
+	env    envelope
+	b      *batch
+	out    *sse
+	opened []bool // by choice
+	sent   bool   // an event of any choice has gone out
+}
+
+func (st *streamer) run(r *http.Request) error {
+	err := st.b.run(r.Context(), st.s.KeepAlive, st.out.keepAlive, st.delta)
+	if err != nil {
+		return st.fail(r, err)
+	}
+	if st.p.includeUsage {
+		env := st.env
+		env.Choices, env.Usage = []any{}, st.b.usage()
+		if err := st.out.send(env); err != nil {
+			return err
+		}
+	}
+	return st.out.done()
+}
+
+func (st *streamer) delta(q *sequence, d delta) error {
+	first := !st.opened[q.index]
+	if first {
+		st.opened[q.index] = true
+		if o := st.f.opening(q); o != nil {
+			if err := st.event(o); err != nil {
+				return err
+			}
+		}
+	}
+	if d.text == "" && d.finish == "" && !st.p.returnIDs && st.p.Logprobs < 0 && !st.p.runningUsage {
+		return nil // held back, or half a character: nothing to show yet
+	}
+	return st.event(st.f.chunk(q, d, first))
+}
+
+func (st *streamer) event(choice any) error {
+	env := st.env
+	env.Choices = []any{choice}
+	if !st.sent {
+		env.PromptTokenIDs, st.sent = st.f.promptIDs(), true
+	}
+	switch {
+	case st.p.runningUsage:
+		env.Usage = st.b.usage()
+	case st.p.includeUsage:
+		env.Usage = jsonNull
+	}
+	return st.out.send(env)
+}
+
+// fail ends a stream that has begun with an event that says why. There is no
+// [DONE] after it: the answer is not complete.
+func (st *streamer) fail(r *http.Request, err error) error {
+	if !st.out.started || gone(r.Context(), err) {
+		return err
+	}
+	api := toAPI(err)
+	st.s.logFault(r, api, err)
+	st.s.metrics.broken(api)
+	_ = st.out.send(errorBody{api})
+	return nil
+}

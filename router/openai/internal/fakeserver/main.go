@@ -1,0 +1,35 @@
+// Command fakeserver serves the API over the fake engine, so that the
+// conformance tests of the official clients can be developed and checked
+// without a model. It prints its URL.
+package main
+
+import (
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
+	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
+)
+
+func main() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	reg := prometheus.NewRegistry()
+	const context = 4096
+	s := openai.New(openai.Options{
+		Generator: &fake.Engine{Context: context, Delay: 5 * time.Millisecond},
+		Tokenizer: fake.Tokenizer{}, Chat: fake.Chat{},
+		Model: "fake", Context: context, Vocab: fake.Vocab, Fingerprint: "fp_fake", Version: "test",
+		Registerer: reg, Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
+	})
+	fmt.Fprintf(os.Stdout, "http://%s\n", l.Addr())
+	log.Fatal(openai.NewHTTPServer("", s.Handler()).Serve(l))
+}

@@ -1,0 +1,106 @@
+package openai
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+)
+
+// leastLogprob stands for -Inf, which JSON cannot hold (vLLM's number).
+const leastLogprob = -9999
+
+func finite(x float32) float64 {
+	if !(x > leastLogprob) { // NaN too
+		return leastLogprob
+	}
+	return float64(x)
+}
+
+// completionLogprobs is the older form, of /v1/completions: four lists of one
+// entry a token.
+type completionLogprobs struct {
+	TextOffset    []int                `json:"text_offset"`
+	TokenLogprobs []*float64           `json:"token_logprobs"`
+	Tokens        []string             `json:"tokens"`
+	TopLogprobs   []map[string]float64 `json:"top_logprobs"`
+}
+
+func (s *Server) completionLogprobs(tokens []token) *completionLogprobs {
+	out := &completionLogprobs{TextOffset: []int{}, TokenLogprobs: []*float64{}, Tokens: []string{}, TopLogprobs: []map[string]float64{}}
+	for _, t := range tokens {
+		out.TextOffset = append(out.TextOffset, t.offset)
+		out.Tokens = append(out.Tokens, s.uniqueText(t.ID))
+		if t.first { // nothing comes before it, so it has no probability
+			out.TokenLogprobs = append(out.TokenLogprobs, nil)
+			out.TopLogprobs = append(out.TopLogprobs, nil)
+			continue
+		}
+		p := finite(t.Logprob)
+		top := map[string]float64{s.uniqueText(t.ID): p}
+		for _, e := range t.top {
+			top[s.uniqueText(e.ID)] = finite(e.Logprob)
+		}
+		out.TokenLogprobs = append(out.TokenLogprobs, &p)
+		out.TopLogprobs = append(out.TopLogprobs, top)
+	}
+	return out
+}
+
+// uniqueText is a token's text as a map key: "bytes:\xe2\x82" if it is not
+// whole characters (as OpenAI writes it) and "token_id:N" if it has no text,
+// so that two tokens never share a key.
+func (s *Server) uniqueText(id int32) string {
+	b := s.Tokenizer.TokenBytes(id)
+	if len(b) == 0 {
+		return fmt.Sprintf("token_id:%d", id)
+	}
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	var hex strings.Builder
+	hex.WriteString("bytes:")
+	for _, c := range b {
+		fmt.Fprintf(&hex, `\x%02x`, c)
+	}
+	return hex.String()
+}
+
+// chatLogprob is one token in the form of /v1/chat/completions.
+type chatLogprob struct {
+	Token   string  `json:"token"`
+	Logprob float64 `json:"logprob"`
+	Bytes   []int   `json:"bytes"` // ints: []byte would become base64
+}
+
+type chatTokenLogprob struct {
+	chatLogprob
+	TopLogprobs []chatLogprob `json:"top_logprobs"`
+}
+
+type chatLogprobs struct {
+	Content []chatTokenLogprob `json:"content"`
+	Refusal *string            `json:"refusal"`
+}
+
+func (s *Server) chatLogprobs(tokens []token) *chatLogprobs {
+	out := &chatLogprobs{Content: []chatTokenLogprob{}}
+	for _, t := range tokens {
+		entry := chatTokenLogprob{chatLogprob: s.chatLogprob(t.TokenLogprob), TopLogprobs: []chatLogprob{}}
+		for _, e := range t.top {
+			entry.TopLogprobs = append(entry.TopLogprobs, s.chatLogprob(e))
+		}
+		out.Content = append(out.Content, entry)
+	}
+	return out
+}
+
+func (s *Server) chatLogprob(t engine.TokenLogprob) chatLogprob {
+	b := s.Tokenizer.TokenBytes(t.ID)
+	out := chatLogprob{Token: strings.ToValidUTF8(string(b), "\uFFFD"), Logprob: finite(t.Logprob), Bytes: make([]int, len(b))}
+	for i, c := range b {
+		out.Bytes[i] = int(c)
+	}
+	return out
+}

@@ -1,0 +1,156 @@
+package openai
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// maxMessages of one conversation: each costs template work before the tokens
+// are counted; at 2 tokens a turn more could not fit any context.
+const maxMessages = 2048
+
+// roles maps what clients may send to what the templates know. "developer" is
+// OpenAI's newer name of "system".
+var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+
+func parseMessages(f *fields) []Message {
+	raw, ok := f.take("messages")
+	if !ok {
+		f.fail("messages", "is required")
+		return nil
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+		f.fail("messages", "must be a list with at least one message")
+		return nil
+	}
+	if len(list) > maxMessages {
+		f.fail("messages", "has %d messages, more than the %d allowed", len(list), maxMessages)
+		return nil
+	}
+	messages := make([]Message, len(list))
+	for i, m := range list {
+		if err := messages[i].parse(fmt.Sprintf("messages[%d].", i), m); err != nil {
+			f.err = err
+			return nil
+		}
+	}
+	return messages
+}
+
+func (m *Message) parse(path string, raw json.RawMessage) error {
+	f, err := parseObject(path, raw)
+	if err != nil {
+		return err
+	}
+	role := f.text("role", "")
+	known, ok := roles[role]
+	if !ok {
+		f.fail("role", "is %q; supported are system, developer, user and assistant", clip(role))
+	}
+	m.Role = known
+	f.text("name", "") // no OLMoE template shows it to the model
+	m.Content = parseContent(f)
+	for _, name := range []string{"tool_calls", "function_call", "audio", "refusal", "tool_call_id"} {
+		if raw, given := f.take(name); given && compact(raw) != "[]" {
+			f.fail(name, "is not supported by this server")
+		}
+	}
+	return f.end()
+}
+
+// parseContent reads a string or a list of text parts, which are joined by a
+// newline as vLLM does.
+func parseContent(f *fields) string {
+	raw, ok := f.take("content")
+	switch {
+	case !ok:
+		f.fail("content", "is required")
+		return ""
+	case raw[0] == '"':
+		f.raw["content"] = raw
+		return f.text("content", "")
+	}
+	var parts []json.RawMessage
+	if json.Unmarshal(raw, &parts) != nil || len(parts) == 0 {
+		f.fail("content", "must be a string or a list of parts")
+		return ""
+	}
+	texts := make([]string, len(parts))
+	for i, p := range parts {
+		part, err := parseObject(fmt.Sprintf("%scontent[%d].", f.path, i), p)
+		if err != nil {
+			f.err = err
+			return ""
+		}
+		if kind := part.text("type", ""); kind != "text" {
+			part.fail("type", "is %q; only text is supported", clip(kind))
+		}
+		if _, given := part.raw["text"]; !given {
+			part.fail("text", "is required")
+		}
+		texts[i] = part.text("text", "")
+		f.close(part)
+	}
+	return strings.Join(texts, "\n")
+}
+
+// parseConversation reads messages and the fields that say how to render them,
+// and returns the prompt.
+func (s *Server) parseConversation(f *fields) prompt {
+	messages := parseMessages(f)
+	resume := f.boolean("continue_final_message", false)
+	generate := f.boolean("add_generation_prompt", !resume)
+	special := f.boolean("add_special_tokens", false)
+	kwargs := parseKwargs(f)
+	if resume && generate {
+		f.fail("continue_final_message", "cannot be used with add_generation_prompt")
+	}
+	switch {
+	case f.err == nil && !s.hasText:
+		f.fail("messages", "cannot be used: this checkpoint has no tokenizer.json; /v1/completions takes token ids")
+	case f.err == nil && s.Chat == nil:
+		f.fail("messages", "cannot be used: this checkpoint has no chat template; use /v1/completions")
+	}
+	if f.err != nil {
+		return prompt{}
+	}
+	text, err := s.Chat.Render(messages, generate, kwargs)
+	if err == nil && resume {
+		text, err = cutAfter(text, messages[len(messages)-1].Content)
+	}
+	if err != nil {
+		f.fail("messages", "cannot be rendered by the checkpoint's chat template: %v", err)
+		return prompt{}
+	}
+	return prompt{ids: s.encode(text, special), text: text}
+}
+
+// cutAfter ends a rendered conversation right after its last message, so that
+// the model goes on with it. Templates may trim the message.
+func cutAfter(text, last string) (string, error) {
+	for _, s := range []string{last, strings.TrimSpace(last)} {
+		if at := strings.LastIndex(text, s); s != "" && at >= 0 {
+			return text[:at+len(s)], nil
+		}
+	}
+	return "", fmt.Errorf("the final message to continue does not appear in it")
+}
+
+func parseKwargs(f *fields) map[string]any {
+	raw, ok := f.take("chat_template_kwargs")
+	if !ok {
+		return nil
+	}
+	var kwargs map[string]any
+	if raw[0] != '{' || json.Unmarshal(raw, &kwargs) != nil {
+		f.fail("chat_template_kwargs", "must be an object")
+	}
+	for _, name := range []string{"messages", "add_generation_prompt", "continue_final_message"} {
+		if _, given := kwargs[name]; given {
+			f.fail("chat_template_kwargs", "must not hold %s: it is a field of the request itself", name)
+		}
+	}
+	return kwargs
+}

@@ -1,0 +1,91 @@
+package openai
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the HTTP API, all named olmoe_http_*. Label values are bounded:
+// paths are the routes, codes those that this package writes.
+type metrics struct {
+	requests     *prometheus.CounterVec
+	inFlight     prometheus.Gauge
+	streamErrors *prometheus.CounterVec
+	firstToken   prometheus.Histogram
+	nextToken    prometheus.Histogram
+	promptTokens prometheus.Counter
+	answerTokens prometheus.Counter
+}
+
+// Buckets in seconds: from a cached prompt on a fast machine to a long one in a queue.
+var (
+	firstBuckets = prometheus.ExponentialBuckets(0.01, 2, 15)  // to 164 s
+	nextBuckets  = prometheus.ExponentialBuckets(0.001, 2, 14) // to 8 s
+)
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	name := func(n string) string { return prometheus.BuildFQName("olmoe", "http", n) }
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name("requests_total"),
+			Help: "HTTP requests by route and status code."}, []string{"path", "code"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: name("requests_in_flight"),
+			Help: "HTTP requests being answered."}),
+		streamErrors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name("stream_errors_total"),
+			Help: "Streams that began with status 200 and ended in an error event, by the status it stands for."}, []string{"code"}),
+		firstToken: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("time_to_first_token_seconds"),
+			Help: "From the request being queued to each sequence's first token.", Buckets: firstBuckets}),
+		nextToken: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("inter_token_seconds"),
+			Help: "Between two tokens of a sequence.", Buckets: nextBuckets}),
+		promptTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("prompt_tokens_total"),
+			Help: "Prompt tokens of the requests that passed the checks."}),
+		answerTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("completion_tokens_total"),
+			Help: "Tokens generated for clients."}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.requests, m.inFlight, m.streamErrors, m.firstToken, m.nextToken, m.promptTokens, m.answerTokens)
+	}
+	return m
+}
+
+func (m *metrics) prompt(prompts []prompt) {
+	for _, p := range prompts {
+		m.promptTokens.Add(float64(len(p.ids)))
+	}
+}
+
+func (m *metrics) broken(e *apiError) {
+	m.streamErrors.WithLabelValues(strconv.Itoa(e.status)).Inc()
+}
+
+// clock times the tokens of one request's sequences.
+type clock struct {
+	m    *metrics
+	last []time.Time // of each sequence's latest token; at first, of the request
+	got  []bool
+}
+
+func newClock(m *metrics, sequences int) *clock {
+	c := &clock{m: m, last: make([]time.Time, sequences), got: make([]bool, sequences)}
+	now := time.Now()
+	for i := range c.last {
+		c.last[i] = now
+	}
+	return c
+}
+
+func (c *clock) token(t tagged) {
+	if !t.event.HasToken {
+		return
+	}
+	now := time.Now()
+	took := now.Sub(c.last[t.index]).Seconds()
+	if c.got[t.index] {
+		c.m.nextToken.Observe(took)
+	} else {
+		c.m.firstToken.Observe(took)
+	}
+	c.m.answerTokens.Inc()
+	c.last[t.index], c.got[t.index] = now, true
+}

@@ -1,0 +1,148 @@
+package openai
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+const requestIDHeader = "X-Request-Id"
+
+// recorder notes the status, so that it can be counted and a late panic is not
+// answered twice.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection's deadlines and Flush.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// wrap is around every handler: request id, metrics, errors, panics. path is
+// the label of the metrics.
+func (s *Server) wrap(path string, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &recorder{ResponseWriter: w}
+		r.Header.Set(requestIDHeader, requestID(r))
+		rec.Header().Set(requestIDHeader, r.Header.Get(requestIDHeader))
+		s.metrics.inFlight.Inc()
+		defer func() {
+			s.metrics.inFlight.Dec()
+			s.metrics.requests.WithLabelValues(path, codeLabel(rec.status)).Inc()
+		}()
+		defer s.recoverPanic(rec, r)
+		if err := h(rec, r); err != nil {
+			s.answerError(rec, r, err)
+		}
+	})
+}
+
+// codeLabel: 499 is nginx's number for a client that hung up before an answer.
+func codeLabel(status int) string {
+	if status == 0 {
+		status = 499
+	}
+	return strconv.Itoa(status)
+}
+
+func (s *Server) answerError(w *recorder, r *http.Request, err error) {
+	if gone(r.Context(), err) || errors.Is(err, errClientGone) || w.status != 0 {
+		return
+	}
+	api := toAPI(err)
+	s.logFault(r, api, err)
+	writeError(w, api)
+}
+
+// logFault logs what is our fault; what is the client's is counted only.
+func (s *Server) logFault(r *http.Request, api *apiError, err error) {
+	if api.status == http.StatusInternalServerError {
+		s.Log.Error(err, "request failed", "path", r.URL.Path, "requestID", r.Header.Get(requestIDHeader))
+	}
+}
+
+// recoverPanic turns a panic into a 500. If the answer has begun, the
+// connection is cut instead, so that the client cannot take it for complete.
+func (s *Server) recoverPanic(w *recorder, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	s.Log.Error(fmt.Errorf("panic: %v", v), "request failed", "path", r.URL.Path,
+		"requestID", r.Header.Get(requestIDHeader), "stack", string(debug.Stack()))
+	if w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	writeError(w, toAPI(fmt.Errorf("panic: %v", v)))
+}
+
+// limited bounds the requests with a body that are answered at once: each may
+// hold MaxBody bytes and what is made of them.
+func (s *Server) limited(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+			return h(w, r)
+		default:
+			return overloaded("The server is answering as many requests as it can. Try again shortly.")
+		}
+	}
+}
+
+func (s *Server) authorised(h handler) handler {
+	if s.APIKey == "" {
+		return h
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || subtle.ConstantTimeCompare([]byte(key), []byte(s.APIKey)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			return newError(http.StatusUnauthorized, "invalid_request_error", "invalid_api_key",
+				"Incorrect API key: send the server's key as Authorization: Bearer KEY.")
+		}
+		return h(w, r)
+	}
+}
+
+// requestID is the client's if it is short and printable, else a new one.
+func requestID(r *http.Request) string {
+	const longest = 128
+	id := r.Header.Get(requestIDHeader)
+	if id == "" || len(id) > longest {
+		return "req_" + newID()
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' {
+			return "req_" + newID()
+		}
+	}
+	return id
+}
+
+// newID is 128 random bits as hex.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (documented since Go 1.24)
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,38 @@
+package openai
+
+import "net/http"
+
+// modelInfo is OpenAI's model object with vLLM's max_model_len.
+type modelInfo struct {
+	ID      string  `json:"id"`
+	Object  string  `json:"object"`
+	Created int64   `json:"created"`
+	OwnedBy string  `json:"owned_by"`
+	Root    string  `json:"root"`
+	Parent  *string `json:"parent"`
+	Context int     `json:"max_model_len"`
+}
+
+func (s *Server) info() modelInfo {
+	return modelInfo{ID: s.Model, Object: "model", Created: s.created, OwnedBy: "olmoe", Root: s.Model, Context: s.Context}
+}
+
+func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []modelInfo{s.info()}})
+	return nil
+}
+
+// model serves /v1/models/{id}; an id may hold slashes, escaped or not.
+func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
+	if id := r.PathValue("id"); id != s.Model {
+		return s.unknownModel(id)
+	}
+	writeJSON(w, http.StatusOK, s.info())
+	return nil
+}
+
+func (s *Server) unknownModel(name string) error {
+	e := badRequest("model", "The model %q does not exist; this server has %q.", clip(name), s.Model).withCode("model_not_found")
+	e.status = http.StatusNotFound
+	return e
+}

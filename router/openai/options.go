@@ -1,0 +1,99 @@
+package openai
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+)
+
+// Tokenizer is what the API needs of a tokenizer (FromTokenizer adapts ours).
+// It must be safe for concurrent use.
+type Tokenizer interface {
+	Encode(text string) []int32        // no special tokens added
+	EncodeSpecial(text string) []int32 // with the tokenizer's own bos and eos
+	Decode(ids []int32, skipSpecial bool) string
+	NewDecoder(skipSpecial bool) Decoder
+	TokenBytes(id int32) []byte  // the bytes it adds to a text; nil if there is no such token
+	TokenString(id int32) string // its spelling in the vocabulary
+}
+
+// Decoder decodes one stream; the pieces joined equal Decode of all ids.
+type Decoder interface {
+	Push(id int32) string
+	Flush() string
+}
+
+// Message is one turn of a conversation.
+type Message struct{ Role, Content string }
+
+// Chat renders a conversation as a prompt (FromTemplate adapts ours).
+type Chat interface {
+	Render(messages []Message, addGenerationPrompt bool, kwargs map[string]any) (string, error)
+}
+
+// Defaults and bounds of Options (invariant 8).
+const (
+	// DefaultMaxBody fits a full 4096-token context as text a hundred times over.
+	DefaultMaxBody = 4 << 20
+	// DefaultMaxSequences bounds prompts x n of one request, as OpenAI bounds n.
+	DefaultMaxSequences = 128
+	// DefaultMaxRequests bounds the bodies held at once: 512 x 4 MiB is 2 GiB at the very worst.
+	DefaultMaxRequests = 512
+	// DefaultKeepAlive is below the 15 to 60 s after which proxies cut an idle stream.
+	DefaultKeepAlive = 10 * time.Second
+	// DefaultBodyTimeout bounds a client that sends its body slowly.
+	DefaultBodyTimeout = 30 * time.Second
+	// DefaultWriteTimeout bounds a client that does not read: per event, not per answer.
+	DefaultWriteTimeout = 30 * time.Second
+)
+
+// Options make a Server. Generator, Model, Context and Vocab are required;
+// every other zero value has a default or means "none".
+type Options struct {
+	Generator engine.Generator
+	Tokenizer Tokenizer // nil: prompts and answers are token ids only
+	Chat      Chat      // nil: chat requests are refused
+
+	Model       string // the id clients name
+	Context     int    // longest sequence, prompt and answer together, in tokens
+	Vocab       int    // rows of the embedding: valid ids are [0, Vocab)
+	Fingerprint string // of weights and program, for system_fingerprint
+	Version     string
+
+	APIKey     string       // empty: no authorisation
+	Ready      func() error // nil error = this router can serve; used by /ready only
+	Metrics    http.Handler // mounted at /metrics
+	Registerer prometheus.Registerer
+	Log        logr.Logger
+
+	MaxBody      int64
+	MaxSequences int
+	MaxRequests  int
+	KeepAlive    time.Duration
+	BodyTimeout  time.Duration
+	WriteTimeout time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.MaxBody, DefaultMaxBody)
+	setDefault(&o.MaxSequences, DefaultMaxSequences)
+	setDefault(&o.MaxRequests, DefaultMaxRequests)
+	setDefault(&o.KeepAlive, DefaultKeepAlive)
+	setDefault(&o.BodyTimeout, DefaultBodyTimeout)
+	setDefault(&o.WriteTimeout, DefaultWriteTimeout)
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
+	}
+	return o
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,129 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// prompt is one prompt of a request as ids and as the text to echo.
+type prompt struct {
+	ids  []int32
+	text string
+}
+
+// parsePrompts reads the four forms of "prompt": a string, a list of strings, a
+// list of token ids, a list of lists of token ids.
+func (s *Server) parsePrompts(f *fields, addSpecial bool) []prompt {
+	raw, ok := f.take("prompt")
+	if !ok {
+		f.fail("prompt", "is required")
+		return nil
+	}
+	prompts, err := s.prompts(raw, addSpecial)
+	if err != nil {
+		f.fail("prompt", "%v", err)
+	}
+	for i, p := range prompts {
+		if len(p.ids) == 0 {
+			f.fail("prompt", "%sis empty: at least one token is needed", nth(i, len(prompts)))
+		}
+	}
+	return prompts
+}
+
+func nth(i, n int) string {
+	if n == 1 {
+		return ""
+	}
+	return fmt.Sprintf("number %d ", i)
+}
+
+func (s *Server) prompts(raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+	switch kind := promptKind(raw); kind {
+	case '"':
+		return s.textPrompts(raw, addSpecial)
+	case '0':
+		ids, err := s.idList(raw)
+		return s.idPrompts([][]int32{ids}), err
+	case '[':
+		return s.nestedPrompts(raw)
+	case ']':
+		return nil, fmt.Errorf("is an empty list")
+	}
+	return nil, fmt.Errorf("must be a string, a list of strings, a list of token ids or a list of lists of token ids")
+}
+
+// promptKind tells the forms apart: '"' strings, '0' ids, '[' lists of ids, ']'
+// an empty list, 0 none of them. A list is judged by its first element; the
+// readers refuse others of another kind.
+func promptKind(raw json.RawMessage) byte {
+	c := raw[0]
+	if c == '[' {
+		c = bytes.TrimSpace(raw[1:])[0]
+	} else if c != '"' {
+		return 0
+	}
+	switch {
+	case c == '-' || c >= '0' && c <= '9':
+		return '0'
+	case c == '"' || c == '[' || c == ']':
+		return c
+	}
+	return 0
+}
+
+func (s *Server) textPrompts(raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+	texts, err := stringList(raw)
+	if err != nil {
+		return nil, fmt.Errorf("must hold strings only, or token ids only")
+	}
+	if len(texts) > s.MaxSequences {
+		return nil, s.tooMany(len(texts))
+	}
+	if !s.hasText {
+		return nil, fmt.Errorf("must be token ids: this checkpoint has no tokenizer.json")
+	}
+	prompts := make([]prompt, len(texts))
+	for i, t := range texts {
+		prompts[i] = prompt{ids: s.encode(t, addSpecial), text: t}
+	}
+	return prompts, nil
+}
+
+func (s *Server) encode(text string, addSpecial bool) []int32 {
+	if addSpecial {
+		return s.Tokenizer.EncodeSpecial(text)
+	}
+	return s.Tokenizer.Encode(text)
+}
+
+func (s *Server) nestedPrompts(raw json.RawMessage) ([]prompt, error) {
+	var lists []json.RawMessage
+	if err := json.Unmarshal(raw, &lists); err != nil {
+		return nil, err
+	}
+	if len(lists) > s.MaxSequences {
+		return nil, s.tooMany(len(lists))
+	}
+	ids := make([][]int32, len(lists))
+	for i, l := range lists {
+		var err error
+		if ids[i], err = s.idList(l); err != nil {
+			return nil, fmt.Errorf("number %d %w", i, err)
+		}
+	}
+	return s.idPrompts(ids), nil
+}
+
+func (s *Server) idPrompts(lists [][]int32) []prompt {
+	prompts := make([]prompt, len(lists))
+	for i, ids := range lists {
+		prompts[i] = prompt{ids: ids, text: s.Tokenizer.Decode(ids, false)}
+	}
+	return prompts
+}
+
+func (s *Server) tooMany(n int) error {
+	return fmt.Errorf("has %d prompts, more than the %d sequences a request may have", n, s.MaxSequences)
+}

@@ -1,0 +1,124 @@
+package openai
+
+import (
+	"unicode/utf8"
+
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+)
+
+// token is one generated (or echoed) token and where its text begins.
+type token struct {
+	engine.TokenLogprob
+	top    []engine.TokenLogprob
+	offset int  // in characters, from the start of the choice's text
+	echoed bool // of the prompt
+	first  bool // the very first of an echoed prompt: it has no probability
+}
+
+// delta is what one event adds to a choice.
+type delta struct {
+	text   string
+	tokens []token
+	finish engine.FinishReason
+	reason any // stop_reason: the stop string, the stop token's id, or nil
+}
+
+func (d *delta) add(e delta) {
+	d.text += e.text
+	d.tokens = append(d.tokens, e.tokens...)
+	if e.finish != "" {
+		d.finish, d.reason = e.finish, e.reason
+	}
+}
+
+// sequence is the state of one choice while its events come in.
+type sequence struct {
+	index     int // of the choice, in the response
+	p         *params
+	prompt    *prompt
+	decoder   Decoder
+	stops     stopMatcher
+	chars     int // characters decoded so far
+	generated int // tokens
+	cached    int // prompt tokens not computed again
+	started   bool
+	done      bool
+}
+
+func (s *Server) newSequence(index int, p *params, pr *prompt) *sequence {
+	return &sequence{index: index, p: p, prompt: pr, decoder: s.Tokenizer.NewDecoder(!p.keepSpecial),
+		stops: stopMatcher{stops: p.stops, include: p.includeStop}}
+}
+
+// push turns one event into what it adds to the choice.
+func (q *sequence) push(ev engine.Event) delta {
+	var d delta
+	if ev.CachedTokens > 0 {
+		q.cached = ev.CachedTokens
+	}
+	text := ""
+	if ev.HasToken {
+		q.generated++
+		d.tokens = []token{{TokenLogprob: ev.Logprob, top: ev.Top, offset: q.chars}}
+		d.tokens[0].ID = ev.Token
+		if !ev.Stopped || q.p.includeStop { // the stop token is no part of the text
+			text = q.decoder.Push(ev.Token)
+		}
+	}
+	if ev.Finish != engine.FinishNone {
+		text += q.decoder.Flush()
+		d.finish, d.reason = ev.Finish, q.stopReason(ev)
+	}
+	q.chars += utf8.RuneCountInString(text)
+	q.match(&d, text)
+	q.done = d.finish != ""
+	return d
+}
+
+// match puts text through the stop strings. What the first min_tokens tokens
+// say is not searched, as in vLLM.
+func (q *sequence) match(d *delta, text string) {
+	if q.generated <= q.p.MinTokens && q.p.MinTokens > 0 {
+		d.text = text
+		return
+	}
+	out, stop := q.stops.push(text)
+	d.text = out
+	switch {
+	case stop != "":
+		d.finish, d.reason = engine.FinishStop, stop
+	case d.finish != "":
+		d.text += q.stops.flush()
+	}
+}
+
+// stopReason is the id of a stop token that the client asked for; nil for the
+// model's own end of sequence.
+func (q *sequence) stopReason(ev engine.Event) any {
+	if !ev.Stopped {
+		return nil
+	}
+	for _, id := range q.p.StopTokenIDs {
+		if id == ev.StopToken {
+			return id
+		}
+	}
+	return nil
+}
+
+// echoed is the prompt as a delta: its text, and its tokens with the
+// probabilities that came with the first event (none if they were not asked for).
+func (q *sequence) echoed(decoder Decoder, scores []engine.PromptLogprob) delta {
+	d := delta{text: q.prompt.text}
+	for i, id := range q.prompt.ids {
+		t := token{offset: q.chars, echoed: true, first: i == 0}
+		if i < len(scores) {
+			t.TokenLogprob, t.top = scores[i].Token, scores[i].Top
+		}
+		t.ID = id
+		d.tokens = append(d.tokens, t)
+		q.chars += utf8.RuneCountInString(decoder.Push(id))
+	}
+	q.chars += utf8.RuneCountInString(decoder.Flush())
+	return d
+}

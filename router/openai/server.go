@@ -1,0 +1,103 @@
+package openai
+
+import (
+	"net/http"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Server answers the HTTP API. It is safe for concurrent use.
+type Server struct {
+	Options
+	hasText bool // there is a tokenizer
+	created int64
+	metrics *metrics
+	slots   chan struct{} // one for each request being answered
+	mux     *http.ServeMux
+}
+
+// New makes a Server. It starts nothing: see NewHTTPServer.
+func New(o Options) *Server {
+	o = o.withDefaults()
+	s := &Server{Options: o, hasText: o.Tokenizer != nil, created: time.Now().Unix(),
+		metrics: newMetrics(o.Registerer), slots: make(chan struct{}, o.MaxRequests)}
+	if !s.hasText {
+		s.Tokenizer = noTokenizer{}
+	}
+	s.mux = s.routes()
+	return s
+}
+
+// route is one path with what answers each method.
+type route struct {
+	path    string
+	methods map[string]handler
+	open    bool // no API key needed: probes and metrics
+}
+
+// handler answers a request or returns an error for writeError; after it has
+// begun to answer it returns nil or errClientGone.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+func (s *Server) table() []route {
+	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: s.limited(h)} }
+	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
+	routes := []route{
+		{"/v1/completions", post(s.completions), false},
+		{"/v1/chat/completions", post(s.chat), false},
+		{"/v1/models", get(s.models), false},
+		{"/v1/models/{id...}", get(s.model), false},
+		{"/tokenize", post(s.tokenize), false},
+		{"/detokenize", post(s.detokenize), false},
+		{"/health", get(s.health), true},
+		{"/ready", get(s.ready), true},
+		{"/version", get(s.version), true},
+	}
+	if s.Metrics != nil {
+		serve := func(w http.ResponseWriter, r *http.Request) error { s.Metrics.ServeHTTP(w, r); return nil }
+		routes = append(routes, route{"/metrics", get(serve), true})
+	}
+	return routes
+}
+
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, rt := range s.table() {
+		for method, h := range rt.methods {
+			if !rt.open {
+				h = s.authorised(h)
+			}
+			mux.Handle(method+" "+rt.path, s.wrap(rt.path, h))
+		}
+		mux.Handle(rt.path, s.wrap(rt.path, wrongMethod(rt.methods)))
+	}
+	mux.Handle("/", s.wrap("other", unknownURL))
+	return mux
+}
+
+// Handler serves every route, with limits, request ids, metrics and recovery
+// from panics.
+func (s *Server) Handler() http.Handler { return s.mux }
+
+func wrongMethod(methods map[string]handler) handler {
+	allowed := make([]string, 0, len(methods)+1)
+	for m := range methods {
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead) // ServeMux answers it like GET
+		}
+	}
+	sort.Strings(allowed)
+	allow := strings.Join(allowed, ", ")
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Allow", allow)
+		return newError(http.StatusMethodNotAllowed, "invalid_request_error", "method_not_allowed",
+			clip(r.Method)+" is not allowed here; use "+allow+".")
+	}
+}
+
+func unknownURL(_ http.ResponseWriter, r *http.Request) error {
+	return newError(http.StatusNotFound, "invalid_request_error", "unknown_url",
+		"Unknown request URL: "+clip(r.Method+" "+r.URL.Path)+".")
+}

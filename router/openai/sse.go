@@ -1,0 +1,70 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// sse writes server-sent events. The status line goes out with the first of
+// them: until then an error can still have its own status.
+type sse struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+	buf     bytes.Buffer
+	started bool
+}
+
+func (s *Server) newSSE(w http.ResponseWriter) *sse {
+	return &sse{w: w, rc: http.NewResponseController(w), timeout: s.WriteTimeout}
+}
+
+// send writes one event of JSON and flushes it.
+func (e *sse) send(v any) error {
+	e.buf.Reset()
+	e.buf.WriteString("data: ")
+	enc := json.NewEncoder(&e.buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	e.buf.WriteByte('\n') // Encode wrote the first of the two newlines
+	return e.flush()
+}
+
+// done ends a stream that went well.
+func (e *sse) done() error {
+	e.buf.Reset()
+	e.buf.WriteString("data: [DONE]\n\n")
+	return e.flush()
+}
+
+// keepAlive is a comment, which clients ignore and proxies count as traffic.
+func (e *sse) keepAlive() error {
+	e.buf.Reset()
+	e.buf.WriteString(": waiting\n\n")
+	return e.flush()
+}
+
+// flush writes the buffer at once. Each write has its own deadline: a client
+// that stops reading is dropped after it, one that reads may stay for hours.
+func (e *sse) flush() error {
+	if !e.started {
+		h := e.w.Header()
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Accel-Buffering", "no") // nginx would collect the events otherwise
+		e.w.WriteHeader(http.StatusOK)
+		e.started = true
+	}
+	_ = e.rc.SetWriteDeadline(time.Now().Add(e.timeout)) // not every writer has deadlines (tests)
+	if _, err := e.w.Write(e.buf.Bytes()); err != nil {
+		return errClientGone
+	}
+	if err := e.rc.Flush(); err != nil {
+		return errClientGone
+	}
+	return nil
+}

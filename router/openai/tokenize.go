@@ -1,0 +1,81 @@
+package openai
+
+import "net/http"
+
+type tokenizeAnswer struct {
+	Count        int      `json:"count"`
+	MaxModelLen  int      `json:"max_model_len"`
+	Tokens       []int32  `json:"tokens"`
+	TokenStrings []string `json:"token_strs"` // null unless return_token_strs
+}
+
+// tokenize serves POST /tokenize: of a prompt, or of messages as the chat
+// template renders them (vLLM's two request shapes).
+func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	s.parseModel(f)
+	spell := f.boolean("return_token_strs", false)
+	var ids []int32
+	if _, ok := f.raw["messages"]; ok {
+		ids = s.parseConversation(f).ids
+	} else {
+		ids = s.parseText(f)
+	}
+	refuseUnsupported(f)
+	if err := f.end(); err != nil {
+		return err
+	}
+	answer := tokenizeAnswer{Count: len(ids), MaxModelLen: s.Context, Tokens: append([]int32{}, ids...)}
+	if spell {
+		answer.TokenStrings = make([]string, len(ids))
+		for i, id := range ids {
+			answer.TokenStrings[i] = s.Tokenizer.TokenString(id)
+		}
+	}
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+func (s *Server) parseText(f *fields) []int32 {
+	special := f.boolean("add_special_tokens", true)
+	if _, ok := f.raw["prompt"]; !ok {
+		f.fail("prompt", "is required (or messages)")
+	}
+	text := f.text("prompt", "")
+	if !s.hasText {
+		f.fail("prompt", "cannot be tokenized: this checkpoint has no tokenizer.json")
+	}
+	if f.err != nil {
+		return nil
+	}
+	return s.encode(text, special)
+}
+
+// detokenize serves POST /detokenize.
+func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	s.parseModel(f)
+	raw, ok := f.take("tokens")
+	if !ok {
+		f.fail("tokens", "is required")
+	}
+	if !s.hasText {
+		f.fail("tokens", "cannot be decoded: this checkpoint has no tokenizer.json")
+	}
+	if err := f.end(); err != nil {
+		return err
+	}
+	ids, err := s.idList(raw)
+	if err != nil {
+		f.fail("tokens", "%v", err)
+		return f.err
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"prompt": s.Tokenizer.Decode(ids, false)})
+	return nil
+}
