@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 // Server is what an expert node implements.
@@ -29,10 +30,22 @@ var serviceDesc = grpc.ServiceDesc{
 // Register adds the service to a gRPC server.
 func Register(s grpc.ServiceRegistrar, srv Server) { s.RegisterService(&serviceDesc, srv) }
 
-// Open starts a stream; it waits for the connection, as long as ctx allows.
-func Open(ctx context.Context, cc grpc.ClientConnInterface) (grpc.ClientStream, error) {
-	return cc.NewStream(ctx, &serviceDesc.Streams[0], dispatchMethod,
-		grpc.CallContentSubtype(CodecName), grpc.WaitForReady(true))
+// routerKey is the request metadata that names the router, for the node's log.
+const routerKey = "olmoe-router"
+
+// Open starts a stream of the named router. It waits for a connection that is
+// being made, and fails with the reason if that cannot be made.
+func Open(ctx context.Context, cc grpc.ClientConnInterface, router string) (grpc.ClientStream, error) {
+	return cc.NewStream(metadata.AppendToOutgoingContext(ctx, routerKey, router),
+		&serviceDesc.Streams[0], dispatchMethod, grpc.CallContentSubtype(CodecName))
+}
+
+// Router is the name that the peer of a stream gave itself; may be empty.
+func Router(s grpc.ServerStream) string {
+	if v := metadata.ValueFromIncomingContext(s.Context(), routerKey); len(v) > 0 {
+		return clip(v[0])
+	}
+	return ""
 }
 
 // Receive reads and checks the next frame of a stream into in.

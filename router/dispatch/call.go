@@ -1,0 +1,242 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// call is one Do. It is taken from a pool, so that a call in steady state
+// allocates nothing of its own. Only the goroutine that runs Do touches it, but
+// for box and wake.
+type call struct {
+	d     *Dispatcher
+	layer int
+	k     int       // experts per row
+	x     []float32 // [rows, hidden]
+	ids   []int32   // [rows, k]
+	out   []float32 // [rows, k, hidden]
+
+	epoch    *epoch   // in use; nil before the first launch
+	todo     []int32  // pairs (row*k+j) that are in no request
+	assign   []*shard // by expert: where this launch puts it
+	building []*shard // requests of this launch
+	inflight []*shard // requests without an answer
+	free     []*shard
+	avoid    []avoided
+	since    time.Time // of the last progress: the start, or an answer
+	waiting  bool      // registered for a new route
+	blocked  time.Time // since when todo could not be emptied; zero = it is empty
+	timer    *time.Timer
+
+	wake chan struct{} // holds a token when there may be something to do
+	mu   sync.Mutex
+	box  []*shard // delivered by lanes
+	read []*shard // the box that is being read
+}
+
+// shard is one request of a call: the pairs that one node computes.
+type shard struct {
+	call    *call
+	node    *node
+	lane    *lane
+	id      uint64
+	slots   []int32 // the pairs, in the request's order
+	rows    []int32 // the distinct rows
+	counts  []uint16
+	experts []uint16
+	sent    time.Time
+	check   time.Time // when to look whether another owner should take over
+	reply   *wire.In  // set when answered
+	err     error     // set when its stream ended
+}
+
+func newCall(d *Dispatcher) *call {
+	c := &call{d: d, wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour), assign: make([]*shard, d.opts.Experts)}
+	c.timer.Stop()
+	return c
+}
+
+// Do computes experts of one layer. x is [rows, hidden]; ids [rows, k] names each
+// row's experts; out [rows, k, hidden] receives each expert's unweighted output.
+// x, ids and out must not change until Do returns, and are not touched after.
+//
+// Results do not depend on which nodes computed them (invariant 1). Do waits, at
+// most Options.MaxWait, for experts without an owner (invariant 2); its error is
+// then a *NotReadyError. It also returns ctx's error, at once, and ErrClosed.
+func (d *Dispatcher) Do(ctx context.Context, layer int, x []float32, rows int, ids []int32, out []float32) error {
+	if err := d.checkArguments(layer, x, rows, ids, out); err != nil || rows == 0 {
+		return err
+	}
+	c := d.calls.Get().(*call)
+	c.layer, c.k, c.x, c.ids, c.out = layer, len(ids)/rows, x, ids, out
+	c.since = time.Now()
+	c.everything()
+	d.metrics.calls.Add(1)
+	err := c.run(ctx)
+	d.metrics.calls.Add(-1)
+	c.reset()
+	d.calls.Put(c)
+	return err
+}
+
+func (d *Dispatcher) checkArguments(layer int, x []float32, rows int, ids []int32, out []float32) error {
+	o := &d.opts
+	if layer < 0 || layer >= o.Layers {
+		return fmt.Errorf("dispatch: layer %d of %d", layer, o.Layers)
+	}
+	if len(x) != rows*o.Hidden || rows > 0 && len(ids)%rows != 0 || len(out) != len(ids)*o.Hidden {
+		return fmt.Errorf("dispatch: %d rows of %d with %d elements, %d experts, room for %d outputs", rows, o.Hidden, len(x), len(ids), len(out))
+	}
+	for i, e := range ids {
+		if e < 0 || int(e) >= o.Experts {
+			return fmt.Errorf("dispatch: pair %d asks for expert %d of %d", i, e, o.Experts)
+		}
+	}
+	return nil
+}
+
+// everything makes all pairs outstanding.
+func (c *call) everything() {
+	c.todo = c.todo[:0]
+	for i := range c.ids {
+		c.todo = append(c.todo, int32(i))
+	}
+}
+
+// run sends, waits and collects until every pair has its answer.
+func (c *call) run(ctx context.Context) error {
+	for {
+		c.launch()
+		if len(c.todo) == 0 && len(c.inflight) == 0 {
+			return nil
+		}
+		if err := c.await(ctx); err != nil {
+			return err
+		}
+		if err := c.collect(); err != nil {
+			return err
+		}
+	}
+}
+
+// await sleeps until something was delivered, the route changed or a deadline passed.
+func (c *call) await(ctx context.Context) error {
+	c.timer.Reset(time.Until(c.deadline()))
+	defer c.timer.Stop()
+	select {
+	case <-c.wake:
+		return nil
+	case <-c.timer.C:
+		return c.expire(time.Now())
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.d.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// nudge lets await return; it never blocks.
+func (c *call) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// deliver puts an answered or failed request into the call's box. The lane holds
+// its lock, so after detach has failed the request is in the box.
+func (c *call) deliver(s *shard) {
+	c.mu.Lock()
+	c.box = append(c.box, s)
+	c.mu.Unlock()
+	c.nudge()
+}
+
+// collect reads the box.
+func (c *call) collect() error {
+	c.mu.Lock()
+	c.read, c.box = c.box, c.read[:0]
+	c.mu.Unlock()
+	for i, s := range c.read {
+		if err := c.finish(s); err != nil {
+			for _, rest := range c.read[i+1:] {
+				c.recycle(rest)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// finish takes an answer's rows, or puts the request's pairs back.
+func (c *call) finish(s *shard) error {
+	defer c.recycle(s)
+	if s.reply == nil {
+		c.retry(s, s.err, retryPause)
+		return nil
+	}
+	if s.reply.Type == wire.Error {
+		return c.refused(s)
+	}
+	t := s.reply.Timing()
+	h := c.d.opts.Hidden
+	for _, slot := range s.slots {
+		s.reply.Floats(c.out[int(slot)*h : int(slot+1)*h])
+	}
+	c.since = time.Now()
+	c.d.metrics.answered(c.since.Sub(s.sent), t)
+	return nil
+}
+
+// recycle drops a request that is in no lane any more.
+func (c *call) recycle(s *shard) {
+	if s.reply != nil {
+		s.reply.Recycle()
+	}
+	for i, f := range c.inflight {
+		if f == s {
+			last := len(c.inflight) - 1
+			c.inflight[i], c.inflight[last] = c.inflight[last], nil
+			c.inflight = c.inflight[:last]
+			break
+		}
+	}
+	s.node, s.lane, s.reply, s.err = nil, nil, nil, nil
+	s.slots, s.rows, s.counts, s.experts = s.slots[:0], s.rows[:0], s.counts[:0], s.experts[:0]
+	c.free = append(c.free, s)
+}
+
+// reset leaves nothing behind: no request in a lane, no reference to the caller's memory.
+func (c *call) reset() {
+	c.abandon()
+	c.todo, c.avoid = c.todo[:0], c.avoid[:0]
+	c.noteBlocked()
+	select {
+	case <-c.wake:
+	default:
+	}
+	c.x, c.ids, c.out = nil, nil, nil
+}
+
+// abandon gives up all requests and the epoch.
+func (c *call) abandon() {
+	for _, s := range append(c.read[:0], c.inflight...) {
+		if s.lane.detach(s) {
+			c.recycle(s)
+		}
+	}
+	c.mu.Lock()
+	c.read, c.box = c.box, c.read[:0]
+	c.mu.Unlock()
+	for _, s := range c.read {
+		c.recycle(s)
+	}
+	if c.epoch != nil {
+		c.epoch.calls.Add(-1)
+		c.epoch = nil
+	}
+}

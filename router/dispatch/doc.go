@@ -1,0 +1,13 @@
+// Package dispatch sends token rows to the expert nodes that own the experts and
+// brings back what the experts made of them.
+//
+// A Dispatcher keeps a connection to every node of the serving and the target
+// placement, with one stream per lane. From what the nodes announce it keeps a
+// route: an immutable table from (layer, expert) to the nodes that are ready to
+// compute it, under one placement epoch. Do takes a route, groups its rows by
+// node, sends one request to each, and collects the answers. What fails is sent
+// again, alone, to another owner, or waits until there is one (invariant 2).
+//
+// Files: dispatcher (state), route (the table), node and lane (connections),
+// call, group and retry (one Do), status and metrics (what can be seen).
+package dispatch

@@ -1,0 +1,166 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// launch sends as many outstanding pairs as have an owner. If some have none it
+// makes sure that the call is nudged when the route changes.
+func (c *call) launch() {
+	for len(c.todo) > 0 {
+		r := c.currentRoute()
+		if r != nil {
+			c.group(r)
+			c.sendAll(r)
+		}
+		if len(c.todo) == 0 || c.waiting && c.d.route.Load() == r {
+			break
+		}
+		if !c.waiting { // and look again: the route may have changed in between
+			c.d.wait(c)
+			c.waiting = true
+		}
+	}
+	c.noteBlocked()
+}
+
+// noteBlocked keeps account of the time that pairs have been without an owner.
+func (c *call) noteBlocked() {
+	switch blocked := len(c.todo) > 0; {
+	case blocked && c.blocked.IsZero():
+		c.blocked = time.Now()
+		c.d.metrics.waiting.Add(1)
+	case !blocked && !c.blocked.IsZero():
+		c.d.metrics.waited(time.Since(c.blocked))
+		c.blocked = time.Time{}
+	}
+	if len(c.todo) == 0 && c.waiting {
+		c.d.unwait(c)
+		c.waiting = false
+	}
+}
+
+// currentRoute is the newest table of the call's epoch. If the epoch has changed
+// while pairs are outstanding, the call starts over under the new one: a token
+// in a layer uses one epoch (invariant 3), and owners under the old one may be gone.
+func (c *call) currentRoute() *route {
+	for {
+		if c.epoch == nil {
+			c.epoch = c.d.enter()
+		}
+		r := c.d.route.Load()
+		if r == nil || r.epoch == c.epoch {
+			return r
+		}
+		c.abandon()
+		c.everything()
+	}
+}
+
+// group puts each outstanding pair into a request to an owner; pairs without one
+// stay. A row is listed once per request, and an expert's rows stay together, so
+// that its weights are read once.
+func (c *call) group(r *route) {
+	clear(c.assign)
+	rest := c.todo[:0]
+	for _, slot := range c.todo {
+		e := c.ids[slot]
+		s := c.assign[e]
+		if s == nil || c.d.full(s) {
+			if s = c.shardFor(c.owner(r, int(e))); s == nil {
+				rest = append(rest, slot)
+				continue
+			}
+			c.assign[e] = s
+		}
+		s.add(slot, slot/int32(c.k), uint16(e))
+	}
+	c.todo = rest
+}
+
+func (d *Dispatcher) full(s *shard) bool {
+	return len(s.rows) >= d.maxRows || len(s.slots) >= d.maxPairs
+}
+
+func (s *shard) add(slot, row int32, expert uint16) {
+	if n := len(s.rows); n == 0 || s.rows[n-1] != row {
+		s.rows, s.counts = append(s.rows, row), append(s.counts, 0)
+	}
+	s.counts[len(s.counts)-1]++
+	s.experts, s.slots = append(s.experts, expert), append(s.slots, slot)
+}
+
+// owner is the ready owner with the fewest pairs to compute; nil if there is none.
+func (c *call) owner(r *route, expert int) *node {
+	var best *node
+	var least int64
+	for _, n := range r.owners[c.layer*c.d.opts.Experts+expert] {
+		if c.avoids(n) {
+			continue
+		}
+		load := n.inflight.Load()
+		for _, s := range c.building {
+			if s.node == n {
+				load += int64(len(s.slots))
+			}
+		}
+		if best == nil || load < least {
+			best, least = n, load
+		}
+	}
+	return best
+}
+
+// shardFor finds the request to a node that has room, or starts one.
+func (c *call) shardFor(n *node) *shard {
+	if n == nil {
+		return nil
+	}
+	for _, s := range c.building {
+		if s.node == n && !c.d.full(s) {
+			return s
+		}
+	}
+	var s *shard
+	if last := len(c.free) - 1; last >= 0 {
+		s, c.free = c.free[last], c.free[:last]
+	} else {
+		s = &shard{call: c}
+	}
+	s.node = n
+	c.building = append(c.building, s)
+	return s
+}
+
+// sendAll sends what group built.
+func (c *call) sendAll(r *route) {
+	now := time.Now()
+	for _, s := range c.building {
+		s.id, s.lane = c.d.lastID.Add(1), s.node.lane()
+		s.sent, s.check = now, now.Add(c.d.opts.RequestTimeout)
+		if s.lane == nil || !c.send(s, r.epoch.number) {
+			c.retry(s, errLaneFull, fullPause)
+			c.recycle(s)
+		}
+	}
+	clear(c.building)
+	c.building = c.building[:0]
+}
+
+func (c *call) send(s *shard, epoch int64) bool {
+	id := wire.RequestID{Call: s.id, Epoch: epoch, Layer: c.layer}
+	o := wire.NewRequest(id, c.d.opts.Hidden, s.counts, s.experts, c.x, s.rows)
+	c.inflight = append(c.inflight, s)
+	if !s.lane.send(s, o) {
+		o.Free()
+		return false
+	}
+	return true
+}
+
+// fits reports whether a response has the request's sizes.
+func (s *shard) fits(in *wire.In) bool {
+	return in.Pairs == len(s.slots) && in.Rows == len(s.rows) && in.Hidden == s.call.d.opts.Hidden && in.Layer == s.call.layer
+}

@@ -1,0 +1,300 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+const (
+	// laneQueue bounds the requests that a lane has sent and not seen answered.
+	// The engine runs a few calls at a time; more only come from a node that hangs.
+	laneQueue = 64
+	// retryPause between attempts to open a stream; the connection below backs
+	// off by itself, up to a second.
+	retryPause = 100 * time.Millisecond
+	// refusedPause after a node was refused (another model, another name): a
+	// person has to act.
+	refusedPause = time.Second
+)
+
+// notUp is a lane's load while it takes no requests.
+const notUp = -1
+
+// lane is one stream to a node, opened again whenever it ends. One goroutine
+// sends, one receives; both live as long as the stream.
+type lane struct {
+	node *node
+	load atomic.Int32 // len(pending), or notUp
+
+	mu      sync.Mutex
+	up      bool              // takes requests
+	closing bool              // takes no more; ends when pending is empty
+	pending map[uint64]*shard // sent and not answered, by id
+	out     chan wire.Out     // to the sender; as many as may be pending
+	idle    chan struct{}     // closed when closing and pending is empty
+}
+
+func (l *lane) run() {
+	l.load.Store(notUp)
+	for ctx := l.node.ctx; ctx.Err() == nil; {
+		err := l.session(ctx)
+		pause := retryPause
+		if errors.Is(err, errRefused) {
+			pause = refusedPause
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+var errRefused = errors.New("node refused")
+
+// session opens a stream and serves it to its end.
+func (l *lane) session(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := wire.Open(ctx, l.node.conn, l.node.d.opts.Name)
+	if err == nil {
+		err = l.hello(stream)
+	}
+	if err != nil {
+		l.node.cannotConnect(err)
+		return err
+	}
+	sender := l.begin(ctx, stream)
+	err = l.receive(stream)
+	l.end(err)
+	cancel()
+	<-sender
+	l.node.laneDown(err)
+	return err
+}
+
+// hello reads the node's introduction.
+func (l *lane) hello(stream grpc.ClientStream) error {
+	in := wire.NewIn()
+	defer in.Recycle()
+	if err := wire.Receive(stream, in); err != nil {
+		return err
+	}
+	if in.Type != wire.Hello {
+		return fmt.Errorf("%w: it began with a %v frame", errRefused, in.Type)
+	}
+	a, err := in.Announce()
+	if err == nil {
+		err = l.node.check(a)
+	}
+	if err != nil {
+		l.node.d.opts.Log.Error(err, "expert node refused", "node", l.node.name)
+		return fmt.Errorf("%w: %w", errRefused, err)
+	}
+	if a.Draining {
+		return errDraining
+	}
+	l.open()
+	return l.node.announced(a, true)
+}
+
+var errDraining = errors.New("the node is shutting down")
+
+// open makes the lane take requests; they queue until the sender starts.
+func (l *lane) open() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up, l.closing = true, false
+	l.out, l.idle = make(chan wire.Out, laneQueue), make(chan struct{})
+	l.load.Store(0)
+}
+
+// begin starts the sender; the channel is closed when it has ended.
+func (l *lane) begin(ctx context.Context, stream grpc.ClientStream) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.sender(ctx, stream)
+	}()
+	return done
+}
+
+// sender writes queued frames. A send that fails ends the stream, which the
+// receiver then notices.
+func (l *lane) sender(ctx context.Context, stream grpc.ClientStream) {
+	var o wire.Out
+	for {
+		select {
+		case o = <-l.out:
+			if stream.SendMsg(&o) != nil {
+				return
+			}
+		case <-l.idle:
+			_ = stream.CloseSend()
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// receive handles frames until the stream ends; io.EOF is the node's goodbye.
+func (l *lane) receive(stream grpc.ClientStream) error {
+	for {
+		in := wire.NewIn()
+		err := wire.Receive(stream, in)
+		if err == nil {
+			err = l.handle(in)
+		} else {
+			in.Recycle()
+		}
+		if errors.Is(err, io.EOF) {
+			return errDraining
+		}
+		if err != nil {
+			if l.node.ctx.Err() == nil {
+				l.node.d.metrics.streamError(err)
+			}
+			return err
+		}
+	}
+}
+
+// handle takes over in.
+func (l *lane) handle(in *wire.In) error {
+	switch in.Type {
+	case wire.Response, wire.Error:
+		return l.answer(in)
+	case wire.Update:
+		defer in.Recycle()
+		a, err := in.Announce()
+		if err == nil {
+			err = l.node.announced(a, false)
+		}
+		if err == nil && a.Draining {
+			l.finish()
+		}
+		return err
+	}
+	defer in.Recycle()
+	return fmt.Errorf("unexpected %v frame", in.Type)
+}
+
+// answer hands a Response or Error to its call. One whose call has gone on
+// without it (timeout, cancel) is dropped: results are the same whoever computes.
+func (l *lane) answer(in *wire.In) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.pending[in.Call]
+	if s == nil {
+		late := in.Type == wire.Response
+		in.Recycle()
+		if late {
+			l.node.d.metrics.late.Inc()
+		}
+		return nil
+	}
+	if in.Type == wire.Response && !s.fits(in) {
+		in.Recycle()
+		return fmt.Errorf("response %d does not fit its request", s.id)
+	}
+	l.remove(s)
+	s.reply = in
+	s.call.deliver(s)
+	return nil
+}
+
+// remove forgets a pending request. The caller holds l.mu.
+func (l *lane) remove(s *shard) {
+	delete(l.pending, s.id)
+	l.node.inflight.Add(-int64(len(s.slots)))
+	if l.up {
+		l.load.Store(int32(len(l.pending)))
+	}
+	if l.closing && len(l.pending) == 0 {
+		close(l.idle)
+		l.closing = false
+	}
+}
+
+// finish takes no more requests and half-closes when all are answered, so that
+// the node knows that nothing more comes.
+func (l *lane) finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.up {
+		return
+	}
+	l.up, l.closing = false, true
+	l.load.Store(notUp)
+	if len(l.pending) == 0 {
+		close(l.idle)
+		l.closing = false
+	}
+}
+
+// awaitIdle waits until a finished lane has its answers.
+func (l *lane) awaitIdle(ctx context.Context, timeout time.Duration) {
+	l.mu.Lock()
+	idle, closing := l.idle, l.closing
+	l.mu.Unlock()
+	if !closing {
+		return
+	}
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	case <-time.After(timeout):
+	}
+}
+
+// end fails what is pending: the stream is gone.
+func (l *lane) end(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up = false
+	l.load.Store(notUp)
+	for _, s := range l.pending {
+		s.err = err
+		l.remove(s)
+		s.call.deliver(s)
+	}
+}
+
+// send queues a request; false if the lane takes none.
+func (l *lane) send(s *shard, o wire.Out) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.up || len(l.pending) >= laneQueue {
+		return false
+	}
+	select {
+	case l.out <- o:
+	default:
+		return false
+	}
+	l.pending[s.id] = s
+	l.node.inflight.Add(int64(len(s.slots)))
+	l.load.Store(int32(len(l.pending)))
+	return true
+}
+
+// detach takes back a request: its answer, should it come, is dropped. False if
+// it was delivered before.
+func (l *lane) detach(s *shard) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending[s.id] != s {
+		return false
+	}
+	l.remove(s)
+	return true
+}

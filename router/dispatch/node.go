@@ -1,0 +1,138 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// node is an expert node as the router sees it.
+type node struct {
+	d             *Dispatcher
+	name, address string
+	conn          *grpc.ClientConn
+	lanes         []*lane
+	inflight      atomic.Int64 // pairs sent and not answered: its load
+	ctx           context.Context
+	cancel        context.CancelFunc
+
+	// Guarded by d.mu.
+	instance, sequence uint64      // of the newest announcement
+	readyEpoch         int64       // as the node says
+	held               wire.Bitmap // as the node says
+	draining           bool
+	up                 int    // lanes that are connected
+	problem            string // why none is
+}
+
+// connect starts the lanes of a node. The caller holds d.mu.
+func (d *Dispatcher) connect(name, address string) *node {
+	n := &node{d: d, name: name, address: address, problem: "connecting"}
+	n.ctx, n.cancel = context.WithCancel(d.ctx)
+	conn, err := wire.Dial(address)
+	if err != nil { // only an address that cannot be parsed
+		n.problem = err.Error()
+		return n
+	}
+	n.conn = conn
+	for range d.opts.Lanes {
+		l := &lane{node: n, pending: map[uint64]*shard{}}
+		n.lanes = append(n.lanes, l)
+		d.running.Go(l.run)
+	}
+	return n
+}
+
+// ready reports whether new requests may go to the node. The caller holds d.mu.
+func (n *node) ready() bool { return n.up > 0 && !n.draining }
+
+// leave lets a node go that the placement no longer names: its lanes answer what
+// is in flight and end. The caller holds d.mu.
+func (n *node) leave() {
+	n.draining = true
+	n.d.running.Go(func() {
+		for _, l := range n.lanes {
+			l.finish()
+		}
+		for _, l := range n.lanes {
+			l.awaitIdle(n.d.ctx, n.d.opts.RequestTimeout)
+		}
+		n.cancel()
+		if n.conn != nil {
+			_ = n.conn.Close()
+		}
+	})
+}
+
+// announced takes what the node says of itself. A Hello replaces what was known;
+// an Update only counts if it is newer within the same process. An error refuses
+// the node.
+func (n *node) announced(a *wire.Announce, hello bool) error {
+	if err := n.check(a); err != nil {
+		return err
+	}
+	n.d.mu.Lock()
+	defer n.d.mu.Unlock()
+	stale := a.Instance == n.instance && a.Sequence < n.sequence
+	if hello {
+		n.up++
+		n.problem = ""
+	} else if a.Instance != n.instance {
+		stale = true
+	}
+	if !stale {
+		n.instance, n.sequence = a.Instance, a.Sequence
+		n.held, n.draining, n.readyEpoch = a.Held, a.Draining, a.ReadyEpoch
+	}
+	n.d.reroute()
+	return nil
+}
+
+func (n *node) check(a *wire.Announce) error {
+	o := &n.d.opts
+	switch {
+	case a.Name != n.name:
+		return fmt.Errorf("the node at %s is %q, not %q: the placement's address is stale or wrong", n.address, a.Name, n.name)
+	case o.Model != "" && a.Fingerprint != o.Model:
+		return fmt.Errorf("the node has the model with fingerprint %s, this router %s: give all pods the same checkpoint", a.Fingerprint, o.Model)
+	case a.Held.Layers != o.Layers || a.Held.Experts != o.Experts || a.Hidden != o.Hidden:
+		return fmt.Errorf("the node's model has %d layers of %d experts, hidden %d; this router's %d of %d, hidden %d",
+			a.Held.Layers, a.Held.Experts, a.Hidden, o.Layers, o.Experts, o.Hidden)
+	}
+	return nil
+}
+
+// laneDown notes that a connected lane was lost.
+func (n *node) laneDown(err error) {
+	n.d.mu.Lock()
+	defer n.d.mu.Unlock()
+	n.up--
+	if n.up == 0 {
+		n.problem = err.Error()
+	}
+	n.d.reroute()
+}
+
+// cannotConnect notes why no lane comes up.
+func (n *node) cannotConnect(err error) {
+	n.d.mu.Lock()
+	defer n.d.mu.Unlock()
+	if n.up == 0 {
+		n.problem = err.Error()
+	}
+}
+
+// lane picks the connected lane with the fewest requests; nil if there is none.
+func (n *node) lane() *lane {
+	var best *lane
+	for _, l := range n.lanes {
+		if load := l.load.Load(); load >= 0 && (best == nil || load < best.load.Load()) {
+			best = l
+		}
+	}
+	return best
+}

@@ -1,0 +1,164 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+const (
+	// fullPause before a node whose queue was full is asked again: a few requests' time.
+	fullPause = 20 * time.Millisecond
+	// brokenPause before a node that cannot compute is asked again; it is about to exit.
+	brokenPause = 500 * time.Millisecond
+)
+
+var (
+	errLaneFull = errors.New("no lane of the node takes requests")
+	errTimeout  = errors.New("no answer in time; another owner takes over")
+)
+
+// avoided is a node that this call does not use for a while.
+type avoided struct {
+	node  *node
+	until time.Time
+}
+
+func (c *call) avoids(n *node) bool {
+	return slices.ContainsFunc(c.avoid, func(a avoided) bool { return a.node == n })
+}
+
+// retry puts a request's pairs back, to be sent elsewhere, or to the same node
+// after a pause.
+func (c *call) retry(s *shard, why error, pause time.Duration) {
+	c.todo = append(c.todo, s.slots...)
+	slices.Sort(c.todo) // rows in order, so that each is listed once in the next request
+	c.avoid = append(c.avoid, avoided{s.node, time.Now().Add(pause)})
+	c.d.metrics.retry(why)
+	c.d.opts.Log.V(1).Info("retry", "node", s.node.name, "layer", c.layer, "pairs", len(s.slots), "why", why.Error())
+}
+
+// refused handles an Error frame.
+func (c *call) refused(s *shard) error {
+	f, err := s.reply.Failure()
+	if err != nil {
+		c.retry(s, err, brokenPause)
+		return nil
+	}
+	switch f.Code {
+	case wire.BadRequest:
+		return fmt.Errorf("expert node %s: %w", s.node.name, f)
+	case wire.Broken:
+		c.retry(s, f, brokenPause)
+	default: // NotHeld, Draining: an Update is on its way; Overloaded: room soon
+		c.retry(s, f, fullPause)
+	}
+	return nil
+}
+
+// deadline is the next moment at which expire has something to do.
+func (c *call) deadline() time.Time {
+	t := c.since.Add(c.d.opts.MaxWait)
+	for _, s := range c.inflight {
+		t = earlier(t, s.check)
+	}
+	if len(c.todo) > 0 {
+		for _, a := range c.avoid {
+			t = earlier(t, a.until)
+		}
+	}
+	return t
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// expire lets the time pass: it forgives nodes, takes rows away from a node that
+// does not answer, and gives up in the end.
+func (c *call) expire(now time.Time) error {
+	c.avoid = slices.DeleteFunc(c.avoid, func(a avoided) bool { return !a.until.After(now) })
+	if waited := now.Sub(c.since); waited >= c.d.opts.MaxWait {
+		return c.notReady(waited)
+	}
+	for i := len(c.inflight) - 1; i >= 0; i-- {
+		if s := c.inflight[i]; !s.check.After(now) {
+			c.overdue(s, now)
+		}
+	}
+	return nil
+}
+
+// overdue moves a request to other owners if all its experts have one; else the
+// node may take as long as MaxWait allows: asking it twice would only add load.
+func (c *call) overdue(s *shard, now time.Time) {
+	s.check = now.Add(c.d.opts.RequestTimeout)
+	r := c.d.route.Load()
+	for _, e := range s.experts {
+		others := r.owners[c.layer*c.d.opts.Experts+int(e)]
+		if !slices.ContainsFunc(others, func(n *node) bool { return n != s.node && !c.avoids(n) }) {
+			return
+		}
+	}
+	if s.lane.detach(s) {
+		c.retry(s, errTimeout, c.d.opts.RequestTimeout)
+		c.recycle(s)
+	}
+}
+
+// notReady says which pairs waited, and what the first one's owners are doing.
+func (c *call) notReady(waited time.Duration) error {
+	missing := slices.Clone(c.todo)
+	for _, s := range c.inflight {
+		missing = append(missing, s.slots...)
+	}
+	e := int(c.ids[missing[0]])
+	return &NotReadyError{Layer: c.layer, Expert: e, Missing: len(missing), Waited: waited,
+		Owners: c.d.describeOwners(c.layer, e)}
+}
+
+// describeOwners lists the nodes that the placement gives an expert to, and what
+// is wrong with each.
+func (d *Dispatcher) describeOwners(layer, expert int) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.epochs) == 0 {
+		return "none: no placement yet"
+	}
+	var list []string
+	p := d.epochs[len(d.epochs)-1].placement
+	for i := range p.Nodes {
+		if !slices.Contains(p.Nodes[i].Experts[layer], expert) {
+			continue
+		}
+		name := p.Nodes[i].Name
+		if n := d.nodes[name]; n != nil {
+			name += " (" + n.state(layer, expert) + ")"
+		}
+		list = append(list, name)
+	}
+	if list == nil {
+		return fmt.Sprintf("none in placement epoch %d", p.Epoch)
+	}
+	return strings.Join(list, ", ")
+}
+
+// state says what keeps a node from computing an expert. The caller holds d.mu.
+func (n *node) state(layer, expert int) string {
+	switch {
+	case n.up == 0:
+		return "not connected: " + n.problem
+	case n.draining:
+		return "shutting down"
+	case !n.held.Has(layer, expert):
+		return "has not loaded it"
+	}
+	return "ready, but does not answer"
+}
