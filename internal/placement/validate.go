@@ -1,0 +1,68 @@
+package placement
+
+import "fmt"
+
+// Node finds a node by name; nil if there is none.
+func (p *Placement) Node(name string) *Node {
+	for i := range p.Nodes {
+		if p.Nodes[i].Name == name {
+			return &p.Nodes[i]
+		}
+	}
+	return nil
+}
+
+// Validate checks what every reader of a placement relies on: names are there
+// and differ, lists are ascending and in range, and every expert has an owner.
+func (p *Placement) Validate() error {
+	if p.Layers < 1 || p.Experts < 1 {
+		return fmt.Errorf("placement epoch %d: %d layers x %d experts: both must be at least 1", p.Epoch, p.Layers, p.Experts)
+	}
+	seen := map[string]bool{}
+	for _, n := range p.Nodes {
+		if n.Name == "" || seen[n.Name] {
+			return fmt.Errorf("placement epoch %d: node name %q is empty or there twice", p.Epoch, n.Name)
+		}
+		seen[n.Name] = true
+		if err := n.validate(p.Layers, p.Experts); err != nil {
+			return fmt.Errorf("placement epoch %d: node %s: %w", p.Epoch, n.Name, err)
+		}
+	}
+	for l := range p.Layers {
+		for e, c := range p.copies(l) {
+			if c == 0 {
+				return fmt.Errorf("placement epoch %d: layer %d, expert %d has no owner", p.Epoch, l, e)
+			}
+		}
+	}
+	return nil
+}
+
+func (n *Node) validate(layers, experts int) error {
+	if len(n.Experts) != layers {
+		return fmt.Errorf("lists for %d layers, the model has %d", len(n.Experts), layers)
+	}
+	for l, held := range n.Experts {
+		last := -1
+		for _, e := range held {
+			if e <= last || e >= experts {
+				return fmt.Errorf("layer %d: expert %d is out of order, repeated, or not below %d", l, e, experts)
+			}
+			last = e
+		}
+	}
+	return nil
+}
+
+// Validate checks both placements of a document.
+func (d *Document) Validate() error {
+	for _, p := range []*Placement{d.Serving, d.Target} {
+		if p == nil {
+			continue
+		}
+		if err := p.Validate(); err != nil {
+			return fmt.Errorf("document revision %d: %w", d.Revision, err)
+		}
+	}
+	return nil
+}
