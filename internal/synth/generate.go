@@ -15,6 +15,7 @@ type source struct {
 	skew   []float64 // factor of each row, or nil
 	rowLen int       // elements of a row
 	dtype  tensor.DType
+	table  []uint16 // stored element of every word sum, or nil
 }
 
 // newSource prepares a tensor.
@@ -31,30 +32,50 @@ func newSource(spec checkpoint.Spec, c *checkpoint.Config, d tensor.DType, seed 
 // fill writes the elements from index first on as stored bytes.
 func (s source) fill(dst []byte, first int) {
 	n := len(dst) / s.dtype.Size()
-	for i := range n {
-		v := s.at(first + i)
-		switch s.dtype {
-		case tensor.F32:
-			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
-		case tensor.BF16:
-			binary.LittleEndian.PutUint16(dst[2*i:], toBF16(v))
-		case tensor.F16:
-			binary.LittleEndian.PutUint16(dst[2*i:], toF16(v))
+	switch {
+	case s.table != nil:
+		s.fillFromTable(dst, first)
+	case s.dtype == tensor.F32:
+		for i := range n {
+			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(s.at(first+i)))
+		}
+	default:
+		for i := range n {
+			binary.LittleEndian.PutUint16(dst[2*i:], round16(s.dtype, s.at(first+i)))
 		}
 	}
 }
 
-// at makes one element. The conversions to float64 keep the compiler from
-// fusing multiplication and addition, which would change the last bit on some
-// machines.
+// fillFromTable is fill where every possible element is known already.
+func (s source) fillFromTable(dst []byte, first int) {
+	state := s.state + uint64(first)*golden
+	for ; len(dst) >= 2; dst = dst[2:] {
+		state += golden
+		binary.LittleEndian.PutUint16(dst, s.table[wordSum(state)])
+	}
+}
+
+// round16 rounds to one of the 16-bit types.
+func round16(d tensor.DType, v float32) uint16 {
+	if d == tensor.BF16 {
+		return toBF16(v)
+	}
+	return toF16(v)
+}
+
+// at makes one element.
 func (s source) at(i int) float32 {
-	sum := wordSum(s.state + uint64(i+1)*golden)
-	x := s.mean + float64(s.std*normal(sum))
+	x := s.value(wordSum(s.state + uint64(i+1)*golden))
 	if s.skew != nil {
 		x = float64(x * s.skew[i/s.rowLen])
 	}
 	return float32(x)
 }
+
+// value spreads a word sum. The conversion to float64 keeps the compiler from
+// fusing multiplication and addition, which would change the last bit on some
+// machines.
+func (s spread) value(sum uint32) float64 { return s.mean + float64(s.std*normal(sum)) }
 
 // toBF16 rounds a finite number to the nearest bf16, ties to even.
 func toBF16(v float32) uint16 {

@@ -53,8 +53,9 @@ func writeTexts(dir string, files map[string]string) error {
 // writeWeights writes the shards and, for several, their index.
 func writeWeights(dir string, c *checkpoint.Config, o Options) error {
 	files := split(c.Tensors(), o)
+	tabs := tables{}
 	for _, f := range files {
-		if err := f.write(dir, c, o); err != nil {
+		if err := f.write(dir, c, o, tabs); err != nil {
 			return err
 		}
 	}
@@ -69,7 +70,7 @@ func writeWeights(dir string, c *checkpoint.Config, o Options) error {
 }
 
 // write makes one weights file under a temporary name and renames it.
-func (f shardFile) write(dir string, c *checkpoint.Config, o Options) (err error) {
+func (f shardFile) write(dir string, c *checkpoint.Config, o Options, tabs tables) (err error) {
 	path := filepath.Join(dir, f.name)
 	out, err := os.Create(path + ".tmp")
 	if err != nil {
@@ -82,7 +83,7 @@ func (f shardFile) write(dir string, c *checkpoint.Config, o Options) (err error
 	}()
 	head := f.header(o.DType)
 	if _, err = out.Write(head); err == nil {
-		err = runJobs(out, f.jobs(c, o, int64(len(head))))
+		err = runJobs(out, f.jobs(c, o, tabs, int64(len(head))))
 	}
 	if closed := out.Close(); err == nil {
 		err = closed
@@ -104,12 +105,13 @@ type job struct {
 }
 
 // jobs cuts the file's tensors into pieces; at is where the first one starts.
-func (f shardFile) jobs(c *checkpoint.Config, o Options, at int64) []job {
+func (f shardFile) jobs(c *checkpoint.Config, o Options, tabs tables, at int64) []job {
 	var list []job
 	step := jobBytes / o.DType.Size()
 	for _, spec := range f.specs {
 		src := newSource(spec, c, o.DType, o.Seed)
 		total := tensor.Tensor{Shape: spec.Shape}.Elements()
+		tabs.use(&src, total)
 		for first := 0; first < total; first += step {
 			n := min(step, total-first)
 			list = append(list, job{src, first, n, at})
