@@ -29,67 +29,73 @@ func main() {
 
 // run parses the flags, writes the model and says what it made.
 func run(args []string, out io.Writer) error {
-	o, dir, force, err := parse(args)
+	c, err := parse(args)
 	if err != nil {
 		return err
 	}
-	if err := prepare(dir, force); err != nil {
+	if err := prepare(c.dir, c.force); err != nil {
 		return err
 	}
 	start := time.Now()
-	if err := synth.Write(dir, o); err != nil {
-		return err
-	}
-	size, err := weightBytes(dir)
-	if err != nil {
+	if err := synth.Write(c.dir, c.options); err != nil {
 		return err
 	}
 	took := time.Since(start)
-	_, err = fmt.Fprintf(out, "%s: %.1f MB of weights in %.1f s (%.2f GB/s)\n", dir, float64(size)/1e6, took.Seconds(), float64(size)/1e9/took.Seconds())
+	size, err := weightBytes(c.dir)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s: %.1f MB of weights in %.1f s (%.2f GB/s)\n", c.dir, float64(size)/1e6, took.Seconds(), float64(size)/1e9/took.Seconds())
 	return err
 }
 
-// parse reads the preset first, so that the other flags can change it.
-func parse(args []string) (o synth.Options, dir string, force bool, err error) {
-	var preset string
-	if o, err = synth.Preset(presetOf(args)); err != nil {
-		return o, "", false, err
-	}
-	fs := flag.NewFlagSet("mkmodel", flag.ContinueOnError)
-	fs.StringVar(&preset, "preset", defaultPreset, fmt.Sprintf("sizes to start from: %s", strings.Join(synth.Presets(), ", ")))
-	fs.StringVar(&dir, "out", "", "directory to write (required)")
-	fs.BoolVar(&force, "force", false, "replace the model in a directory that is not empty")
-	dtype := fs.String("dtype", o.DType.String(), "weights: BF16, F16 or F32")
-	sizeFlags(fs, &o)
-	if err = fs.Parse(args); err != nil {
-		return o, "", false, err
-	}
-	switch {
-	case fs.NArg() > 0:
-		err = fmt.Errorf("argument %q is not a flag", fs.Arg(0))
-	case dir == "":
-		err = errors.New("--out DIR is required")
-	default:
-		o.DType, err = parseDType(*dtype)
-	}
-	return o, dir, force, err
+// command is what the flags say.
+type command struct {
+	options            synth.Options
+	preset, dtype, dir string
+	force              bool
 }
 
-const defaultPreset = "demo"
-
-// presetOf finds the value of --preset among the arguments.
-func presetOf(args []string) string {
-	for i, a := range args {
-		name, value, joined := strings.Cut(strings.TrimLeft(a, "-"), "=")
-		switch {
-		case name != "preset" || !strings.HasPrefix(a, "-"):
-		case joined:
-			return value
-		case i+1 < len(args):
-			return args[i+1]
-		}
+// parse reads the flags twice: once to find the preset, and again on top of it.
+func parse(args []string) (c command, err error) {
+	if err = c.read(synth.Demo(), args); err != nil {
+		return c, err
 	}
-	return defaultPreset
+	o, err := synth.Preset(c.preset)
+	if err != nil {
+		return c, err
+	}
+	if err = c.read(o, args); err != nil {
+		return c, err
+	}
+	if c.dir == "" {
+		return c, errors.New("--out DIR is required")
+	}
+	c.options.DType, err = parseDType(c.dtype)
+	return c, err
+}
+
+// read sets c from the flags, which default to o.
+func (c *command) read(o synth.Options, args []string) error {
+	c.options = o
+	fs := flag.NewFlagSet("mkmodel", flag.ContinueOnError)
+	fs.StringVar(&c.preset, "preset", "demo", "sizes to start from: "+strings.Join(synth.Presets(), ", "))
+	fs.StringVar(&c.dir, "out", "", "directory to write (required)")
+	fs.BoolVar(&c.force, "force", false, "replace the model in a directory that is not empty")
+	fs.StringVar(&c.dtype, "dtype", o.DType.String(), "weights: BF16, F16 or F32")
+	sizeFlags(fs, &c.options)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("argument %q is not a flag", fs.Arg(0))
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if given["vocab"] && !given["eos"] {
+		c.options.EOSTokenID = c.options.VocabSize - 1
+	}
+	return nil
 }
 
 // sizeFlags binds the model's sizes, which default to the preset's.
