@@ -1,0 +1,168 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// Options say what to run.
+type Options struct {
+	Model       string
+	Weights     string
+	ExpertNodes int
+	Replicas    int // of each expert
+	Workers     int // threads of each expert node; 0 = all
+	LogLevel    string
+	Stderr      io.Writer
+}
+
+// Pool is a set of expert-node processes and the placement file they read.
+type Pool struct {
+	opts      Options
+	dir       string
+	failed    chan error
+	alive     sync.WaitGroup
+	Placement string // path of the placement document
+	Document  *placement.Document
+}
+
+// StartPool starts the expert nodes, places all experts and returns at once:
+// nodes load while the caller opens its own part. They stop when ctx ends.
+func StartPool(ctx context.Context, cfg *checkpoint.Config, o Options) (*Pool, error) {
+	if o.ExpertNodes < 1 || o.ExpertNodes > cfg.NumExperts {
+		return nil, fmt.Errorf("--expert-nodes %d: give 1 to %d", o.ExpertNodes, cfg.NumExperts)
+	}
+	dir, err := os.MkdirTemp("", "olmoe-")
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{opts: o, dir: dir, Placement: filepath.Join(dir, "placement.json"), failed: make(chan error, o.ExpertNodes+1)}
+	nodes, err := p.startNodes(ctx)
+	if err == nil {
+		err = p.place(cfg, nodes)
+	}
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Failed yields the error of a process that cannot be kept alive.
+func (p *Pool) Failed() <-chan error { return p.failed }
+
+// Close removes the pool's files; the processes end with StartPool's context.
+func (p *Pool) Close() { _ = os.RemoveAll(p.dir) }
+
+func (p *Pool) startNodes(ctx context.Context) ([]placement.Node, error) {
+	var procs []*process
+	for i := range p.opts.ExpertNodes {
+		procs = append(procs, p.Keep(ctx, p.nodeArgs(nodeName(i), "127.0.0.1:0", "127.0.0.1:0"),
+			func(a Announcement) []string { return p.nodeArgs(nodeName(i), a.GRPC, a.HTTP) }))
+	}
+	var nodes []placement.Node
+	for i, pr := range procs {
+		a, err := p.Await(ctx, pr)
+		if err != nil {
+			return nil, fmt.Errorf("expert node %d: %w", i, err)
+		}
+		nodes = append(nodes, placement.Node{Name: nodeName(i), Address: a.GRPC})
+	}
+	return nodes, nil
+}
+
+func nodeName(i int) string { return "expert-node-" + strconv.Itoa(i) }
+
+func (p *Pool) nodeArgs(name, grpc, web string) []string {
+	return append([]string{"expert-node", "--name", name, "--listen", grpc, "--http", web}, p.CommonArgs()...)
+}
+
+// CommonArgs are the flags that every pod's process gets.
+func (p *Pool) CommonArgs() []string {
+	return []string{"--model", p.opts.Model, "--weights", p.opts.Weights, "--placement", p.Placement,
+		"--workers", strconv.Itoa(p.opts.Workers), "--log-level", p.opts.LogLevel, "--drain-delay", "0s", "--drain-timeout", "5s"}
+}
+
+// Keep starts a process of this program and keeps it alive until ctx ends.
+func (p *Pool) Keep(ctx context.Context, args []string, again func(Announcement) []string) *process {
+	pr := &process{args: args, again: again, stderr: p.opts.Stderr, announce: make(chan Announcement, 1)}
+	p.alive.Go(func() {
+		if err := pr.keep(ctx); err != nil {
+			p.failed <- err
+		}
+	})
+	return pr
+}
+
+// Await waits until a process has announced itself.
+func (p *Pool) Await(ctx context.Context, pr *process) (Announcement, error) {
+	select {
+	case a := <-pr.announce:
+		return a, nil
+	case err := <-p.failed:
+		return Announcement{}, err
+	case <-time.After(startTimeout):
+		return Announcement{}, fmt.Errorf("not listening after %s", startTimeout)
+	case <-ctx.Done():
+		return Announcement{}, ctx.Err()
+	}
+}
+
+// Wait returns when every process has ended, after StartPool's context has.
+func (p *Pool) Wait() { p.alive.Wait() }
+
+// AwaitReady polls a process's readiness until it answers 200. Loading takes as
+// long as the disk needs, so only a process that fails ends the wait early.
+func (p *Pool) AwaitReady(ctx context.Context, url string) error {
+	client := http.Client{Timeout: readyPoll * 20}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		if resp, err := client.Do(req); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case err := <-p.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(readyPoll):
+		}
+	}
+}
+
+// place spreads the experts evenly and publishes the document atomically.
+func (p *Pool) place(cfg *checkpoint.Config, nodes []placement.Node) error {
+	plan, err := placement.Plan(placement.Request{
+		Layers: cfg.NumLayers, Experts: cfg.NumExperts, Nodes: nodes, Replicas: p.opts.Replicas, Epoch: 1,
+	})
+	if err != nil {
+		return err
+	}
+	p.Document = &placement.Document{Revision: 1, Serving: plan, Target: plan}
+	b, err := json.Marshal(p.Document)
+	if err != nil {
+		return err
+	}
+	tmp := p.Placement + ".tmp"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, p.Placement)
+}
