@@ -1,6 +1,16 @@
 package kernels
 
-import "github.com/olmoe-serving/olmoe-operator/internal/tensor"
+import (
+	"fmt"
+	"os"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// EnvKernels names the environment variable that overrides the choice of
+// kernels, for tests and to rule out a suspect: "portable", or another set that
+// this CPU can run.
+const EnvKernels = "OLMOE_KERNELS"
 
 // kernelSet is one implementation of every kernel, for one kind of CPU. All
 // sets give the same bits; lengths have been checked by the caller.
@@ -43,7 +53,25 @@ var portable = kernelSet{
 }
 
 // active is the set in use, fixed before main starts.
-var active = portable
+var active = choose(os.Getenv(EnvKernels))
+
+// choose returns the named set, or the fastest one for an empty name. A name
+// this CPU cannot run stops the program: silently running something else would
+// defeat the purpose of asking.
+func choose(name string) *kernelSet {
+	sets := available()
+	if name == "" {
+		return sets[0]
+	}
+	var names []string
+	for _, s := range sets {
+		if s.name == name {
+			return s
+		}
+		names = append(names, s.name)
+	}
+	panic(fmt.Sprintf("%s=%s: this CPU can run %v; unset the variable to use the fastest", EnvKernels, name, names))
+}
 
 // Name tells which kernels run: "avx2" or "portable".
 func Name() string { return active.name }

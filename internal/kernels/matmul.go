@@ -20,7 +20,7 @@ func MatMulRange(dst []float32, dstStride int, x []float32, xStride, rows int, w
 // checkMatMul guards the vector kernels, which have no bounds checks.
 func checkMatMul(dstLen, dstStride, xLen, xStride, rows int, w Weight, lo, hi int) {
 	switch {
-	case rows < 0 || lo < 0 || lo > hi || hi > w.Out:
+	case rows < 0 || w.In <= 0 || lo < 0 || lo > hi || hi > w.Out:
 		panic(fmt.Sprintf("kernels: MatMul: rows %d, outputs [%d, %d) of %d", rows, lo, hi, w.Out))
 	case len(w.Data) != w.Out*w.rowBytes():
 		panic(fmt.Sprintf("kernels: MatMul: weight has %d bytes, [%d, %d] %v needs %d",

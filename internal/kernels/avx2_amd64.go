@@ -1,0 +1,76 @@
+package kernels
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// available lists the kernel sets this CPU can run, fastest first. A set for
+// AVX-512 goes in front: 16 lanes are one of its registers.
+func available() []*kernelSet {
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C {
+		return []*kernelSet{&avx2, &portable}
+	}
+	return []*kernelSet{&portable}
+}
+
+// avx2 needs AVX2, FMA and F16C: Intel since Haswell, AMD since Zen.
+var avx2 = kernelSet{
+	name:        "avx2",
+	dot:         dotAVX2,
+	dotRows:     dotRowsAVX2,
+	weightedSum: weightedSumRowsAVX2,
+	axpy:        axpyAVX2,
+	add:         addAVX2,
+	scale:       scaleAVX2,
+	clamp:       clampAVX2,
+	scaleMul:    scaleMulAVX2,
+	siluMul:     siluMulAVX2,
+	rope:        ropeAVX2,
+	max:         maxAVX2,
+	expSum:      expSumAVX2,
+	div:         divAVX2,
+	widen:       widenAVX2,
+	matMulRange: matMulRangeAVX2,
+}
+
+// bytesOf is the address of a slice of float32 for kernels that take stored
+// weights.
+func bytesOf(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }
+
+func dotAVX2(a, b []float32) float32 {
+	var sum float32
+	dotF32_1x1(&sum, 0, unsafe.SliceData(a), 0, bytesOf(b), 0, 0, len(a), 1)
+	return sum
+}
+
+func dotRowsAVX2(dst, q, k []float32, stride int) {
+	x, step, n := unsafe.SliceData(q), uintptr(4*stride), len(dst)&^3
+	if n > 0 {
+		dotF32_1x4(&dst[0], 0, x, 0, bytesOf(k), step, 4*step, len(q), n/4)
+	}
+	if n < len(dst) {
+		dotF32_1x1(&dst[n], 0, x, 0, bytesOf(k[n*stride:]), step, step, len(q), len(dst)-n)
+	}
+}
+
+func weightedSumRowsAVX2(dst, p, v []float32, stride int) {
+	weightedSumAVX2(dst, p, unsafe.SliceData(v), uintptr(4*stride))
+}
+
+func widenAVX2(dst []float32, t tensor.DType, src []byte) {
+	n := len(dst) &^ 7
+	switch {
+	case n == 0:
+	case t == tensor.BF16:
+		widenBF16(&dst[0], &src[0], n/8)
+	case t == tensor.F16:
+		widenF16(&dst[0], &src[0], n/8)
+	case t == tensor.F32:
+		n = copy(unsafe.Slice(bytesOf(dst), 4*len(dst)), src) / 4
+	}
+	widenPortable(dst[n:], t, src[n*t.Size():])
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/mmcloughlin/avo/attr"
+)
+
+// function starts a kernel that neither splits the stack nor lets its pointers
+// escape.
+func function(name, signature string, doc ...string) {
+	TEXT(name, attr.NOSPLIT, signature)
+	Pragma("noescape")
+	Doc(doc...)
+}
+
+// param loads an argument into a general register.
+func param(name string) Register { return Load(Param(name), GP64()) }
+
+// base and length load the parts of a slice argument.
+func base(name string) Register   { return Load(Param(name).Base(), GP64()) }
+func length(name string) Register { return Load(Param(name).Len(), GP64()) }
+
+// finish leaves the kernel. VZEROUPPER keeps later SSE code fast.
+func finish() {
+	VZEROUPPER()
+	RET()
+}
+
+func zero() VecVirtual {
+	v := YMM()
+	VXORPS(v, v, v)
+	return v
+}
+
+// broadcast fills a vector with a float32 argument.
+func broadcast(name string) VecVirtual {
+	v := YMM()
+	addr, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSS(addr.Addr, v)
+	return v
+}
+
+// replicated is a constant of eight equal 32-bit lanes.
+func replicated(name string, bits uint32) Mem {
+	m := GLOBL(name, attr.RODATA|attr.NOPTR)
+	for i := range 8 {
+		DATA(4*i, U32(bits))
+	}
+	return m
+}
+
+// tailTable is 16 all-ones words followed by 16 zero words: the words from
+// index 16-t on are the mask of the first t of 16 lanes.
+func tailTable() Mem {
+	m := GLOBL("tailMask", attr.RODATA|attr.NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(0xffffffff))
+	}
+	for i := range 16 {
+		DATA(64+4*i, U32(0))
+	}
+	return m
+}
+
+// tailMask returns the mask of the first t < 16 lanes, as two vectors.
+func tailMask(table Mem, t Register) (lo, hi VecVirtual) {
+	p := GP64()
+	LEAQ(table, p)
+	off := GP64()
+	MOVQ(t, off)
+	NEGQ(off)
+	lo, hi = YMM(), YMM()
+	at := Mem{Base: p, Index: off, Scale: 4}
+	VMOVUPS(at.Offset(64), lo)
+	VMOVUPS(at.Offset(96), hi)
+	return lo, hi
+}
+
+// reduce4 adds the 16 lanes of up to four accumulators in the canonical order
+// (see reduce in lanes.go); lane i of the result is the sum of pair i. The
+// accumulators are overwritten.
+func reduce4(pairs [][2]VecVirtual) VecVirtual {
+	for _, p := range pairs {
+		VADDPS(p[1], p[0], p[0])
+	}
+	at := func(i int) VecVirtual { return pairs[min(i, len(pairs)-1)][0] }
+	h01, h23 := YMM(), YMM()
+	VHADDPS(at(1), at(0), h01)
+	VHADDPS(at(3), at(2), h23)
+	VHADDPS(h23, h01, h01)
+	high := XMM()
+	VEXTRACTF128(Imm(1), h01, high)
+	VADDPS(high, h01.AsX(), high)
+	return high
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// vectorFamily writes the elementwise kernels.
+func vectorFamily() {
+	table := tailTable()
+	signBit := replicated("signBit", 0x80000000)
+
+	function("axpyAVX2", "func(dst, x []float32, a float32)", "axpyAVX2 is dst += a*x.")
+	a := broadcast("a")
+	elementwise(table, []string{"dst", "x"}, func(v []VecVirtual) {
+		VFMADD231PS(v[1], a, v[0])
+	}, "dst")
+
+	function("addAVX2", "func(dst, x []float32)", "addAVX2 is dst += x.")
+	elementwise(table, []string{"dst", "x"}, func(v []VecVirtual) {
+		VADDPS(v[1], v[0], v[0])
+	}, "dst")
+
+	function("scaleAVX2", "func(x []float32, a float32)", "scaleAVX2 is x *= a.")
+	a = broadcast("a")
+	elementwise(table, []string{"x"}, func(v []VecVirtual) { VMULPS(a, v[0], v[0]) }, "x")
+
+	function("divAVX2", "func(x []float32, a float32)", "divAVX2 is x /= a.")
+	a = broadcast("a")
+	elementwise(table, []string{"x"}, func(v []VecVirtual) { VDIVPS(a, v[0], v[0]) }, "x")
+
+	function("clampAVX2", "func(x []float32, lim float32)", "clampAVX2 limits x to [-lim, lim] and keeps NaN.")
+	hi, lo := broadcast("lim"), YMM()
+	VXORPS(signBit, hi, lo)
+	elementwise(table, []string{"x"}, func(v []VecVirtual) {
+		VMINPS(v[0], hi, v[0]) // of two operands with a NaN the first one written wins
+		VMAXPS(v[0], lo, v[0])
+	}, "x")
+
+	function("scaleMulAVX2", "func(dst, x, w []float32, a float32)", "scaleMulAVX2 is dst = (x*a)*w.")
+	a = broadcast("a")
+	elementwise(table, []string{"x", "w"}, func(v []VecVirtual) {
+		VMULPS(a, v[0], v[0])
+		VMULPS(v[1], v[0], v[0])
+	}, "dst")
+
+	function("ropeAVX2", "func(a, b, cos, sin []float32)", "ropeAVX2 rotates the pairs (a, b).")
+	elementwise(table, []string{"a", "b", "cos", "sin"}, rotate, "a", "b")
+
+	weightedSum(table)
+}
+
+// rotate leaves the rotated pair in v[0], v[1].
+func rotate(v []VecVirtual) {
+	ys, xs := YMM(), YMM()
+	VMULPS(v[3], v[1], ys)
+	VMULPS(v[3], v[0], xs)
+	VFMSUB132PS(v[2], ys, v[0]) // x*cos - y*sin
+	VFMADD132PS(v[2], xs, v[1]) // y*cos + x*sin
+}
+
+// elementwise runs body over eight lanes of each input at a time; body leaves
+// the i-th output in v[i]. The length is that of the first output. The last
+// lanes are masked: nothing beyond the slices is read or written.
+func elementwise(table Mem, ins []string, body func(v []VecVirtual), outs ...string) {
+	n := length(outs[0])
+	ptr := map[string]Register{}
+	for _, name := range append(ins, outs...) {
+		if ptr[name] == nil {
+			ptr[name] = base(name)
+		}
+	}
+	i := GP64()
+	XORQ(i, i)
+	at := func(name string) Mem { return Mem{Base: ptr[name], Index: i, Scale: 4} }
+
+	Label("check")
+	SUBQ(Imm(8), n)
+	JLT(LabelRef("tail"))
+	v := make([]VecVirtual, len(ins))
+	for k, name := range ins {
+		v[k] = YMM()
+		VMOVUPS(at(name), v[k])
+	}
+	body(v)
+	for k, name := range outs {
+		VMOVUPS(v[k], at(name))
+	}
+	ADDQ(Imm(8), i)
+	JMP(LabelRef("check"))
+
+	Label("tail")
+	ADDQ(Imm(8), n)
+	JZ(LabelRef("end"))
+	mask, _ := tailMask(table, n)
+	for k, name := range ins {
+		v[k] = YMM()
+		VMASKMOVPS(at(name), mask, v[k])
+	}
+	body(v)
+	for k, name := range outs {
+		VMASKMOVPS(v[k], mask, at(name))
+	}
+	Label("end")
+	finish()
+}
+
+// weightedSum keeps a piece of dst in registers while it runs over all rows.
+func weightedSum(table Mem) {
+	function("weightedSumAVX2", "func(dst, p []float32, v *float32, stride uintptr)",
+		"weightedSumAVX2 adds p[j] times row j of v to dst; stride is in bytes.")
+	w := &rowSum{dst: base("dst"), n: length("dst"), p: base("p"), rows: length("p"),
+		v: param("v"), stride: param("stride")}
+	w.pieces("wide", 8)
+	w.pieces("narrow", 1)
+	TESTQ(w.n, w.n)
+	JZ(LabelRef("end"))
+	mask, _ := tailMask(table, w.n)
+	w.piece("last", 1, mask)
+	Label("end")
+	finish()
+}
+
+type rowSum struct{ dst, n, p, rows, v, stride Register }
+
+// pieces handles 8*regs elements at a time while there are as many.
+func (w *rowSum) pieces(name string, regs int) {
+	Label(name)
+	CMPQ(w.n, Imm(uint64(8*regs)))
+	JLT(LabelRef(name + "End"))
+	w.piece(name+"Row", regs, nil)
+	ADDQ(U32(32*regs), w.dst)
+	ADDQ(U32(32*regs), w.v)
+	SUBQ(Imm(uint64(8*regs)), w.n)
+	JMP(LabelRef(name))
+	Label(name + "End")
+}
+
+// piece adds all rows to 8*regs elements of dst (or to the masked eight).
+func (w *rowSum) piece(loop string, regs int, mask VecVirtual) {
+	acc := make([]VecVirtual, regs)
+	for i := range acc {
+		acc[i] = YMM()
+		load(Mem{Base: w.dst}.Offset(32*i), mask, acc[i])
+	}
+	row, j := GP64(), GP64()
+	MOVQ(w.v, row)
+	XORQ(j, j)
+	Label(loop)
+	a := YMM()
+	VBROADCASTSS(Mem{Base: w.p, Index: j, Scale: 4}, a)
+	for i := range acc {
+		x := YMM()
+		load(Mem{Base: row}.Offset(32*i), mask, x)
+		VFMADD231PS(x, a, acc[i])
+	}
+	ADDQ(w.stride, row)
+	INCQ(j)
+	CMPQ(j, w.rows)
+	JNE(LabelRef(loop))
+	for i := range acc {
+		if mask != nil {
+			VMASKMOVPS(acc[i], mask, Mem{Base: w.dst})
+		} else {
+			VMOVUPS(acc[i], Mem{Base: w.dst}.Offset(32*i))
+		}
+	}
+}
+
+// load reads eight lanes, or those of the mask.
+func load(m Mem, mask, v VecVirtual) {
+	if mask != nil {
+		VMASKMOVPS(m, mask, v)
+	} else {
+		VMOVUPS(m, v)
+	}
+}
