@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"runtime/debug"
 )
 
@@ -28,8 +29,11 @@ func (c *Checkpoint) Guard(f func()) (err error) {
 // FaultError is what Guard makes of a recovered panic: ErrChanged if it is a
 // fault in a mapping, else nil.
 func (c *Checkpoint) FaultError(recovered any) error {
-	fault, ok := recovered.(interface{ Addr() uintptr })
-	if !ok {
+	var fault interface {
+		error
+		Addr() uintptr
+	}
+	if err, ok := recovered.(error); !ok || !errors.As(err, &fault) {
 		return nil
 	}
 	for _, s := range c.shards {
