@@ -27,6 +27,7 @@ spec() {
     helm) echo "tools/helm helm.sh/helm/v4/cmd/helm" ;;
     golangci-lint) echo "tools/lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint" ;;
     govulncheck) echo "tools/vuln golang.org/x/vuln/cmd/govulncheck" ;;
+    gotestsum) echo "tools/gotestsum gotest.tools/gotestsum" ;;
     licenses) echo "tools/licenses ." ;;
     image) echo "image ." ;;
     pause) echo "image ./pause" ;;

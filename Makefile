@@ -1,0 +1,89 @@
+# The project's commands; "make help" lists them. Whatever they need beyond Go is built or installed
+# by themselves: tools from the Go module proxy (hack/tools), a node's container runtime by apt-get.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# A Go configured in some other way on this machine must not change what is built.
+export GOFLAGS := -mod=readonly -buildvcs=false
+export GOWORK := off
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/olmoe-serving/olmoe-operator/internal/version.version=$(VERSION)
+TOOL := hack/tools/tool.sh
+
+# Where "make image-push" puts the image, and where a cluster of your own pulls it from.
+IMAGE ?=
+# How long "make fuzz" tries each target.
+FUZZTIME ?= 30s
+# The demo: a cluster of your own (a kubeconfig), and the checkpoint to serve.
+DEMO_KUBECONFIG := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
+MODEL ?=
+
+##@ Use
+
+.PHONY: demo
+demo: build ## Bring up a cluster, install the operator, serve a model, ask it something (KUBECONFIG=, IMAGE=, MODEL= to use your own)
+	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' IMAGE='$(IMAGE)' MODEL='$(MODEL)' VERSION='$(VERSION)' hack/demo/up.sh
+
+.PHONY: demo-down
+demo-down: ## Remove every trace of the demo
+	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' hack/demo/down.sh
+
+##@ Build
+
+.PHONY: build
+build: ## bin/olmoe, one static program in all roles
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/olmoe ./cmd/olmoe
+
+.PHONY: image
+image: build ## dist/olmoe-image.tar, for "ctr images import" or "docker load"
+	@mkdir -p dist
+	$$($(TOOL) image) save --binary bin/olmoe --version '$(VERSION)' --tag olmoe:$(VERSION) dist/olmoe-image.tar
+
+.PHONY: image-push
+image-push: build ## Push the image to IMAGE=registry/name:tag
+	@[ -n '$(IMAGE)' ] || { echo 'error: make image-push needs IMAGE=registry/name:tag' >&2; exit 1; }
+	$$($(TOOL) image) push --binary bin/olmoe --version '$(VERSION)' '$(IMAGE)'
+
+.PHONY: generate
+generate: ## Generated code, CRDs, reference, list of licences
+	@hack/generate.sh
+
+.PHONY: clean
+clean: ## Remove what was built in the checkout
+	rm -rf bin dist
+
+##@ Check
+
+.PHONY: test
+test: ## Every test: unit and golden, a real API server, OpenAI clients, a real cluster (as root)
+	@hack/test.sh unit conformance e2e
+
+.PHONY: test-unit
+test-unit: ## Unit and golden tests and a real API server, with the race detector
+	@hack/test.sh unit
+
+.PHONY: test-conformance
+test-conformance: ## The official OpenAI clients against the server
+	@hack/test.sh conformance
+
+.PHONY: test-e2e
+test-e2e: ## A real cluster, from nothing to nothing (as root)
+	@hack/test.sh e2e
+
+.PHONY: verify
+verify: ## Generated files are fresh, code is formatted, linters and vulnerability check are clean
+	@hack/verify.sh
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME
+	@FUZZTIME='$(FUZZTIME)' hack/fuzz.sh
+
+##@ Help
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

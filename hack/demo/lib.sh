@@ -1,0 +1,113 @@
+# lib.sh: what the demo and the end-to-end test do to a cluster; sourced after cluster/env.sh.
+# It uses KUBECONFIG_USED, IMAGE and MODEL.
+
+NAMESPACE=default
+NAME=demo
+OPERATOR_NAMESPACE=olmoe-system
+DEMO_MODEL=/var/lib/olmoe/models/demo
+
+kube() { "$KUBECTL" --kubeconfig="$KUBECONFIG_USED" "$@"; }
+
+find_tools() {
+  KUBECTL=$(tool kubectl)
+  HELM=$(tool helm)
+}
+
+# step_lines NAME command...: a step that prints lines of its own.
+step_lines() {
+  local name=$1 t0=$SECONDS; shift
+  say "$name:"
+  "$@" | sed 's/^/  /'
+  say "$name took $((SECONDS - t0)) s"
+}
+
+# install_chart: also updates an operator that is there; Helm leaves CRDs alone then, so they are applied.
+install_chart() {
+  local chart=$ROOT/charts/olmoe-operator
+  "$HELM" upgrade --install olmoe-operator "$chart" --kubeconfig="$KUBECONFIG_USED" \
+    --namespace "$OPERATOR_NAMESPACE" --create-namespace --wait --timeout 120s \
+    --set "image.repository=${IMAGE%:*}" --set "image.tag=${IMAGE##*:}" >/dev/null
+}
+
+apply_sample() {
+  local sample=$ROOT/config/samples/olmoedeployment.yaml
+  if [ -n "$MODEL" ]; then
+    sed "s|source: .*|source: $MODEL|" "$sample" | kube apply -n "$NAMESPACE" -f - >/dev/null
+  else
+    kube apply -n "$NAMESPACE" -f "$sample" >/dev/null
+  fi
+}
+
+# wait_ready SECONDS: shows each change of the object's printed line; if time is up, what it says is wrong.
+wait_ready() {
+  local end=$((SECONDS + $1)) line='' last='' t0=$SECONDS
+  while [ $SECONDS -lt $end ]; do
+    line=$(kube get olmoe "$NAME" -n "$NAMESPACE" -o "$PROGRESS" 2>/dev/null) || true
+    [ "$line" = "$last" ] || printf '  %3d s  %s\n' $((SECONDS - t0)) "$line"
+    last=$line
+    case $line in True*) return ;; esac
+    sleep 0.5
+  done
+  say "not Ready in $1 s:" >&2
+  kube get olmoe "$NAME" -n "$NAMESPACE" -o 'jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\n"}{end}' >&2
+  kube get pods -A -o wide >&2
+  return 1
+}
+PROGRESS='jsonpath={.status.conditions[?(@.type=="Ready")].status} routers {.status.summary.routers}, expert nodes {.status.summary.expertNodes}, experts {.status.summary.experts}  ({.status.conditions[?(@.type=="Ready")].reason})'
+
+# find_url: on our own cluster this machine reaches Services directly; elsewhere by a port-forward.
+find_url() {
+  local endpoint service port
+  endpoint=$(kube get olmoe "$NAME" -n "$NAMESPACE" -o 'jsonpath={.status.endpoint}')
+  service=${endpoint#http://}; service=${service%%.*}
+  port=$(kube get service "$service" -n "$NAMESPACE" -o 'jsonpath={.spec.ports[0].port}')
+  if [ -z "${DEMO_KUBECONFIG:-}" ]; then
+    URL=http://$(kube get service "$service" -n "$NAMESPACE" -o 'jsonpath={.spec.clusterIP}'):$port
+    return
+  fi
+  URL=http://127.0.0.1:18000
+  FORWARD="kubectl --kubeconfig=$DEMO_KUBECONFIG port-forward -n $NAMESPACE service/$service 18000:$port"
+  kube port-forward -n "$NAMESPACE" "service/$service" "18000:$port" >/dev/null &
+  trap 'kill $! 2>/dev/null' EXIT
+  wait_for 20 "the port-forward" curl -sf "$URL/health"
+}
+
+# ask: a chat request, its text shown as it arrives.
+ask() {
+  local question='Hello, who are you?' t0=$SECONDS
+  say ""
+  say "POST $URL/v1/chat/completions, streamed:"
+  say "  user:      $question"
+  printf '  assistant: '
+  curl -sSfN --max-time 60 "$URL/v1/chat/completions" -H 'Content-Type: application/json' \
+    -d "{\"model\": \"$NAME\", \"stream\": true, \"max_tokens\": 48, \"temperature\": 0, \"messages\": [{\"role\": \"user\", \"content\": \"$question\"}]}" |
+    show_stream
+  printf '\n  (%d s)\n' $((SECONDS - t0))
+}
+
+# show_stream: the text of server-sent chat events; JSON's escapes are ones that printf's %b knows.
+show_stream() {
+  local piece got=
+  while IFS= read -r piece; do
+    printf '%b' "$piece"; got=1
+  done < <(sed -un 's/^data: .*"content":"\(\([^"\\]\|\\.\)*\)".*/\1/p')
+  [ -n "$got" ] || { echo; echo "error: the answer held no text" >&2; return 1; }
+}
+
+look_around() {
+  say ""
+  kube get olmoe -n "$NAMESPACE"
+  cat <<TEXT
+
+Look around:
+  export KUBECONFIG=$KUBECONFIG_USED
+  export PATH=$(dirname "$KUBECTL"):\$PATH          # a kubectl of the cluster's version
+  kubectl get olmoe,expertpools,pods -o wide
+  kubectl describe olmoe $NAME
+${FORWARD:+  $FORWARD &
+}  curl $URL/v1/models
+  curl -N $URL/v1/chat/completions -H 'Content-Type: application/json' \\
+    -d '{"model": "$NAME", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+When done: make demo-down${DEMO_KUBECONFIG:+ KUBECONFIG=$DEMO_KUBECONFIG}
+TEXT
+}

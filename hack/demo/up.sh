@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# up.sh: from nothing to a streamed answer. Run by "make demo", which builds bin/olmoe first.
+#
+#   DEMO_KUBECONFIG   use this cluster instead of making one; then IMAGE must be set
+#   IMAGE             the image, as the cluster pulls it (make image-push puts it there)
+#   MODEL             model source, file:///path or pvc://claim[/path]; default: a small synthetic model
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/../cluster/env.sh"
+. "$here/lib.sh"
+began=$SECONDS
+
+own_cluster() {
+  step_lines "cluster" "$here/../cluster/cluster.sh" up
+  KUBECONFIG_USED=$KUBECONFIG_ADMIN
+}
+
+push_image() {
+  local digest
+  digest=$("$(tool image)" push --insecure --binary "$ROOT/bin/olmoe" --version "$VERSION" "$REGISTRY/olmoe:build")
+  digest=${digest##*:}
+  IMAGE=$REGISTRY/olmoe:${digest:0:12}   # another program, another tag: pods follow
+  "$(tool image)" push --insecure --binary "$ROOT/bin/olmoe" --version "$VERSION" "$IMAGE" >/dev/null
+}
+
+# make_model: the sample's model, on the file system that the nodes share with this machine.
+make_model() {
+  [ ! -e "$DEMO_MODEL/config.json" ] || return 0
+  mkdir -p "$(dirname "$DEMO_MODEL")"
+  touch "$STATE/model-is-ours"
+  (cd "$ROOT" && go run ./hack/mkmodel --preset demo --out "$DEMO_MODEL" >/dev/null)
+}
+
+main() {
+  if [ -n "${DEMO_KUBECONFIG:-}" ]; then
+    KUBECONFIG_USED=$DEMO_KUBECONFIG
+    [ -n "$IMAGE" ] || die "a cluster of your own pulls the image from your registry: make image-push IMAGE=…, then make demo KUBECONFIG=… IMAGE=…"
+    [ -n "$MODEL" ] || die "the sample's model exists only on the demo's own nodes: give MODEL=file:///path/on/every/node or MODEL=pvc://claim"
+  else
+    own_cluster
+    step "image" push_image
+    [ -n "$MODEL" ] || step "model" make_model
+  fi
+  step "tools: kubectl, helm" find_tools
+  step "operator, by its chart" install_chart
+  step "sample: config/samples/olmoedeployment.yaml" apply_sample
+  say "waiting until it is Ready:"
+  wait_ready 180
+  find_url
+  ask
+  look_around
+  say "all done in $((SECONDS - began)) s"
+}
+main

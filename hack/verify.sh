@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# verify.sh: everything that can be checked without running the program; runs all checks, then fails
+# if any did.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tool=hack/tools/tool.sh
+failed=() notes=()
+
+# files: a line per file of the checkout with its hash; what git ignores does not count.
+files() { git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null; }
+
+generated() {
+  local before after
+  before=$(files) || true
+  hack/generate.sh
+  after=$(files) || true
+  [ "$before" = "$after" ] || { echo "not fresh; run \"make generate\" and commit:"; diff <(echo "$before") <(echo "$after") | sed -n 's/^> [0-9a-f]*//p'; return 1; }
+}
+
+formatted() {
+  local bad; bad=$(gofmt -l $(git ls-files --cached --others --exclude-standard '*.go'))
+  [ -z "$bad" ] || { echo "not formatted (gofmt -w):"; echo "$bad"; return 1; }
+}
+
+vetted() { go vet ./... && go vet -tags e2e ./test/... && (cd hack/image && go vet ./...); }
+
+linted() { "$($tool golangci-lint)" run ./...; }
+
+# vulnerabilities: findings fail (exit status 3). A database that cannot be reached does not, but is said.
+vulnerabilities() {
+  local out status=0
+  out=$("$($tool govulncheck)" ./... 2>&1) || status=$?
+  case $status in
+    0) ;;
+    3) echo "$out"; return 1 ;;
+    *) echo "$out" | tail -n 3; return 2 ;;
+  esac
+}
+
+scripts() { local f; for f in $(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); do bash -n "$f" || return 1; done; }
+
+check() { # check NAME function
+  local name=$1 status t0=$SECONDS; shift
+  set +e
+  ( set -e; "$@" )
+  status=$?
+  set -e
+  case $status in
+    0) echo "ok      $name ($((SECONDS - t0)) s)" ;;
+    2) [ "$name" = govulncheck ] && notes+=("govulncheck did NOT run: the vulnerability database cannot be reached") && echo "NOT RUN $name" || failed+=("$name") ;;
+    *) echo "FAILED  $name"; failed+=("$name") ;;
+  esac
+}
+
+check "shell syntax" scripts
+check gofmt formatted
+check "generated files" generated
+check "go vet" vetted
+check golangci-lint linted
+check govulncheck vulnerabilities
+[ ${#notes[@]} = 0 ] || printf '%s\n' "${notes[@]}"
+[ ${#failed[@]} = 0 ] || { echo "failed: ${failed[*]}"; exit 1; }
