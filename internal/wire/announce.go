@@ -57,10 +57,10 @@ func (in *In) Announce() (*Announce, error) {
 	if layers > MaxLayers || experts > MaxExperts || b[12] > drainingFlag || b[15] != 0 {
 		return nil, fmt.Errorf("%v frame of %d layers, %d experts, flags %#x exceeds a limit", in.Type, layers, experts, b[12])
 	}
-	a.Held = NewBitmap(layers, experts)
-	if want := name + fingerprint + len(a.Held.bits); in.left != want {
+	if want := name + fingerprint + layers*stride(experts); in.left != want {
 		return nil, fmt.Errorf("%v frame with %d bytes of names and bitmaps, not %d", in.Type, in.left, want)
 	}
+	a.Held = NewBitmap(layers, experts)
 	return a, in.announceTail(a, name, fingerprint)
 }
 

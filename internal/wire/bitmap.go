@@ -11,9 +11,12 @@ type Bitmap struct {
 
 // NewBitmap makes an empty set.
 func NewBitmap(layers, experts int) Bitmap {
-	stride := (experts + 7) / 8
-	return Bitmap{Layers: layers, Experts: experts, stride: stride, bits: make([]byte, layers*stride)}
+	n := stride(experts)
+	return Bitmap{Layers: layers, Experts: experts, stride: n, bits: make([]byte, layers*n)}
 }
+
+// stride is the bytes of a layer.
+func stride(experts int) int { return (experts + 7) / 8 }
 
 // Has reports whether the pair is in the set; a pair out of range is not.
 func (b *Bitmap) Has(layer, expert int) bool {

@@ -6,11 +6,11 @@ const (
 	MaxRows = 4096
 	// MaxPairs of a request: eight experts for each of MaxRows.
 	MaxPairs = 8 * MaxRows
-	// MaxHidden is eight times OLMoE's row; it bounds sizes before they are multiplied.
-	MaxHidden = 16384
-	// MaxLayers and MaxExperts bound the bitmaps of Hello to 32 KiB.
-	MaxLayers  = 256
-	MaxExperts = 1024
+	// MaxHidden, MaxLayers and MaxExperts are what a checkpoint may have at most;
+	// they bound sizes before these are multiplied.
+	MaxHidden  = 1 << 16
+	MaxLayers  = 1 << 10
+	MaxExperts = 1 << 12
 	// MaxFrameBytes bounds what one frame makes the receiver hold: 8191 answered
 	// pairs at hidden 2048. Routers split larger calls.
 	MaxFrameBytes = 64 << 20

@@ -1,0 +1,167 @@
+package expertnode
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// batch computes all requests that are waiting, whatever router or layer they
+// are of: rows are grouped by expert, so that an expert's weights are read once.
+// Each row's arithmetic is its own, so company changes no bit (invariant 1).
+type batch struct {
+	mu       sync.Mutex // held while the experts of a holding are in use
+	n        *node
+	perLayer int
+	hidden   int
+
+	jobs   []*job
+	counts []int32 // [layer*perLayer+expert]: rows, then the next free place
+	used   []int   // indices of counts that are not zero, ascending
+	groups []model.ExpertGroup
+	x, out []float32 // [pairs, hidden], grouped by expert
+}
+
+func newBatch(n *node) *batch {
+	cfg := n.ck.Config()
+	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize, counts: make([]int32, cfg.NumLayers*cfg.NumExperts)}
+}
+
+// step computes and answers what is waiting; false if nothing was.
+func (b *batch) step() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.jobs = b.n.queue.take(b.jobs[:0])
+	if len(b.jobs) == 0 {
+		return false
+	}
+	start := time.Now()
+	held := b.n.holder.now.Load()
+	b.admit(held)
+	if len(b.jobs) > 0 {
+		b.plan(held)
+		b.gather()
+		err := b.n.compute(b.groups)
+		b.answer(start, time.Since(start), err)
+	}
+	return true
+}
+
+// admit answers requests for experts that are not held, and keeps the others.
+func (b *batch) admit(held *holding) {
+	kept := b.jobs[:0]
+	for _, j := range b.jobs {
+		if x, ok := b.allHeld(held, j); ok {
+			kept = append(kept, j)
+		} else {
+			j.refuse(&wire.Failure{Code: wire.NotHeld,
+				Message: fmt.Sprintf("layer %d expert %d is not loaded on %s", j.in.Layer, x, b.n.opts.Name)})
+		}
+	}
+	clear(b.jobs[len(kept):])
+	b.jobs = kept
+}
+
+func (b *batch) allHeld(held *holding, j *job) (missing uint16, ok bool) {
+	experts := held.experts[j.in.Layer*b.perLayer:][:b.perLayer]
+	for _, x := range j.experts {
+		if experts[x] == nil {
+			return x, false
+		}
+	}
+	return 0, true
+}
+
+// plan counts the rows of each expert and lays the groups out one after another.
+func (b *batch) plan(held *holding) {
+	b.used, b.groups = b.used[:0], b.groups[:0]
+	pairs := 0
+	for _, j := range b.jobs {
+		pairs += len(j.experts)
+		for _, x := range j.experts {
+			i := j.in.Layer*b.perLayer + int(x)
+			if b.counts[i] == 0 {
+				b.used = append(b.used, i)
+			}
+			b.counts[i]++
+		}
+	}
+	slices.Sort(b.used)
+	b.x, b.out = resize(b.x, pairs*b.hidden), resize(b.out, pairs*b.hidden)
+	at := 0
+	for _, i := range b.used {
+		rows := int(b.counts[i])
+		from, to := at*b.hidden, (at+rows)*b.hidden
+		b.groups = append(b.groups, model.ExpertGroup{Expert: held.experts[i], X: b.x[from:to], Out: b.out[from:to], Rows: rows})
+		b.n.metrics.expert(i, rows)
+		b.counts[i] = int32(at)
+		at += rows
+	}
+}
+
+// gather copies each row from its frame to every group that needs it.
+func (b *batch) gather() {
+	for _, j := range b.jobs {
+		j.places = resize(j.places, len(j.experts))
+		pair := 0
+		for _, count := range j.counts {
+			var row []float32
+			for range count {
+				i := j.in.Layer*b.perLayer + int(j.experts[pair])
+				dst := b.row(b.x, b.counts[i])
+				if row == nil {
+					j.in.Floats(dst)
+					row = dst
+				} else {
+					copy(dst, row)
+				}
+				j.places[pair] = b.counts[i]
+				b.counts[i]++
+				pair++
+			}
+		}
+	}
+	for _, i := range b.used {
+		b.counts[i] = 0
+	}
+}
+
+func (b *batch) row(m []float32, i int32) []float32 {
+	return m[int(i)*b.hidden : int(i+1)*b.hidden]
+}
+
+// answer sends each request's rows, in the order it listed them.
+func (b *batch) answer(start time.Time, took time.Duration, err error) {
+	for i, j := range b.jobs {
+		t := wire.Timing{Queued: start.Sub(j.arrived), Compute: took}
+		if err != nil {
+			j.refuse(&wire.Failure{Code: wire.Broken, Message: err.Error()})
+		} else {
+			b.respond(j, t)
+		}
+		b.jobs[i] = nil
+	}
+	b.n.metrics.batch(took)
+}
+
+func (b *batch) respond(j *job, t wire.Timing) {
+	b.n.metrics.request(j, t)
+	o := wire.NewResponse(&j.in.Header, t)
+	rows := o.Rows()
+	for pair, place := range j.places {
+		copy(b.row(rows, int32(pair)), b.row(b.out, place))
+	}
+	o.Seal()
+	j.stream.reply(o)
+	j.recycle()
+}
+
+// refuse answers with an Error frame.
+func (j *job) refuse(f *wire.Failure) {
+	j.stream.fail(j.in.Call, f)
+	j.recycle()
+}

@@ -1,0 +1,178 @@
+package expertnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+const (
+	// streamQueue bounds a lane's unanswered requests; routers keep to fewer.
+	streamQueue = 128
+	// senderGrace for the sender to notice that its stream has failed.
+	senderGrace = time.Second
+)
+
+// stream is one lane of one router. The handler's goroutine receives, a second
+// one sends; computations put their answers into out.
+type stream struct {
+	n       *node
+	out     chan wire.Out // never full: pending bounds it
+	changed chan struct{} // holds a token when an Update is due
+	eof     chan struct{} // closed when the router has sent its last request
+	pending atomic.Int32  // requests received and answers not sent
+}
+
+// Dispatch implements wire.Server.
+func (n *node) Dispatch(gs grpc.ServerStream) error {
+	s := &stream{n: n, out: make(chan wire.Out, streamQueue), changed: make(chan struct{}, 1), eof: make(chan struct{})}
+	if !n.streams.add(s) {
+		return status.Error(codes.Unavailable, "the expert node is shutting down")
+	}
+	defer n.streams.remove(s)
+	log := n.opts.Log.WithValues("router", wire.Router(gs))
+	log.V(1).Info("stream opened")
+	ctx, cancel := context.WithCancel(gs.Context())
+	defer cancel()
+	sender := make(chan error, 1)
+	go func() { sender <- s.sender(ctx, gs) }()
+	err := s.receive(gs)
+	log.V(1).Info("stream ended", "reason", err.Error())
+	if errors.Is(err, io.EOF) {
+		close(s.eof)
+		return <-sender
+	}
+	cancel()
+	select { // no SendMsg once the handler has returned
+	case <-sender:
+	case <-time.After(senderGrace):
+	}
+	return err
+}
+
+// receive takes requests until the router half-closes the stream (io.EOF).
+func (s *stream) receive(gs grpc.ServerStream) error {
+	for {
+		in := wire.NewIn()
+		if err := wire.Receive(gs, in); err != nil {
+			in.Recycle()
+			return s.receiveError(err)
+		}
+		s.n.metrics.frames.Add(1)
+		if s.pending.Add(1) > streamQueue {
+			in.Recycle()
+			return status.Errorf(codes.ResourceExhausted, "more than %d requests without an answer on one stream", streamQueue)
+		}
+		s.request(in)
+	}
+}
+
+func (s *stream) receiveError(err error) error {
+	var bad *wire.FrameError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	s.n.metrics.badFrames.Inc()
+	s.n.opts.Log.Error(err, "stream refused")
+	return status.Error(codes.DataLoss, err.Error())
+}
+
+// request queues a request or answers why not. It takes over in.
+func (s *stream) request(in *wire.In) {
+	call := in.Call
+	j, f := s.n.accept(in, s)
+	if f == nil && !s.n.queue.put(j) {
+		f = &wire.Failure{Code: wire.Overloaded, Message: fmt.Sprintf("more than %d rows waiting", maxQueuedRows)}
+		j.recycle()
+	}
+	if f != nil {
+		s.fail(call, f)
+	}
+}
+
+// accept checks that a frame is a request that fits the model.
+func (n *node) accept(in *wire.In, s *stream) (*job, *wire.Failure) {
+	cfg := n.ck.Config()
+	var err error
+	switch {
+	case n.brokenBy() != nil:
+		in.Recycle()
+		return nil, &wire.Failure{Code: wire.Broken, Message: n.brokenBy().Error()}
+	case in.Type != wire.Request:
+		err = fmt.Errorf("a %v frame from a router", in.Type)
+	case in.Layer >= cfg.NumLayers || in.Hidden != cfg.HiddenSize:
+		err = fmt.Errorf("layer %d, hidden %d; the model has %d layers, hidden %d", in.Layer, in.Hidden, cfg.NumLayers, cfg.HiddenSize)
+	}
+	if err != nil {
+		in.Recycle()
+		return nil, &wire.Failure{Code: wire.BadRequest, Message: err.Error()}
+	}
+	j, err := newJob(in, s, cfg.NumExperts)
+	if err != nil {
+		return nil, &wire.Failure{Code: wire.BadRequest, Message: err.Error()}
+	}
+	return j, nil
+}
+
+// sender writes the Hello, then answers and Updates, until the router has sent
+// its last request and has every answer.
+func (s *stream) sender(ctx context.Context, gs grpc.ServerStream) error {
+	if err := s.announce(gs, wire.Hello); err != nil {
+		return err
+	}
+	eof := s.eof
+	for eof != nil || s.pending.Load() > 0 {
+		select {
+		case o := <-s.out:
+			if err := gs.SendMsg(&o); err != nil {
+				return err
+			}
+			s.pending.Add(-1)
+		case <-s.changed:
+			if err := s.announce(gs, wire.Update); err != nil {
+				return err
+			}
+		case <-eof:
+			eof = nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *stream) announce(gs grpc.ServerStream, t wire.Type) error {
+	o := wire.NewAnnounce(t, s.n.announcement())
+	return gs.SendMsg(&o)
+}
+
+// reply hands an answer to the sender. It never blocks: a request made room for it.
+func (s *stream) reply(o wire.Out) {
+	select {
+	case s.out <- o:
+	default:
+		o.Free()
+	}
+}
+
+func (s *stream) fail(call uint64, f *wire.Failure) {
+	s.n.metrics.errors.WithLabelValues(f.Code.String()).Inc()
+	s.reply(wire.NewError(call, f))
+}
+
+// notify makes the sender announce the node's state.
+func (s *stream) notify() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
