@@ -14,6 +14,7 @@ import (
 // Limits of the safetensors format (https://github.com/huggingface/safetensors).
 const (
 	headerPrefix   = 8         // little-endian length of the JSON that follows
+	minHeaderBytes = 2         // {}
 	maxHeaderBytes = 100 << 20 // the reference reader's limit
 	maxDims        = 8         // OLMoE has 2; extra tensors may have more
 	metadataEntry  = "__metadata__"
@@ -75,8 +76,8 @@ func readHeaderText(path string, r io.ReaderAt, size int64) ([]byte, error) {
 		return nil, fileError(path, "header cannot be read", err)
 	}
 	n := binary.LittleEndian.Uint64(prefix[:])
-	if n > maxHeaderBytes {
-		return nil, fileError(path, fmt.Sprintf("header length %d is over the limit of %d bytes; not a safetensors file?", n, maxHeaderBytes), nil)
+	if n < minHeaderBytes || n > maxHeaderBytes {
+		return nil, fileError(path, fmt.Sprintf("header length is %d, want 2 to %d bytes; not a safetensors file?", n, maxHeaderBytes), nil)
 	}
 	if int64(n) > size-headerPrefix {
 		return nil, fileError(path, fmt.Sprintf("header length %d exceeds the file of %d bytes; is the download complete?", n, size), nil)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -117,3 +118,8 @@ func editJSON(t *testing.T, path string, change func(map[string]any)) {
 
 // weights is the path of a single weights file.
 func weights(dir string) string { return filepath.Join(dir, "model.safetensors") }
+
+// countBlanks counts the blanks that fill up a header.
+func countBlanks(s string) int { return len(s) - len(strings.TrimRight(s, " ")) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
