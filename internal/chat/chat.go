@@ -11,6 +11,10 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/nikolalohinski/gonja/v2/exec"
 )
 
 // ErrNoTemplate: the checkpoint has no chat template (a base model).
@@ -20,30 +24,41 @@ var ErrNoTemplate = errors.New("the checkpoint has no chat template")
 type Message struct {
 	Role    string
 	Content string
-	// Extra are further fields that a template may read (name, tool_calls, …).
-	// An entry "content" replaces Content, so that nil can say "no content".
+	// Extra are further fields that a template may read (name, tool_calls, …),
+	// as JSON decodes them. An entry "content" replaces Content, so that nil
+	// can say "no content"; "role" is ignored.
 	Extra map[string]any
 }
 
-// fields is the dict that the template sees.
-func (m Message) fields() map[string]any {
-	f := map[string]any{"role": m.Role, "content": m.Content}
-	for k, v := range m.Extra {
-		f[k] = v
+// dict is what the template sees: role, content, then the rest by name.
+func (m Message) dict() *exec.Dict {
+	d := exec.NewDict()
+	set := func(k string, v any) {
+		d.Pairs = append(d.Pairs, &exec.Pair{Key: exec.AsValue(k), Value: exec.AsValue(fromGo(v))})
 	}
-	return f
+	set("role", m.Role)
+	content, ok := m.Extra["content"]
+	if !ok {
+		content = m.Content
+	}
+	set("content", content)
+	for _, k := range slices.Sorted(maps.Keys(m.Extra)) {
+		if k != "role" && k != "content" {
+			set(k, m.Extra[k])
+		}
+	}
+	return d
 }
 
 // Template renders conversations. It is safe for concurrent use.
 type Template struct {
 	engine  *engine
-	special map[string]any // bos_token, eos_token, …: as in the checkpoint
+	special map[string]string // bos_token, eos_token, …: as in the checkpoint
 }
 
 // EOSToken is the text of the token that ends a turn, "" if none is named.
 func (t *Template) EOSToken() string {
-	s, _ := t.special["eos_token"].(string)
-	return s
+	return t.special["eos_token"]
 }
 
 // Render is the text of a conversation, special tokens included: encode it
@@ -56,7 +71,7 @@ func (t *Template) EOSToken() string {
 // request), never of the server: a *RaisedError where the template itself
 // refused, a *LimitError where it did not end in bounds.
 func (t *Template) Render(messages []Message, addGenerationPrompt bool, kwargs map[string]any) (string, error) {
-	vars := map[string]any{"tools": nil, "documents": nil}
+	vars := map[string]any{"tools": none, "documents": none}
 	for k, v := range t.special {
 		vars[k] = v
 	}
@@ -64,12 +79,12 @@ func (t *Template) Render(messages []Message, addGenerationPrompt bool, kwargs m
 		if k == "messages" || k == "add_generation_prompt" {
 			return "", fmt.Errorf("chat template: the variable %q cannot be set by the caller", k)
 		}
-		vars[k] = v
+		vars[k] = fromGo(v)
 	}
 	list := make([]any, len(messages))
 	for i, m := range messages {
-		list[i] = m.fields()
+		list[i] = m.dict()
 	}
 	vars["messages"], vars["add_generation_prompt"] = list, addGenerationPrompt
-	return t.engine.render(vars)
+	return t.engine.run(vars)
 }

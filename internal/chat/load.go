@@ -45,15 +45,11 @@ func Load(dir string) (*Template, error) {
 // Parse compiles a template's source. special maps bos_token, eos_token, … to
 // their text.
 func Parse(source string, special map[string]string) (*Template, error) {
-	e, err := newEngine(source)
+	e, err := compile(source)
 	if err != nil {
 		return nil, fmt.Errorf("chat template: %w", err)
 	}
-	t := &Template{engine: e, special: make(map[string]any, len(special))}
-	for k, v := range special {
-		t.special[k] = v
-	}
-	return t, nil
+	return &Template{engine: e, special: special}, nil
 }
 
 func templateSource(dir string, config map[string]json.RawMessage) (string, error) {

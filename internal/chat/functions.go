@@ -1,0 +1,61 @@
+package chat
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nikolalohinski/gonja/v2/exec"
+)
+
+// maxRange is the most numbers a range may have, as in Jinja's sandbox.
+const maxRange = 100_000
+
+// functions are the global functions of a template, for one render.
+func (r *render) functions() map[string]any {
+	return map[string]any{
+		"raise_exception": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
+			r.raised = &RaisedError{Message: show(args.First())}
+			return nil, r.raised
+		},
+		"strftime_now": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
+			return strftime(time.Now(), show(args.First()))
+		},
+		"namespace": newNamespace,
+		"range": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
+			return numbers(r.budget, args)
+		},
+		"dict": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
+			d := map[string]any{}
+			for k, v := range args.KwArgs {
+				d[k] = v
+			}
+			return d, r.budget.spend(1, size(exec.AsValue(d)))
+		},
+	}
+}
+
+// numbers is range([start,] stop[, step]).
+func numbers(b *budget, args *exec.VarArgs) (any, error) {
+	bounds := [3]int{0, 0, 1}
+	for i, v := range args.Args {
+		if i > 2 || !v.IsInteger() {
+			return nil, fmt.Errorf("range takes one to three ints")
+		}
+		bounds[i] = v.Integer()
+	}
+	if len(args.Args) == 1 {
+		bounds[0], bounds[1] = 0, bounds[0]
+	}
+	start, stop, step := bounds[0], bounds[1], bounds[2]
+	if len(args.Args) == 0 || step == 0 {
+		return nil, fmt.Errorf("range takes a stop, and a step other than 0")
+	}
+	out := []int{}
+	for i := start; step > 0 && i < stop || step < 0 && i > stop; i += step {
+		if len(out) == maxRange {
+			return nil, b.fail("a range of more than %d numbers", maxRange)
+		}
+		out = append(out, i)
+	}
+	return out, b.spend(1, 16*len(out))
+}

@@ -1,0 +1,210 @@
+package chat
+
+import (
+	"fmt"
+
+	controls "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
+	"github.com/nikolalohinski/gonja/v2/exec"
+	"github.com/nikolalohinski/gonja/v2/nodes"
+	"github.com/nikolalohinski/gonja/v2/tokens"
+)
+
+// rewriter replaces, in a parsed template, every operation that gonja computes
+// otherwise than Jinja or that can make a value grow, by a call of one of our
+// filters (their names start with "__", which a template cannot write):
+//
+//	x + y        x | __add(y)       operators.go
+//	x[y]         x | __item(y)      access.go
+//	[x, y]       [x, y] | __made    charged to the budget
+//	{{ x }}      {{ x | __out }}    printed as Python does, charged
+//	for _ in x   x | __iter         access.go
+//	a loop's or macro's body starts with a charge for the text in it
+//
+// It also notes the first filter or test that does not exist, so that a
+// template is refused when it is loaded.
+type rewriter struct {
+	filters *exec.FilterSet
+	tests   *exec.TestSet
+	err     error
+}
+
+// unknown notes a name that does not exist.
+func (w *rewriter) unknown(what string, at *tokens.Token, name string) {
+	if w.err == nil {
+		w.err = fmt.Errorf("line %d: the %s %q is not supported", at.Line, what, name)
+	}
+}
+
+func (w *rewriter) nodes(ns []nodes.Node) {
+	for _, n := range ns {
+		switch n := n.(type) {
+		case *nodes.Output:
+			n.Expression = filtered(w.expression(n.Expression), "__out")
+		case *nodes.ControlStructureBlock:
+			w.statement(n.ControlStructure)
+		}
+	}
+}
+
+func (w *rewriter) statement(s nodes.ControlStructure) {
+	switch s := s.(type) {
+	case *controls.ForControlStructure:
+		s.ObjectEvaluator = filtered(w.expression(s.ObjectEvaluator), "__iter")
+		s.IfCondition = w.expression(s.IfCondition)
+		w.body(s.BodyWrapper, 1)
+		w.body(s.EmptyWrapper, 1)
+	case *controls.IfControlStructure:
+		for i := range s.Conditions {
+			s.Conditions[i] = w.expression(s.Conditions[i])
+		}
+		for _, b := range s.Wrappers {
+			w.nodes(b.Nodes)
+		}
+	case *controls.MacroControlStructure:
+		for _, p := range s.Kwargs {
+			p.Value = w.expression(p.Value)
+		}
+		w.body(s.Wrapper, callWork)
+	case *setStatement:
+		s.value = w.expression(s.value)
+		w.body(s.body, 1)
+	case *generationStatement:
+		w.nodes(s.body.Nodes)
+	}
+}
+
+// rewriteBody rewrites what runs more than once: a node before it charges work
+// and the text that the body may write.
+func (w *rewriter) body(b *nodes.Wrapper, work int) {
+	if b == nil {
+		return
+	}
+	w.nodes(b.Nodes)
+	at := b.Location
+	charge := filtered(&nodes.Integer{Location: at, Val: work}, "__charge")
+	charge.Filters[0].Args = []nodes.Expression{&nodes.Integer{Location: at, Val: textLen(b.Nodes)}}
+	b.Nodes = append([]nodes.Node{&nodes.Output{Start: at, Expression: charge, End: at}}, b.Nodes...)
+}
+
+// textLen is the length of the text between tags, with that in branches; loops
+// and macros within charge their own.
+func textLen(ns []nodes.Node) int {
+	n := 0
+	for _, x := range ns {
+		switch x := x.(type) {
+		case *nodes.Data:
+			n += len(x.Data.Val)
+		case *nodes.ControlStructureBlock:
+			switch s := x.ControlStructure.(type) {
+			case *controls.IfControlStructure:
+				for _, w := range s.Wrappers {
+					n += textLen(w.Nodes)
+				}
+			case *generationStatement:
+				n += textLen(s.body.Nodes)
+			case *controls.RawControlStructure:
+				n += len(s.Position().Val)
+			}
+		}
+	}
+	return n
+}
+
+func filtered(e nodes.Expression, name string, args ...nodes.Expression) *nodes.FilteredExpression {
+	at := e.Position()
+	call := &nodes.FilterCall{Token: &tokens.Token{Type: tokens.Name, Val: name}, Name: name, Args: args}
+	if at != nil {
+		call.Token.Line, call.Token.Col = at.Line, at.Col
+	}
+	return &nodes.FilteredExpression{Expression: e, Filters: []*nodes.FilterCall{call}}
+}
+
+// expression rewrites one expression, operands first.
+func (w *rewriter) expression(e nodes.Expression) nodes.Expression {
+	switch e := e.(type) {
+	case *nodes.BinaryExpression:
+		e.Left, e.Right = w.expression(e.Left), w.expression(e.Right)
+		if name, ok := binaryOps[e.Operator.Token.Type]; ok {
+			return filtered(e.Left, name, e.Right)
+		}
+	case *nodes.UnaryExpression:
+		e.Term = w.expression(e.Term)
+	case *nodes.Negation:
+		e.Term = w.expression(e.Term)
+	case *nodes.FilteredExpression:
+		e.Expression = w.expression(e.Expression)
+		for _, f := range e.Filters {
+			if !w.filters.Exists(f.Name) {
+				w.unknown("filter", f.Token, f.Name)
+			}
+			w.args(f.Args, f.Kwargs)
+		}
+	case *nodes.TestExpression:
+		if !w.tests.Exists(e.Test.Name) {
+			w.unknown("test", e.Test.Token, e.Test.Name)
+		}
+		e.Expression = w.expression(e.Expression)
+		w.args(e.Test.Args, e.Test.Kwargs)
+	case *nodes.Call, *nodes.GetItem, *nodes.GetSlice, *nodes.GetAttribute:
+		return w.access(e)
+	case *nodes.List, *nodes.Tuple, *nodes.Dict:
+		return w.collection(e)
+	}
+	return e
+}
+
+func (w *rewriter) args(args []nodes.Expression, kwargs map[string]nodes.Expression) {
+	for i := range args {
+		args[i] = w.expression(args[i])
+	}
+	for k := range kwargs {
+		kwargs[k] = w.expression(kwargs[k])
+	}
+}
+
+// access rewrites calls, items, slices and attributes. A method call names its
+// object twice (Parent and Func.Node); both stay the same node.
+func (w *rewriter) access(e nodes.Expression) nodes.Expression {
+	switch e := e.(type) {
+	case *nodes.Call:
+		w.args(e.Args, e.Kwargs)
+		f, method := e.Func.(*nodes.GetAttribute)
+		if !method || e.Parent == nil {
+			e.Func = w.expression(e.Func)
+			return e
+		}
+		f.Node = w.expression(f.Node)
+		e.Parent = f.Node
+		return e
+	case *nodes.GetItem:
+		if e.Arg == nil {
+			return e
+		}
+		return filtered(w.expression(e.Node), "__item", w.expression(e.Arg))
+	case *nodes.GetSlice:
+		e.Node = w.expression(e.Node)
+		for _, part := range []*nodes.Node{&e.Start, &e.End, &e.Step} {
+			if *part != nil {
+				*part = w.expression(*part)
+			}
+		}
+		return e
+	case *nodes.GetAttribute:
+		e.Node = w.expression(e.Node)
+	}
+	return e
+}
+
+func (w *rewriter) collection(e nodes.Expression) nodes.Expression {
+	switch e := e.(type) {
+	case *nodes.List:
+		w.args(e.Val, nil)
+	case *nodes.Tuple:
+		w.args(e.Val, nil)
+	case *nodes.Dict:
+		for _, p := range e.Pairs {
+			p.Key, p.Value = w.expression(p.Key), w.expression(p.Value)
+		}
+	}
+	return filtered(e, "__made")
+}

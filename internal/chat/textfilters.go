@@ -1,0 +1,132 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nikolalohinski/gonja/v2/exec"
+)
+
+// pythonSpace is what str.strip() strips.
+const pythonSpace = " \t\n\r\v\f\x1c\x1d\x1e\x1f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
+// arg is the i-th argument, or the one named name; nil if neither is given.
+func arg(args *exec.VarArgs, i int, name string) *exec.Value {
+	if i < len(args.Args) {
+		return args.Args[i]
+	}
+	return args.KwArgs[name]
+}
+
+// stringArg is a text argument, or what it is where not given.
+func stringArg(args *exec.VarArgs, i int, name, otherwise string) (string, error) {
+	v := arg(args, i, name)
+	if v == nil || isNone(v) {
+		return otherwise, nil
+	}
+	if !v.IsString() {
+		return "", fmt.Errorf("%s is %s, not a string", name, kind(v))
+	}
+	return v.String(), nil
+}
+
+func intArg(args *exec.VarArgs, i int, name string, otherwise int) (int, error) {
+	v := arg(args, i, name)
+	if v == nil {
+		return otherwise, nil
+	}
+	if !v.IsInteger() {
+		return 0, fmt.Errorf("%s is %s, not an int", name, kind(v))
+	}
+	return v.Integer(), nil
+}
+
+func trimFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
+	chars, err := stringArg(args, 0, "chars", pythonSpace)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Trim(show(in), chars), b.spend(1, size(in))
+}
+
+func replaceFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
+	return replace(b, show(in), args)
+}
+
+// replace is s.replace(old, new[, count]).
+func replace(b *budget, s string, args *exec.VarArgs) (any, error) {
+	if len(args.Args) < 2 {
+		return nil, fmt.Errorf("replace takes the old and the new text")
+	}
+	old, with := show(args.Args[0]), show(args.Args[1])
+	n, err := intArg(args, 2, "count", -1)
+	if err != nil {
+		return nil, err
+	}
+	if grown := len(s) + strings.Count(s, old)*len(with); grown > maxText {
+		return nil, b.spend(1, grown)
+	}
+	return strings.Replace(s, old, with, n), b.spend(1, len(s))
+}
+
+func joinFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
+	sep, err := stringArg(args, 0, "d", "")
+	if err != nil {
+		return nil, err
+	}
+	list, err := listOf(in)
+	if err != nil {
+		return nil, err
+	}
+	if name := arg(args, 1, "attribute"); name != nil {
+		for i, v := range list {
+			if list[i], err = item(v, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return joinList(b, sep, list)
+}
+
+func joinList(b *budget, sep string, list []*exec.Value) (any, error) {
+	var out strings.Builder
+	for i, v := range list {
+		if err := b.spend(1, out.Len()/max(1, len(list))+len(sep)+size(v)); err != nil {
+			return nil, err
+		}
+		if out.Len() > maxText {
+			return nil, b.spend(1, out.Len())
+		}
+		if i > 0 {
+			out.WriteString(sep)
+		}
+		out.WriteString(show(v))
+	}
+	return out.String(), nil
+}
+
+// indentFilter is indent(width=4, first=false, blank=false).
+func indentFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
+	width, err := intArg(args, 0, "width", 4)
+	if err != nil {
+		return nil, err
+	}
+	if width < 0 || width > 100 {
+		return nil, fmt.Errorf("indent: width %d is not within 0..100", width)
+	}
+	lines := strings.Split(show(in), "\n")
+	if err := b.spend(1, size(in)+width*len(lines)); err != nil {
+		return nil, err
+	}
+	first, blank := arg(args, 1, "first"), arg(args, 2, "blank")
+	for i, line := range lines {
+		indented := line != "" || blank != nil && blank.IsTrue()
+		if i == 0 {
+			indented = first != nil && first.IsTrue()
+		}
+		if indented {
+			lines[i] = strings.Repeat(" ", width) + line
+		}
+	}
+	return strings.Join(lines, "\n"), nil
+}
