@@ -44,7 +44,7 @@ spec() {
 key() {
   {
     go version; go env GOARCH GOAMD64 GOARM64
-    declare -f spec flags build
+    declare -f flags build
     cd "$here/../$1" && find . -type f \( -name '*.go' -o -name go.mod -o -name go.sum \) -print0 | sort -z | xargs -0 sha256sum
   } | sha256sum | cut -c1-16
 }
