@@ -25,7 +25,7 @@ func (s *Server) parseChat(f *fields) (*params, prompt, error) {
 	if f.boolean("echo", false) {
 		f.fail("echo", "is not supported for chat; use continue_final_message to go on with a message")
 	}
-	pr := s.parseConversation(f)
+	pr := s.parseConversation(f, false)
 	refuseUnsupported(f)
 	s.fit(f, &p, []prompt{pr}, 0)
 	return &p, pr, f.end()

@@ -84,9 +84,9 @@ func toAPI(err error) *apiError {
 	case errors.Is(err, engine.ErrOutOfPages):
 		return unavailable(5, "The request needs more KV cache than this server has. Try a shorter prompt or fewer max_tokens.")
 	case errors.Is(err, engine.ErrContextFull):
-		return badRequest("", "%s", err.Error()).withCode("context_length_exceeded")
+		return badRequest("prompt", "%s", sentence(err.Error())).withCode("context_length_exceeded")
 	case errors.Is(err, engine.ErrTokenRange):
-		return badRequest("prompt", "%s", err.Error())
+		return badRequest("prompt", "%s", sentence(err.Error()))
 	}
 	return newError(http.StatusInternalServerError, "server_error", "internal_error", "The server had an error while processing the request.")
 }

@@ -99,7 +99,7 @@ func (f *fields) integer(name string, def, lo, hi int64) int64 {
 }
 
 func intRange(lo, hi int64) string {
-	if hi == math.MaxInt64 {
+	if hi == math.MaxInt64 && lo != math.MinInt64 {
 		return fmt.Sprintf("at least %d", lo)
 	}
 	return fmt.Sprintf("between %d and %d", lo, hi)

@@ -14,14 +14,17 @@ const maxMessages = 2048
 // OpenAI's newer name of "system".
 var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
-func parseMessages(f *fields) []Message {
+// parseMessages reads the conversation. With anyRole it is only to be shown as
+// the template renders it, so what the template would drop (an unknown role,
+// no message at all) is not refused.
+func parseMessages(f *fields, anyRole bool) []Message {
 	raw, ok := f.take("messages")
 	if !ok {
 		f.fail("messages", "is required")
 		return nil
 	}
 	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+	if json.Unmarshal(raw, &list) != nil || len(list) == 0 && !anyRole {
 		f.fail("messages", "must be a list with at least one message")
 		return nil
 	}
@@ -31,7 +34,7 @@ func parseMessages(f *fields) []Message {
 	}
 	messages := make([]Message, len(list))
 	for i, m := range list {
-		if err := messages[i].parse(fmt.Sprintf("messages[%d].", i), m); err != nil {
+		if err := messages[i].parse(fmt.Sprintf("messages[%d].", i), m, anyRole); err != nil {
 			f.err = err
 			return nil
 		}
@@ -39,18 +42,20 @@ func parseMessages(f *fields) []Message {
 	return messages
 }
 
-func (m *Message) parse(path string, raw json.RawMessage) error {
+func (m *Message) parse(path string, raw json.RawMessage, anyRole bool) error {
 	f, err := parseObject(path, raw)
 	if err != nil {
 		return err
 	}
 	role := f.text("role", "")
 	known, ok := roles[role]
-	if !ok {
+	if !ok && !anyRole {
 		f.fail("role", "is %q; supported are system, developer, user and assistant", clip(role))
 	}
-	m.Role = known
-	f.text("name", "") // no OLMoE template shows it to the model
+	if m.Role = role; ok {
+		m.Role = known
+	}
+	m.Name = f.text("name", "") // OLMoE's own templates do not show it to the model
 	m.Content = parseContent(f)
 	for _, name := range []string{"tool_calls", "function_call", "audio", "refusal", "tool_call_id"} {
 		if raw, given := f.take(name); given && compact(raw) != "[]" {
@@ -97,9 +102,9 @@ func parseContent(f *fields) string {
 }
 
 // parseConversation reads messages and the fields that say how to render them,
-// and returns the prompt.
-func (s *Server) parseConversation(f *fields) prompt {
-	messages := parseMessages(f)
+// and returns the prompt. anyRole: see parseMessages.
+func (s *Server) parseConversation(f *fields, anyRole bool) prompt {
+	messages := parseMessages(f, anyRole)
 	resume := f.boolean("continue_final_message", false)
 	generate := f.boolean("add_generation_prompt", !resume)
 	special := f.boolean("add_special_tokens", false)
@@ -117,11 +122,11 @@ func (s *Server) parseConversation(f *fields) prompt {
 		return prompt{}
 	}
 	text, err := s.Chat.Render(messages, generate, kwargs)
-	if err == nil && resume {
+	if err == nil && resume && len(messages) > 0 {
 		text, err = cutAfter(text, messages[len(messages)-1].Content)
 	}
 	if err != nil {
-		f.fail("messages", "cannot be rendered by the checkpoint's chat template: %v", err)
+		f.fail("messages", "cannot be rendered: %s", strings.TrimSuffix(err.Error(), "."))
 		return prompt{}
 	}
 	return prompt{ids: s.encode(text, special), text: text}

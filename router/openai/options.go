@@ -27,8 +27,8 @@ type Decoder interface {
 	Flush() string
 }
 
-// Message is one turn of a conversation.
-type Message struct{ Role, Content string }
+// Message is one turn of a conversation. Name is "" if the client gave none.
+type Message struct{ Role, Content, Name string }
 
 // Chat renders a conversation as a prompt (FromTemplate adapts ours).
 type Chat interface {

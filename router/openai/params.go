@@ -135,11 +135,11 @@ func (s *Server) parseEnding(f *fields, p *params) {
 	p.IgnoreEOS = f.boolean("ignore_eos", false)
 	p.MinTokens = int(f.integer("min_tokens", 0, 0, int64(s.Context)))
 	p.includeStop = f.boolean("include_stop_str_in_output", false)
-	p.stops = parseStops(f)
+	p.stops = s.parseStops(f)
 	p.StopTokenIDs = s.parseStopTokens(f)
 }
 
-func parseStops(f *fields) []string {
+func (s *Server) parseStops(f *fields) []string {
 	raw, ok := f.take("stop")
 	if !ok {
 		return nil
@@ -148,6 +148,8 @@ func parseStops(f *fields) []string {
 	switch {
 	case err != nil:
 		f.fail("stop", "must be a string or a list of strings")
+	case len(stops) > 0 && !s.hasText:
+		f.fail("stop", "cannot be matched: this checkpoint has no tokenizer.json; use stop_token_ids")
 	case len(stops) > maxStops:
 		f.fail("stop", "has %d strings, more than the %d allowed", len(stops), maxStops)
 	}

@@ -20,7 +20,7 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	spell := f.boolean("return_token_strs", false)
 	var ids []int32
 	if _, ok := f.raw["messages"]; ok {
-		ids = s.parseConversation(f).ids
+		ids = s.parseConversation(f, true).ids
 	} else {
 		ids = s.parseText(f)
 	}

@@ -1,0 +1,127 @@
+package openai_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	template "github.com/olmoe-serving/olmoe-operator/internal/chat"
+	"github.com/olmoe-serving/olmoe-operator/internal/tokenizer"
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
+	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
+)
+
+// golden finds the reference data beside the repository.
+func golden(t *testing.T, name string) []byte {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "..", "shared", "golden", name))
+	if err != nil {
+		t.Skipf("no reference data: %v", err)
+	}
+	return data
+}
+
+// The reference conversations and texts through /tokenize and /detokenize with
+// the real tokenizer and templates, to the letter.
+func TestGoldenThroughHTTP(t *testing.T) {
+	tok, err := tokenizer.Parse(golden(t, "tokenizer/tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []struct {
+		Text, Decoded string
+		IDs           []int32
+	}
+	mustJSON(t, golden(t, "tokenizer/encode_cases.json"), &texts)
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.Tokenizer, o.Vocab = openai.FromTokenizer(tok), 50304 })
+	for i, c := range texts {
+		text, ids := toJSON(t, c.Text), toJSON(t, c.IDs)
+		got := call(t, 200, url+"/tokenize", `{"prompt":`+text+`}`)
+		want(t, got["tokens"], ids)
+		want(t, got["count"], fmt.Sprint(len(c.IDs)))
+		want(t, call(t, 200, url+"/detokenize", `{"tokens":`+ids+`}`)["prompt"], toJSON(t, c.Decoded))
+		if t.Failed() {
+			t.Fatalf("case %d: %s", i, text)
+		}
+	}
+	if len(texts) == 0 {
+		t.Error("no cases")
+	}
+}
+
+// The reference conversations of both Instruct models through their templates.
+func TestGoldenChatThroughHTTP(t *testing.T) {
+	var templates map[string]struct {
+		Template string `json:"chat_template"`
+		BOS      string `json:"bos_token"`
+		EOS      string `json:"eos_token"`
+	}
+	mustJSON(t, golden(t, "chat/chat_templates.json"), &templates)
+	var cases []struct {
+		Model    string
+		Generate bool `json:"add_generation_prompt"`
+		Messages json.RawMessage
+		IDs      []int32
+	}
+	mustJSON(t, golden(t, "chat/chat_cases.json"), &cases)
+	for model, file := range map[string]string{
+		"OLMoE-1B-7B-0924-Instruct": "tokenizer/tokenizer.json",
+		"OLMoE-1B-7B-0125-Instruct": "tokenizer/tokenizer_0125_inferred.json",
+	} {
+		tok, err := tokenizer.Parse(golden(t, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := templates[model]
+		tpl, err := template.Parse(m.Template, map[string]string{"bos_token": m.BOS, "eos_token": m.EOS})
+		if err != nil {
+			t.Fatal(err)
+		}
+		url := start(t, &fake.Engine{}, func(o *openai.Options) {
+			o.Tokenizer, o.Vocab, o.Chat = openai.FromTokenizer(tok), 50304, openai.FromTemplate(tpl)
+		})
+		tried := 0
+		for i, c := range cases {
+			if c.Model != model {
+				continue
+			}
+			tried++
+			got := call(t, 200, url+"/tokenize", fmt.Sprintf(`{"messages":%s,"add_generation_prompt":%v}`, c.Messages, c.Generate))
+			want(t, got["tokens"], toJSON(t, c.IDs))
+			if t.Failed() {
+				t.Fatalf("case %d: %s", i, c.Messages)
+			}
+		}
+		if tried == 0 {
+			t.Errorf("%s: no cases", model)
+		}
+	}
+}
+
+func mustJSON(t *testing.T, data []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(data, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func toJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,182 @@
+package openai_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
+	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
+)
+
+func TestBodyTooLarge(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	for _, path := range []string{completions, chat, "/tokenize", "/detokenize"} {
+		got := call(t, 413, url+path, `{"prompt":"`+strings.Repeat("x", openai.DefaultMaxBody)+`"}`)
+		wantError(t, got, "", "request_too_large", "4 MiB")
+	}
+}
+
+// A body of unknown length is bounded too.
+func TestBodyTooLargeChunked(t *testing.T) {
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.MaxBody = 1000 })
+	body := io.MultiReader(strings.NewReader(`{"prompt":"`), strings.NewReader(strings.Repeat("x", 5000)))
+	res, err := http.Post(url+completions, "application/json", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	wantError(t, decode(t, 413, res), "", "request_too_large", "1000 bytes")
+}
+
+func TestLargestBodyPasses(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	ids := strings.Repeat("1,", 2_000_000)
+	got := call(t, 400, url+completions, `{"prompt":[`+ids+`1]}`)
+	wantError(t, got, "prompt", "context_length_exceeded", "2000001 tokens")
+}
+
+// A client that sends its body slowly is told so and dropped; nothing hangs.
+func TestSlowBody(t *testing.T) {
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.BodyTimeout = 50 * time.Millisecond })
+	conn := dial(t, url)
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", completions)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	wantError(t, decode(t, 408, res), "", "request_timeout", "50ms")
+}
+
+// The bound of the body does not bound the answer.
+func TestSlowAnswerOutlivesTheBodyTimeout(t *testing.T) {
+	eng := &fake.Engine{Script: "abcdefgh", Delay: 20 * time.Millisecond}
+	url := start(t, eng, func(o *openai.Options) { o.BodyTimeout = 50 * time.Millisecond })
+	got := call(t, 200, url+completions, `{"prompt":"q","temperature":0}`)
+	want(t, at(t, got, "choices", 0, "text"), `"abcdefgh"`)
+}
+
+func TestSlowHeaders(t *testing.T) {
+	srv := openai.NewHTTPServer("", openai.New(openai.Options{Model: "m"}).Handler())
+	if srv.ReadHeaderTimeout <= 0 || srv.IdleTimeout <= 0 || srv.MaxHeaderBytes <= 0 {
+		t.Fatalf("unbounded: %+v", srv)
+	}
+	if srv.WriteTimeout != 0 || srv.ReadTimeout != 0 {
+		t.Fatal("a timeout for the whole answer would cut long streams")
+	}
+	srv.ReadHeaderTimeout = 50 * time.Millisecond
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Close()
+	conn := dial(t, "http://"+l.Addr().String())
+	fmt.Fprint(conn, "POST /v1/completions HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Errorf("the connection was not closed: %v", err)
+	}
+}
+
+func dial(t *testing.T, url string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// A stream whose client does not read ends after the write timeout and frees
+// its work.
+func TestClientThatDoesNotRead(t *testing.T) {
+	eng := &fake.Engine{Context: 1 << 30}
+	url := start(t, eng, func(o *openai.Options) { o.WriteTimeout, o.Context = 50*time.Millisecond, 1<<30 })
+	conn := dial(t, url)
+	body := `{"prompt":"q","stream":true,"ignore_eos":true,"max_tokens":100000000,"logprobs":20,"return_token_ids":true}`
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", completions, len(body), body)
+	waitFor(t, "the sequence to start", func() bool { return eng.Active.Load() == 1 })
+	waitFor(t, "the sequence to be freed", func() bool { return eng.Active.Load() == 0 })
+}
+
+func TestTooManyRequests(t *testing.T) {
+	eng := &fake.Engine{Delay: time.Hour}
+	url := start(t, eng, func(o *openai.Options) { o.MaxRequests = 2 })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for range 2 {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+completions, strings.NewReader(`{"prompt":"a"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if res, err := http.DefaultClient.Do(req); err == nil {
+				res.Body.Close()
+			}
+		}()
+	}
+	waitFor(t, "two requests to run", func() bool { return eng.Active.Load() == 2 })
+	res := post(t, url+completions, `{"prompt":"a"}`)
+	if res.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	wantError(t, decode(t, 429, res), "", "rate_limit_exceeded", "Try again")
+	get(t, 200, url+"/health") // probes are not shut out
+	get(t, 200, url+"/v1/models")
+	cancel() // a place becomes free again
+	waitFor(t, "the two to be freed", func() bool { return eng.Active.Load() == 0 })
+	call(t, 200, url+"/tokenize", `{"prompt":"a"}`)
+}
+
+// What the engine refuses, before anything was sent.
+func TestEngineRefusals(t *testing.T) {
+	for _, c := range []struct {
+		err              error
+		status           int
+		kind, code, part string
+		retry            bool
+		param            string
+	}{
+		{engine.ErrQueueFull, 429, "rate_limit_error", "rate_limit_exceeded", "queue is full", true, ""},
+		{engine.ErrDraining, 503, "server_error", "service_unavailable", "shutting down", true, ""},
+		{fmt.Errorf("layer 3: %w", engine.ErrNotReady), 503, "server_error", "service_unavailable", "experts", true, ""},
+		{engine.ErrOutOfPages, 503, "server_error", "service_unavailable", "KV cache", true, ""},
+		{engine.ErrContextFull, 400, "invalid_request_error", "context_length_exceeded", "context", false, "prompt"},
+		{fmt.Errorf("secret path /data/x"), 500, "server_error", "internal_error", "had an error", false, ""},
+	} {
+		for _, stream := range []string{"true", "false"} {
+			for name, eng := range map[string]*fake.Engine{
+				"at once":             {Refuse: c.err},
+				"the second of three": {Refuse: c.err, RefuseFrom: 1, Delay: time.Hour},
+				"by event":            {Fail: c.err, FailAt: 1},
+			} {
+				t.Run(fmt.Sprintf("%v/%s/stream=%s", c.err, name, stream), func(t *testing.T) {
+					url := start(t, eng)
+					res := post(t, url+completions, `{"prompt":"a","n":3,"stream":`+stream+`}`)
+					if got := res.Header.Get("Retry-After") != ""; got != c.retry {
+						t.Errorf("Retry-After given: %v", got)
+					}
+					body := decode(t, c.status, res)
+					wantError(t, body, c.param, c.code, c.part)
+					want(t, at(t, body, "error", "type"), fmt.Sprintf("%q", c.kind))
+					if strings.Contains(fmt.Sprint(body), "secret") {
+						t.Errorf("an internal error leaked: %v", body)
+					}
+					waitFor(t, "all sequences to be freed", func() bool { return eng.Active.Load() == 0 })
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package openai_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
+	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
+)
+
+func TestModels(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	list := get(t, 200, url+"/v1/models")
+	model := at(t, list, "data", 0).(object)
+	for _, id := range []string{"org/fake", "org%2Ffake"} {
+		one := get(t, 200, url+"/v1/models/"+id)
+		if one["created"] != model["created"] {
+			t.Errorf("created %v, then %v", model["created"], one["created"])
+		}
+		delete(one, "created")
+		want(t, one, `{"id":"org/fake","object":"model","owned_by":"olmoe","root":"org/fake","parent":null,"max_model_len":128}`)
+	}
+	want(t, list["object"], `"list"`)
+	for _, id := range []string{"other", "org", "org/fake/x", ""} {
+		wantError(t, get(t, 404, url+"/v1/models/"+id), "model", "model_not_found", "does not exist")
+	}
+}
+
+func TestTokenize(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	want(t, call(t, 200, url+"/tokenize", `{"model":"org/fake","prompt":"ab é","add_special_tokens":false}`),
+		`{"count":3,"max_model_len":128,"tokens":[260,32,262],"token_strs":null}`)
+	want(t, call(t, 200, url+"/tokenize", `{"prompt":"ab é","return_token_strs":true}`),
+		`{"count":3,"max_model_len":128,"tokens":[260,32,262],"token_strs":["ab"," ","é"]}`)
+	want(t, call(t, 200, url+"/tokenize", `{"prompt":""}`), `{"count":0,"max_model_len":128,"tokens":[],"token_strs":null}`)
+	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"user","content":"é"}]}`), "count"), "26")
+	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"user","content":"é"}],"add_generation_prompt":false}`), "count"), "15")
+	// What a template would drop is refused by chat and shown by /tokenize.
+	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"tool","content":"é"}]}`), "count"), "26")
+	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[],"continue_final_message":true}`), "count"), "0")
+	long := call(t, 200, url+"/tokenize", `{"prompt":"`+strings.Repeat("x", 1000)+`"}`)
+	want(t, long["count"], "1000") // longer than the context: counting it is the point
+}
+
+func TestDetokenize(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	want(t, call(t, 200, url+"/detokenize", `{"tokens":[260,32,262,300,319]}`), `{"prompt":"ab é<eos>"}`)
+	want(t, call(t, 200, url+"/detokenize", `{"model":"org/fake","tokens":[]}`), `{"prompt":""}`)
+	want(t, call(t, 200, url+"/detokenize", `{"tokens":[240]}`), `{"prompt":"\ufffd"}`)
+}
+
+func TestProbes(t *testing.T) {
+	var notReady error
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.Ready = func() error { return notReady }; o.APIKey = "k" })
+	want(t, get(t, 200, url+"/health"), `{"status":"ok"}`)
+	want(t, get(t, 200, url+"/ready"), `{"status":"ready"}`)
+	want(t, get(t, 200, url+"/version"), `{"version":"1.2.3"}`)
+	notReady = errors.New("3 of 1024 experts have no owner")
+	want(t, get(t, 200, url+"/health"), `{"status":"ok"}`)
+	want(t, get(t, 503, url+"/ready"), `{"status":"not ready","reason":"3 of 1024 experts have no owner"}`)
+}
+
+func TestWrongMethodAndPath(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	for _, c := range []struct {
+		method, path, allow string
+		status              int
+	}{
+		{"GET", completions, "POST", 405}, {"PUT", chat, "POST", 405}, {"POST", "/v1/models", "GET, HEAD", 405},
+		{"DELETE", "/v1/models/org/fake", "GET, HEAD", 405}, {"POST", "/health", "GET, HEAD", 405},
+		{"GET", "/v1/embeddings", "", 404}, {"POST", "/", "", 404}, {"GET", "/metrics", "", 404}, {"POST", "/v1/completions/", "", 404},
+	} {
+		req, err := http.NewRequest(c.method, url+c.path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := decode(t, c.status, res)
+		res.Body.Close()
+		if a := res.Header.Get("Allow"); a != c.allow {
+			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, a, c.allow)
+		}
+		want(t, at(t, got, "error", "type"), `"invalid_request_error"`)
+	}
+}
+
+func TestContentTypes(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "x"})
+	for _, c := range []struct {
+		kind, encoding string
+		status         int
+	}{
+		{"application/json", "", 200}, {"application/json; charset=utf-8", "", 200}, {"", "", 200},
+		{"application/x-www-form-urlencoded", "", 200}, // curl -d
+		{"application/vnd.api+json", "", 200}, {"application/json", "identity", 200},
+		{"text/plain", "", 415}, {"multipart/form-data; boundary=x", "", 415}, {"json", "", 415}, {"application/json", "gzip", 415},
+	} {
+		req, err := http.NewRequest("POST", url+completions, strings.NewReader(`{"prompt":"a"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.kind != "" {
+			req.Header.Set("Content-Type", c.kind)
+		}
+		if c.encoding != "" {
+			req.Header.Set("Content-Encoding", c.encoding)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != c.status {
+			t.Errorf("%q %q: status %d, want %d", c.kind, c.encoding, res.StatusCode, c.status)
+		}
+	}
+}
+
+func TestAPIKey(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "x"}, func(o *openai.Options) { o.APIKey = "secret" })
+	for auth, status := range map[string]int{"": 401, "Bearer wrong": 401, "Bearer ": 401, "secret": 401, "Basic secret": 401, "Bearer secret": 200} {
+		for _, path := range []string{completions, "/tokenize"} {
+			req, err := http.NewRequest("POST", url+path, strings.NewReader(`{"prompt":"a"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", auth)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := decode(t, status, res)
+			res.Body.Close()
+			if status == 401 {
+				wantError(t, got, "", "invalid_api_key", "Incorrect API key")
+			}
+		}
+	}
+	get(t, 401, url+"/v1/models")
+}
+
+func TestRequestID(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	for sent, echoed := range map[string]bool{"abc-123": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "a b": false, "": false} {
+		req, err := http.NewRequest("GET", url+"/health", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("x-request-id", sent)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		got := res.Header.Get("x-request-id")
+		if echoed != (got == sent) || !echoed && !strings.HasPrefix(got, "req_") {
+			t.Errorf("sent %q, got %q", sent, got)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	url := start(t, &fake.Engine{Script: "abc"}, func(o *openai.Options) {
+		o.Registerer, o.Metrics = reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+	})
+	call(t, 200, url+completions, `{"prompt":"xyz","temperature":0,"n":2}`)
+	call(t, 400, url+completions, `{"prompt":5}`)
+	get(t, 404, url+"/v1/models/nope")
+	get(t, 404, url+"/no/such/path")
+	res, err := http.Get(url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`olmoe_http_requests_total{code="200",path="/v1/completions"} 1`,
+		`olmoe_http_requests_total{code="400",path="/v1/completions"} 1`,
+		`olmoe_http_requests_total{code="404",path="/v1/models/{id...}"} 1`,
+		`olmoe_http_requests_total{code="404",path="other"} 1`,
+		`olmoe_http_requests_in_flight 1`,
+		`olmoe_http_prompt_tokens_total 3`,
+		`olmoe_http_completion_tokens_total 4`,
+		`olmoe_http_time_to_first_token_seconds_count 2`,
+		`olmoe_http_inter_token_seconds_count 2`,
+	} {
+		if !strings.Contains(string(text), line+"\n") {
+			t.Errorf("no %s in\n%s", line, text)
+		}
+	}
+}
+
+// A checkpoint without a tokenizer serves token ids.
+func TestWithoutTokenizer(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "abc"}, func(o *openai.Options) { o.Tokenizer = nil })
+	got := call(t, 200, url+completions, `{"prompt":[1,2],"temperature":0,"return_token_ids":true,"logprobs":1,"echo":true}`)
+	want(t, at(t, got, "choices", 0, "text"), `""`)
+	want(t, at(t, got, "choices", 0, "token_ids"), `[261,300]`)
+	want(t, at(t, got, "choices", 0, "logprobs", "tokens"), `["token_id:1","token_id:2","token_id:261","token_id:300"]`)
+	wantError(t, call(t, 400, url+completions, `{"prompt":"text"}`), "prompt", "", "no tokenizer.json")
+	wantError(t, call(t, 400, url+completions, `{"prompt":[1],"stop":"x"}`), "stop", "", "no tokenizer.json")
+	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":"x"}]}`), "messages", "", "no tokenizer.json")
+	wantError(t, call(t, 400, url+"/tokenize", `{"prompt":"x"}`), "prompt", "", "no tokenizer.json")
+	wantError(t, call(t, 400, url+"/tokenize", `{"messages":[{"role":"user","content":"x"}]}`), "messages", "", "no tokenizer.json")
+	wantError(t, call(t, 400, url+"/detokenize", `{"tokens":[1]}`), "tokens", "", "no tokenizer.json")
+}
+
+// A base model without a chat template serves completions.
+func TestWithoutChatTemplate(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "abc"}, func(o *openai.Options) { o.Chat = nil })
+	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":"x"}]}`), "messages", "", "no chat template")
+	call(t, 200, url+completions, `{"prompt":"x"}`)
+}
