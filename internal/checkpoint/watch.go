@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -144,39 +143,4 @@ func replacedError(path string, missing error) *Error {
 func sameInode(info fs.FileInfo, base unix.Stat_t) bool {
 	now, ok := info.Sys().(*syscall.Stat_t)
 	return ok && now.Dev == base.Dev && now.Ino == base.Ino
-}
-
-// sideFile is a JSON file that was read at the start and is not mapped.
-type sideFile struct {
-	path string
-	info fs.FileInfo // nil if it did not exist
-}
-
-// statSideFiles looks at the JSON files before they are read.
-func statSideFiles(dir string) []sideFile {
-	var list []sideFile
-	for _, name := range []string{configFile, generationFile, indexFile} {
-		path := filepath.Join(dir, name)
-		info, err := os.Stat(path)
-		if err != nil {
-			info = nil
-		}
-		list = append(list, sideFile{path, info})
-	}
-	return list
-}
-
-// replaced reports a file that differs from what was read, in whatever way: a
-// restart would see another model, this process does not read it again.
-func (f sideFile) replaced() *Error {
-	now, err := os.Stat(f.path)
-	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil
-	case f.info == nil && err != nil:
-		return nil
-	case f.info != nil && err == nil && os.SameFile(now, f.info) && now.Size() == f.info.Size() && now.ModTime().Equal(f.info.ModTime()):
-		return nil
-	}
-	return replacedError(f.path, err)
 }
