@@ -91,7 +91,7 @@ func (p *Pool) nodeArgs(name, grpc, web string) []string {
 // CommonArgs are the flags that every pod's process gets.
 func (p *Pool) CommonArgs() []string {
 	return []string{"--model", p.opts.Model, "--weights", p.opts.Weights, "--placement", p.Placement,
-		"--workers", strconv.Itoa(p.opts.Workers), "--log-level", p.opts.LogLevel, "--drain-delay", "0s", "--drain-timeout", "5s"}
+		"--workers", strconv.Itoa(p.opts.Workers), "--log-level", p.opts.LogLevel, "--drain-timeout", "5s"}
 }
 
 // Keep starts a process of this program and keeps it alive until ctx ends.

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/zapr"
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/router"
+)
+
+// podFlags are those that both kinds of pod have.
+type podFlags struct {
+	model, name, placement, weights string
+	terminationLog, logLevel        string
+	drainTimeout                    time.Duration
+	workers                         int
+}
+
+func (f *podFlags) register(fs *pflag.FlagSet) {
+	host, _ := os.Hostname()
+	fs.StringVar(&f.model, "model", "", "directory of the checkpoint (Hugging Face layout)")
+	fs.StringVar(&f.name, "name", host, "this pod's name, by which the placement knows it")
+	fs.StringVar(&f.placement, "placement", "", "file with the placement document (JSON); may appear later")
+	fs.StringVar(&f.weights, "weights", "bf16", "bf16: weights as the checkpoint stores them")
+	fs.StringVar(&f.terminationLog, "termination-log", "", "file that receives the reason of a fatal error")
+	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
+	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "after SIGTERM: end at the latest")
+	fs.IntVar(&f.workers, "workers", 0, "threads for arithmetic (default: all CPUs this process may use)")
+}
+
+// check refuses flags that can never work.
+func (f *podFlags) check() error {
+	if f.model == "" {
+		return fmt.Errorf("%w: --model is missing: give the checkpoint's directory", errFlags)
+	}
+	return checkWeights(f.weights)
+}
+
+// checkWeights knows the formats weights can be computed in.
+func checkWeights(format string) error {
+	if format != "bf16" {
+		return fmt.Errorf("%w: --weights %q is not supported: use bf16 (weights as stored)", errFlags, format)
+	}
+	return nil
+}
+
+// newLogger writes JSON lines to stderr.
+func newLogger(level string) (logr.Logger, error) {
+	l, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return logr.Discard(), fmt.Errorf("--log-level: %w", err)
+	}
+	c := zap.NewProductionConfig()
+	c.Level = zap.NewAtomicLevelAt(l)
+	c.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
+	c.Sampling = nil
+	z, err := c.Build()
+	if err != nil {
+		return logr.Discard(), err
+	}
+	return zapr.NewLogger(z), nil
+}
+
+// reported writes err's reason to the termination log, where the operator reads
+// it, and returns err.
+func (f *podFlags) reported(err error) error {
+	if err != nil && f.terminationLog != "" {
+		line := reason(err) + ": " + strings.ReplaceAll(err.Error(), "\n", " ")
+		if werr := os.WriteFile(f.terminationLog, []byte(line), 0o644); werr != nil { //nolint:gosec // read by the kubelet
+			err = fmt.Errorf("%w (and the termination log could not be written: %v)", err, werr)
+		}
+	}
+	return err
+}
+
+// reason is the word under which a condition shows the error.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, errFlags), errors.Is(err, router.ErrListen):
+		return "BadFlags"
+	case errors.Is(err, checkpoint.ErrNotFound):
+		return "ModelNotFound"
+	case errors.Is(err, checkpoint.ErrInvalid):
+		return "ModelInvalid"
+	case errors.Is(err, checkpoint.ErrChanged):
+		return "ModelChanged"
+	}
+	return "Internal"
+}
+
+// exitStatus tells a supervisor whether starting again can help.
+func exitStatus(err error) int {
+	switch reason(err) {
+	case "BadFlags", "ModelNotFound", "ModelInvalid":
+		return local.ExitHopeless
+	}
+	return 1
+}
+
+var errFlags = errors.New("bad flags")

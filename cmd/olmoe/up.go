@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/local"
+)
+
+// localFlags are those of the commands that run a whole deployment on this machine.
+type localFlags struct {
+	local.Options
+}
+
+func (f *localFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.Model, "model", "", "directory of the checkpoint (Hugging Face layout)")
+	fs.IntVar(&f.ExpertNodes, "expert-nodes", 2, "expert-node processes")
+	fs.IntVar(&f.Replicas, "replicas-per-expert", 1, "expert-node processes that hold each expert")
+	fs.StringVar(&f.Weights, "weights", "bf16", "bf16: weights as the checkpoint stores them")
+	fs.IntVar(&f.Workers, "workers", 0, "threads for arithmetic in each process (default: all CPUs)")
+	fs.StringVar(&f.LogLevel, "log-level", "error", "of the processes: debug, info or error")
+	f.Stderr = os.Stderr
+}
+
+// startPool checks the flags and starts the expert-node processes.
+func (f *localFlags) startPool(ctx context.Context) (*local.Pool, error) {
+	if f.Model == "" {
+		return nil, fmt.Errorf("%w: --model is missing: give the checkpoint's directory", errFlags)
+	}
+	if err := checkWeights(f.Weights); err != nil {
+		return nil, err
+	}
+	ck, err := checkpoint.Open(f.Model) // what is wrong with it is said once, here, not by each process
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = ck.Close() }()
+	return local.StartPool(ctx, ck.Config(), f.Options)
+}
+
+func newUpCommand() *cobra.Command {
+	var f localFlags
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "up --model DIR",
+		Short: "Serve on this machine: a router and expert nodes as separate processes",
+		Long: `Serve on this machine: a router and expert nodes as separate processes on
+loopback. Prints "ready http://HOST:PORT" when it serves; an interrupt stops all.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return up(cmd, &f, listen)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8000", "address of the HTTP API; port 0 takes a free one")
+	return cmd
+}
+
+func up(cmd *cobra.Command, f *localFlags, listen string) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	pool, err := f.startPool(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
+	defer pool.Close()
+	defer pool.Wait() // after cancel: no process outlives us
+	defer cancel()
+	args := func(http, grpc string) []string {
+		return append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, pool.CommonArgs()...)
+	}
+	router := pool.Keep(ctx, args(listen, "127.0.0.1:0"), func(a local.Announcement) []string { return args(a.HTTP, a.GRPC) })
+	at, err := pool.Await(ctx, router)
+	if err == nil {
+		err = pool.AwaitReady(ctx, "http://"+at.HTTP+"/ready")
+	}
+	if err != nil {
+		return interrupted(cmd.Context(), err)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "ready http://"+at.HTTP)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-pool.Failed():
+		return err
+	}
+}
+
+// interrupted turns the error of work that an interrupt cut short into success.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package router
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+	"github.com/olmoe-serving/olmoe-operator/router/sampling"
+)
+
+// CoreOptions make a Core.
+type CoreOptions struct {
+	Model   string // checkpoint directory
+	Name    string // of this router, for the expert nodes' logs
+	Workers int    // threads for arithmetic; 0 = all CPUs
+	engine.Limits
+	MaxWait time.Duration // for experts that have no owner
+	Fatal   func(error)   // called when the weights changed under us
+	Log     logr.Logger
+	Metrics prometheus.Registerer
+}
+
+// Core is the router without its HTTP face: checkpoint, engine and the dispatcher
+// that reaches the expert nodes.
+type Core struct {
+	Checkpoint *checkpoint.Checkpoint
+	Dispatcher *dispatch.Dispatcher
+	Engine     *engine.Engine
+	pool       *kernels.Pool
+}
+
+// Open reads the router's own weights. Its errors name the file and tensor.
+func Open(ctx context.Context, o CoreOptions) (*Core, error) {
+	ck, err := checkpoint.Open(o.Model)
+	if err != nil {
+		return nil, err
+	}
+	var trunk *model.Trunk
+	if fault := ck.Guard(func() { trunk, err = model.OpenTrunk(ctx, ck) }); fault != nil {
+		err = fault
+	}
+	if err != nil {
+		_ = ck.Close()
+		return nil, err
+	}
+	c := &Core{Checkpoint: ck, pool: kernels.NewPool(workers(o.Workers))}
+	c.Dispatcher = dispatch.New(dispatch.Options{
+		Name: o.Name, Model: ck.Fingerprint(),
+		Layers: trunk.Config().NumLayers, Experts: trunk.Config().NumExperts, Hidden: trunk.Config().HiddenSize,
+		MaxWait: o.MaxWait, Log: o.Log.WithName("dispatch"), Metrics: o.Metrics,
+	})
+	c.Engine = engine.New(engine.Options{
+		Limits:     o.Limits,
+		Runner:     model.NewRunner(trunk, c.pool, c.Dispatcher, o.MaxRows),
+		NewSampler: newSampler(trunk.Config().VocabSize),
+		Logprobs:   sampling.Logprobs,
+		Guard:      ck.Guard,
+		Fatal:      o.Fatal,
+		Log:        o.Log.WithName("engine"),
+		Metrics:    engine.NewMetrics(o.Metrics),
+	})
+	return c, nil
+}
+
+// Config is the model's configuration.
+func (c *Core) Config() *checkpoint.Config { return c.Checkpoint.Config() }
+
+// Close lets go of everything; the engine must have stopped.
+func (c *Core) Close() {
+	c.Dispatcher.Close()
+	c.pool.Close()
+	_ = c.Checkpoint.Close()
+}
+
+// workers is n, or as many as the CPUs that this process may use (its container's
+// limit included).
+func workers(n int) int {
+	if n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func newSampler(vocab int) func(engine.Sampling, []int32) engine.Sampler {
+	return func(p engine.Sampling, prompt []int32) engine.Sampler { return sampling.New(p, prompt, vocab) }
+}

@@ -1,0 +1,189 @@
+// Package router is the pod that runs everything but the experts: tokenizer,
+// OpenAI API, batching, attention, gating, combine and sampling. Routers are
+// replicas of each other; each reaches every expert node.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
+)
+
+// Options make a router process.
+type Options struct {
+	CoreOptions
+	Listen      string // HTTP API
+	Control     string // gRPC Control
+	Placement   string // file of the placement document
+	ServedModel string // the model id that clients name; default: the directory's name
+	APIKey      string
+	MaxBody     int64
+
+	DrainDelay, DrainTimeout time.Duration
+	// Announce is called once both ports are open.
+	Announce func(http, grpc string) error
+}
+
+// ErrListen is an address that the process cannot have.
+var ErrListen = errors.New("cannot listen")
+
+// watchInterval is how often the model directory is looked at: a stat of a few
+// files, against serving for long with a model that changed.
+const watchInterval = 2 * time.Second
+
+// process is a running router.
+type process struct {
+	o        Options
+	log      logr.Logger
+	registry *prometheus.Registry
+	handler  atomic.Pointer[http.Handler] // nil while the model loads
+	ready    readiness
+	model    *controlpb.Model
+	fatal    chan error // the first ends the process
+}
+
+// Run serves until ctx ends, then drains: it stops being ready, serves on for
+// DrainDelay so that no client is still sent here, finishes what it has accepted
+// and returns nil. It returns an error when it cannot serve (on).
+func Run(ctx context.Context, o Options) error {
+	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	web, control, err := p.listen()
+	if err != nil {
+		return err
+	}
+	server := openai.NewHTTPServer(o.Listen, http.HandlerFunc(p.serveHTTP))
+	defer func() { _ = server.Close() }()
+	go p.serve(func() error { return server.Serve(web) })
+	if err := o.Announce(web.Addr().String(), control.Addr().String()); err != nil {
+		return err
+	}
+	core, err := p.open(ctx)
+	if err != nil {
+		_ = control.Close()
+		return err
+	}
+	defer core.Close()
+	return p.run(ctx, core, server, control)
+}
+
+func (p *process) listen() (web, control net.Listener, err error) {
+	if web, err = net.Listen("tcp", p.o.Listen); err != nil {
+		return nil, nil, fmt.Errorf("%w: --listen: %w", ErrListen, err)
+	}
+	if control, err = net.Listen("tcp", p.o.Control); err != nil {
+		_ = web.Close()
+		return nil, nil, fmt.Errorf("%w: --control: %w", ErrListen, err)
+	}
+	return web, control, nil
+}
+
+// serve runs a server and makes its failure the process's.
+func (p *process) serve(run func() error) {
+	if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+		p.fail(err)
+	}
+}
+
+// fail ends the process with the first error it is given.
+func (p *process) fail(err error) {
+	select {
+	case p.fatal <- err:
+	default:
+	}
+}
+
+// open loads the model and puts the API in place.
+func (p *process) open(ctx context.Context) (*Core, error) {
+	start := time.Now()
+	p.o.Fatal, p.o.Metrics = p.fail, p.registry
+	core, err := Open(ctx, p.o.CoreOptions)
+	if err != nil {
+		return nil, err
+	}
+	api, err := p.newAPI(core)
+	if err == nil {
+		p.model, err = podctl.DescribeModel(core.Checkpoint, p.servedModel())
+	}
+	if err != nil {
+		core.Close()
+		return nil, err
+	}
+	p.ready.check = func() error { return covered(core.Dispatcher.Status()) }
+	p.ready.grace = p.o.MaxWait * 3 / 4 // out of the Service before requests start to fail
+	p.handler.Store(&api)
+	p.log.Info("model loaded", "dir", p.o.Model, "fingerprint", core.Checkpoint.Fingerprint(), "seconds", time.Since(start).Seconds())
+	return core, nil
+}
+
+// run serves until ctx ends or something fails, and drains.
+func (p *process) run(ctx context.Context, core *Core, server *http.Server, control net.Listener) error {
+	live, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
+	engineDone := make(chan struct{})
+	go func() { defer close(engineDone); core.Engine.Run(live) }()
+	defer func() { stop(); <-engineDone }()
+
+	watcher := podctl.NewWatcher(p.o.Placement, podctl.Shape{
+		Layers: core.Config().NumLayers, Experts: core.Config().NumExperts, Model: core.Checkpoint.Fingerprint(),
+	}, p.log.WithName("placement"), core.Dispatcher.Apply)
+	go watcher.Run(live)
+	go core.Checkpoint.Watch(live, watchInterval, p.modelChanged)
+
+	grpcServer := grpc.NewServer()
+	(&podctl.Server{Watcher: watcher, Fill: func(r *describeResponse) { p.describe(r, core) }}).Register(grpcServer)
+	go p.serve(func() error { return grpcServer.Serve(control) })
+	defer grpcServer.Stop()
+
+	select {
+	case err := <-p.fatal:
+		return err
+	case <-ctx.Done():
+	}
+	return p.drain(core, server)
+}
+
+// modelChanged is told what happened to the model directory.
+func (p *process) modelChanged(err error) {
+	if errors.Is(err, checkpoint.ErrReplaced) {
+		p.log.Error(err, "the model on disk is not the one being served; a restarted pod would refuse to join")
+		return
+	}
+	p.fail(err)
+}
+
+// drain lets clients go without losing a request.
+func (p *process) drain(core *Core, server *http.Server) error {
+	p.ready.draining.Store(true)
+	p.log.Info("draining", "delay", p.o.DrainDelay, "active", core.Engine.Active())
+	ctx, cancel := context.WithTimeout(context.Background(), p.o.DrainTimeout)
+	defer cancel()
+	select {
+	case <-time.After(p.o.DrainDelay):
+	case err := <-p.fatal:
+		return err
+	}
+	server.SetKeepAlivesEnabled(false)
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("requests still running after --drain-timeout %s: %w", p.o.DrainTimeout, err)
+	}
+	return nil
+}
+
+func (p *process) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{})
+}
