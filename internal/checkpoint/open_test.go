@@ -15,30 +15,55 @@ const (
 	shard1 = "model-00001-of-00002.safetensors"
 	shard2 = "model-00002-of-00002.safetensors"
 	index  = "model.safetensors.index.json"
+
+	gate = "model.layers.1.mlp.gate.weight" // in the second shard
 )
 
-// Everything that can be wrong with the files of a directory: the error has the
-// right kind and names the file and the tensor or field.
-func TestOpenErrors(t *testing.T) {
-	const gate = "model.layers.1.mlp.gate.weight" // in the second shard
-	header := func(name string, change func(h map[string]entry)) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { rewriteHeader(t, filepath.Join(dir, name), change) }
+// openCase is something that can be wrong with a directory: change does it, and
+// the error must have the kind and name the file and the tensor or field.
+type openCase struct {
+	name   string
+	shards int
+	change func(t *testing.T, dir string)
+	kind   error
+	names  []string
+}
+
+func runOpenCases(t *testing.T, cases []openCase) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			o := mini()
+			o.Shards = c.shards
+			dir := write(t, o)
+			c.change(t, dir)
+			opened, err := checkpoint.Open(dir)
+			if err == nil {
+				_ = opened.Close()
+			}
+			wantError(t, err, c.kind, c.names...)
+		})
 	}
-	weightMap := func(change func(m map[string]any)) func(*testing.T, string) {
-		return func(t *testing.T, dir string) {
-			editJSON(t, filepath.Join(dir, index), func(v map[string]any) { change(v["weight_map"].(map[string]any)) })
-		}
+}
+
+// header changes the header of one file.
+func header(name string, change func(h map[string]entry)) func(*testing.T, string) {
+	return func(t *testing.T, dir string) { rewriteHeader(t, filepath.Join(dir, name), change) }
+}
+
+// weightMap changes the index.
+func weightMap(change func(m map[string]any)) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		editJSON(t, filepath.Join(dir, index), func(v map[string]any) { change(v["weight_map"].(map[string]any)) })
 	}
-	remove := func(name string) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, name))) }
-	}
-	for _, c := range []struct {
-		name   string
-		shards int
-		change func(t *testing.T, dir string)
-		kind   error
-		names  []string
-	}{
+}
+
+// remove deletes one file.
+func remove(name string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, name))) }
+}
+
+func TestOpenErrorsOfFiles(t *testing.T) {
+	runOpenCases(t, []openCase{
 		{"no config", 0, remove("config.json"), checkpoint.ErrNotFound, []string{"config.json"}},
 		{"no weights", 0, remove("model.safetensors"), checkpoint.ErrNotFound, []string{"neither model.safetensors nor " + index}},
 		{"missing shard", 2, remove(shard2), checkpoint.ErrNotFound, []string{shard2}},
@@ -55,6 +80,11 @@ func TestOpenErrors(t *testing.T) {
 			must(t, os.Remove(weights(dir)))
 			must(t, os.Mkdir(weights(dir), 0o755))
 		}, checkpoint.ErrInvalid, []string{"model.safetensors", "regular file"}},
+	})
+}
+
+func TestOpenErrorsOfTensors(t *testing.T) {
+	runOpenCases(t, []openCase{
 		{"missing tensor", 0, header("model.safetensors", func(h map[string]entry) {
 			h["other"] = h[gate]
 			delete(h, gate)
@@ -82,6 +112,11 @@ func TestOpenErrors(t *testing.T) {
 			h["model.embed_tokens.weight"] = h[gate]
 			delete(h, gate)
 		}), checkpoint.ErrInvalid, []string{shard2, "model.embed_tokens.weight", "also in " + shard1}},
+	})
+}
+
+func TestOpenErrorsOfTheIndex(t *testing.T) {
+	runOpenCases(t, []openCase{
 		{"index without a map", 2, func(t *testing.T, dir string) {
 			editJSON(t, filepath.Join(dir, index), func(v map[string]any) { delete(v, "weight_map") })
 		}, checkpoint.ErrInvalid, []string{index, "weight_map"}},
@@ -103,19 +138,7 @@ func TestOpenErrors(t *testing.T) {
 				m[string(rune('a'+i))] = string(rune('a' + i))
 			}
 		}), checkpoint.ErrInvalid, []string{index, "more than 512 files"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			o := mini()
-			o.Shards = c.shards
-			dir := write(t, o)
-			c.change(t, dir)
-			opened, err := checkpoint.Open(dir)
-			if err == nil {
-				_ = opened.Close()
-			}
-			wantError(t, err, c.kind, c.names...)
-		})
-	}
+	})
 }
 
 // Files of tools other than ours hold more than the model, in other orders.
