@@ -16,6 +16,7 @@ type In struct {
 	chunk  int // cursor: index of the buffer,
 	offset int // and the position in it
 	left   int // payload bytes not read yet
+	header [HeaderSize]byte
 }
 
 var inPool = sync.Pool{New: func() any { return new(In) }}
@@ -44,26 +45,25 @@ func (in *In) Parse() error {
 	if size < HeaderSize {
 		return fmt.Errorf("frame of %d bytes; a header has %d", size, HeaderSize)
 	}
-	var header [HeaderSize]byte
 	in.chunk, in.offset, in.left = 0, 0, size
-	in.read(header[:])
-	payload, sum, err := in.Header.parse(&header)
+	in.read(in.header[:])
+	payload, sum, err := in.Header.parse(&in.header)
 	if err != nil {
 		return err
 	}
 	if payload != in.left {
 		return fmt.Errorf("%v frame says %d payload bytes and has %d", in.Type, payload, in.left)
 	}
-	if got := in.checksum(&header); got != sum {
+	if got := in.checksum(); got != sum {
 		return fmt.Errorf("%v frame damaged: CRC32C %08x, its header says %08x", in.Type, got, sum)
 	}
 	return in.checkCounts()
 }
 
 // checksum covers the header with its own field as zero, then the payload.
-func (in *In) checksum(header *[HeaderSize]byte) uint32 {
-	clear(header[crcOffset : crcOffset+4])
-	crc := crc32.Checksum(header[:], castagnoli)
+func (in *In) checksum() uint32 {
+	clear(in.header[crcOffset : crcOffset+4])
+	crc := crc32.Checksum(in.header[:], castagnoli)
 	skip := HeaderSize
 	for _, b := range in.bufs {
 		data := b.ReadOnlyData()

@@ -1,0 +1,238 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// Each fault happens to the first requests of one of two owners; the call must
+// come back right, computed by the other or by the same node later.
+func TestFaultsDoNotReachTheCaller(t *testing.T) {
+	fail := func(c wire.Code) func(*fakeNode, *fakeStream, *wire.In) {
+		return func(_ *fakeNode, s *fakeStream, in *wire.In) {
+			_ = s.send(wire.NewError(in.Call, &wire.Failure{Code: c, Message: "test"}))
+		}
+	}
+	tests := []struct {
+		name   string
+		fault  func(n *fakeNode, s *fakeStream, in *wire.In)
+		reason string // of the retries that must be counted
+	}{
+		{"killed", func(n *fakeNode, _ *fakeStream, _ *wire.In) { n.server.Stop() }, "Stream"},
+		{"corrupt frame", func(n *fakeNode, s *fakeStream, in *wire.In) {
+			o, _ := n.answer(in)
+			b := o.Bytes()
+			b[len(b)-3] ^= 4
+			_ = s.send(o)
+		}, "Stream"},
+		{"oversize frame", func(_ *fakeNode, s *fakeStream, in *wire.In) {
+			h := in.Header
+			h.Rows, h.Pairs, h.Hidden = 1, 1100, 1<<14
+			o := wire.NewResponse(&h, wire.Timing{})
+			o.Seal()
+			_ = s.send(o)
+		}, "Stream"},
+		{"answer of another size", func(_ *fakeNode, s *fakeStream, in *wire.In) {
+			h := in.Header
+			h.Pairs++
+			o := wire.NewResponse(&h, wire.Timing{})
+			o.Seal()
+			_ = s.send(o)
+		}, "Stream"},
+		{"frame of a router's kind", func(_ *fakeNode, s *fakeStream, in *wire.In) {
+			_ = s.send(wire.NewRequest(wire.RequestID{Call: in.Call}, 1, []uint16{1}, []uint16{0}, []float32{1}, []int32{0}))
+		}, "Stream"},
+		{"not held", fail(wire.NotHeld), "NotHeld"},
+		{"draining", fail(wire.Draining), "Draining"},
+		{"overloaded", fail(wire.Overloaded), "Overloaded"},
+		{"broken", fail(wire.Broken), "Broken"},
+		{"slow", func(*fakeNode, *fakeStream, *wire.In) {}, "Timeout"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+			var faults atomic.Int64
+			a.fault = func(s *fakeStream, in *wire.In) bool {
+				if faults.Add(1) > 2 {
+					return false
+				}
+				tt.fault(a, s, in)
+				return true
+			}
+			d := router(t, func(o *Options) { o.RequestTimeout = 100 * time.Millisecond })
+			d.Apply(place(small, 1, a, b))
+			await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+			for range 4 {
+				if err := newTask(small, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7).do(context.Background(), d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := counter(t, d, tt.reason); got == 0 {
+				t.Errorf("no retry counted for %s", tt.reason)
+			}
+		})
+	}
+}
+
+// A request that the node calls wrong is not sent again.
+func TestBadRequestIsReported(t *testing.T) {
+	n := startFake(t, small, "a", "127.0.0.1:0")
+	n.fault = func(s *fakeStream, in *wire.In) bool {
+		return s.send(wire.NewError(in.Call, &wire.Failure{Code: wire.BadRequest, Message: "no such layer"})) == nil
+	}
+	d := router(t, nil)
+	d.Apply(place(small, 1, n))
+	err := newTask(small, 0, 1, 0).do(context.Background(), d)
+	var f *wire.Failure
+	if !errors.As(err, &f) || f.Code != wire.BadRequest || !strings.Contains(err.Error(), "expert node a") {
+		t.Errorf("error %v, want the node's", err)
+	}
+	if n.requests.Load() != 1 {
+		t.Errorf("%d requests, want 1", n.requests.Load())
+	}
+}
+
+// The only owner dies in the middle of a call and comes back on its address: the
+// call goes on by itself, within about a second of the return.
+func TestANodeThatRestartsIsFoundAgain(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	a.fault = func(*fakeStream, *wire.In) bool { go a.server.Stop(); return true }
+	d := router(t, nil)
+	d.Apply(place(small, 1, a))
+	done := make(chan error, 1)
+	go func() { done <- newTask(small, 0, 3, 0, 1, 2).do(context.Background(), d) }()
+	await(t, "the call waits", func() bool { return d.metrics.waiting.Load() == 1 })
+	startFake(t, small, "a", a.address)
+	back := time.Now()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("found again %s after its return", time.Since(back))
+	if since := time.Since(back); since > 5*time.Second {
+		t.Errorf("found again after %s", since)
+	}
+}
+
+// Invariant 2: waiting is bounded, and the error names what is missing.
+func TestWaitingIsBounded(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	a.held.Clear(2, 5)
+	gone := startFake(t, small, "gone", "127.0.0.1:0")
+	gone.server.Stop()
+	none := func(int, int) []*fakeNode { return nil }
+	tests := []struct {
+		name string
+		doc  *placement.Document
+		want []string
+	}{
+		{"no placement", nil, []string{"no placement yet"}},
+		{"not loaded", place(small, 1, a), []string{"layer 2 expert 5", "a (has not loaded it)", "1 (row, expert) pairs"}},
+		{"not reachable", place(small, 1, gone), []string{"layer 2 expert", "gone (not connected", "refused"}},
+		{"not placed", &placement.Document{Serving: placed(small, 7, none, a)}, []string{"none in placement epoch 7"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			const wait = 300 * time.Millisecond
+			d := router(t, func(o *Options) { o.MaxWait = wait })
+			if tt.doc != nil {
+				d.Apply(tt.doc)
+			}
+			begun := time.Now()
+			err := newTask(small, 2, 1, 4, 5).do(context.Background(), d)
+			if !errors.Is(err, ErrNotReady) {
+				t.Fatalf("error %v, want ErrNotReady", err)
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("error %q does not say %q", err, w)
+				}
+			}
+			if took := time.Since(begun); took < wait || took > wait+5*time.Second {
+				t.Errorf("waited %s, want about %s", took, wait)
+			}
+			if got := d.metrics.waiting.Load(); got != 0 {
+				t.Errorf("%d calls count as waiting afterwards", got)
+			}
+		})
+	}
+}
+
+// A node that accepts connections and never answers, with no other owner, is
+// waited for as long as MaxWait allows.
+func TestAHangingNodeIsBounded(t *testing.T) {
+	n := startFake(t, small, "a", "127.0.0.1:0")
+	n.fault = func(*fakeStream, *wire.In) bool { return true }
+	d := router(t, func(o *Options) { o.MaxWait, o.RequestTimeout = 300*time.Millisecond, 50*time.Millisecond })
+	d.Apply(place(small, 1, n))
+	err := newTask(small, 0, 1, 0).do(context.Background(), d)
+	if !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("error %v, want ErrNotReady that says so", err)
+	}
+	if n.requests.Load() != 1 {
+		t.Errorf("asked %d times, want once: a second request only adds load", n.requests.Load())
+	}
+}
+
+func TestCancelReturnsAtOnce(t *testing.T) {
+	n := startFake(t, small, "a", "127.0.0.1:0")
+	release := make(chan struct{})
+	n.fault = func(*fakeStream, *wire.In) bool { <-release; return false }
+	d := router(t, nil)
+	d.Apply(place(small, 1, n))
+	ctx, cancel := context.WithCancel(context.Background())
+	w := newTask(small, 0, 1, 0)
+	out := make([]float32, len(w.want))
+	done := make(chan error, 1)
+	go func() { done <- d.Do(ctx, 0, w.x, 1, w.ids, out) }()
+	await(t, "the request is there", func() bool { return n.requests.Load() == 1 })
+	cancel()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Do goes on after its context has ended")
+	}
+	// The answer that comes now has no call; the caller's memory stays as it is.
+	close(release)
+	await(t, "the late answer is counted", func() bool { return lateCount(d) == 1 })
+	for i, v := range out {
+		if v != 0 {
+			t.Fatalf("out[%d] = %v, written after Do returned", i, v)
+		}
+	}
+}
+
+// Nodes that must not be used say so in Status, with what to do.
+func TestForeignNodesAreRefused(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*fakeNode)
+		want   string
+	}{
+		{"another model", func(n *fakeNode) { n.fingerprint = "beef" }, "fingerprint beef, this router f00d: give all pods the same checkpoint"},
+		{"another node", func(n *fakeNode) { n.name = "z" }, `is "z", not "a"`},
+		{"another size", func(n *fakeNode) { n.hidden = 32 }, "hidden 32; this router's"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := startFake(t, small, "a", "127.0.0.1:0")
+			doc := place(small, 1, n)
+			tt.change(n)
+			d := router(t, nil)
+			d.Apply(doc)
+			await(t, "refused: "+tt.want, func() bool { s := d.Status(); return strings.Contains(s.Problem, tt.want) })
+			if ready(d) || n.requests.Load() != 0 {
+				t.Error("the node is used")
+			}
+		})
+	}
+}
