@@ -32,6 +32,7 @@ e2e() {
     echo "The end-to-end part did NOT run: it needs root and the right to make namespaces." >"$results/note"
     return
   fi
+  make --no-print-directory build
   gotest e2e -tags e2e -count=1 -timeout 15m ./test/e2e
 }
 

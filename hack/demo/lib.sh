@@ -4,7 +4,8 @@
 NAMESPACE=default
 NAME=demo
 OPERATOR_NAMESPACE=olmoe-system
-DEMO_MODEL=/var/lib/olmoe/models/demo
+DEMO_MODEL=/var/lib/olmoe/models/demo   # where the sample looks for it
+if [ "$CLUSTER" != demo ]; then DEMO_MODEL=$STATE/model; fi
 
 kube() { "$KUBECTL" --kubeconfig="$KUBECONFIG_USED" "$@"; }
 

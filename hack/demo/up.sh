@@ -5,6 +5,7 @@
 #   IMAGE             the image, as the cluster pulls it (make image-push puts it there)
 #   MODEL             model source, file:///path or pvc://claim[/path]; default: a small synthetic model
 set -euo pipefail
+IMAGE=${IMAGE:-} MODEL=${MODEL:-} VERSION=${VERSION:-dev}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../cluster/env.sh"
 . "$here/lib.sh"
@@ -25,6 +26,7 @@ push_image() {
 
 # make_model: the sample's model, on the file system that the nodes share with this machine.
 make_model() {
+  [ "$CLUSTER" = demo ] || MODEL=file://$DEMO_MODEL   # an instance of its own has a model of its own
   [ ! -e "$DEMO_MODEL/config.json" ] || return 0
   mkdir -p "$(dirname "$DEMO_MODEL")"
   touch "$STATE/model-is-ours"

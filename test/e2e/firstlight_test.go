@@ -1,0 +1,301 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
+// TestFirstLight goes through the life of the sample: each step starts from where the last one ended.
+func TestFirstLight(t *testing.T) {
+	waitReady(t, "2/2")
+	api := findEndpoint(t)
+	want, err := api.chat(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(want) == "" {
+		t.Fatal("the answer holds no text")
+	}
+	steps := []struct {
+		name string
+		run  func(t *testing.T)
+	}{
+		{"printer columns", testColumns},
+		{"a stream says the same as a whole answer", func(t *testing.T) { testStream(t, api, want) }},
+		{"pods are locked down", testSecurityContext},
+		{"at rest nothing is written", testQuiet},
+		{"kill -9 of an expert node", func(t *testing.T) { testKill(t, api, want) }},
+		{"rolling restart of the routers", func(t *testing.T) { testRestart(t, api, want, "router", "deployment") }},
+		{"rolling restart of the expert nodes", func(t *testing.T) { testRestart(t, api, want, "expert-node", "statefulset") }},
+		{"2, 3, 2 expert nodes", func(t *testing.T) { testScale(t, api, want) }},
+		{"the operator is away", func(t *testing.T) { testOperatorAway(t, api, want) }},
+		{"a model that is not there", testModelNotFound},
+		{"deletion leaves nothing", testDelete},
+	}
+	for _, s := range steps {
+		if !t.Run(s.name, s.run) {
+			t.Log(ctl(t, "get", "olmoe,expertpools,pods,events", "-o", "wide"))
+		}
+	}
+}
+
+func testColumns(t *testing.T) {
+	lines := strings.Split(strings.TrimSpace(ctl(t, "get", "olmoe", name)), "\n")
+	t.Log("\n" + strings.Join(lines, "\n"))
+	if want := "NAME READY ROUTERS EXPERT NODES EXPERTS BALANCEDNESS AGE"; strings.Join(strings.Fields(lines[0]), " ") != want {
+		t.Errorf("columns: got %q, want %q", lines[0], want)
+	}
+	row := regexp.MustCompile(`^demo +True +1/1 +2/2 +(\d+)/(\d+) +(1\.00|0\.\d\d) +\S+$`).FindStringSubmatch(lines[1])
+	if row == nil || row[1] != row[2] {
+		t.Errorf("row: got %q, want Ready with all experts covered", lines[1])
+	}
+}
+
+func testStream(t *testing.T, api endpoint, want string) {
+	got, pieces, err := api.chatStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if pieces < 2 {
+		t.Errorf("the text came in %d piece, so it was not streamed", pieces)
+	}
+}
+
+// testSecurityContext checks invariant 6 on the pods as the API server stored them.
+func testSecurityContext(t *testing.T) {
+	all := append(pods(t, "router"), pods(t, "expert-node")...)
+	if len(all) != 3 {
+		t.Fatalf("got %d pods, want a router and two expert nodes", len(all))
+	}
+	for _, p := range all {
+		if err := lockedDown(p.Spec); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+}
+
+func lockedDown(spec corev1.PodSpec) error {
+	yes := func(b *bool) bool { return b != nil && *b }
+	no := func(b *bool) bool { return b != nil && !*b }
+	c, pod := spec.Containers[0], spec.SecurityContext
+	own := c.SecurityContext
+	if own == nil || pod == nil {
+		return errors.New("no security context")
+	}
+	for _, v := range spec.Volumes {
+		if v.Projected != nil {
+			return fmt.Errorf("volume %s may hold a service-account token", v.Name)
+		}
+	}
+	for what, ok := range map[string]bool{
+		"automountServiceAccountToken: false":    no(spec.AutomountServiceAccountToken),
+		"runAsNonRoot: true":                     yes(own.RunAsNonRoot) || yes(pod.RunAsNonRoot),
+		"readOnlyRootFilesystem: true":           yes(own.ReadOnlyRootFilesystem),
+		"allowPrivilegeEscalation: false":        no(own.AllowPrivilegeEscalation),
+		"capabilities: drop [ALL]":               own.Capabilities != nil && len(own.Capabilities.Add) == 0 && fmt.Sprint(own.Capabilities.Drop) == "[ALL]",
+		"seccompProfile: RuntimeDefault":         seccomp(own.SeccompProfile) || seccomp(pod.SeccompProfile),
+		"resource requests for cpu and memory":   len(c.Resources.Requests) >= 2,
+		"a readiness probe and a liveness probe": c.ReadinessProbe != nil && c.LivenessProbe != nil,
+	} {
+		if !ok {
+			return fmt.Errorf("lacks %s", what)
+		}
+	}
+	return nil
+}
+
+func seccomp(p *corev1.SeccompProfile) bool {
+	return p != nil && p.Type == corev1.SeccompProfileTypeRuntimeDefault
+}
+
+// testQuiet checks invariant 7: the versions of all objects stay as they are.
+func testQuiet(t *testing.T) {
+	before := versions(t)
+	time.Sleep(10 * time.Second)
+	for object, version := range versions(t) {
+		if before[object] != version {
+			t.Errorf("%s was written at rest: version %q, then %q", object, before[object], version)
+		}
+	}
+}
+
+// versions maps each object of the deployment to its resourceVersion.
+func versions(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, list := range childLists() {
+		if err := kube.List(t.Context(), list, client.InNamespace(namespace)); err != nil {
+			t.Fatal(err)
+		}
+		items, err := meta.ExtractList(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range items {
+			o := item.(client.Object)
+			if isClusters(o) {
+				continue
+			}
+			found[fmt.Sprintf("%T %s", o, o.GetName())] = o.GetResourceVersion()
+		}
+	}
+	return found
+}
+
+// childLists are the kinds that a deployment consists of.
+func childLists() []client.ObjectList {
+	return []client.ObjectList{
+		&v1alpha1.OLMoEDeploymentList{}, &v1alpha1.ExpertPoolList{},
+		&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.ReplicaSetList{}, &corev1.PodList{},
+		&corev1.ServiceList{}, &corev1.ConfigMapList{}, &corev1.ServiceAccountList{}, &policyv1.PodDisruptionBudgetList{},
+	}
+}
+
+// isClusters: Kubernetes' own objects in every namespace.
+func isClusters(o client.Object) bool {
+	switch o.(type) {
+	case *corev1.Service:
+		return o.GetName() == "kubernetes"
+	case *corev1.ServiceAccount:
+		return o.GetName() == "default"
+	case *corev1.ConfigMap:
+		return o.GetName() == "kube-root-ca.crt"
+	}
+	return false
+}
+
+// testKill checks invariant 2: an expert's only owner dies; its tokens wait for its return.
+func testKill(t *testing.T, api endpoint, want string) {
+	l := startLoad(t, api, want)
+	time.Sleep(time.Second)
+	killContainer(t, pods(t, "expert-node")[0])
+	eventually(t, 60*time.Second, func() error {
+		for _, p := range pods(t, "expert-node") {
+			if s := p.Status.ContainerStatuses[0]; s.RestartCount > 0 && s.Ready {
+				return nil
+			}
+		}
+		return errors.New("the killed container is not ready again")
+	})
+	time.Sleep(2 * time.Second)
+	l.stop(t)
+	waitReady(t, "2/2")
+}
+
+// testRestart: a rolling restart by the user loses no request.
+func testRestart(t *testing.T, api endpoint, want, role, kind string) {
+	before := pods(t, role)
+	owner := ownerOf(t, before[0], kind)
+	l := startLoad(t, api, want)
+	time.Sleep(time.Second)
+	ctl(t, "rollout", "restart", kind+"/"+owner)
+	ctl(t, "rollout", "status", kind+"/"+owner, "--timeout=120s")
+	time.Sleep(2 * time.Second)
+	l.stop(t)
+	for _, old := range before {
+		for _, now := range pods(t, role) {
+			if now.UID == old.UID && now.DeletionTimestamp == nil {
+				t.Errorf("pod %s was not replaced", old.Name)
+			}
+		}
+	}
+	waitReady(t, "2/2")
+}
+
+// ownerOf is the name of the Deployment or StatefulSet that a pod comes from.
+func ownerOf(t *testing.T, p corev1.Pod, kind string) string {
+	t.Helper()
+	owner := p.OwnerReferences[0].Name
+	if kind == "deployment" { // by way of a ReplicaSet: NAME-HASH
+		return owner[:strings.LastIndex(owner, "-")]
+	}
+	return owner
+}
+
+func testScale(t *testing.T, api endpoint, want string) {
+	l := startLoad(t, api, want)
+	for _, n := range []string{"3", "2"} {
+		ctl(t, "patch", "olmoe", name, "--type=merge", "-p", `{"spec":{"expertNodes":`+n+`}}`)
+		waitReady(t, n+"/"+n)
+	}
+	time.Sleep(time.Second)
+	l.stop(t)
+	eventually(t, 60*time.Second, func() error {
+		if n := len(pods(t, "expert-node")); n != 2 {
+			return fmt.Errorf("%d expert-node pods, want 2", n)
+		}
+		return nil
+	})
+}
+
+// testOperatorAway checks invariant 4: without an operator requests flow and a restarted pod rejoins.
+func testOperatorAway(t *testing.T, api endpoint, want string) {
+	ctl(t, "scale", "-n", operatorNamespace, "deployment", "--all", "--replicas=0")
+	ctl(t, "wait", "-n", operatorNamespace, "pod", "--all", "--for=delete", "--timeout=60s")
+	router := pods(t, "router")[0]
+	killContainer(t, router)
+	eventually(t, 60*time.Second, func() error {
+		got, err := api.chat(t.Context())
+		if err == nil && got != want {
+			t.Errorf("another answer: %q instead of %q", got, want)
+		}
+		return err
+	})
+	ctl(t, "scale", "-n", operatorNamespace, "deployment", "--all", "--replicas=1")
+	ctl(t, "rollout", "status", "-n", operatorNamespace, "deployment", "--timeout=60s")
+	waitReady(t, "2/2")
+}
+
+// testModelNotFound: the condition says what is wrong, and the deployment that works goes on.
+func testModelNotFound(t *testing.T) {
+	d := &v1alpha1.OLMoEDeployment{}
+	d.Namespace, d.Name = namespace, "missing"
+	d.Spec.Model.Source = "file:///does/not/exist"
+	if err := kube.Create(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 60*time.Second, func() error {
+		c := meta.FindStatusCondition(getDeployment(t, d.Name).Status.Conditions, v1alpha1.ConditionReady)
+		if c == nil || c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonModelNotFound {
+			return fmt.Errorf("want Ready=False because of %s, got %+v", v1alpha1.ReasonModelNotFound, c)
+		}
+		t.Log(c.Message)
+		return nil
+	})
+	if err := ready(t.Context(), "2/2"); err != nil {
+		t.Error(err)
+	}
+	if err := kube.Delete(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testDelete(t *testing.T) {
+	if err := kube.Delete(t.Context(), getDeployment(t, name)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 90*time.Second, func() error {
+		if left := versions(t); len(left) > 0 {
+			return fmt.Errorf("left in the namespace: %v", left)
+		}
+		return nil
+	})
+}
