@@ -60,8 +60,8 @@ func (c *Checkpoint) openFiles() error {
 	if err := c.bind(l); err != nil {
 		return err
 	}
-	c.fingerprint, err = c.computeFingerprint()
-	return err
+	c.fingerprint = c.computeFingerprint()
+	return nil
 }
 
 // bind matches what the files hold with what the config asks for. Tensors that

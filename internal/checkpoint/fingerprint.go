@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -25,32 +24,33 @@ const fingerprintBytes = 8
 func (c *Checkpoint) Fingerprint() string { return c.fingerprint }
 
 // computeFingerprint hashes the shards in the order of their names.
-func (c *Checkpoint) computeFingerprint() (string, error) {
+func (c *Checkpoint) computeFingerprint() string {
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%+v\n", *c.config)
 	for _, s := range c.shards {
-		_, _ = fmt.Fprintf(h, "%s %d\n", filepath.Base(s.path), s.base.Size)
-		if err := s.hashContent(h); err != nil {
-			return "", err
-		}
+		_, _ = fmt.Fprintf(h, "%s %d %x\n", filepath.Base(s.path), s.base.Size, s.sum)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:fingerprintBytes]), nil
+	return hex.EncodeToString(h.Sum(nil)[:fingerprintBytes])
 }
 
-// hashContent feeds the header's meaning and the samples to h. It reads with
-// pread: going through the mapping would make the pages count as ours.
-func (s *shard) hashContent(h hash.Hash) error {
+type digest [sha256.Size]byte
+
+// contentSum hashes the header's meaning and the samples. It reads with pread:
+// going through the mapping would make the pages count as ours.
+func (s *shard) contentSum() (sum digest, err error) {
 	s.requestSamples()
+	h := sha256.New()
 	buf := make([]byte, sampleBytes)
 	for _, e := range s.entries {
 		_, _ = fmt.Fprintf(h, "%q %s %v %d %d\n", e.name, e.dtype, e.shape, e.begin, e.end)
 		at, n := e.sample()
 		if _, err := s.file.ReadAt(buf[:n], at); err != nil {
-			return &Error{Kind: ErrInvalid, Path: s.path, Where: "tensor " + e.name, Problem: "cannot be read", Cause: err}
+			return sum, &Error{Kind: ErrInvalid, Path: s.path, Where: "tensor " + e.name, Problem: "cannot be read", Cause: err}
 		}
 		_, _ = h.Write(buf[:n])
 	}
-	return nil
+	h.Sum(sum[:0])
+	return sum, nil
 }
 
 // requestSamples has the kernel start reading all samples that it does not hold

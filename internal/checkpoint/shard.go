@@ -16,6 +16,7 @@ type shard struct {
 	data    []byte      // the whole file
 	base    unix.Stat_t // as it was before its header was read
 	entries []entry     // in file order
+	sum     digest      // of the entries and of sampled weights
 }
 
 // openShard opens a file, checks its header and maps it.
@@ -42,6 +43,9 @@ func (s *shard) read() error {
 	}
 	var err error
 	if s.entries, err = readHeader(s.path, s.file, s.base.Size); err != nil {
+		return err
+	}
+	if s.sum, err = s.contentSum(); err != nil {
 		return err
 	}
 	s.data, err = unix.Mmap(int(s.file.Fd()), 0, int(s.base.Size), unix.PROT_READ, unix.MAP_SHARED)

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"os"
@@ -23,11 +22,7 @@ import (
 // A write leaves no trace only if it also restores the modification time and
 // spares the sampled bytes of the fingerprint (docs/adr/0013).
 func (c *Checkpoint) Watch(ctx context.Context, interval time.Duration, report func(error)) {
-	w, err := c.newWatcher()
-	if err != nil {
-		report(err)
-		return
-	}
+	w := c.newWatcher()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
@@ -52,20 +47,15 @@ type watcher struct {
 // watchedShard is a mapped file and its last known state.
 type watchedShard struct {
 	*shard
-	known   unix.Stat_t
-	samples [sha256.Size]byte
+	known unix.Stat_t
 }
 
-func (c *Checkpoint) newWatcher() (*watcher, error) {
+func (c *Checkpoint) newWatcher() *watcher {
 	w := &watcher{side: c.side, reported: map[string]bool{}}
 	for _, s := range c.shards {
-		sum, err := s.sampleSum()
-		if err != nil {
-			return nil, err
-		}
-		w.shards = append(w.shards, &watchedShard{s, s.base, sum})
+		w.shards = append(w.shards, &watchedShard{s, s.base})
 	}
-	return w, nil
+	return w
 }
 
 // check returns what is new since the last call.
@@ -106,7 +96,7 @@ func (s *watchedShard) changed() *Error {
 	}
 	// Only the inode changed: a rename, a new link, owner, mode or label, or a
 	// write that put the modification time back. The samples tell them apart.
-	if sum, err := s.sampleSum(); err != nil || sum != s.samples {
+	if sum, err := s.contentSum(); err != nil || sum != s.sum {
 		return problem("was modified while in use, its modification time restored; restart to read the new weights", err)
 	}
 	s.known = now
@@ -120,14 +110,6 @@ func (s *watchedShard) replaced() *Error {
 		return nil
 	}
 	return replacedError(s.path, err)
-}
-
-// sampleSum is a digest of what the fingerprint reads of this file.
-func (s *shard) sampleSum() (sum [sha256.Size]byte, err error) {
-	h := sha256.New()
-	err = s.hashContent(h)
-	h.Sum(sum[:0])
-	return sum, err
 }
 
 // replacedError says that a path no longer names the file that is in use.
