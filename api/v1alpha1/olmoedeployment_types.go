@@ -76,6 +76,30 @@ type RouterSettings struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=256
 	Replicas *int32 `json:"replicas,omitempty"`
+	// servedModelName is the model id that clients name. Without it, the last
+	// part of model.source.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	ServedModelName string `json:"servedModelName,omitempty"`
+	// maxSequences is how many sequences a router runs at once; the program's
+	// default is 64.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	MaxSequences *int32 `json:"maxSequences,omitempty"`
+	// maxQueue is how many requests may wait in a router; one more is answered
+	// with status 429. The program's default is 256.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65536
+	MaxQueue *int32 `json:"maxQueue,omitempty"`
+	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
+	// is 2048.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1048576
+	KVCacheMB *int32 `json:"kvCacheMB,omitempty"`
 
 	PodSettings `json:",inline"`
 }

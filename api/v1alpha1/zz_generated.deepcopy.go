@@ -496,6 +496,21 @@ func (in *RouterSettings) DeepCopyInto(out *RouterSettings) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.MaxSequences != nil {
+		in, out := &in.MaxSequences, &out.MaxSequences
+		*out = new(int32)
+		**out = **in
+	}
+	if in.MaxQueue != nil {
+		in, out := &in.MaxQueue, &out.MaxQueue
+		*out = new(int32)
+		**out = **in
+	}
+	if in.KVCacheMB != nil {
+		in, out := &in.KVCacheMB, &out.KVCacheMB
+		*out = new(int32)
+		**out = **in
+	}
 	in.PodSettings.DeepCopyInto(&out.PodSettings)
 }
 

@@ -335,6 +335,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: affinity
       type:
         namedType: io.k8s.api.core.v1.Affinity
+    - name: kvCacheMB
+      type:
+        scalar: numeric
+    - name: maxQueue
+      type:
+        scalar: numeric
+    - name: maxSequences
+      type:
+        scalar: numeric
     - name: nodeSelector
       type:
         map:
@@ -360,6 +369,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: resources
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.Resources
+    - name: servedModelName
+      type:
+        scalar: string
     - name: tolerations
       type:
         list:

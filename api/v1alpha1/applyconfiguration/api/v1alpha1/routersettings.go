@@ -12,7 +12,19 @@ import (
 // RouterSettings are the settings of the router pods.
 type RouterSettingsApplyConfiguration struct {
 	// replicas is the number of router pods; each can use every expert node.
-	Replicas                      *int32 `json:"replicas,omitempty"`
+	Replicas *int32 `json:"replicas,omitempty"`
+	// servedModelName is the model id that clients name. Without it, the last
+	// part of model.source.
+	ServedModelName *string `json:"servedModelName,omitempty"`
+	// maxSequences is how many sequences a router runs at once; the program's
+	// default is 64.
+	MaxSequences *int32 `json:"maxSequences,omitempty"`
+	// maxQueue is how many requests may wait in a router; one more is answered
+	// with status 429. The program's default is 256.
+	MaxQueue *int32 `json:"maxQueue,omitempty"`
+	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
+	// is 2048.
+	KVCacheMB                     *int32 `json:"kvCacheMB,omitempty"`
 	PodSettingsApplyConfiguration `json:""`
 }
 
@@ -27,6 +39,38 @@ func RouterSettings() *RouterSettingsApplyConfiguration {
 // If called multiple times, the Replicas field is set to the value of the last call.
 func (b *RouterSettingsApplyConfiguration) WithReplicas(value int32) *RouterSettingsApplyConfiguration {
 	b.Replicas = &value
+	return b
+}
+
+// WithServedModelName sets the ServedModelName field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ServedModelName field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithServedModelName(value string) *RouterSettingsApplyConfiguration {
+	b.ServedModelName = &value
+	return b
+}
+
+// WithMaxSequences sets the MaxSequences field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxSequences field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithMaxSequences(value int32) *RouterSettingsApplyConfiguration {
+	b.MaxSequences = &value
+	return b
+}
+
+// WithMaxQueue sets the MaxQueue field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxQueue field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithMaxQueue(value int32) *RouterSettingsApplyConfiguration {
+	b.MaxQueue = &value
+	return b
+}
+
+// WithKVCacheMB sets the KVCacheMB field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the KVCacheMB field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithKVCacheMB(value int32) *RouterSettingsApplyConfiguration {
+	b.KVCacheMB = &value
 	return b
 }
 

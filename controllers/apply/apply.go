@@ -1,0 +1,135 @@
+// Package apply writes children by server-side apply, and only when there is
+// something to write (invariant 7: a quiet cluster is quiet).
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Manager is the field manager of everything the operator applies.
+const Manager = "olmoe-operator"
+
+// Applier applies the children of one owner.
+type Applier struct {
+	Client client.Client
+	// Live reads past the cache: the cache holds only objects with the
+	// operator's label, so an object of somebody else would look absent.
+	Live client.Reader
+	// Owner controls the children.
+	Owner client.Object
+	// Manager owns the fields; empty means Manager.
+	Manager string
+}
+
+// ConflictError says that a child's name is taken.
+type ConflictError struct{ Kind, Name string }
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s %s exists and belongs to somebody else: rename or delete it, or choose another name for this object", e.Kind, e.Name)
+}
+
+// Apply makes the object what desired says and reports whether it had to write.
+// live is an empty object of the kind with name and namespace; afterwards it
+// holds what was found before the write (no UID: nothing was there).
+func (a *Applier) Apply(ctx context.Context, live client.Object, desired runtime.ApplyConfiguration) (bool, error) {
+	if err := a.Read(ctx, live); err != nil {
+		return false, err
+	}
+	return a.ApplyTo(ctx, live, desired)
+}
+
+// ApplyTo is Apply for an object that has been read.
+func (a *Applier) ApplyTo(ctx context.Context, live client.Object, desired runtime.ApplyConfiguration) (bool, error) {
+	want, err := toMap(desired)
+	if err != nil {
+		return false, err
+	}
+	if live.GetUID() != "" {
+		has, err := owned(live, a.manager())
+		if err != nil {
+			return false, err
+		}
+		if reflect.DeepEqual(has, strip(want)) {
+			return false, nil
+		}
+	}
+	err = a.Client.Apply(ctx, desired, client.FieldOwner(a.manager()), client.ForceOwnership)
+	if err != nil {
+		return false, fmt.Errorf("apply %s %s: %w", kindOf(live), live.GetName(), err)
+	}
+	return true, nil
+}
+
+// Read gets the live object, past the cache where the cache has none, and
+// refuses one that somebody else controls.
+func (a *Applier) Read(ctx context.Context, live client.Object) error {
+	key := client.ObjectKeyFromObject(live)
+	err := a.Client.Get(ctx, key, live)
+	if apierrors.IsNotFound(err) {
+		err = a.Live.Get(ctx, key, live)
+	}
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s %s: %w", kindOf(live), key.Name, err)
+	}
+	if !metav1.IsControlledBy(live, a.Owner) {
+		return &ConflictError{Kind: kindOf(live), Name: key.Name}
+	}
+	return nil
+}
+
+func (a *Applier) manager() string {
+	if a.Manager != "" {
+		return a.Manager
+	}
+	return Manager
+}
+
+// OwnerReference of the children: the garbage collector deletes them with their
+// owner, so no finalizer is needed.
+func (a *Applier) OwnerReference(gvk schema.GroupVersionKind) *metav1ac.OwnerReferenceApplyConfiguration {
+	return metav1ac.OwnerReference().
+		WithAPIVersion(gvk.GroupVersion().String()).WithKind(gvk.Kind).
+		WithName(a.Owner.GetName()).WithUID(a.Owner.GetUID()).
+		WithController(true).WithBlockOwnerDeletion(true)
+}
+
+func toMap(v any) (map[string]any, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	return m, json.Unmarshal(raw, &m)
+}
+
+// strip removes what identifies an object: nobody owns that.
+func strip(m map[string]any) map[string]any {
+	delete(m, "apiVersion")
+	delete(m, "kind")
+	if meta, ok := m["metadata"].(map[string]any); ok {
+		for _, k := range []string{"name", "namespace", "resourceVersion", "uid"} {
+			delete(meta, k)
+		}
+		if len(meta) == 0 {
+			delete(m, "metadata")
+		}
+	}
+	return m
+}
+
+func kindOf(o client.Object) string {
+	return reflect.TypeOf(o).Elem().Name()
+}

@@ -1,0 +1,63 @@
+// Package conditions writes the four conditions of docs/adr/0071 from one verdict.
+package conditions
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
+// Verdict is the state of an object in a few words.
+type Verdict struct {
+	// Ready: all is as wanted. Stalled: nothing will change until somebody acts.
+	// Neither: on the way.
+	Ready, Stalled bool
+	// Available: requests are served.
+	Available bool
+	// Reason and Message of Ready, Reconciling and Stalled.
+	Reason, Message string
+}
+
+// maxMessage is the API's limit of a condition's message.
+const maxMessage = 32768
+
+// Set writes v into conditions. Times change only where a status does.
+func Set(conditions *[]metav1.Condition, generation int64, now time.Time, v Verdict) {
+	if len(v.Message) > maxMessage {
+		v.Message = v.Message[:maxMessage]
+	}
+	set := func(kind string, is bool, reason, message string) {
+		status := metav1.ConditionFalse
+		if is {
+			status = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: reason, Message: message,
+			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	reconciling := !v.Ready && !v.Stalled
+	set(v1alpha1.ConditionReady, v.Ready, v.Reason, v.Message)
+	set(v1alpha1.ConditionReconciling, reconciling, v.Reason, v.Message)
+	if v.Stalled {
+		set(v1alpha1.ConditionStalled, true, v.Reason, v.Message)
+	} else {
+		set(v1alpha1.ConditionStalled, false, v1alpha1.ReasonNotStalled, "")
+	}
+	if v.Available {
+		set(v1alpha1.ConditionAvailable, true, v1alpha1.ReasonServing, "requests are served")
+	} else {
+		set(v1alpha1.ConditionAvailable, false, v1alpha1.ReasonNotServing, v.Message)
+	}
+}
+
+// Of reads a condition; a missing one is Unknown.
+func Of(conditions []metav1.Condition, kind string) metav1.Condition {
+	if c := meta.FindStatusCondition(conditions, kind); c != nil {
+		return *c
+	}
+	return metav1.Condition{Type: kind, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonProgressing, Message: "not reported yet"}
+}

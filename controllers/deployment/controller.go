@@ -1,0 +1,137 @@
+// Package deployment reconciles OLMoEDeployments: it makes the ExpertPool, the
+// routers and what belongs to them, and tells in the status how they are. It
+// never writes the user's spec (invariant 5).
+package deployment
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+)
+
+// stalledInterval: what is wrong may show in events only, which are not watched.
+const stalledInterval = 5 * time.Second
+
+// Reconciler reconciles OLMoEDeployments.
+type Reconciler struct {
+	Client client.Client
+	// Live reads past the cache.
+	Live   client.Reader
+	Events events.EventRecorder
+	Clock  clock.PassiveClock
+	// Image of pods whose spec names none.
+	Image string
+}
+
+// SetupWithManager registers the reconciler.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("olmoedeployment").
+		For(&v1alpha1.OLMoEDeployment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&v1alpha1.ExpertPool{}).
+		Owns(&appsv1.Deployment{}).
+		Owns(&corev1.Service{}).
+		Owns(&corev1.ServiceAccount{}).
+		Owns(&policyv1.PodDisruptionBudget{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(deploymentOf)).
+		Complete(r)
+}
+
+// deploymentOf maps a router pod to its deployment; expert nodes are the pool's.
+func deploymentOf(_ context.Context, o client.Object) []reconcile.Request {
+	l := o.GetLabels()
+	name := podspec.Instance(l)
+	if name == "" || !podspec.Is(l, podspec.Router) {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+// Reconcile makes the children what the spec wants and writes the status.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	d := &v1alpha1.OLMoEDeployment{}
+	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if d.DeletionTimestamp != nil {
+		return ctrl.Result{}, nil // the garbage collector takes the children
+	}
+	v := &view{deployment: d}
+	err := r.act(ctx, v)
+	var conflict *apply.ConflictError
+	if errors.As(err, &conflict) {
+		v.conflict, err = conflict, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.observe(ctx, v); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.writeStatus(ctx, v); err != nil {
+		return ctrl.Result{}, err
+	}
+	if v.verdict().Ready {
+		return ctrl.Result{}, nil // watches tell what happens
+	}
+	return ctrl.Result{RequeueAfter: stalledInterval}, nil
+}
+
+// act applies the children, the pool first: its answer decides the image.
+func (r *Reconciler) act(ctx context.Context, v *view) error {
+	a := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.deployment}
+	if err := r.applyPool(ctx, a, v); err != nil {
+		return err
+	}
+	for _, c := range v.children(a) {
+		wrote, err := a.Apply(ctx, c.live, c.desired)
+		if err != nil {
+			return err
+		}
+		v.wrote = v.wrote || wrote
+	}
+	return nil
+}
+
+// applyPool applies the ExpertPool, and its number of nodes by a field manager of
+// its own (docs/adr/0070). A new pool is made with its number, for the API server
+// checks them together; the next round hands the number over.
+func (r *Reconciler) applyPool(ctx context.Context, a *apply.Applier, v *view) error {
+	v.pool.Name, v.pool.Namespace = v.deployment.Name, v.deployment.Namespace
+	if err := a.Read(ctx, &v.pool); err != nil {
+		return err
+	}
+	v.image = resolveImage(v.deployment, &v.pool, r.Image)
+	desired := v.expertPool(a)
+	if v.pool.UID == "" {
+		desired.Spec.WithReplicas(v.firstNodes())
+	}
+	if n := v.nodes(); n != nil {
+		number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.deployment, Manager: nodesManager}
+		wrote, err := number.ApplyTo(ctx, &v.pool, v.poolNumber(*n))
+		if err != nil {
+			return err
+		}
+		v.wrote = v.wrote || wrote
+	}
+	wrote, err := a.ApplyTo(ctx, &v.pool, desired)
+	v.wrote = v.wrote || wrote
+	return err
+}

@@ -1,0 +1,85 @@
+package deployment
+
+import (
+	"fmt"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+)
+
+// defaultNodes is the size of a new pool whose spec names none.
+const defaultNodes = 2
+
+// resolveImage is what the pods run: the spec's image; or the one that the pods
+// run already, so that a new operator restarts nothing (invariant 7,
+// docs/adr/0072); or, for a new deployment, the operator's own.
+func resolveImage(d *v1alpha1.OLMoEDeployment, pool *v1alpha1.ExpertPool, own string) string {
+	switch {
+	case d.Spec.Image != "":
+		return d.Spec.Image
+	case pool.Spec.Image != "":
+		return pool.Spec.Image
+	case d.Status.Image != "":
+		return d.Status.Image
+	}
+	return own
+}
+
+// firstNodes is the number of expert nodes of a new pool.
+func (v *view) firstNodes() int32 {
+	if n := v.deployment.Spec.ExpertNodes; n != nil {
+		return *n
+	}
+	return max(defaultNodes, *v.deployment.Spec.Experts.ReplicasPerExpert)
+}
+
+// nodes is the number of expert nodes to apply to a pool that is there; nil
+// leaves it to whoever scales the pool.
+func (v *view) nodes() *int32 {
+	switch {
+	case v.pool.UID == "":
+		return nil
+	case v.deployment.Spec.ExpertNodes != nil:
+		return v.deployment.Spec.ExpertNodes
+	case apply.Owns(&v.pool, apply.Manager, "spec", "replicas"):
+		return v.pool.Spec.Replicas // from the making of the pool: hand it over
+	}
+	return nil
+}
+
+// imageSettings are the spec's, with the image resolved.
+func (v *view) imageSettings() v1alpha1.ImageSettings {
+	s := v.deployment.Spec.ImageSettings
+	s.Image = v.image
+	return s
+}
+
+// endpoint is the URL of the routers' Service inside the cluster.
+func (v *view) endpoint() string {
+	host := fmt.Sprintf("http://%s.%s.svc", podspec.RouterName(v.deployment.Name), v.deployment.Namespace)
+	if port := v.deployment.Spec.Service.Port; port != 80 {
+		host += fmt.Sprintf(":%d", port)
+	}
+	return host
+}
+
+// routerArgs are the router's own flags: what the spec leaves out, the program
+// decides.
+func (v *view) routerArgs() []string {
+	s := &v.deployment.Spec.Routers
+	name := s.ServedModelName
+	if name == "" {
+		name = podspec.ServedName(v.deployment.Spec.Model.Source)
+	}
+	args := []string{"router", "--listen=:8000", "--control=:7070", "--served-model-name=" + name}
+	for _, f := range []struct {
+		flag  string
+		value *int32
+	}{{"max-sequences", s.MaxSequences}, {"max-queue", s.MaxQueue}, {"kv-cache-mb", s.KVCacheMB}} {
+		if f.value != nil {
+			args = append(args, fmt.Sprintf("--%s=%d", f.flag, *f.value))
+		}
+	}
+	return args
+}

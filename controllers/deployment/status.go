@@ -1,0 +1,157 @@
+package deployment
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+)
+
+// view is what one round sees.
+type view struct {
+	deployment *v1alpha1.OLMoEDeployment
+	pool       v1alpha1.ExpertPool // as before this round's write
+	routers    appsv1.Deployment   // as before this round's write
+	pods       []corev1.Pod        // of routers, by name
+	image      string
+	wrote      bool // a child has changed in this round
+	conflict   *apply.ConflictError
+	problem    *diagnose.Problem
+}
+
+// observe looks at the router pods; what concerns expert nodes is in the pool.
+func (r *Reconciler) observe(ctx context.Context, v *view) error {
+	var list corev1.PodList
+	err := r.Client.List(ctx, &list, client.InNamespace(v.deployment.Namespace),
+		client.MatchingLabels(podspec.Selector(v.deployment.Name, podspec.Router)))
+	if err != nil {
+		return err
+	}
+	v.pods = list.Items
+	slices.SortFunc(v.pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	v.problem, err = r.diagnose(ctx, v)
+	return err
+}
+
+func (r *Reconciler) diagnose(ctx context.Context, v *view) (*diagnose.Problem, error) {
+	for i := range v.pods {
+		if p := diagnose.Pod(&v.pods[i]); p != nil {
+			return p, nil
+		}
+		if p, err := diagnose.Mount(ctx, r.Live, &v.pods[i]); p != nil || err != nil {
+			return p, err
+		}
+	}
+	for _, c := range v.routers.Status.Conditions {
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+			return &diagnose.Problem{Reason: v1alpha1.ReasonPodsRefused, Message: fmt.Sprintf(
+				"the cluster refuses router pods: %s: change the quota or the policy of the namespace, or the spec", c.Message)}, nil
+		}
+	}
+	return nil, nil
+}
+
+// writeStatus writes the status if it differs; this controller is its only writer.
+func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
+	next := v.deployment.DeepCopy()
+	v.fill(&next.Status)
+	verdict := v.verdict()
+	conditions.Set(&next.Status.Conditions, v.deployment.Generation, r.Clock.Now(), verdict)
+	if equality.Semantic.DeepEqual(v.deployment.Status, next.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, next, client.MergeFrom(v.deployment)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if was := conditions.Of(v.deployment.Status.Conditions, v1alpha1.ConditionReady); was.Reason != verdict.Reason {
+		kind := corev1.EventTypeNormal
+		if verdict.Stalled {
+			kind = corev1.EventTypeWarning
+		}
+		r.Events.Eventf(v.deployment, nil, kind, verdict.Reason, "Reconcile", "%s", verdict.Message)
+	}
+	return nil
+}
+
+func (v *view) fill(s *v1alpha1.OLMoEDeploymentStatus) {
+	pool := &v.pool.Status
+	s.ObservedGeneration = v.deployment.Generation
+	s.Image = v.image
+	s.Endpoint = v.endpoint()
+	if pool.Model != nil {
+		s.Model = pool.Model
+	}
+	s.Summary = v1alpha1.Summary{
+		Routers:      fmt.Sprintf("%d/%d", v.ready(), *v.deployment.Spec.Routers.Replicas),
+		ExpertNodes:  pool.Summary.ExpertNodes,
+		Experts:      pool.Summary.Experts,
+		Balancedness: pool.Summary.Balancedness,
+	}
+}
+
+func (v *view) ready() (n int) {
+	for i := range v.pods {
+		if diagnose.Ready(&v.pods[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// verdict judges the round: the first that applies, the worst first.
+func (v *view) verdict() conditions.Verdict {
+	ready := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionReady)
+	available := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionAvailable)
+	stalled := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionStalled)
+	out := conditions.Verdict{Available: available.Status == metav1.ConditionTrue && v.ready() > 0}
+	say := func(isStalled bool, reason, message string) conditions.Verdict {
+		out.Stalled, out.Reason, out.Message = isStalled, reason, message
+		return out
+	}
+	switch {
+	case v.conflict != nil:
+		return say(true, v1alpha1.ReasonNameConflict, v.conflict.Error())
+	case stalled.Status == metav1.ConditionTrue:
+		return say(true, stalled.Reason, stalled.Message)
+	case v.problem != nil:
+		return say(true, v.problem.Reason, v.problem.Message)
+	case v.wrote || v.pool.Status.ObservedGeneration != v.pool.Generation:
+		return say(false, v1alpha1.ReasonProgressing, "waiting for the expert pool and the routers to follow the spec")
+	case ready.Status != metav1.ConditionTrue:
+		return say(false, ready.Reason, "expert pool: "+ready.Message)
+	case v.missingRouters() != "":
+		return say(false, v1alpha1.ReasonRoutersNotReady, v.missingRouters())
+	}
+	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
+	out.Message = fmt.Sprintf("serving at %s", v.endpoint())
+	return out
+}
+
+// missingRouters says what the router Deployment still has to bring about; empty
+// if nothing.
+func (v *view) missingRouters() string {
+	s, want := &v.routers.Status, *v.deployment.Spec.Routers.Replicas
+	switch {
+	case v.routers.UID == "" || s.ObservedGeneration != v.routers.Generation:
+		return "waiting for the Deployment " + v.routers.Name + " to be looked at by its controller"
+	case s.UpdatedReplicas < want:
+		return fmt.Sprintf("%d of %d routers run the newest spec", s.UpdatedReplicas, want)
+	case v.ready() < int(want):
+		return fmt.Sprintf("%d of %d routers are ready", v.ready(), want)
+	case s.Replicas > want:
+		return fmt.Sprintf("%d routers of an older spec are leaving", s.Replicas-want)
+	}
+	return ""
+}

@@ -1,0 +1,156 @@
+// Package diagnose turns the states of pods into a reason and a message that
+// says what to do.
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
+// Problem keeps a pod from working until somebody acts. The message holds no
+// counters or times: it changes only when the problem does.
+type Problem struct{ Reason, Message string }
+
+// Pod finds what is wrong with a pod; nil if nothing is known to be.
+func Pod(pod *corev1.Pod) *Problem {
+	if pod.DeletionTimestamp != nil || Ready(pod) {
+		return nil
+	}
+	if p := scheduling(pod); p != nil {
+		return p
+	}
+	for i := range pod.Status.ContainerStatuses {
+		if p := container(pod, &pod.Status.ContainerStatuses[i]); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// Pods finds the first problem of several pods, by name.
+func Pods(pods []corev1.Pod) *Problem {
+	for i := range pods {
+		if p := Pod(&pods[i]); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// Ready says whether the kubelet has seen the pod ready.
+func Ready(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// Running says whether a container of the pod runs.
+func Running(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
+}
+
+// Starting says whether the kubelet prepares the pod's containers; what keeps it
+// from that shows only in events.
+func Starting(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName != "" && slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.State.Waiting != nil && s.State.Waiting.Reason == "ContainerCreating"
+	})
+}
+
+func scheduling(pod *corev1.Pod) *Problem {
+	for _, c := range pod.Status.Conditions {
+		if c.Type != corev1.PodScheduled || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
+			continue
+		}
+		if strings.Contains(c.Message, "persistentvolumeclaim") {
+			return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
+				"pod %s cannot be scheduled: %s: create the PersistentVolumeClaim that model.source names, in the same namespace", pod.Name, c.Message)}
+		}
+		return &Problem{v1alpha1.ReasonUnschedulable, fmt.Sprintf(
+			"pod %s cannot be scheduled: %s: add a machine, or change resources, nodeSelector, tolerations or affinity in the spec", pod.Name, c.Message)}
+	}
+	return nil
+}
+
+func container(pod *corev1.Pod, s *corev1.ContainerStatus) *Problem {
+	if w := s.State.Waiting; w != nil {
+		switch w.Reason {
+		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable":
+			return &Problem{v1alpha1.ReasonImagePullFailed, fmt.Sprintf(
+				"pod %s cannot pull image %s: check spec.image, imagePullPolicy and imagePullSecrets (kubectl describe pod %s shows the registry's answer)",
+				pod.Name, s.Image, pod.Name)}
+		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+			return &Problem{v1alpha1.ReasonPodConfigError, fmt.Sprintf(
+				"pod %s: the container cannot be made: %s", pod.Name, w.Message)}
+		}
+	}
+	return crash(pod, s)
+}
+
+// restartsBeforeAlarm: a pod that restarted once or twice and is loading again is
+// on its way; a third time it is in a loop.
+const restartsBeforeAlarm = 3
+
+// crash reads why the container ended last time. A reason that starting again
+// cannot mend is told at once and until the pod is ready, also in the moments when
+// it runs: a status that flaps helps nobody.
+func crash(pod *corev1.Pod, s *corev1.ContainerStatus) *Problem {
+	last := s.LastTerminationState.Terminated
+	if s.State.Terminated != nil {
+		last = s.State.Terminated
+	}
+	if last == nil || last.ExitCode == 0 {
+		return nil
+	}
+	if p := told(pod.Name, last.Message); p != nil {
+		return p
+	}
+	looping := s.State.Waiting != nil && s.State.Waiting.Reason == "CrashLoopBackOff"
+	if !looping && s.RestartCount < restartsBeforeAlarm {
+		return nil
+	}
+	return &Problem{v1alpha1.ReasonCrashLoop, fmt.Sprintf("pod %s keeps failing: %s", pod.Name, why(pod.Name, last))}
+}
+
+func why(pod string, t *corev1.ContainerStateTerminated) string {
+	switch {
+	case t.Reason == "OOMKilled":
+		return "it needed more memory than its limit: raise resources.limits.memory"
+	case t.Message != "":
+		return firstLine(t.Message)
+	}
+	return fmt.Sprintf("exit code %d: see kubectl logs --previous %s", t.ExitCode, pod)
+}
+
+// advice for the reasons that the program itself writes to its termination log
+// as "REASON: message".
+var advice = map[string]string{
+	v1alpha1.ReasonModelNotFound: "put the checkpoint where model.source says, on every machine that may run a pod",
+	v1alpha1.ReasonModelInvalid:  "replace the checkpoint by a complete OLMoE one",
+	v1alpha1.ReasonModelChanged:  "do not change a checkpoint in place: use another directory and another OLMoEDeployment",
+	v1alpha1.ReasonBadFlags:      "use an image of the operator's version",
+}
+
+func told(pod, message string) *Problem {
+	reason, text, ok := strings.Cut(firstLine(message), ": ")
+	if !ok || advice[reason] == "" {
+		return nil
+	}
+	return &Problem{reason, fmt.Sprintf("pod %s: %s: %s", pod, text, advice[reason])}
+}
+
+// maxMessage keeps a pod's words from filling the status.
+const maxMessage = 512
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "..."
+	}
+	return s
+}

@@ -1,0 +1,101 @@
+// Package fleet is how the operator talks to pods: it asks what they hold and
+// hands over placements, many pods at once, each within a time limit.
+package fleet
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Limits of one round (invariant 8).
+const (
+	// Timeout of one call. A pod answers from memory; what takes longer is a pod
+	// that is stopped or cut off, and the next round asks again.
+	Timeout = 2 * time.Second
+	// parallel calls: the largest pool and its routers (512) in 16 rounds.
+	parallel = 32
+)
+
+// Pod is one to talk to.
+type Pod struct {
+	Name    string
+	Address string // host:port of its Control service
+}
+
+// Model is what a pod found in its checkpoint.
+type Model struct {
+	Fingerprint, Name                string
+	Layers, Experts, ExpertsPerToken int
+	ContextLength                    int
+	ExpertBytes, RouterBytes         int64
+}
+
+// Report is what a pod says about itself.
+type Report struct {
+	Model        *Model // nil until the checkpoint is open
+	Revision     int64
+	ReadyEpoch   int64
+	ServingEpoch int64
+	Ready        bool
+	Draining     bool
+	Message      string
+}
+
+// Fleet is the way to the pods.
+type Fleet interface {
+	// Describe asks one pod.
+	Describe(ctx context.Context, pod Pod) (*Report, error)
+	// Apply hands one pod a placement document (JSON).
+	Apply(ctx context.Context, pod Pod, document []byte) error
+}
+
+// Answer is a pod's report, or why there is none.
+type Answer struct {
+	Report *Report
+	Err    error
+}
+
+// DescribeAll asks all pods and returns their answers by name.
+func DescribeAll(ctx context.Context, f Fleet, pods []Pod) map[string]Answer {
+	answers := make(map[string]Answer, len(pods))
+	var mu sync.Mutex
+	each(ctx, pods, func(ctx context.Context, p Pod) {
+		r, err := f.Describe(ctx, p)
+		mu.Lock()
+		defer mu.Unlock()
+		answers[p.Name] = Answer{Report: r, Err: err}
+	})
+	return answers
+}
+
+// ApplyAll hands all pods a document and returns the errors by name. A pod that
+// is not reached reads the mounted file.
+func ApplyAll(ctx context.Context, f Fleet, pods []Pod, document []byte) map[string]error {
+	failed := map[string]error{}
+	var mu sync.Mutex
+	each(ctx, pods, func(ctx context.Context, p Pod) {
+		if err := f.Apply(ctx, p, document); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			failed[p.Name] = err
+		}
+	})
+	return failed
+}
+
+func each(ctx context.Context, pods []Pod, call func(context.Context, Pod)) {
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for _, p := range pods {
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, Timeout)
+			defer cancel()
+			call(ctx, p)
+			return nil
+		})
+	}
+	_ = g.Wait()
+}

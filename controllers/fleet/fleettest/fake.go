@@ -1,0 +1,138 @@
+// Package fleettest is a fleet that exists only in a test's memory.
+package fleettest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// Fleet implements fleet.Fleet. Pods follow each document at once, unless they
+// are told to lag.
+type Fleet struct {
+	mu    sync.Mutex
+	pods  map[string]*Pod // by address
+	calls int
+}
+
+// Pod is one pod's program.
+type Pod struct {
+	Router  bool
+	Model   *fleet.Model
+	Lag     bool // take documents, but neither load nor switch
+	Silent  bool // answer nothing
+	Doc     *placement.Document
+	ready   int64
+	serving int64
+}
+
+// New is an empty fleet.
+func New() *Fleet { return &Fleet{pods: map[string]*Pod{}} }
+
+// Start puts a program at an address.
+func (f *Fleet) Start(address string, p Pod) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pods[address] = &p
+}
+
+// Edit changes a running program.
+func (f *Fleet) Edit(address string, edit func(*Pod)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.pods[address]; p != nil {
+		edit(p)
+		f.settle()
+	}
+}
+
+// Stop removes a program.
+func (f *Fleet) Stop(address string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.pods, address)
+}
+
+// Calls counts what the operator asked so far.
+func (f *Fleet) Calls() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
+// Describe implements fleet.Fleet.
+func (f *Fleet) Describe(_ context.Context, pod fleet.Pod) (*fleet.Report, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	p := f.pods[pod.Address]
+	if p == nil || p.Silent {
+		return nil, fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
+	}
+	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0}
+	if p.Doc != nil {
+		r.Revision = p.Doc.Revision
+	}
+	return r, nil
+}
+
+// Apply implements fleet.Fleet.
+func (f *Fleet) Apply(_ context.Context, pod fleet.Pod, document []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	p := f.pods[pod.Address]
+	if p == nil || p.Silent {
+		return fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
+	}
+	var d placement.Document
+	if err := json.Unmarshal(document, &d); err != nil {
+		return err
+	}
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	if p.Doc == nil || d.Revision > p.Doc.Revision {
+		p.Doc = &d
+	}
+	f.settle()
+	return nil
+}
+
+// settle lets expert nodes load, then routers switch.
+func (f *Fleet) settle() {
+	for _, p := range f.pods {
+		if !p.Router && !p.Lag && p.Doc != nil {
+			p.ready = newest(p.Doc)
+		}
+	}
+	for _, p := range f.pods {
+		if p.Router && !p.Lag && p.Doc != nil && f.loaded(newest(p.Doc)) {
+			p.ready, p.serving = newest(p.Doc), newest(p.Doc)
+		}
+	}
+}
+
+// loaded says whether every expert node that follows documents has the epoch.
+func (f *Fleet) loaded(epoch int64) bool {
+	for _, p := range f.pods {
+		if !p.Router && p.Doc != nil && p.ready < epoch {
+			return false
+		}
+	}
+	return true
+}
+
+func newest(d *placement.Document) int64 {
+	var epoch int64
+	for _, p := range []*placement.Placement{d.Serving, d.Target} {
+		if p != nil {
+			epoch = max(epoch, p.Epoch)
+		}
+	}
+	return epoch
+}

@@ -1,0 +1,68 @@
+// Package podspec holds what the pods of both roles have in common: names,
+// labels, security, volumes, probes.
+package podspec
+
+// Ports and paths inside pods; the programs' flags are built from them.
+const (
+	PortHTTP        = 8000 // router: OpenAI API, probes, metrics
+	PortControl     = 7070 // both: gRPC Control; expert nodes: Dispatch as well
+	PortExpertHTTP  = 7071 // expert node: probes, metrics
+	modelPath       = "/model"
+	placementDir    = "/etc/olmoe"
+	PlacementKey    = "placement.json"
+	placementPath   = placementDir + "/" + PlacementKey
+	terminationPath = "/dev/termination-log"
+)
+
+// Components of a deployment, the value of the component label.
+const (
+	Router     = "router"
+	ExpertNode = "expert-node"
+)
+
+// ManagedBy labels everything the operator makes; its caches hold nothing else.
+const (
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "olmoe-operator"
+	instanceLabel  = "app.kubernetes.io/instance"
+)
+
+// Selector are the labels that select the pods of a component; they never change.
+func Selector(instance, component string) map[string]string {
+	return map[string]string{
+		"app.kubernetes.io/name":      "olmoe",
+		instanceLabel:                 instance,
+		"app.kubernetes.io/component": component,
+	}
+}
+
+// Labels are the labels of an object of a component.
+func Labels(instance, component string) map[string]string {
+	l := Selector(instance, component)
+	l[ManagedByLabel] = ManagedBy
+	return l
+}
+
+// Instance is the deployment (and pool) that an object belongs to.
+func Instance(labels map[string]string) string { return labels[instanceLabel] }
+
+// Names of children. With a deployment's name of at most 40 characters, the
+// longest (a StatefulSet's revision label: name, "-experts-" and 10 characters)
+// stays under 63.
+func RouterName(deployment string) string { return deployment + "-router" }
+func ExpertsName(pool string) string      { return pool + "-experts" }
+func PlacementName(pool string) string    { return pool + "-placement" }
+func merged(user, own map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, m := range []map[string]string{user, own} {
+		for k, v := range m {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// Is says whether labels are those of a component.
+func Is(labels map[string]string, component string) bool {
+	return labels["app.kubernetes.io/component"] == component
+}

@@ -1,0 +1,181 @@
+package podspec
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
+// Times of a pod's end. The program stops by itself at drainTimeout; the kubelet
+// kills it a little later.
+const (
+	drainDelay   = "5s"   // for EndpointSlices and proxies to follow
+	drainTimeout = "110s" // for the longest answers to end
+	graceSeconds = 120
+)
+
+// Pod is what the two roles differ in.
+type Pod struct {
+	Instance  string // deployment and pool
+	Component string
+	Args      []string // of the role; the common ones are added
+	Ports     []*corev1ac.ContainerPortApplyConfiguration
+	ProbePort int32
+	Account   string // service account, without a token
+	Model     v1alpha1.Model
+	Image     v1alpha1.ImageSettings
+	Settings  v1alpha1.PodSettings
+}
+
+// Template renders the pod template. It must not change from one version of the
+// operator to the next unless the pods have to (invariant 7); the golden files in
+// testdata keep watch.
+func (p *Pod) Template() *corev1ac.PodTemplateSpecApplyConfiguration {
+	t := corev1ac.PodTemplateSpec().
+		WithLabels(merged(p.Settings.PodLabels, Labels(p.Instance, p.Component))).
+		WithAnnotations(p.Settings.PodAnnotations)
+	return t.WithSpec(p.spec())
+}
+
+func (p *Pod) spec() *corev1ac.PodSpecApplyConfiguration {
+	s := corev1ac.PodSpec().
+		WithServiceAccountName(p.Account).
+		WithAutomountServiceAccountToken(false). // invariant 6
+		WithEnableServiceLinks(false).
+		WithTerminationGracePeriodSeconds(graceSeconds).
+		WithSecurityContext(corev1ac.PodSecurityContext().
+			WithRunAsNonRoot(true).WithRunAsUser(65532).WithRunAsGroup(65532).
+			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
+		WithContainers(p.container()).
+		WithVolumes(p.modelVolume(), p.placementVolume()).
+		WithTopologySpreadConstraints(p.spread())
+	for _, secret := range p.Image.ImagePullSecrets {
+		s.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(secret.Name))
+	}
+	return p.schedule(s)
+}
+
+// schedule adds the user's wishes of where the pods run.
+func (p *Pod) schedule(s *corev1ac.PodSpecApplyConfiguration) *corev1ac.PodSpecApplyConfiguration {
+	if len(p.Settings.NodeSelector) > 0 {
+		s.WithNodeSelector(p.Settings.NodeSelector)
+	}
+	for i := range p.Settings.Tolerations {
+		s.WithTolerations(as[corev1ac.TolerationApplyConfiguration](&p.Settings.Tolerations[i]))
+	}
+	if p.Settings.Affinity != nil {
+		s.WithAffinity(as[corev1ac.AffinityApplyConfiguration](p.Settings.Affinity))
+	}
+	if p.Settings.PriorityClassName != "" {
+		s.WithPriorityClassName(p.Settings.PriorityClassName)
+	}
+	return s
+}
+
+func (p *Pod) container() *corev1ac.ContainerApplyConfiguration {
+	return corev1ac.Container().
+		WithName(p.Component).
+		WithImage(p.Image.Image).
+		WithImagePullPolicy(p.Image.ImagePullPolicy).
+		WithArgs(append(p.Args, p.commonArgs()...)...).
+		WithEnv(corev1ac.EnvVar().WithName("POD_NAME").WithValueFrom(corev1ac.EnvVarSource().
+			WithFieldRef(corev1ac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name")))).
+		WithPorts(p.Ports...).
+		WithResources(p.resources()).
+		WithVolumeMounts(
+			p.modelMount(),
+			corev1ac.VolumeMount().WithName("placement").WithMountPath(placementDir).WithReadOnly(true)).
+		WithStartupProbe(p.probe("/health", 1, 120)).
+		WithReadinessProbe(p.probe("/ready", 2, 3)).
+		WithLivenessProbe(p.probe("/health", 10, 6)).
+		WithTerminationMessagePath(terminationPath).
+		WithTerminationMessagePolicy(corev1.TerminationMessageReadFile).
+		WithSecurityContext(corev1ac.SecurityContext().
+			WithAllowPrivilegeEscalation(false).WithReadOnlyRootFilesystem(true).
+			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL")))
+}
+
+func (p *Pod) commonArgs() []string {
+	return []string{
+		"--model=" + modelPath,
+		"--name=$(POD_NAME)",
+		"--placement=" + placementPath,
+		"--weights=" + string(p.Model.Weights),
+		"--drain-delay=" + drainDelay,
+		"--drain-timeout=" + drainTimeout,
+		"--termination-log=" + terminationPath,
+	}
+}
+
+// probe asks the program itself. 5 s is long for an answer from memory, but the
+// CPUs may be busy with tokens.
+func (p *Pod) probe(path string, period, failures int32) *corev1ac.ProbeApplyConfiguration {
+	return corev1ac.Probe().
+		WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromInt32(p.ProbePort))).
+		WithPeriodSeconds(period).WithTimeoutSeconds(5).WithFailureThreshold(failures)
+}
+
+func (p *Pod) spread() *corev1ac.TopologySpreadConstraintApplyConfiguration {
+	return corev1ac.TopologySpreadConstraint().
+		WithMaxSkew(1).WithTopologyKey(corev1.LabelHostname).
+		WithWhenUnsatisfiable(corev1.ScheduleAnyway).
+		WithLabelSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(p.Instance, p.Component)))
+}
+
+// defaultRequests are small enough for any machine; what a pod really needs
+// depends on the model, which is known only once it runs, and requests that
+// followed would restart it.
+var defaultRequests = corev1.ResourceList{
+	corev1.ResourceCPU:    resource.MustParse("100m"),
+	corev1.ResourceMemory: resource.MustParse("256Mi"),
+}
+
+func (p *Pod) resources() *corev1ac.ResourceRequirementsApplyConfiguration {
+	requests := corev1.ResourceList{}
+	for name, q := range defaultRequests {
+		if limit, ok := p.Settings.Resources.Limits[name]; ok && limit.Cmp(q) < 0 {
+			q = limit
+		}
+		requests[name] = q
+	}
+	for name, q := range p.Settings.Resources.Requests {
+		requests[name] = q
+	}
+	r := corev1ac.ResourceRequirements().WithRequests(requests)
+	if len(p.Settings.Resources.Limits) > 0 {
+		r.WithLimits(p.Settings.Resources.Limits)
+	}
+	return r
+}
+
+// ContainerPort is a named TCP port.
+func ContainerPort(name string, port int32) *corev1ac.ContainerPortApplyConfiguration {
+	return corev1ac.ContainerPort().WithName(name).WithContainerPort(port).WithProtocol(corev1.ProtocolTCP)
+}
+
+// ServedName is the model id where the user gave none: the last part of the source.
+func ServedName(source v1alpha1.ModelSource) string {
+	return path.Base(path.Clean(strings.TrimPrefix(strings.TrimPrefix(string(source), "file://"), "pvc://")))
+}
+
+// as turns an API value into the apply configuration with the same JSON form.
+func as[T any](v any) *T {
+	raw, err := json.Marshal(v)
+	out := new(T)
+	if err == nil {
+		err = json.Unmarshal(raw, out)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("podspec: %T has no apply configuration %T: %v", v, out, err)) // a programming error: the types mirror each other
+	}
+	return out
+}

@@ -1,0 +1,140 @@
+// Package pool reconciles ExpertPools: it makes the expert nodes, decides which
+// of them holds which experts, and brings a new placement into force without a
+// moment in which an expert has no owner.
+//
+// Everything is decided anew in each round from the pool, its children, and what
+// the pods report (package rollout). The placement ConfigMap is the record; the
+// pool's status holds a second copy.
+package pool
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+)
+
+// How often pods are asked when no watch event comes first.
+const (
+	progressInterval = 1 * time.Second  // a placement step waits for pods that load for seconds
+	stalledInterval  = 5 * time.Second  // somebody has to act; a watch usually tells first
+	restInterval     = 30 * time.Second // a pod that lost its experts without a restart
+	// parallelPools: a round mostly waits for answers of pods.
+	parallelPools = 4
+)
+
+// Reconciler reconciles ExpertPools.
+type Reconciler struct {
+	Client client.Client
+	// Live reads past the cache.
+	Live  client.Reader
+	Fleet fleet.Fleet
+	// Events tells people what happened.
+	Events events.EventRecorder
+	Clock  clock.PassiveClock
+}
+
+// SetupWithManager registers the reconciler.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("expertpool").
+		For(&v1alpha1.ExpertPool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&appsv1.StatefulSet{}).
+		Owns(&corev1.Service{}).
+		Owns(&corev1.ServiceAccount{}).
+		Owns(&corev1.ConfigMap{}).
+		Owns(&policyv1.PodDisruptionBudget{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(poolOf)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallelPools}).
+		Complete(r)
+}
+
+// poolOf maps a pod of either component to its pool.
+func poolOf(_ context.Context, o client.Object) []reconcile.Request {
+	name := podspec.Instance(o.GetLabels())
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+// Reconcile brings one pool a step on.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	pool := &v1alpha1.ExpertPool{}
+	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if pool.DeletionTimestamp != nil {
+		return ctrl.Result{}, nil // the garbage collector takes the children
+	}
+	v, err := r.observe(ctx, pool)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	v.decision = rollout.Decide(v.state())
+	err = r.act(ctx, v)
+	var conflict *apply.ConflictError
+	if errors.As(err, &conflict) {
+		v.conflict, err = conflict, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.writeStatus(ctx, v); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: v.interval()}, nil
+}
+
+// act writes what the decision needs. The order matters: the document is
+// published before the StatefulSet shrinks, so pods go only after nothing uses them.
+func (r *Reconciler) act(ctx context.Context, v *view) error {
+	if v.conflict != nil {
+		return v.conflict
+	}
+	a := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool}
+	for _, c := range v.plainChildren(a) {
+		if _, err := a.Apply(ctx, c.live, c.desired); err != nil {
+			return err
+		}
+	}
+	if err := r.publish(ctx, a, v); err != nil {
+		return err
+	}
+	var err error
+	if v.wrote, err = a.ApplyTo(ctx, &v.set, v.statefulSet(a)); err != nil {
+		return err
+	}
+	r.push(ctx, v)
+	return r.unstick(ctx, v)
+}
+
+// interval is when to look again without an event.
+func (v *view) interval() time.Duration {
+	switch verdict := v.verdict(); {
+	case verdict.Ready:
+		return restInterval
+	case verdict.Stalled:
+		return stalledInterval
+	}
+	return progressInterval
+}

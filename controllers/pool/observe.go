@@ -1,0 +1,184 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// view is what one round sees and decides.
+type view struct {
+	pool    *v1alpha1.ExpertPool
+	set     appsv1.StatefulSet // no UID: not there
+	record  corev1.ConfigMap   // read live; no UID: not there
+	doc     *placement.Document
+	experts []corev1.Pod // by ordinal
+	routers []corev1.Pod // by name
+	answers map[string]fleet.Answer
+	problem *diagnose.Problem
+
+	decision rollout.Decision
+	wrote    bool // the StatefulSet has changed in this round
+	conflict *apply.ConflictError
+}
+
+func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
+	v := &view{pool: pool}
+	if err := r.readRecord(ctx, v); err != nil {
+		return nil, err
+	}
+	if err := r.listPods(ctx, v); err != nil {
+		return nil, err
+	}
+	v.answers = fleet.DescribeAll(ctx, r.Fleet, v.reachable())
+	problem, err := r.diagnose(ctx, v)
+	v.problem = problem
+	return v, err
+}
+
+// readRecord reads the StatefulSet, and the placement ConfigMap past the cache: a
+// decision made on an older document would publish a revision twice.
+func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
+	v.set.Name, v.set.Namespace = podspec.ExpertsName(v.pool.Name), v.pool.Namespace
+	v.record.Name, v.record.Namespace = podspec.PlacementName(v.pool.Name), v.pool.Namespace
+	a := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool}
+	for _, err := range []error{
+		a.Read(ctx, &v.set),
+		client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)),
+	} {
+		if err != nil && !v.taken(err) {
+			return err
+		}
+	}
+	if v.record.UID != "" && !metav1.IsControlledBy(&v.record, v.pool) {
+		v.conflict = &apply.ConflictError{Kind: "ConfigMap", Name: v.record.Name}
+	}
+	v.doc = v.published()
+	return nil
+}
+
+// listPods lists expert nodes and routers, in a fixed order.
+func (r *Reconciler) listPods(ctx context.Context, v *view) error {
+	selector, err := metav1.LabelSelectorAsSelector(&v.pool.Spec.RouterSelector)
+	if err != nil {
+		return fmt.Errorf("spec.routerSelector: %w", err)
+	}
+	experts := labels.SelectorFromSet(podspec.Selector(v.pool.Name, podspec.ExpertNode))
+	if v.experts, err = r.pods(ctx, v.pool.Namespace, experts); err != nil {
+		return err
+	}
+	v.routers, err = r.pods(ctx, v.pool.Namespace, selector)
+	slices.SortFunc(v.experts, func(a, b corev1.Pod) int { return rollout.Ordinal(a.Name) - rollout.Ordinal(b.Name) })
+	return err
+}
+
+func (r *Reconciler) pods(ctx context.Context, namespace string, s labels.Selector) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: s})
+	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return list.Items, err
+}
+
+// reachable are the pods that can be asked: with an address and a running container.
+func (v *view) reachable() []fleet.Pod {
+	var out []fleet.Pod
+	for _, list := range [][]corev1.Pod{v.experts, v.routers} {
+		for i := range list {
+			if p := &list[i]; p.Status.PodIP != "" && diagnose.Running(p) {
+				out = append(out, fleet.Pod{Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, strconv.Itoa(podspec.PortControl))})
+			}
+		}
+	}
+	return out
+}
+
+// diagnose finds the first thing that somebody has to mend.
+func (r *Reconciler) diagnose(ctx context.Context, v *view) (*diagnose.Problem, error) {
+	for i := range v.experts {
+		if p := diagnose.Pod(&v.experts[i]); p != nil {
+			return p, nil
+		}
+		if p, err := diagnose.Mount(ctx, r.Live, &v.experts[i]); p != nil || err != nil {
+			return p, err
+		}
+	}
+	if v.set.UID != "" && len(v.experts) < int(*v.set.Spec.Replicas) {
+		return diagnose.Refused(ctx, r.Live, &v.set)
+	}
+	return nil, nil
+}
+
+// state is the view as the rollout needs it.
+func (v *view) state() rollout.State {
+	s := rollout.State{
+		Members:  v.members(int(*v.pool.Spec.Replicas)),
+		Replicas: int(*v.pool.Spec.Experts.ReplicasPerExpert),
+		Doc:      v.doc,
+		Nodes:    map[string]rollout.Node{},
+	}
+	if slots := v.pool.Spec.Experts.SlotsPerNode; slots != nil {
+		s.SlotsPerNode = int(*slots)
+	}
+	for i := range v.experts {
+		p := &v.experts[i]
+		n := rollout.Node{Stuck: diagnose.Pod(p) != nil}
+		if a := v.answers[p.Name].Report; a != nil && p.DeletionTimestamp == nil {
+			n.Model, n.Revision, n.ReadyEpoch = model(a), a.Revision, a.ReadyEpoch
+		}
+		s.Nodes[p.Name] = n
+	}
+	for i := range v.routers {
+		s.Routers = append(s.Routers, v.router(&v.routers[i]))
+	}
+	return s
+}
+
+// router: one that is leaving counts as long as it answers, for it may still have
+// requests under way; one that is gone silent as it leaves holds nothing up.
+func (v *view) router(p *corev1.Pod) rollout.Router {
+	a := v.answers[p.Name].Report
+	out := rollout.Router{Name: p.Name, Running: diagnose.Running(p) && (p.DeletionTimestamp == nil || a != nil)}
+	if a != nil {
+		out.Model, out.Revision, out.ServingEpoch = model(a), a.Revision, a.ServingEpoch
+	}
+	return out
+}
+
+func model(a *fleet.Report) *rollout.Model {
+	if a.Model == nil {
+		return nil
+	}
+	return &rollout.Model{Fingerprint: a.Model.Fingerprint, Layers: a.Model.Layers, Experts: a.Model.Experts}
+}
+
+// members are the nodes that the pool would have with n replicas.
+func (v *view) members(n int) []placement.Node {
+	out := make([]placement.Node, n)
+	for i := range out {
+		name := fmt.Sprintf("%s-%d", podspec.ExpertsName(v.pool.Name), i)
+		out[i] = placement.Node{Name: name, Address: v.address(name)}
+	}
+	return out
+}
+
+// address is a node's stable DNS name, of the headless Service.
+func (v *view) address(node string) string {
+	return fmt.Sprintf("%s.%s.%s.svc:%d", node, podspec.ExpertsName(v.pool.Name), v.pool.Namespace, podspec.PortControl)
+}

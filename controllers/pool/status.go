@@ -1,0 +1,206 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// writeStatus writes the status if it differs; this controller is its only writer.
+func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
+	next := v.pool.DeepCopy()
+	v.fill(&next.Status)
+	verdict := v.verdict()
+	conditions.Set(&next.Status.Conditions, v.pool.Generation, r.Clock.Now(), verdict)
+	if equality.Semantic.DeepEqual(v.pool.Status, next.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, next, client.MergeFrom(v.pool)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if was := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionReady); was.Reason != verdict.Reason {
+		kind := corev1.EventTypeNormal
+		if verdict.Stalled {
+			kind = corev1.EventTypeWarning
+		}
+		r.Events.Eventf(v.pool, nil, kind, verdict.Reason, "Reconcile", "%s", verdict.Message)
+	}
+	return nil
+}
+
+func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
+	s.ObservedGeneration = v.pool.Generation
+	s.Replicas = int32(len(v.experts)) //nolint:gosec // at most 256
+	s.ReadyReplicas = int32(v.ready()) //nolint:gosec // at most 256
+	s.Selector = labels.SelectorFromSet(podspec.Selector(v.pool.Name, podspec.ExpertNode)).String()
+	s.Placement = toStatus(v.decision.Doc)
+	if m := v.modelInfo(); m != nil {
+		s.Model = m
+	}
+	covered, total := v.covered()
+	s.Summary = v1alpha1.Summary{ExpertNodes: fmt.Sprintf("%d/%d", v.ready(), *v.pool.Spec.Replicas)}
+	s.Balancedness = nil
+	if total == 0 {
+		return
+	}
+	s.Summary.Experts = fmt.Sprintf("%d/%d", covered, total)
+	balance := current(v.decision.Doc).Balancedness(nil)
+	for _, b := range balance {
+		s.Balancedness = append(s.Balancedness, fmt.Sprintf("%.2f", b))
+	}
+	s.Summary.Balancedness = fmt.Sprintf("%.2f", slices.Min(balance))
+}
+
+// modelInfo is what the first expert node that knows its model says; nil while
+// none does, and the status then keeps what it has.
+func (v *view) modelInfo() *v1alpha1.ModelInfo {
+	for i := range v.experts {
+		a := v.answers[v.experts[i].Name].Report
+		if a == nil || a.Model == nil || v.decision.Doc != nil && a.Model.Fingerprint != v.decision.Doc.Model {
+			continue
+		}
+		m := a.Model
+		return &v1alpha1.ModelInfo{ //nolint:gosec // a model's dimensions
+			Fingerprint: m.Fingerprint, Name: m.Name, Layers: int32(m.Layers), Experts: int32(m.Experts),
+			ExpertsPerToken: int32(m.ExpertsPerToken), ContextLength: int32(m.ContextLength),
+			ExpertBytes: m.ExpertBytes, RouterBytes: m.RouterBytes,
+		}
+	}
+	return nil
+}
+
+func (v *view) ready() (n int) {
+	for i := range v.experts {
+		if diagnose.Ready(&v.experts[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// current is the placement that routers use.
+func current(doc *placement.Document) *placement.Placement {
+	switch {
+	case doc == nil:
+		return nil
+	case doc.Serving != nil:
+		return doc.Serving
+	}
+	return doc.Target
+}
+
+// covered counts the (layer, expert) pairs that have a ready owner, and all.
+func (v *view) covered() (covered, total int) {
+	p := current(v.decision.Doc)
+	if p == nil {
+		return 0, 0
+	}
+	owned := make([]bool, p.Layers*p.Experts)
+	for _, n := range p.Nodes {
+		if !v.holds(n.Name, p.Epoch) {
+			continue
+		}
+		for l, experts := range n.Experts {
+			for _, e := range experts {
+				owned[l*p.Experts+e] = true
+			}
+		}
+	}
+	for _, ok := range owned {
+		if ok {
+			covered++
+		}
+	}
+	return covered, len(owned)
+}
+
+// holds says whether a node has loaded its part. At rest the kubelet's probe,
+// which asks the pod the same, is enough when the pod is too busy to answer here.
+func (v *view) holds(node string, epoch int64) bool {
+	if a := v.answers[node].Report; a != nil {
+		return a.ReadyEpoch >= epoch && !a.Draining
+	}
+	p := v.expert(node)
+	return p != nil && diagnose.Ready(p) && v.decision.Doc.Target == nil
+}
+
+// verdict judges the round: the first that applies, the worst first.
+func (v *view) verdict() conditions.Verdict {
+	covered, total := v.covered()
+	out := conditions.Verdict{Available: total > 0 && covered == total}
+	stalled := func(reason, message string) conditions.Verdict {
+		out.Stalled, out.Reason, out.Message = true, reason, message
+		return out
+	}
+	waiting := func(reason, format string, args ...any) conditions.Verdict {
+		out.Reason, out.Message = reason, fmt.Sprintf(format, args...)
+		return out
+	}
+	doc := v.decision.Doc
+	switch {
+	case v.conflict != nil:
+		return stalled(v1alpha1.ReasonNameConflict, v.conflict.Error())
+	case v.decision.Problem != nil:
+		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
+	case v.problem != nil:
+		return stalled(v.problem.Reason, v.problem.Message)
+	case v.decision.Waiting != "" && doc != nil && doc.Serving != nil && doc.Target != nil:
+		return waiting(v1alpha1.ReasonRebalancing, "experts are moving to placement %d: waiting for %s", doc.Target.Epoch, v.decision.Waiting)
+	case v.decision.Waiting != "":
+		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", v.decision.Waiting)
+	case covered < total:
+		return waiting(v1alpha1.ReasonExpertsNotCovered, "%d of %d experts have no ready owner: waiting for %s", total-covered, total, v.missing())
+	case v.missing() != "":
+		return waiting(v1alpha1.ReasonExpertNodesNotReady, "every expert has an owner; waiting for %s", v.missing())
+	}
+	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
+	out.Message = fmt.Sprintf("%d expert nodes hold all %d experts", *v.pool.Spec.Replicas, total)
+	return out
+}
+
+// missing names what the StatefulSet still has to bring about; empty if nothing.
+func (v *view) missing() string {
+	if v.wrote || v.set.UID == "" || v.set.Status.ObservedGeneration != v.set.Generation {
+		return "the StatefulSet " + v.set.Name + " to be looked at by its controller"
+	}
+	wanted := v.members(int(*v.pool.Spec.Replicas))
+	var names []string
+	for _, m := range wanted {
+		if p := v.expert(m.Name); p == nil || !diagnose.Ready(p) || v.outdated(p) {
+			names = append(names, m.Name)
+		}
+	}
+	for i := range v.experts {
+		if n := v.experts[i].Name; rollout.Ordinal(n) >= len(wanted) {
+			names = append(names, n+" (to leave)")
+		}
+	}
+	const most = 3
+	if len(names) > most {
+		names = append(names[:most], fmt.Sprintf("%d more", len(names)-most))
+	}
+	return strings.Join(names, ", ")
+}
+
+// expert finds a pod by name; nil if it is not there.
+func (v *view) expert(name string) *corev1.Pod {
+	for i := range v.experts {
+		if v.experts[i].Name == name {
+			return &v.experts[i]
+		}
+	}
+	return nil
+}

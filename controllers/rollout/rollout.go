@@ -1,0 +1,248 @@
+// Package rollout decides the next step of a pool's placement. It is pure: what
+// is published and what the pods report in, the next document out. There is no
+// step counter and no memory, so an operator that starts anywhere in the middle
+// goes on from there.
+//
+// Make before break (invariant 3), one step for each row:
+//
+//	published            pods report                               next
+//	nothing              all nodes are there                       Target = plan
+//	Serving, no Target   plan differs from Serving                 Target = plan
+//	Target               nodes loaded it and routers switched      Serving = Target
+//	Target               the wanted nodes changed, none switched   Target = new plan, or none
+//	else                                                           wait
+package rollout
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// State is all that a decision depends on.
+type State struct {
+	// Members are the nodes that the spec wants, by ordinal.
+	Members []placement.Node
+	// Replicas of each expert, SlotsPerNode per layer (0: no limit).
+	Replicas, SlotsPerNode int
+	// Doc is what is published; nil if nothing is.
+	Doc *placement.Document
+	// Nodes are the expert-node pods by name, also those that are not wanted.
+	Nodes map[string]Node
+	// Routers are the router pods.
+	Routers []Router
+}
+
+// Model is what a placement has to know about a checkpoint.
+type Model struct {
+	Fingerprint     string
+	Layers, Experts int
+}
+
+// Node is an expert-node pod.
+type Node struct {
+	Model      *Model // nil: the pod has not reported
+	Revision   int64
+	ReadyEpoch int64
+	// Stuck: the pod cannot start until somebody acts. Nobody waits for it.
+	Stuck bool
+}
+
+// Router is a router pod.
+type Router struct {
+	Name         string
+	Model        *Model // nil: the pod has not reported
+	Revision     int64
+	ServingEpoch int64
+	// Running: its container runs, so it may be using a placement even if it
+	// does not answer.
+	Running bool
+}
+
+// Reason words of a Problem, as the API's conditions have them.
+const (
+	ModelMismatch  = "ModelMismatch"
+	NotEnoughSlots = "NotEnoughSlots"
+)
+
+// Problem needs somebody to act.
+type Problem struct{ Reason, Message string }
+
+// Decision is what to do.
+type Decision struct {
+	// Doc is the document to publish; the State's own if nothing changes.
+	Doc *placement.Document
+	// Nodes is how many pods there must be: as many as wanted, and no fewer than
+	// a published placement uses.
+	Nodes int
+	// Waiting says for what, empty at rest.
+	Waiting string
+	Problem *Problem
+}
+
+// Decide takes the next step.
+func Decide(s State) Decision {
+	d := s.next()
+	d.Nodes = max(len(s.Members), used(d.Doc))
+	return d
+}
+
+func (s *State) next() Decision {
+	model, fresh, problem := s.model()
+	switch {
+	case problem != nil:
+		return Decision{Doc: s.Doc, Problem: problem}
+	case model == nil:
+		return Decision{Doc: s.Doc, Waiting: "an expert node to report its model"}
+	case fresh || s.Doc == nil:
+		return s.plan(model, nil, nil)
+	case s.Doc.Target == nil:
+		return s.plan(model, s.Doc.Serving, s.Doc.Serving)
+	}
+	if waiting := s.switched(); waiting != "" {
+		return s.retarget(model, waiting)
+	}
+	return Decision{Waiting: "pods to drop what they no longer need", Doc: &placement.Document{
+		Revision: s.revision(), Model: s.Doc.Model, Serving: s.Doc.Target,
+	}}
+}
+
+// switched returns what keeps Target from being in force everywhere; empty once
+// every node has loaded its part and every router uses it. A router that runs but
+// does not answer may still use the old placement.
+func (s *State) switched() string {
+	target := s.Doc.Target
+	for _, n := range target.Nodes {
+		if s.Nodes[n.Name].ReadyEpoch < target.Epoch {
+			return fmt.Sprintf("expert node %s to load its experts of placement %d", n.Name, target.Epoch)
+		}
+	}
+	for _, r := range s.Routers {
+		switch {
+		case r.ServingEpoch >= target.Epoch || !r.Running:
+		case r.Model == nil:
+			return fmt.Sprintf("router %s to answer", r.Name)
+		default:
+			return fmt.Sprintf("router %s to switch to placement %d", r.Name, target.Epoch)
+		}
+	}
+	return ""
+}
+
+// retarget replaces a Target that is no longer wanted, as long as no router uses
+// it; else it goes on waiting, for the Target must then be finished first.
+func (s *State) retarget(model *Model, waiting string) Decision {
+	wait := Decision{Doc: s.Doc, Waiting: waiting}
+	if s.fits(s.Doc.Target) {
+		return wait
+	}
+	for _, r := range s.Routers {
+		if r.Running && (r.Model == nil || r.ServingEpoch >= s.Doc.Target.Epoch) {
+			return wait
+		}
+	}
+	from := s.Doc.Serving
+	if from == nil {
+		from = s.Doc.Target
+	}
+	return s.plan(model, from, s.Doc.Serving)
+}
+
+// fits says whether the wanted nodes are exactly those of p, or p's and some
+// that cannot join now.
+func (s *State) fits(p *placement.Placement) bool {
+	wanted := func(n placement.Node) bool {
+		return slices.ContainsFunc(s.Members, func(m placement.Node) bool { return m.Name == n.Name })
+	}
+	for _, n := range p.Nodes {
+		if !wanted(n) {
+			return false
+		}
+	}
+	for _, m := range s.Members {
+		if p.Node(m.Name) == nil && s.Nodes[m.Name].Model != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// plan makes a new Target from what is there, with serving kept in force.
+func (s *State) plan(model *Model, from, serving *placement.Placement) Decision {
+	stay := Decision{Doc: s.Doc}
+	if err := s.checkSlots(model); err != nil {
+		stay.Problem = &Problem{NotEnoughSlots, err.Error()}
+		return stay
+	}
+	nodes, waiting := s.joinable(from, model.Fingerprint)
+	stay.Waiting = waiting
+	if waiting != "" {
+		return stay
+	}
+	target, err := placement.Plan(placement.Request{
+		Layers: model.Layers, Experts: model.Experts, Nodes: nodes,
+		Replicas: s.Replicas, SlotsPerNode: s.SlotsPerNode, Current: from, Epoch: s.epoch(),
+	})
+	if err != nil { // some nodes are stuck, and the others have no room
+		stay.Waiting = "more expert nodes: " + err.Error()
+		return stay
+	}
+	if serving != nil && same(serving, target) {
+		return s.withdraw(stay)
+	}
+	return Decision{Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
+		Revision: s.revision(), Model: model.Fingerprint, Serving: serving, Target: target,
+	}}
+}
+
+// withdraw takes an unused Target back, where Serving is what is wanted after all.
+func (s *State) withdraw(stay Decision) Decision {
+	if s.Doc.Target == nil {
+		return stay
+	}
+	return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: s.Doc.Serving}}
+}
+
+// checkSlots refuses what the wanted nodes can never hold, whether they are there
+// or not.
+func (s *State) checkSlots(model *Model) error {
+	_, err := placement.Plan(placement.Request{
+		Layers: 1, Experts: model.Experts, Nodes: s.Members, Replicas: s.Replicas, SlotsPerNode: s.SlotsPerNode,
+	})
+	return err
+}
+
+// joinable are the wanted nodes that take part in a plan: those in the placement
+// already, and those that reported. A node that is on its way is waited for, so
+// that experts move once; a stuck one is not, if there is a placement to go on with.
+func (s *State) joinable(from *placement.Placement, fingerprint string) ([]placement.Node, string) {
+	var nodes []placement.Node
+	for _, m := range s.Members {
+		n := s.Nodes[m.Name]
+		switch {
+		case from != nil && from.Node(m.Name) != nil:
+		case n.Model != nil && n.Model.Fingerprint == fingerprint:
+		case n.Stuck && from != nil:
+			continue
+		default:
+			return nil, fmt.Sprintf("expert node %s to report", m.Name)
+		}
+		nodes = append(nodes, m)
+	}
+	return nodes, ""
+}
+
+// same says whether two placements are equal but for the epoch.
+func same(a, b *placement.Placement) bool {
+	if a.Layers != b.Layers || a.Experts != b.Experts || len(a.Nodes) != len(b.Nodes) {
+		return false
+	}
+	for i, n := range a.Nodes {
+		m := b.Nodes[i]
+		if n.Name != m.Name || n.Address != m.Address || !slices.EqualFunc(n.Experts, m.Experts, slices.Equal[[]int]) {
+			return false
+		}
+	}
+	return true
+}
