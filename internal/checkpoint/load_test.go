@@ -94,7 +94,7 @@ func TestBadElementBehindTheFirstChunk(t *testing.T) {
 
 // BenchmarkLoad is mapping and scanning what the page cache holds.
 func BenchmarkLoad(b *testing.B) {
-	c := open(b, write(b, big()))
+	c := open(b, big(b))
 	ts := all(b, c)
 	b.SetBytes(int64(bytesOf(ts)))
 	for b.Loop() {
@@ -107,7 +107,7 @@ func BenchmarkLoad(b *testing.B) {
 
 // BenchmarkOpen is reading the headers and the fingerprint's samples.
 func BenchmarkOpen(b *testing.B) {
-	dir := write(b, big())
+	dir := big(b)
 	for b.Loop() {
 		c, err := checkpoint.Open(dir)
 		if err != nil {

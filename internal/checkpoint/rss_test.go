@@ -2,6 +2,7 @@ package checkpoint_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
-	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
@@ -76,21 +76,41 @@ func bytesOf(ts []tensor.Tensor) int {
 	return n
 }
 
-// big is a model large enough that whole pages do not hide what is measured.
-func big() synth.Options {
-	o := synth.Demo() // 80 MB; experts of 196 kB
-	o.Tokenizer = false
-	if !testing.Short() {
-		o.HiddenSize, o.IntermediateSize, o.VocabSize, o.EOSTokenID = 384, 192, 4096, 4095 // 180 MB; 442 kB
+// big writes a model large enough that whole pages do not hide what is
+// measured: 180 MB with experts of 442 kB, or 80 MB with experts of 196 kB for
+// short tests. The weights are zeros, which no other test could use.
+func big(t testing.TB) string {
+	t.Helper()
+	config := `{"model_type": "olmoe", "num_hidden_layers": 6, "num_attention_heads": 4, "vocab_size": 4096,
+		"hidden_size": 384, "intermediate_size": 192}`
+	if testing.Short() {
+		config = strings.NewReplacer("4096", "1024", "384", "256", "192", "128").Replace(config)
 	}
-	return o
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "config.json"), []byte(config))
+	c, err := checkpoint.LoadConfig(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, size := map[string]entry{}, 0
+	for _, spec := range c.Tensors() {
+		n := 2 * tensor.Tensor{Shape: spec.Shape}.Elements()
+		header[spec.Name] = entry{"dtype": "BF16", "shape": spec.Shape, "data_offsets": []int{size, size + n}}
+		size += n
+	}
+	text, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, weights(dir), withHeader(string(text), make([]byte, size)))
+	return dir
 }
 
 // The promise: a pod touches only the bytes of its own tensors, and its
 // resident memory is at most 1.1 times those, the file being in the page cache
 // (it was just written), where the kernel maps neighbours most eagerly.
 func TestResidentMemoryIsOnlyWhatIsLoaded(t *testing.T) {
-	dir := write(t, big())
+	dir := big(t)
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +145,7 @@ func TestResidentMemoryIsOnlyWhatIsLoaded(t *testing.T) {
 // Releasing a tensor must not take its neighbours' shared pages for good, nor
 // let the released range come back with them.
 func TestReleaseLeavesNeighbours(t *testing.T) {
-	dir := write(t, big())
+	dir := big(t)
 	c := open(t, dir)
 	even, odd := experts(t, c, 0, 2), experts(t, c, 1, 2)
 	if err := c.Load(t.Context(), append(even, odd...)...); err != nil {

@@ -95,34 +95,56 @@ func words(text string) []*word {
 
 // train learns merges until there are size tokens or no pair occurs twice: each
 // round joins the most frequent pair, the one that sorts first among equals.
+// Only the words that a round changes are counted again.
 func (b *bpe) train(text string, size int) {
-	list := words(text)
+	list, pairs := words(text), counts{}
+	for _, w := range list {
+		pairs.add(w, w.count)
+	}
 	for len(b.tokens) < size {
-		m, count := mostFrequent(list)
-		if count < 2 {
+		m, n := pairs.mostFrequent()
+		if n < 2 {
 			return
 		}
 		b.join(m)
 		for _, w := range list {
-			w.apply(m)
+			if w.has(m) {
+				pairs.add(w, -w.count)
+				w.apply(m)
+				pairs.add(w, w.count)
+			}
 		}
 	}
 }
 
-// mostFrequent finds the pair that occurs most often.
-func mostFrequent(list []*word) (best merge, most int) {
-	counts := map[merge]int{}
-	for _, w := range list {
-		for i := 1; i < len(w.parts); i++ {
-			counts[merge{w.parts[i-1], w.parts[i]}] += w.count
-		}
+// counts says how often each pair of neighbours occurs.
+type counts map[merge]int
+
+// add counts the pairs of a word n times more.
+func (c counts) add(w *word, n int) {
+	for i := 1; i < len(w.parts); i++ {
+		c[merge{w.parts[i-1], w.parts[i]}] += n
 	}
-	for m, n := range counts {
+}
+
+// mostFrequent finds the pair that occurs most often.
+func (c counts) mostFrequent() (best merge, most int) {
+	for m, n := range c {
 		if n > most || n == most && m.before(best) {
 			best, most = m, n
 		}
 	}
 	return best, most
+}
+
+// has reports whether the pair occurs in the word.
+func (w *word) has(m merge) bool {
+	for i := 1; i < len(w.parts); i++ {
+		if w.parts[i-1] == m.left && w.parts[i] == m.right {
+			return true
+		}
+	}
+	return false
 }
 
 func (m merge) before(o merge) bool {
