@@ -48,14 +48,15 @@ wait_for() {
 # step NAME command...: run a step, say what it is and how long it took. The command is not part of a
 # condition, so that bash goes on honouring "set -e" inside of it; the trap says which step failed.
 STEP=
-trap '[ -z "$STEP" ] || echo "error: failed: $STEP" >&2' EXIT
+trap '[ -z "$STEP" ] || printf "\nerror: failed: %s\n" "$STEP" >&2' EXIT
 step() {
   local name=$1 t0=$EPOCHREALTIME ms; shift
   STEP=$name
+  printf '  %-44s ' "$name"
   "$@"
   STEP=
   ms=$(((${EPOCHREALTIME/[.,]/} - ${t0/[.,]/}) / 1000))
-  printf '  %-44s %4d.%d s\n' "$name" $((ms / 1000)) $((ms % 1000 / 100))
+  printf '%4d.%d s\n' $((ms / 1000)) $((ms % 1000 / 100))
 }
 
 need_root() {

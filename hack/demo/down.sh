@@ -18,6 +18,7 @@ if [ -n "${DEMO_KUBECONFIG:-}" ]; then
   leave_cluster
 else
   need_root
-  [ ! -e "$STATE/model-is-ours" ] || rm -rf "$DEMO_MODEL"
+  [ ! -e "$DEMO_MODEL/$OURS" ] || rm -rf "$DEMO_MODEL"
+  rm -rf "$DEMO_MODEL.part"
   "$here/../cluster/cluster.sh" down
 fi

@@ -5,6 +5,7 @@ NAMESPACE=default
 NAME=demo
 OPERATOR_NAMESPACE=olmoe-system
 DEMO_MODEL=/var/lib/olmoe/models/demo   # where the sample looks for it
+OURS=.made-by-the-demo                   # in a model folder: demo-down may delete it
 if [ "$CLUSTER" != demo ]; then DEMO_MODEL=$STATE/model; fi
 
 kube() { "$KUBECTL" --kubeconfig="$KUBECONFIG_USED" "$@"; }
@@ -18,7 +19,7 @@ find_tools() {
 step_lines() {
   local name=$1 t0=$SECONDS; shift
   say "$name:"
-  "$@" | sed 's/^/  /'
+  "$@" | sed -u 's/^/  /'
   say "$name took $((SECONDS - t0)) s"
 }
 

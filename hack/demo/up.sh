@@ -28,9 +28,10 @@ push_image() {
 make_model() {
   [ "$CLUSTER" = demo ] || MODEL=file://$DEMO_MODEL   # an instance of its own has a model of its own
   [ ! -e "$DEMO_MODEL/config.json" ] || return 0
-  mkdir -p "$(dirname "$DEMO_MODEL")"
-  touch "$STATE/model-is-ours"
-  (cd "$ROOT" && go run ./hack/mkmodel --preset demo --out "$DEMO_MODEL" >/dev/null)
+  rm -rf "$DEMO_MODEL.part"
+  (cd "$ROOT" && go run ./hack/mkmodel --preset demo --out "$DEMO_MODEL.part" >/dev/null)
+  touch "$DEMO_MODEL.part/$OURS"
+  mv "$DEMO_MODEL.part" "$DEMO_MODEL"
 }
 
 main() {
