@@ -35,6 +35,9 @@ var avx2 = kernelSet{
 	div:         divAVX2,
 	widen:       widenAVX2,
 	matMulRange: matMulRangeAVX2,
+	read:        readBlocksAVX2,
+	fma:         fmaAVX2,
+	fmaFlops:    12 * 8 * 2,
 }
 
 // bytesOf is the address of a slice of float32 for kernels that take stored
@@ -43,34 +46,22 @@ func bytesOf(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData
 
 func dotAVX2(a, b []float32) float32 {
 	var sum float32
-	dotF32_1x1(&sum, 0, unsafe.SliceData(a), 0, bytesOf(b), 0, 0, len(a), 1)
+	dotF32_1(&sum, unsafe.SliceData(a), bytesOf(b), 0, 0, len(a), 1)
 	return sum
 }
 
 func dotRowsAVX2(dst, q, k []float32, stride int) {
-	x, step, n := unsafe.SliceData(q), uintptr(4*stride), len(dst)&^3
-	if n > 0 {
-		dotF32_1x4(&dst[0], 0, x, 0, bytesOf(k), step, 4*step, len(q), n/4)
-	}
-	if n < len(dst) {
-		dotF32_1x1(&dst[n], 0, x, 0, bytesOf(k[n*stride:]), step, step, len(q), len(dst)-n)
-	}
+	dotGroups(dst, q, bytesOf(k), 4*stride, rowKernelsOf[tensor.F32])
 }
 
 func weightedSumRowsAVX2(dst, p, v []float32, stride int) {
 	weightedSumAVX2(dst, p, unsafe.SliceData(v), uintptr(4*stride))
 }
 
-func widenAVX2(dst []float32, t tensor.DType, src []byte) {
-	n := len(dst) &^ 7
-	switch {
-	case n == 0:
-	case t == tensor.BF16:
-		widenBF16(&dst[0], &src[0], n/8)
-	case t == tensor.F16:
-		widenF16(&dst[0], &src[0], n/8)
-	case t == tensor.F32:
-		n = copy(unsafe.Slice(bytesOf(dst), 4*len(dst)), src) / 4
+func widenAVX2(dst []float32, t tensor.DType, src []byte) { widenAhead(dst, t, src, 0) }
+
+func readBlocksAVX2(p []byte) {
+	if len(p) >= 256 {
+		readAVX2(&p[0], len(p)/256)
 	}
-	widenPortable(dst[n:], t, src[n*t.Size():])
 }

@@ -31,6 +31,11 @@ type kernelSet struct {
 	div         func(x []float32, a float32)
 	widen       func(dst []float32, t tensor.DType, src []byte)
 	matMulRange func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
+
+	// What limits.go measures with.
+	read     func(p []byte)
+	fma      func(rounds int)
+	fmaFlops int // operations in one round of fma
 }
 
 var portable = kernelSet{
@@ -50,6 +55,9 @@ var portable = kernelSet{
 	div:         divPortable,
 	widen:       widenPortable,
 	matMulRange: matMulRangePortable,
+	read:        readPortable,
+	fma:         fmaPortable,
+	fmaFlops:    8,
 }
 
 // active is the set in use, fixed before main starts.

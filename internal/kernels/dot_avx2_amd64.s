@@ -38,18 +38,16 @@ DATA tailMask<>+120(SB)/4, $0x00000000
 DATA tailMask<>+124(SB)/4, $0x00000000
 GLOBL tailMask<>(SB), RODATA|NOPTR, $128
 
-// func dotBF16_1x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+// func dotBF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16_1x1(SB), NOSPLIT, $32-72
+TEXT ·dotBF16_1(SB), NOSPLIT, $32-56
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), CX
-	MOVQ xStride+24(FP), DX
-	MOVQ w+32(FP), DX
-	MOVQ wStride+40(FP), BX
-	MOVQ ahead+48(FP), SI
-	MOVQ k+56(FP), DI
-	MOVQ groups+64(FP), R8
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ k+40(FP), DI
+	MOVQ groups+48(FP), R8
 
 group:
 	VXORPS Y0, Y0, Y0
@@ -77,41 +75,41 @@ block:
 	JNZ         block
 
 tail:
-	MOVQ    DI, R11
-	ANDQ    $0x0f, R11
-	JZ      reduce
-	LEAQ    (R10), R10
-	VXORPS  Y2, Y2, Y2
-	VMOVUPS Y2, (SP)
-	MOVQ    R11, R12
+	MOVQ       DI, R11
+	ANDQ       $0x0f, R11
+	JZ         reduce
+	LEAQ       tailMask<>+0(SB), R12
+	MOVQ       R11, R13
+	NEGQ       R13
+	VMOVUPS    64(R12)(R13*4), Y2
+	VMOVUPS    96(R12)(R13*4), Y3
+	VMASKMOVPS (R9), Y2, Y2
+	VMASKMOVPS 32(R9), Y3, Y3
+	LEAQ       (R10), R9
+	VXORPS     Y4, Y4, Y4
+	VMOVUPS    Y4, (SP)
+	MOVQ       R11, R10
 
 copy0:
-	MOVWQZX     -2(R10)(R12*2), R13
-	MOVW        R13, -2(SP)(R12*2)
-	DECQ        R12
+	MOVWQZX     -2(R9)(R10*2), R11
+	MOVW        R11, -2(SP)(R10*2)
+	DECQ        R10
 	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R10
-	NEGQ        R11
-	VMOVUPS     64(R10)(R11*4), Y2
-	VMOVUPS     96(R10)(R11*4), Y3
 	VPMOVZXWD   (SP), Y4
 	VPSLLD      $0x10, Y4, Y4
-	VMASKMOVPS  (R9), Y2, Y2
 	VFMADD231PS Y2, Y4, Y0
 	VPMOVZXWD   16(SP), Y2
 	VPSLLD      $0x10, Y2, Y2
-	VMASKMOVPS  32(R9), Y3, Y3
 	VFMADD231PS Y3, Y2, Y1
 
 reduce:
-	MOVQ         AX, R9
 	VADDPS       Y1, Y0, Y0
 	VHADDPS      Y0, Y0, Y1
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X0
-	VEXTRACTPS   $0x00, X0, (R9)
+	VEXTRACTPS   $0x00, X0, (AX)
 	ADDQ         $0x04, AX
 	ADDQ         BX, DX
 	DECQ         R8
@@ -119,18 +117,16 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotBF16_1x4(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+// func dotBF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16_1x4(SB), NOSPLIT, $32-72
+TEXT ·dotBF16_4(SB), NOSPLIT, $32-56
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), CX
-	MOVQ xStride+24(FP), DX
-	MOVQ w+32(FP), DX
-	MOVQ wStride+40(FP), BX
-	MOVQ ahead+48(FP), SI
-	MOVQ k+56(FP), DI
-	MOVQ groups+64(FP), R8
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ k+40(FP), DI
+	MOVQ groups+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 
 group:
@@ -186,103 +182,82 @@ block:
 	JNZ         block
 
 tail:
-	MOVQ    DI, R12
-	ANDQ    $0x0f, R12
-	JZ      reduce
-	LEAQ    (R11), R13
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS Y8, (SP)
-	MOVQ    R12, R14
+	MOVQ       DI, R12
+	ANDQ       $0x0f, R12
+	JZ         reduce
+	LEAQ       tailMask<>+0(SB), R13
+	MOVQ       R12, R14
+	NEGQ       R14
+	VMOVUPS    64(R13)(R14*4), Y8
+	VMOVUPS    96(R13)(R14*4), Y9
+	VMASKMOVPS (R10), Y8, Y8
+	VMASKMOVPS 32(R10), Y9, Y9
+	LEAQ       (R11), R10
+	VXORPS     Y10, Y10, Y10
+	VMOVUPS    Y10, (SP)
+	MOVQ       R12, R13
 
 copy0:
-	MOVWQZX     -2(R13)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R13
-	MOVQ        R12, R14
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VPMOVZXWD   (SP), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y0
-	VPMOVZXWD   16(SP), Y8
-	VPSLLD      $0x10, Y8, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y1
-	LEAQ        (R11)(BX*1), R13
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R12, R14
-
-copy1:
-	MOVWQZX     -2(R13)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy1
-	LEAQ        tailMask<>+0(SB), R13
-	MOVQ        R12, R14
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VPMOVZXWD   (SP), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y2
-	VPMOVZXWD   16(SP), Y8
-	VPSLLD      $0x10, Y8, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y3
-	LEAQ        (R11)(BX*2), R13
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R12, R14
-
-copy2:
-	MOVWQZX     -2(R13)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy2
-	LEAQ        tailMask<>+0(SB), R13
-	MOVQ        R12, R14
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VPMOVZXWD   (SP), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y4
-	VPMOVZXWD   16(SP), Y8
-	VPSLLD      $0x10, Y8, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	LEAQ        (R11)(R9*1), R11
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R12, R13
-
-copy3:
-	MOVWQZX     -2(R11)(R13*2), R14
+	MOVWQZX     -2(R10)(R13*2), R14
 	MOVW        R14, -2(SP)(R13*2)
 	DECQ        R13
-	JNZ         copy3
-	LEAQ        tailMask<>+0(SB), R11
-	NEGQ        R12
-	VMOVUPS     64(R11)(R12*4), Y8
-	VMOVUPS     96(R11)(R12*4), Y9
+	JNZ         copy0
 	VPMOVZXWD   (SP), Y10
 	VPSLLD      $0x10, Y10, Y10
-	VMASKMOVPS  (R10), Y8, Y8
+	VFMADD231PS Y8, Y10, Y0
+	VPMOVZXWD   16(SP), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y9, Y10, Y1
+	LEAQ        (R11)(BX*1), R10
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R12, R13
+
+copy1:
+	MOVWQZX     -2(R10)(R13*2), R14
+	MOVW        R14, -2(SP)(R13*2)
+	DECQ        R13
+	JNZ         copy1
+	VPMOVZXWD   (SP), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y8, Y10, Y2
+	VPMOVZXWD   16(SP), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y9, Y10, Y3
+	LEAQ        (R11)(BX*2), R10
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R12, R13
+
+copy2:
+	MOVWQZX     -2(R10)(R13*2), R14
+	MOVW        R14, -2(SP)(R13*2)
+	DECQ        R13
+	JNZ         copy2
+	VPMOVZXWD   (SP), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y8, Y10, Y4
+	VPMOVZXWD   16(SP), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y9, Y10, Y5
+	LEAQ        (R11)(R9*1), R10
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R12, R11
+
+copy3:
+	MOVWQZX     -2(R10)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy3
+	VPMOVZXWD   (SP), Y10
+	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y8, Y10, Y6
 	VPMOVZXWD   16(SP), Y8
 	VPSLLD      $0x10, Y8, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
 	VFMADD231PS Y9, Y8, Y7
 
 reduce:
-	MOVQ         AX, R10
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
@@ -292,10 +267,7 @@ reduce:
 	VHADDPS      Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R10)
-	VEXTRACTPS   $0x01, X1, 4(R10)
-	VEXTRACTPS   $0x02, X1, 8(R10)
-	VEXTRACTPS   $0x03, X1, 12(R10)
+	VMOVUPS      X1, (AX)
 	ADDQ         $0x10, AX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
@@ -306,445 +278,16 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotBF16_2x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16_2x2(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R11
-	MOVQ   SI, R12
-	MOVQ   R9, R13
-	SHRQ   $0x04, R13
-	JZ     tail
-
-block:
-	LEAQ        (R12)(R8*1), R14
-	PREFETCHT0  (R14)
-	PREFETCHT0  (R14)(DI*1)
-	VMOVUPS     (R11), Y8
-	VMOVUPS     (R11)(BX*1), Y9
-	VPMOVZXWD   (R12), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y8, Y10, Y0
-	VFMADD231PS Y9, Y10, Y4
-	VPMOVZXWD   (R12)(DI*1), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y8, Y10, Y2
-	VFMADD231PS Y9, Y10, Y6
-	VMOVUPS     32(R11), Y8
-	VMOVUPS     32(R11)(BX*1), Y9
-	VPMOVZXWD   16(R12), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y8, Y10, Y1
-	VFMADD231PS Y9, Y10, Y5
-	VPMOVZXWD   16(R12)(DI*1), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y8, Y10, Y3
-	VFMADD231PS Y9, Y10, Y7
-	ADDQ        $0x40, R11
-	ADDQ        $0x20, R12
-	DECQ        R13
-	JNZ         block
-
-tail:
-	MOVQ    R9, R13
-	ANDQ    $0x0f, R13
-	JZ      reduce
-	LEAQ    (R12), R14
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS Y8, (SP)
-	MOVQ    R13, R15
-
-copy0:
-	MOVWQZX     -2(R14)(R15*2), BP
-	MOVW        BP, -2(SP)(R15*2)
-	DECQ        R15
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R14
-	MOVQ        R13, R15
-	NEGQ        R15
-	VMOVUPS     64(R14)(R15*4), Y8
-	VMOVUPS     96(R14)(R15*4), Y9
-	VPMOVZXWD   (SP), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VMASKMOVPS  (R11), Y8, Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMASKMOVPS  (R11)(BX*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y4
-	VPMOVZXWD   16(SP), Y8
-	VPSLLD      $0x10, Y8, Y8
-	VMASKMOVPS  32(R11), Y9, Y10
-	VFMADD231PS Y10, Y8, Y1
-	VMASKMOVPS  32(R11)(BX*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	LEAQ        (R12)(DI*1), R12
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R13, R14
-
-copy1:
-	MOVWQZX     -2(R12)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy1
-	LEAQ        tailMask<>+0(SB), R12
-	NEGQ        R13
-	VMOVUPS     64(R12)(R13*4), Y8
-	VMOVUPS     96(R12)(R13*4), Y9
-	VPMOVZXWD   (SP), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VMASKMOVPS  (R11), Y8, Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMASKMOVPS  (R11)(BX*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y6
-	VPMOVZXWD   16(SP), Y8
-	VPSLLD      $0x10, Y8, Y8
-	VMASKMOVPS  32(R11), Y9, Y10
-	VFMADD231PS Y10, Y8, Y3
-	VMASKMOVPS  32(R11)(BX*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-
-reduce:
-	MOVQ         AX, R11
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x02, X1, (R11)
-	VEXTRACTPS   $0x03, X1, 4(R11)
-	ADDQ         $0x08, AX
-	ADDQ         DI, SI
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotBF16_3x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16_3x2(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   DX, R11
-	MOVQ   SI, R12
-	MOVQ   R9, R13
-	SHRQ   $0x04, R13
-	JZ     tail
-
-block:
-	LEAQ        (R12)(R8*1), R14
-	PREFETCHT0  (R14)
-	PREFETCHT0  (R14)(DI*1)
-	VMOVUPS     (R11), Y12
-	VMOVUPS     (R11)(BX*1), Y13
-	VMOVUPS     (R11)(BX*2), Y14
-	VPMOVZXWD   (R12), Y15
-	VPSLLD      $0x10, Y15, Y15
-	VFMADD231PS Y12, Y15, Y0
-	VFMADD231PS Y13, Y15, Y4
-	VFMADD231PS Y14, Y15, Y8
-	VPMOVZXWD   (R12)(DI*1), Y15
-	VPSLLD      $0x10, Y15, Y15
-	VFMADD231PS Y12, Y15, Y2
-	VFMADD231PS Y13, Y15, Y6
-	VFMADD231PS Y14, Y15, Y10
-	VMOVUPS     32(R11), Y12
-	VMOVUPS     32(R11)(BX*1), Y13
-	VMOVUPS     32(R11)(BX*2), Y14
-	VPMOVZXWD   16(R12), Y15
-	VPSLLD      $0x10, Y15, Y15
-	VFMADD231PS Y12, Y15, Y1
-	VFMADD231PS Y13, Y15, Y5
-	VFMADD231PS Y14, Y15, Y9
-	VPMOVZXWD   16(R12)(DI*1), Y15
-	VPSLLD      $0x10, Y15, Y15
-	VFMADD231PS Y12, Y15, Y3
-	VFMADD231PS Y13, Y15, Y7
-	VFMADD231PS Y14, Y15, Y11
-	ADDQ        $0x40, R11
-	ADDQ        $0x20, R12
-	DECQ        R13
-	JNZ         block
-
-tail:
-	MOVQ    R9, R13
-	ANDQ    $0x0f, R13
-	JZ      reduce
-	LEAQ    (R12), R14
-	VXORPS  Y12, Y12, Y12
-	VMOVUPS Y12, (SP)
-	MOVQ    R13, R15
-
-copy0:
-	MOVWQZX     -2(R14)(R15*2), BP
-	MOVW        BP, -2(SP)(R15*2)
-	DECQ        R15
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R14
-	MOVQ        R13, R15
-	NEGQ        R15
-	VMOVUPS     64(R14)(R15*4), Y12
-	VMOVUPS     96(R14)(R15*4), Y13
-	VPMOVZXWD   (SP), Y14
-	VPSLLD      $0x10, Y14, Y14
-	VMASKMOVPS  (R11), Y12, Y15
-	VFMADD231PS Y15, Y14, Y0
-	VMASKMOVPS  (R11)(BX*1), Y12, Y15
-	VFMADD231PS Y15, Y14, Y4
-	VMASKMOVPS  (R11)(BX*2), Y12, Y12
-	VFMADD231PS Y12, Y14, Y8
-	VPMOVZXWD   16(SP), Y12
-	VPSLLD      $0x10, Y12, Y12
-	VMASKMOVPS  32(R11), Y13, Y14
-	VFMADD231PS Y14, Y12, Y1
-	VMASKMOVPS  32(R11)(BX*1), Y13, Y14
-	VFMADD231PS Y14, Y12, Y5
-	VMASKMOVPS  32(R11)(BX*2), Y13, Y13
-	VFMADD231PS Y13, Y12, Y9
-	LEAQ        (R12)(DI*1), R12
-	VXORPS      Y12, Y12, Y12
-	VMOVUPS     Y12, (SP)
-	MOVQ        R13, R14
-
-copy1:
-	MOVWQZX     -2(R12)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy1
-	LEAQ        tailMask<>+0(SB), R12
-	NEGQ        R13
-	VMOVUPS     64(R12)(R13*4), Y12
-	VMOVUPS     96(R12)(R13*4), Y13
-	VPMOVZXWD   (SP), Y14
-	VPSLLD      $0x10, Y14, Y14
-	VMASKMOVPS  (R11), Y12, Y15
-	VFMADD231PS Y15, Y14, Y2
-	VMASKMOVPS  (R11)(BX*1), Y12, Y15
-	VFMADD231PS Y15, Y14, Y6
-	VMASKMOVPS  (R11)(BX*2), Y12, Y12
-	VFMADD231PS Y12, Y14, Y10
-	VPMOVZXWD   16(SP), Y12
-	VPSLLD      $0x10, Y12, Y12
-	VMASKMOVPS  32(R11), Y13, Y14
-	VFMADD231PS Y14, Y12, Y3
-	VMASKMOVPS  32(R11)(BX*1), Y13, Y14
-	VFMADD231PS Y14, Y12, Y7
-	VMASKMOVPS  32(R11)(BX*2), Y13, Y13
-	VFMADD231PS Y13, Y12, Y11
-
-reduce:
-	MOVQ         AX, R11
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x02, X1, (R11)
-	VEXTRACTPS   $0x03, X1, 4(R11)
-	VADDPS       Y9, Y8, Y8
-	VADDPS       Y11, Y10, Y10
-	VHADDPS      Y10, Y8, Y0
-	VHADDPS      Y10, Y10, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         $0x08, AX
-	ADDQ         DI, SI
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotBF16_4x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16_4x1(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-	LEAQ (BX)(BX*2), R11
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R12
-	MOVQ   SI, R13
-	MOVQ   R9, R14
-	SHRQ   $0x04, R14
-	JZ     tail
-
-block:
-	LEAQ        (R13)(R8*1), R15
-	PREFETCHT0  (R15)
-	VMOVUPS     (R12), Y8
-	VMOVUPS     (R12)(BX*1), Y9
-	VMOVUPS     (R12)(BX*2), Y10
-	VMOVUPS     (R12)(R11*1), Y11
-	VPMOVZXWD   (R13), Y12
-	VPSLLD      $0x10, Y12, Y12
-	VFMADD231PS Y8, Y12, Y0
-	VFMADD231PS Y9, Y12, Y2
-	VFMADD231PS Y10, Y12, Y4
-	VFMADD231PS Y11, Y12, Y6
-	VMOVUPS     32(R12), Y8
-	VMOVUPS     32(R12)(BX*1), Y9
-	VMOVUPS     32(R12)(BX*2), Y10
-	VMOVUPS     32(R12)(R11*1), Y11
-	VPMOVZXWD   16(R13), Y12
-	VPSLLD      $0x10, Y12, Y12
-	VFMADD231PS Y8, Y12, Y1
-	VFMADD231PS Y9, Y12, Y3
-	VFMADD231PS Y10, Y12, Y5
-	VFMADD231PS Y11, Y12, Y7
-	ADDQ        $0x40, R12
-	ADDQ        $0x20, R13
-	DECQ        R14
-	JNZ         block
-
-tail:
-	MOVQ    R9, R14
-	ANDQ    $0x0f, R14
-	JZ      reduce
-	LEAQ    (R13), R13
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS Y8, (SP)
-	MOVQ    R14, R15
-
-copy0:
-	MOVWQZX     -2(R13)(R15*2), BP
-	MOVW        BP, -2(SP)(R15*2)
-	DECQ        R15
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R13
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VPMOVZXWD   (SP), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VMASKMOVPS  (R12), Y8, Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMASKMOVPS  (R12)(BX*1), Y8, Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMASKMOVPS  (R12)(BX*2), Y8, Y11
-	VFMADD231PS Y11, Y10, Y4
-	VMASKMOVPS  (R12)(R11*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y6
-	VPMOVZXWD   16(SP), Y8
-	VPSLLD      $0x10, Y8, Y8
-	VMASKMOVPS  32(R12), Y9, Y10
-	VFMADD231PS Y10, Y8, Y1
-	VMASKMOVPS  32(R12)(BX*1), Y9, Y10
-	VFMADD231PS Y10, Y8, Y3
-	VMASKMOVPS  32(R12)(BX*2), Y9, Y10
-	VFMADD231PS Y10, Y8, Y5
-	VMASKMOVPS  32(R12)(R11*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-
-reduce:
-	MOVQ         AX, R12
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x01, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x02, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x03, X1, (R12)
-	ADDQ         $0x04, AX
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotF16_1x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+// func dotF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16_1x1(SB), NOSPLIT, $32-72
+TEXT ·dotF16_1(SB), NOSPLIT, $32-56
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), CX
-	MOVQ xStride+24(FP), DX
-	MOVQ w+32(FP), DX
-	MOVQ wStride+40(FP), BX
-	MOVQ ahead+48(FP), SI
-	MOVQ k+56(FP), DI
-	MOVQ groups+64(FP), R8
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ k+40(FP), DI
+	MOVQ groups+48(FP), R8
 
 group:
 	VXORPS Y0, Y0, Y0
@@ -770,39 +313,39 @@ block:
 	JNZ         block
 
 tail:
-	MOVQ    DI, R11
-	ANDQ    $0x0f, R11
-	JZ      reduce
-	LEAQ    (R10), R10
-	VXORPS  Y2, Y2, Y2
-	VMOVUPS Y2, (SP)
-	MOVQ    R11, R12
+	MOVQ       DI, R11
+	ANDQ       $0x0f, R11
+	JZ         reduce
+	LEAQ       tailMask<>+0(SB), R12
+	MOVQ       R11, R13
+	NEGQ       R13
+	VMOVUPS    64(R12)(R13*4), Y2
+	VMOVUPS    96(R12)(R13*4), Y3
+	VMASKMOVPS (R9), Y2, Y2
+	VMASKMOVPS 32(R9), Y3, Y3
+	LEAQ       (R10), R9
+	VXORPS     Y4, Y4, Y4
+	VMOVUPS    Y4, (SP)
+	MOVQ       R11, R10
 
 copy0:
-	MOVWQZX     -2(R10)(R12*2), R13
-	MOVW        R13, -2(SP)(R12*2)
-	DECQ        R12
+	MOVWQZX     -2(R9)(R10*2), R11
+	MOVW        R11, -2(SP)(R10*2)
+	DECQ        R10
 	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R10
-	NEGQ        R11
-	VMOVUPS     64(R10)(R11*4), Y2
-	VMOVUPS     96(R10)(R11*4), Y3
 	VCVTPH2PS   (SP), Y4
-	VMASKMOVPS  (R9), Y2, Y2
 	VFMADD231PS Y2, Y4, Y0
 	VCVTPH2PS   16(SP), Y2
-	VMASKMOVPS  32(R9), Y3, Y3
 	VFMADD231PS Y3, Y2, Y1
 
 reduce:
-	MOVQ         AX, R9
 	VADDPS       Y1, Y0, Y0
 	VHADDPS      Y0, Y0, Y1
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X0
-	VEXTRACTPS   $0x00, X0, (R9)
+	VEXTRACTPS   $0x00, X0, (AX)
 	ADDQ         $0x04, AX
 	ADDQ         BX, DX
 	DECQ         R8
@@ -810,18 +353,16 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotF16_1x4(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+// func dotF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16_1x4(SB), NOSPLIT, $32-72
+TEXT ·dotF16_4(SB), NOSPLIT, $32-56
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), CX
-	MOVQ xStride+24(FP), DX
-	MOVQ w+32(FP), DX
-	MOVQ wStride+40(FP), BX
-	MOVQ ahead+48(FP), SI
-	MOVQ k+56(FP), DI
-	MOVQ groups+64(FP), R8
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ k+40(FP), DI
+	MOVQ groups+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 
 group:
@@ -869,95 +410,74 @@ block:
 	JNZ         block
 
 tail:
-	MOVQ    DI, R12
-	ANDQ    $0x0f, R12
-	JZ      reduce
-	LEAQ    (R11), R13
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS Y8, (SP)
-	MOVQ    R12, R14
+	MOVQ       DI, R12
+	ANDQ       $0x0f, R12
+	JZ         reduce
+	LEAQ       tailMask<>+0(SB), R13
+	MOVQ       R12, R14
+	NEGQ       R14
+	VMOVUPS    64(R13)(R14*4), Y8
+	VMOVUPS    96(R13)(R14*4), Y9
+	VMASKMOVPS (R10), Y8, Y8
+	VMASKMOVPS 32(R10), Y9, Y9
+	LEAQ       (R11), R10
+	VXORPS     Y10, Y10, Y10
+	VMOVUPS    Y10, (SP)
+	MOVQ       R12, R13
 
 copy0:
-	MOVWQZX     -2(R13)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R13
-	MOVQ        R12, R14
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VCVTPH2PS   (SP), Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y0
-	VCVTPH2PS   16(SP), Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y1
-	LEAQ        (R11)(BX*1), R13
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R12, R14
-
-copy1:
-	MOVWQZX     -2(R13)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy1
-	LEAQ        tailMask<>+0(SB), R13
-	MOVQ        R12, R14
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VCVTPH2PS   (SP), Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y2
-	VCVTPH2PS   16(SP), Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y3
-	LEAQ        (R11)(BX*2), R13
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R12, R14
-
-copy2:
-	MOVWQZX     -2(R13)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy2
-	LEAQ        tailMask<>+0(SB), R13
-	MOVQ        R12, R14
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VCVTPH2PS   (SP), Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y4
-	VCVTPH2PS   16(SP), Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	LEAQ        (R11)(R9*1), R11
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R12, R13
-
-copy3:
-	MOVWQZX     -2(R11)(R13*2), R14
+	MOVWQZX     -2(R10)(R13*2), R14
 	MOVW        R14, -2(SP)(R13*2)
 	DECQ        R13
-	JNZ         copy3
-	LEAQ        tailMask<>+0(SB), R11
-	NEGQ        R12
-	VMOVUPS     64(R11)(R12*4), Y8
-	VMOVUPS     96(R11)(R12*4), Y9
+	JNZ         copy0
 	VCVTPH2PS   (SP), Y10
-	VMASKMOVPS  (R10), Y8, Y8
+	VFMADD231PS Y8, Y10, Y0
+	VCVTPH2PS   16(SP), Y10
+	VFMADD231PS Y9, Y10, Y1
+	LEAQ        (R11)(BX*1), R10
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R12, R13
+
+copy1:
+	MOVWQZX     -2(R10)(R13*2), R14
+	MOVW        R14, -2(SP)(R13*2)
+	DECQ        R13
+	JNZ         copy1
+	VCVTPH2PS   (SP), Y10
+	VFMADD231PS Y8, Y10, Y2
+	VCVTPH2PS   16(SP), Y10
+	VFMADD231PS Y9, Y10, Y3
+	LEAQ        (R11)(BX*2), R10
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R12, R13
+
+copy2:
+	MOVWQZX     -2(R10)(R13*2), R14
+	MOVW        R14, -2(SP)(R13*2)
+	DECQ        R13
+	JNZ         copy2
+	VCVTPH2PS   (SP), Y10
+	VFMADD231PS Y8, Y10, Y4
+	VCVTPH2PS   16(SP), Y10
+	VFMADD231PS Y9, Y10, Y5
+	LEAQ        (R11)(R9*1), R10
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R12, R11
+
+copy3:
+	MOVWQZX     -2(R10)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy3
+	VCVTPH2PS   (SP), Y10
 	VFMADD231PS Y8, Y10, Y6
 	VCVTPH2PS   16(SP), Y8
-	VMASKMOVPS  32(R10), Y9, Y9
 	VFMADD231PS Y9, Y8, Y7
 
 reduce:
-	MOVQ         AX, R10
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
@@ -967,10 +487,7 @@ reduce:
 	VHADDPS      Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R10)
-	VEXTRACTPS   $0x01, X1, 4(R10)
-	VEXTRACTPS   $0x02, X1, 8(R10)
-	VEXTRACTPS   $0x03, X1, 12(R10)
+	VMOVUPS      X1, (AX)
 	ADDQ         $0x10, AX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
@@ -981,425 +498,16 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotF16_2x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16_2x2(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R11
-	MOVQ   SI, R12
-	MOVQ   R9, R13
-	SHRQ   $0x04, R13
-	JZ     tail
-
-block:
-	LEAQ        (R12)(R8*1), R14
-	PREFETCHT0  (R14)
-	PREFETCHT0  (R14)(DI*1)
-	VMOVUPS     (R11), Y8
-	VMOVUPS     (R11)(BX*1), Y9
-	VCVTPH2PS   (R12), Y10
-	VFMADD231PS Y8, Y10, Y0
-	VFMADD231PS Y9, Y10, Y4
-	VCVTPH2PS   (R12)(DI*1), Y10
-	VFMADD231PS Y8, Y10, Y2
-	VFMADD231PS Y9, Y10, Y6
-	VMOVUPS     32(R11), Y8
-	VMOVUPS     32(R11)(BX*1), Y9
-	VCVTPH2PS   16(R12), Y10
-	VFMADD231PS Y8, Y10, Y1
-	VFMADD231PS Y9, Y10, Y5
-	VCVTPH2PS   16(R12)(DI*1), Y10
-	VFMADD231PS Y8, Y10, Y3
-	VFMADD231PS Y9, Y10, Y7
-	ADDQ        $0x40, R11
-	ADDQ        $0x20, R12
-	DECQ        R13
-	JNZ         block
-
-tail:
-	MOVQ    R9, R13
-	ANDQ    $0x0f, R13
-	JZ      reduce
-	LEAQ    (R12), R14
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS Y8, (SP)
-	MOVQ    R13, R15
-
-copy0:
-	MOVWQZX     -2(R14)(R15*2), BP
-	MOVW        BP, -2(SP)(R15*2)
-	DECQ        R15
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R14
-	MOVQ        R13, R15
-	NEGQ        R15
-	VMOVUPS     64(R14)(R15*4), Y8
-	VMOVUPS     96(R14)(R15*4), Y9
-	VCVTPH2PS   (SP), Y10
-	VMASKMOVPS  (R11), Y8, Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMASKMOVPS  (R11)(BX*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y4
-	VCVTPH2PS   16(SP), Y8
-	VMASKMOVPS  32(R11), Y9, Y10
-	VFMADD231PS Y10, Y8, Y1
-	VMASKMOVPS  32(R11)(BX*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	LEAQ        (R12)(DI*1), R12
-	VXORPS      Y8, Y8, Y8
-	VMOVUPS     Y8, (SP)
-	MOVQ        R13, R14
-
-copy1:
-	MOVWQZX     -2(R12)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy1
-	LEAQ        tailMask<>+0(SB), R12
-	NEGQ        R13
-	VMOVUPS     64(R12)(R13*4), Y8
-	VMOVUPS     96(R12)(R13*4), Y9
-	VCVTPH2PS   (SP), Y10
-	VMASKMOVPS  (R11), Y8, Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMASKMOVPS  (R11)(BX*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y6
-	VCVTPH2PS   16(SP), Y8
-	VMASKMOVPS  32(R11), Y9, Y10
-	VFMADD231PS Y10, Y8, Y3
-	VMASKMOVPS  32(R11)(BX*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-
-reduce:
-	MOVQ         AX, R11
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x02, X1, (R11)
-	VEXTRACTPS   $0x03, X1, 4(R11)
-	ADDQ         $0x08, AX
-	ADDQ         DI, SI
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotF16_3x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16_3x2(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   DX, R11
-	MOVQ   SI, R12
-	MOVQ   R9, R13
-	SHRQ   $0x04, R13
-	JZ     tail
-
-block:
-	LEAQ        (R12)(R8*1), R14
-	PREFETCHT0  (R14)
-	PREFETCHT0  (R14)(DI*1)
-	VMOVUPS     (R11), Y12
-	VMOVUPS     (R11)(BX*1), Y13
-	VMOVUPS     (R11)(BX*2), Y14
-	VCVTPH2PS   (R12), Y15
-	VFMADD231PS Y12, Y15, Y0
-	VFMADD231PS Y13, Y15, Y4
-	VFMADD231PS Y14, Y15, Y8
-	VCVTPH2PS   (R12)(DI*1), Y15
-	VFMADD231PS Y12, Y15, Y2
-	VFMADD231PS Y13, Y15, Y6
-	VFMADD231PS Y14, Y15, Y10
-	VMOVUPS     32(R11), Y12
-	VMOVUPS     32(R11)(BX*1), Y13
-	VMOVUPS     32(R11)(BX*2), Y14
-	VCVTPH2PS   16(R12), Y15
-	VFMADD231PS Y12, Y15, Y1
-	VFMADD231PS Y13, Y15, Y5
-	VFMADD231PS Y14, Y15, Y9
-	VCVTPH2PS   16(R12)(DI*1), Y15
-	VFMADD231PS Y12, Y15, Y3
-	VFMADD231PS Y13, Y15, Y7
-	VFMADD231PS Y14, Y15, Y11
-	ADDQ        $0x40, R11
-	ADDQ        $0x20, R12
-	DECQ        R13
-	JNZ         block
-
-tail:
-	MOVQ    R9, R13
-	ANDQ    $0x0f, R13
-	JZ      reduce
-	LEAQ    (R12), R14
-	VXORPS  Y12, Y12, Y12
-	VMOVUPS Y12, (SP)
-	MOVQ    R13, R15
-
-copy0:
-	MOVWQZX     -2(R14)(R15*2), BP
-	MOVW        BP, -2(SP)(R15*2)
-	DECQ        R15
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R14
-	MOVQ        R13, R15
-	NEGQ        R15
-	VMOVUPS     64(R14)(R15*4), Y12
-	VMOVUPS     96(R14)(R15*4), Y13
-	VCVTPH2PS   (SP), Y14
-	VMASKMOVPS  (R11), Y12, Y15
-	VFMADD231PS Y15, Y14, Y0
-	VMASKMOVPS  (R11)(BX*1), Y12, Y15
-	VFMADD231PS Y15, Y14, Y4
-	VMASKMOVPS  (R11)(BX*2), Y12, Y12
-	VFMADD231PS Y12, Y14, Y8
-	VCVTPH2PS   16(SP), Y12
-	VMASKMOVPS  32(R11), Y13, Y14
-	VFMADD231PS Y14, Y12, Y1
-	VMASKMOVPS  32(R11)(BX*1), Y13, Y14
-	VFMADD231PS Y14, Y12, Y5
-	VMASKMOVPS  32(R11)(BX*2), Y13, Y13
-	VFMADD231PS Y13, Y12, Y9
-	LEAQ        (R12)(DI*1), R12
-	VXORPS      Y12, Y12, Y12
-	VMOVUPS     Y12, (SP)
-	MOVQ        R13, R14
-
-copy1:
-	MOVWQZX     -2(R12)(R14*2), R15
-	MOVW        R15, -2(SP)(R14*2)
-	DECQ        R14
-	JNZ         copy1
-	LEAQ        tailMask<>+0(SB), R12
-	NEGQ        R13
-	VMOVUPS     64(R12)(R13*4), Y12
-	VMOVUPS     96(R12)(R13*4), Y13
-	VCVTPH2PS   (SP), Y14
-	VMASKMOVPS  (R11), Y12, Y15
-	VFMADD231PS Y15, Y14, Y2
-	VMASKMOVPS  (R11)(BX*1), Y12, Y15
-	VFMADD231PS Y15, Y14, Y6
-	VMASKMOVPS  (R11)(BX*2), Y12, Y12
-	VFMADD231PS Y12, Y14, Y10
-	VCVTPH2PS   16(SP), Y12
-	VMASKMOVPS  32(R11), Y13, Y14
-	VFMADD231PS Y14, Y12, Y3
-	VMASKMOVPS  32(R11)(BX*1), Y13, Y14
-	VFMADD231PS Y14, Y12, Y7
-	VMASKMOVPS  32(R11)(BX*2), Y13, Y13
-	VFMADD231PS Y13, Y12, Y11
-
-reduce:
-	MOVQ         AX, R11
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x02, X1, (R11)
-	VEXTRACTPS   $0x03, X1, 4(R11)
-	VADDPS       Y9, Y8, Y8
-	VADDPS       Y11, Y10, Y10
-	VHADDPS      Y10, Y8, Y0
-	VHADDPS      Y10, Y10, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         $0x08, AX
-	ADDQ         DI, SI
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotF16_4x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16_4x1(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-	LEAQ (BX)(BX*2), R11
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R12
-	MOVQ   SI, R13
-	MOVQ   R9, R14
-	SHRQ   $0x04, R14
-	JZ     tail
-
-block:
-	LEAQ        (R13)(R8*1), R15
-	PREFETCHT0  (R15)
-	VMOVUPS     (R12), Y8
-	VMOVUPS     (R12)(BX*1), Y9
-	VMOVUPS     (R12)(BX*2), Y10
-	VMOVUPS     (R12)(R11*1), Y11
-	VCVTPH2PS   (R13), Y12
-	VFMADD231PS Y8, Y12, Y0
-	VFMADD231PS Y9, Y12, Y2
-	VFMADD231PS Y10, Y12, Y4
-	VFMADD231PS Y11, Y12, Y6
-	VMOVUPS     32(R12), Y8
-	VMOVUPS     32(R12)(BX*1), Y9
-	VMOVUPS     32(R12)(BX*2), Y10
-	VMOVUPS     32(R12)(R11*1), Y11
-	VCVTPH2PS   16(R13), Y12
-	VFMADD231PS Y8, Y12, Y1
-	VFMADD231PS Y9, Y12, Y3
-	VFMADD231PS Y10, Y12, Y5
-	VFMADD231PS Y11, Y12, Y7
-	ADDQ        $0x40, R12
-	ADDQ        $0x20, R13
-	DECQ        R14
-	JNZ         block
-
-tail:
-	MOVQ    R9, R14
-	ANDQ    $0x0f, R14
-	JZ      reduce
-	LEAQ    (R13), R13
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS Y8, (SP)
-	MOVQ    R14, R15
-
-copy0:
-	MOVWQZX     -2(R13)(R15*2), BP
-	MOVW        BP, -2(SP)(R15*2)
-	DECQ        R15
-	JNZ         copy0
-	LEAQ        tailMask<>+0(SB), R13
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y8
-	VMOVUPS     96(R13)(R14*4), Y9
-	VCVTPH2PS   (SP), Y10
-	VMASKMOVPS  (R12), Y8, Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMASKMOVPS  (R12)(BX*1), Y8, Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMASKMOVPS  (R12)(BX*2), Y8, Y11
-	VFMADD231PS Y11, Y10, Y4
-	VMASKMOVPS  (R12)(R11*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y6
-	VCVTPH2PS   16(SP), Y8
-	VMASKMOVPS  32(R12), Y9, Y10
-	VFMADD231PS Y10, Y8, Y1
-	VMASKMOVPS  32(R12)(BX*1), Y9, Y10
-	VFMADD231PS Y10, Y8, Y3
-	VMASKMOVPS  32(R12)(BX*2), Y9, Y10
-	VFMADD231PS Y10, Y8, Y5
-	VMASKMOVPS  32(R12)(R11*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-
-reduce:
-	MOVQ         AX, R12
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x01, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x02, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x03, X1, (R12)
-	ADDQ         $0x04, AX
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotF32_1x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+// func dotF32_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·dotF32_1x1(SB), NOSPLIT, $32-72
+TEXT ·dotF32_1(SB), NOSPLIT, $32-56
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), CX
-	MOVQ xStride+24(FP), DX
-	MOVQ w+32(FP), DX
-	MOVQ wStride+40(FP), BX
-	MOVQ ahead+48(FP), SI
-	MOVQ k+56(FP), DI
-	MOVQ groups+64(FP), R8
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ k+40(FP), DI
+	MOVQ groups+48(FP), R8
 
 group:
 	VXORPS Y0, Y0, Y0
@@ -1428,27 +536,26 @@ tail:
 	MOVQ        DI, R11
 	ANDQ        $0x0f, R11
 	JZ          reduce
-	LEAQ        (R10), R10
 	LEAQ        tailMask<>+0(SB), R12
 	NEGQ        R11
 	VMOVUPS     64(R12)(R11*4), Y2
 	VMOVUPS     96(R12)(R11*4), Y3
-	VMASKMOVPS  (R10), Y2, Y4
+	VMASKMOVPS  (R9), Y2, Y4
+	VMASKMOVPS  32(R9), Y3, Y5
+	LEAQ        (R10), R9
 	VMASKMOVPS  (R9), Y2, Y2
-	VFMADD231PS Y2, Y4, Y0
-	VMASKMOVPS  32(R10), Y3, Y2
-	VMASKMOVPS  32(R9), Y3, Y3
-	VFMADD231PS Y3, Y2, Y1
+	VFMADD231PS Y4, Y2, Y0
+	VMASKMOVPS  32(R9), Y3, Y2
+	VFMADD231PS Y5, Y2, Y1
 
 reduce:
-	MOVQ         AX, R9
 	VADDPS       Y1, Y0, Y0
 	VHADDPS      Y0, Y0, Y1
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X0
-	VEXTRACTPS   $0x00, X0, (R9)
+	VEXTRACTPS   $0x00, X0, (AX)
 	ADDQ         $0x04, AX
 	ADDQ         BX, DX
 	DECQ         R8
@@ -1456,18 +563,16 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotF32_1x4(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+// func dotF32_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·dotF32_1x4(SB), NOSPLIT, $32-72
+TEXT ·dotF32_4(SB), NOSPLIT, $32-56
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), CX
-	MOVQ xStride+24(FP), DX
-	MOVQ w+32(FP), DX
-	MOVQ wStride+40(FP), BX
-	MOVQ ahead+48(FP), SI
-	MOVQ k+56(FP), DI
-	MOVQ groups+64(FP), R8
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ k+40(FP), DI
+	MOVQ groups+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 
 group:
@@ -1518,56 +623,34 @@ tail:
 	MOVQ        DI, R12
 	ANDQ        $0x0f, R12
 	JZ          reduce
-	LEAQ        (R11), R13
-	LEAQ        tailMask<>+0(SB), R14
-	MOVQ        R12, R15
-	NEGQ        R15
-	VMOVUPS     64(R14)(R15*4), Y8
-	VMOVUPS     96(R14)(R15*4), Y9
-	VMASKMOVPS  (R13), Y8, Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y0
-	VMASKMOVPS  32(R13), Y9, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y1
-	LEAQ        (R11)(BX*1), R13
-	LEAQ        tailMask<>+0(SB), R14
-	MOVQ        R12, R15
-	NEGQ        R15
-	VMOVUPS     64(R14)(R15*4), Y8
-	VMOVUPS     96(R14)(R15*4), Y9
-	VMASKMOVPS  (R13), Y8, Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y2
-	VMASKMOVPS  32(R13), Y9, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y3
-	LEAQ        (R11)(BX*2), R13
-	LEAQ        tailMask<>+0(SB), R14
-	MOVQ        R12, R15
-	NEGQ        R15
-	VMOVUPS     64(R14)(R15*4), Y8
-	VMOVUPS     96(R14)(R15*4), Y9
-	VMASKMOVPS  (R13), Y8, Y10
-	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y4
-	VMASKMOVPS  32(R13), Y9, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	LEAQ        (R11)(R9*1), R11
 	LEAQ        tailMask<>+0(SB), R13
 	NEGQ        R12
 	VMOVUPS     64(R13)(R12*4), Y8
 	VMOVUPS     96(R13)(R12*4), Y9
-	VMASKMOVPS  (R11), Y8, Y10
+	VMASKMOVPS  (R10), Y8, Y10
+	VMASKMOVPS  32(R10), Y9, Y11
+	LEAQ        (R11), R10
+	VMASKMOVPS  (R10), Y8, Y12
+	VFMADD231PS Y10, Y12, Y0
+	VMASKMOVPS  32(R10), Y9, Y12
+	VFMADD231PS Y11, Y12, Y1
+	LEAQ        (R11)(BX*1), R10
+	VMASKMOVPS  (R10), Y8, Y12
+	VFMADD231PS Y10, Y12, Y2
+	VMASKMOVPS  32(R10), Y9, Y12
+	VFMADD231PS Y11, Y12, Y3
+	LEAQ        (R11)(BX*2), R10
+	VMASKMOVPS  (R10), Y8, Y12
+	VFMADD231PS Y10, Y12, Y4
+	VMASKMOVPS  32(R10), Y9, Y12
+	VFMADD231PS Y11, Y12, Y5
+	LEAQ        (R11)(R9*1), R10
 	VMASKMOVPS  (R10), Y8, Y8
-	VFMADD231PS Y8, Y10, Y6
-	VMASKMOVPS  32(R11), Y9, Y8
-	VMASKMOVPS  32(R10), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
+	VFMADD231PS Y10, Y8, Y6
+	VMASKMOVPS  32(R10), Y9, Y8
+	VFMADD231PS Y11, Y8, Y7
 
 reduce:
-	MOVQ         AX, R10
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
@@ -1577,378 +660,13 @@ reduce:
 	VHADDPS      Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R10)
-	VEXTRACTPS   $0x01, X1, 4(R10)
-	VEXTRACTPS   $0x02, X1, 8(R10)
-	VEXTRACTPS   $0x03, X1, 12(R10)
+	VMOVUPS      X1, (AX)
 	ADDQ         $0x10, AX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
 	DECQ         R8
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotF32_2x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·dotF32_2x2(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R11
-	MOVQ   SI, R12
-	MOVQ   R9, R13
-	SHRQ   $0x04, R13
-	JZ     tail
-
-block:
-	LEAQ        (R12)(R8*1), R14
-	PREFETCHT0  (R14)
-	PREFETCHT0  (R14)(DI*1)
-	VMOVUPS     (R11), Y8
-	VMOVUPS     (R11)(BX*1), Y9
-	VMOVUPS     (R12), Y10
-	VFMADD231PS Y8, Y10, Y0
-	VFMADD231PS Y9, Y10, Y4
-	VMOVUPS     (R12)(DI*1), Y10
-	VFMADD231PS Y8, Y10, Y2
-	VFMADD231PS Y9, Y10, Y6
-	VMOVUPS     32(R11), Y8
-	VMOVUPS     32(R11)(BX*1), Y9
-	VMOVUPS     32(R12), Y10
-	VFMADD231PS Y8, Y10, Y1
-	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     32(R12)(DI*1), Y10
-	VFMADD231PS Y8, Y10, Y3
-	VFMADD231PS Y9, Y10, Y7
-	ADDQ        $0x40, R11
-	ADDQ        $0x40, R12
-	DECQ        R13
-	JNZ         block
-
-tail:
-	MOVQ        R9, R13
-	ANDQ        $0x0f, R13
-	JZ          reduce
-	LEAQ        (R12), R14
-	LEAQ        tailMask<>+0(SB), R15
-	MOVQ        R13, BP
-	NEGQ        BP
-	VMOVUPS     64(R15)(BP*4), Y8
-	VMOVUPS     96(R15)(BP*4), Y9
-	VMASKMOVPS  (R14), Y8, Y10
-	VMASKMOVPS  (R11), Y8, Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMASKMOVPS  (R11)(BX*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y4
-	VMASKMOVPS  32(R14), Y9, Y8
-	VMASKMOVPS  32(R11), Y9, Y10
-	VFMADD231PS Y10, Y8, Y1
-	VMASKMOVPS  32(R11)(BX*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	LEAQ        (R12)(DI*1), R12
-	LEAQ        tailMask<>+0(SB), R14
-	NEGQ        R13
-	VMOVUPS     64(R14)(R13*4), Y8
-	VMOVUPS     96(R14)(R13*4), Y9
-	VMASKMOVPS  (R12), Y8, Y10
-	VMASKMOVPS  (R11), Y8, Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMASKMOVPS  (R11)(BX*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y6
-	VMASKMOVPS  32(R12), Y9, Y8
-	VMASKMOVPS  32(R11), Y9, Y10
-	VFMADD231PS Y10, Y8, Y3
-	VMASKMOVPS  32(R11)(BX*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-
-reduce:
-	MOVQ         AX, R11
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x02, X1, (R11)
-	VEXTRACTPS   $0x03, X1, 4(R11)
-	ADDQ         $0x08, AX
-	ADDQ         DI, SI
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotF32_3x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·dotF32_3x2(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   DX, R11
-	MOVQ   SI, R12
-	MOVQ   R9, R13
-	SHRQ   $0x04, R13
-	JZ     tail
-
-block:
-	LEAQ        (R12)(R8*1), R14
-	PREFETCHT0  (R14)
-	PREFETCHT0  (R14)(DI*1)
-	VMOVUPS     (R11), Y12
-	VMOVUPS     (R11)(BX*1), Y13
-	VMOVUPS     (R11)(BX*2), Y14
-	VMOVUPS     (R12), Y15
-	VFMADD231PS Y12, Y15, Y0
-	VFMADD231PS Y13, Y15, Y4
-	VFMADD231PS Y14, Y15, Y8
-	VMOVUPS     (R12)(DI*1), Y15
-	VFMADD231PS Y12, Y15, Y2
-	VFMADD231PS Y13, Y15, Y6
-	VFMADD231PS Y14, Y15, Y10
-	VMOVUPS     32(R11), Y12
-	VMOVUPS     32(R11)(BX*1), Y13
-	VMOVUPS     32(R11)(BX*2), Y14
-	VMOVUPS     32(R12), Y15
-	VFMADD231PS Y12, Y15, Y1
-	VFMADD231PS Y13, Y15, Y5
-	VFMADD231PS Y14, Y15, Y9
-	VMOVUPS     32(R12)(DI*1), Y15
-	VFMADD231PS Y12, Y15, Y3
-	VFMADD231PS Y13, Y15, Y7
-	VFMADD231PS Y14, Y15, Y11
-	ADDQ        $0x40, R11
-	ADDQ        $0x40, R12
-	DECQ        R13
-	JNZ         block
-
-tail:
-	MOVQ        R9, R13
-	ANDQ        $0x0f, R13
-	JZ          reduce
-	LEAQ        (R12), R14
-	LEAQ        tailMask<>+0(SB), R15
-	MOVQ        R13, BP
-	NEGQ        BP
-	VMOVUPS     64(R15)(BP*4), Y12
-	VMOVUPS     96(R15)(BP*4), Y13
-	VMASKMOVPS  (R14), Y12, Y14
-	VMASKMOVPS  (R11), Y12, Y15
-	VFMADD231PS Y15, Y14, Y0
-	VMASKMOVPS  (R11)(BX*1), Y12, Y15
-	VFMADD231PS Y15, Y14, Y4
-	VMASKMOVPS  (R11)(BX*2), Y12, Y12
-	VFMADD231PS Y12, Y14, Y8
-	VMASKMOVPS  32(R14), Y13, Y12
-	VMASKMOVPS  32(R11), Y13, Y14
-	VFMADD231PS Y14, Y12, Y1
-	VMASKMOVPS  32(R11)(BX*1), Y13, Y14
-	VFMADD231PS Y14, Y12, Y5
-	VMASKMOVPS  32(R11)(BX*2), Y13, Y13
-	VFMADD231PS Y13, Y12, Y9
-	LEAQ        (R12)(DI*1), R12
-	LEAQ        tailMask<>+0(SB), R14
-	NEGQ        R13
-	VMOVUPS     64(R14)(R13*4), Y12
-	VMOVUPS     96(R14)(R13*4), Y13
-	VMASKMOVPS  (R12), Y12, Y14
-	VMASKMOVPS  (R11), Y12, Y15
-	VFMADD231PS Y15, Y14, Y2
-	VMASKMOVPS  (R11)(BX*1), Y12, Y15
-	VFMADD231PS Y15, Y14, Y6
-	VMASKMOVPS  (R11)(BX*2), Y12, Y12
-	VFMADD231PS Y12, Y14, Y10
-	VMASKMOVPS  32(R12), Y13, Y12
-	VMASKMOVPS  32(R11), Y13, Y14
-	VFMADD231PS Y14, Y12, Y3
-	VMASKMOVPS  32(R11)(BX*1), Y13, Y14
-	VFMADD231PS Y14, Y12, Y7
-	VMASKMOVPS  32(R11)(BX*2), Y13, Y13
-	VFMADD231PS Y13, Y12, Y11
-
-reduce:
-	MOVQ         AX, R11
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x02, X1, (R11)
-	VEXTRACTPS   $0x03, X1, 4(R11)
-	VADDPS       Y9, Y8, Y8
-	VADDPS       Y11, Y10, Y10
-	VHADDPS      Y10, Y8, Y0
-	VHADDPS      Y10, Y10, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	ADDQ         CX, R11
-	VEXTRACTPS   $0x00, X1, (R11)
-	VEXTRACTPS   $0x01, X1, 4(R11)
-	ADDQ         $0x08, AX
-	ADDQ         DI, SI
-	ADDQ         DI, SI
-	DECQ         R10
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func dotF32_4x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·dotF32_4x1(SB), NOSPLIT, $32-72
-	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ xStride+24(FP), BX
-	MOVQ w+32(FP), SI
-	MOVQ wStride+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	MOVQ k+56(FP), R9
-	MOVQ groups+64(FP), R10
-	LEAQ (BX)(BX*2), R11
-
-group:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R12
-	MOVQ   SI, R13
-	MOVQ   R9, R14
-	SHRQ   $0x04, R14
-	JZ     tail
-
-block:
-	LEAQ        (R13)(R8*1), R15
-	PREFETCHT0  (R15)
-	VMOVUPS     (R12), Y8
-	VMOVUPS     (R12)(BX*1), Y9
-	VMOVUPS     (R12)(BX*2), Y10
-	VMOVUPS     (R12)(R11*1), Y11
-	VMOVUPS     (R13), Y12
-	VFMADD231PS Y8, Y12, Y0
-	VFMADD231PS Y9, Y12, Y2
-	VFMADD231PS Y10, Y12, Y4
-	VFMADD231PS Y11, Y12, Y6
-	VMOVUPS     32(R12), Y8
-	VMOVUPS     32(R12)(BX*1), Y9
-	VMOVUPS     32(R12)(BX*2), Y10
-	VMOVUPS     32(R12)(R11*1), Y11
-	VMOVUPS     32(R13), Y12
-	VFMADD231PS Y8, Y12, Y1
-	VFMADD231PS Y9, Y12, Y3
-	VFMADD231PS Y10, Y12, Y5
-	VFMADD231PS Y11, Y12, Y7
-	ADDQ        $0x40, R12
-	ADDQ        $0x40, R13
-	DECQ        R14
-	JNZ         block
-
-tail:
-	MOVQ        R9, R14
-	ANDQ        $0x0f, R14
-	JZ          reduce
-	LEAQ        (R13), R13
-	LEAQ        tailMask<>+0(SB), R15
-	NEGQ        R14
-	VMOVUPS     64(R15)(R14*4), Y8
-	VMOVUPS     96(R15)(R14*4), Y9
-	VMASKMOVPS  (R13), Y8, Y10
-	VMASKMOVPS  (R12), Y8, Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMASKMOVPS  (R12)(BX*1), Y8, Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMASKMOVPS  (R12)(BX*2), Y8, Y11
-	VFMADD231PS Y11, Y10, Y4
-	VMASKMOVPS  (R12)(R11*1), Y8, Y8
-	VFMADD231PS Y8, Y10, Y6
-	VMASKMOVPS  32(R13), Y9, Y8
-	VMASKMOVPS  32(R12), Y9, Y10
-	VFMADD231PS Y10, Y8, Y1
-	VMASKMOVPS  32(R12)(BX*1), Y9, Y10
-	VFMADD231PS Y10, Y8, Y3
-	VMASKMOVPS  32(R12)(BX*2), Y9, Y10
-	VFMADD231PS Y10, Y8, Y5
-	VMASKMOVPS  32(R12)(R11*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-
-reduce:
-	MOVQ         AX, R12
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y7, Y6, Y6
-	VHADDPS      Y2, Y0, Y0
-	VHADDPS      Y6, Y4, Y1
-	VHADDPS      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VEXTRACTPS   $0x00, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x01, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x02, X1, (R12)
-	ADDQ         CX, R12
-	VEXTRACTPS   $0x03, X1, (R12)
-	ADDQ         $0x04, AX
-	ADDQ         DI, SI
-	DECQ         R10
 	JNZ          group
 	VZEROUPPER
 	RET

@@ -4,92 +4,38 @@
 
 package kernels
 
-// dotBF16_1x1 multiplies 1 rows of x by groups*1 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
+// dotBF16_1 is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched.
 //
 //go:noescape
-func dotBF16_1x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+func dotBF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 
-// dotBF16_1x4 multiplies 1 rows of x by groups*4 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
+// dotBF16_4 is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched.
 //
 //go:noescape
-func dotBF16_1x4(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+func dotBF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 
-// dotBF16_2x2 multiplies 2 rows of x by groups*2 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
+// dotF16_1 is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched.
 //
 //go:noescape
-func dotBF16_2x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+func dotF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 
-// dotBF16_3x2 multiplies 3 rows of x by groups*2 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
+// dotF16_4 is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched.
 //
 //go:noescape
-func dotBF16_3x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+func dotF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 
-// dotBF16_4x1 multiplies 4 rows of x by groups*1 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
+// dotF32_1 is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched.
 //
 //go:noescape
-func dotBF16_4x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+func dotF32_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
 
-// dotF16_1x1 multiplies 1 rows of x by groups*1 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
+// dotF32_4 is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched.
 //
 //go:noescape
-func dotF16_1x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF16_1x4 multiplies 1 rows of x by groups*4 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF16_1x4(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF16_2x2 multiplies 2 rows of x by groups*2 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF16_2x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF16_3x2 multiplies 3 rows of x by groups*2 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF16_3x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF16_4x1 multiplies 4 rows of x by groups*1 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF16_4x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF32_1x1 multiplies 1 rows of x by groups*1 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF32_1x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF32_1x4 multiplies 1 rows of x by groups*4 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF32_1x4(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF32_2x2 multiplies 2 rows of x by groups*2 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF32_2x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF32_3x2 multiplies 3 rows of x by groups*2 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF32_3x2(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
-
-// dotF32_4x1 multiplies 4 rows of x by groups*1 rows of w, k elements each.
-// Strides are in bytes; the weights ahead bytes on are prefetched.
-//
-//go:noescape
-func dotF32_4x1(dst *float32, dstStride uintptr, x *float32, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, k int, groups int)
+func dotF32_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)

@@ -11,9 +11,12 @@ type Job struct {
 }
 
 const (
-	// taskBytes is the weight one task reads when there are few rows: long
-	// against the cost of handing out an index (~100 ns), short against a round.
+	// taskBytes is the weight one task reads: long against the cost of handing
+	// out an index (~100 ns), short against a round.
 	taskBytes = 64 << 10
+	// Tasks with several rows have at least this many outputs, since each task
+	// copies x into panels of its own.
+	manyRowsOutputs = 64
 	// taskAlign keeps the ranges of tasks whole groups of outputs of the vector
 	// kernels, and whole cache lines of dst.
 	taskAlign = 16
@@ -58,6 +61,9 @@ func (j *Job) compute(lo, hi int) {
 // taskOutputs is the number of outputs in one task of the job.
 func (j *Job) taskOutputs() int {
 	n := taskBytes / j.W.rowBytes()
+	if j.Rows > 1 {
+		n = max(n, manyRowsOutputs)
+	}
 	return max(n/taskAlign, 1) * taskAlign
 }
 

@@ -36,3 +36,6 @@ func (w Weight) rowBytes() int { return w.In * w.DType.Size() }
 
 // row is the stored weights of output o.
 func (w Weight) row(o int) []byte { return w.Data[o*w.rowBytes():][:w.rowBytes()] }
+
+// at is the stored weights of output o from input k on.
+func (w Weight) at(o, k int) []byte { return w.row(o)[k*w.DType.Size():] }

@@ -4,12 +4,17 @@
 
 package kernels
 
-// widenBF16 converts 8*groups elements.
+// widenBF16 converts 8*groups elements and prefetches the source ahead bytes on.
 //
 //go:noescape
-func widenBF16(dst *float32, src *byte, groups int)
+func widenBF16(dst *float32, src *byte, ahead uintptr, groups int)
 
-// widenF16 converts 8*groups elements.
+// widenF16 converts 8*groups elements and prefetches the source ahead bytes on.
 //
 //go:noescape
-func widenF16(dst *float32, src *byte, groups int)
+func widenF16(dst *float32, src *byte, ahead uintptr, groups int)
+
+// widenF32 converts 8*groups elements and prefetches the source ahead bytes on.
+//
+//go:noescape
+func widenF32(dst *float32, src *byte, ahead uintptr, groups int)

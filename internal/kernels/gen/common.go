@@ -99,3 +99,54 @@ func reduce4(pairs [][2]VecVirtual) VecVirtual {
 	VADDPS(high, h01.AsX(), high)
 	return high
 }
+
+// dtypes are the stored element types, by name.
+var dtypes = []string{"BF16", "F16", "F32"}
+
+func size(dtype string) int {
+	if dtype == "F32" {
+		return 4
+	}
+	return 2
+}
+
+// loadWide loads eight stored elements and converts them to float32.
+func loadWide(dtype string, m Mem, v VecVirtual) {
+	switch dtype {
+	case "BF16":
+		VPMOVZXWD(m, v)
+		VPSLLD(Imm(16), v, v)
+	case "F16":
+		VCVTPH2PS(m, v)
+	case "F32":
+		VMOVUPS(m, v)
+	}
+}
+
+// copied is a new register with the value of r.
+func copied(r Register) Register {
+	c := GP64()
+	MOVQ(r, c)
+	return c
+}
+
+// triple returns three times the stride if row 3 is ever addressed.
+func triple(stride Register, n int) Register {
+	if n < 4 {
+		return nil
+	}
+	t := GP64()
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, t)
+	return t
+}
+
+// nth is the address of row i < 4 of an array.
+func nth(p, stride, stride3 Register, i int) Mem {
+	switch i {
+	case 0:
+		return Mem{Base: p}
+	case 3:
+		return Mem{Base: p, Index: stride3, Scale: 1}
+	}
+	return Mem{Base: p, Index: stride, Scale: uint8(i)}
+}

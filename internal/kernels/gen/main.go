@@ -13,7 +13,8 @@ import (
 
 var families = map[string]func(){
 	"dot":    dotFamily,
-	"gemm":   gemmFamily,
+	"direct": directFamily,
+	"tile":   tileFamily,
 	"vector": vectorFamily,
 	"exp":    expFamily,
 	"widen":  widenFamily,

@@ -1,0 +1,57 @@
+package kernels
+
+import "time"
+
+const (
+	// readBuffer is far larger than any cache.
+	readBuffer = 256 << 20
+	// readChunk is what a worker reads at once.
+	readChunk = 1 << 20
+	// limitPasses is how often a limit is measured; the best pass counts, since
+	// whatever else runs on the machine only ever slows one down.
+	limitPasses = 8
+	// peakTask is the least time of one task of F32Peak, long against the cost
+	// of starting it.
+	peakTask = time.Millisecond
+	// peakTasks per worker, so that an interrupted worker does not hold up all.
+	peakTasks = 8
+)
+
+// ReadBandwidth measures the bytes per second that the pool reads from memory,
+// out of cache: the limit of everything that touches each weight once. It takes
+// about a quarter of a second and 256 MiB for that time.
+func ReadBandwidth(p *Pool) float64 {
+	buf := make([]byte, readBuffer)
+	for i := 0; i < len(buf); i += 4096 {
+		buf[i] = 1 // an untouched page is the one shared page of zeros
+	}
+	return best(float64(len(buf)), func() {
+		p.Run(len(buf)/readChunk, func(i int) { active.read(buf[i*readChunk:][:readChunk]) })
+	})
+}
+
+// F32Peak measures the float32 operations per second of multiply-adds (two
+// each) in registers: the limit of products with many rows. It takes about a
+// tenth of a second.
+func F32Peak(p *Pool) float64 {
+	rounds := 1000
+	for start := time.Now(); time.Since(start) < peakTask; start = time.Now() {
+		rounds *= 2
+		active.fma(rounds)
+	}
+	tasks := peakTasks * p.Workers()
+	return best(float64(tasks*rounds*active.fmaFlops), func() {
+		p.Run(tasks, func(int) { active.fma(rounds) })
+	})
+}
+
+// best returns work per second in the fastest of several passes.
+func best(work float64, pass func()) float64 {
+	fastest := time.Duration(1<<63 - 1)
+	for range limitPasses {
+		start := time.Now()
+		pass()
+		fastest = min(fastest, time.Since(start))
+	}
+	return work / fastest.Seconds()
+}
