@@ -75,11 +75,13 @@ func init() { // not a literal: some filters refer to the map's users
 			s := show(in)
 			return s, b.write(len(s))
 		},
-		"__charge": func(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
-			if err := b.spend(in.Integer(), 0); err != nil {
-				return nil, err
-			}
+		"__charge": func(b *budget, _ *exec.Value, args *exec.VarArgs) (any, error) {
 			return "", b.write(args.First().Integer())
+		},
+		"__enter": func(b *budget, _ *exec.Value, _ *exec.VarArgs) (any, error) { return "", b.enter() },
+		"__leave": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
+			b.depth--
+			return in.Interface(), nil
 		},
 		"__item": func(_ *budget, in *exec.Value, args *exec.VarArgs) (any, error) { return item(in, args.First()) },
 		"__iter": func(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return iterable(in) },

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"slices"
 
 	controls "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
 	"github.com/nikolalohinski/gonja/v2/exec"
@@ -51,8 +52,8 @@ func (w *rewriter) statement(s nodes.ControlStructure) {
 	case *controls.ForControlStructure:
 		s.ObjectEvaluator = filtered(w.expression(s.ObjectEvaluator), "__iter")
 		s.IfCondition = w.expression(s.IfCondition)
-		w.body(s.BodyWrapper, 1)
-		w.body(s.EmptyWrapper, 1)
+		w.body(s.BodyWrapper)
+		w.body(s.EmptyWrapper)
 	case *controls.IfControlStructure:
 		for i := range s.Conditions {
 			s.Conditions[i] = w.expression(s.Conditions[i])
@@ -62,28 +63,42 @@ func (w *rewriter) statement(s nodes.ControlStructure) {
 		}
 	case *controls.MacroControlStructure:
 		for _, p := range s.Kwargs {
-			p.Value = w.expression(p.Value)
+			p.Value = guarded(w.expression(p.Value))
 		}
-		w.body(s.Wrapper, callWork)
+		w.body(s.Wrapper)
+		at := s.Wrapper.Location
+		s.Wrapper.Nodes = slices.Concat([]nodes.Node{action(at, "__enter")}, s.Wrapper.Nodes, []nodes.Node{action(at, "__leave")})
 	case *setStatement:
 		s.value = w.expression(s.value)
-		w.body(s.body, 1)
+		w.body(s.body)
 	case *generationStatement:
 		w.nodes(s.body.Nodes)
 	}
 }
 
-// rewriteBody rewrites what runs more than once: a node before it charges work
-// and the text that the body may write.
-func (w *rewriter) body(b *nodes.Wrapper, work int) {
+// body rewrites what may run more than once: a node before it charges for the
+// text that it may write.
+func (w *rewriter) body(b *nodes.Wrapper) {
 	if b == nil {
 		return
 	}
 	w.nodes(b.Nodes)
-	at := b.Location
-	charge := filtered(&nodes.Integer{Location: at, Val: work}, "__charge")
-	charge.Filters[0].Args = []nodes.Expression{&nodes.Integer{Location: at, Val: textLen(b.Nodes)}}
-	b.Nodes = append([]nodes.Node{&nodes.Output{Start: at, Expression: charge, End: at}}, b.Nodes...)
+	charge := action(b.Location, "__charge", &nodes.Integer{Location: b.Location, Val: textLen(b.Nodes)})
+	b.Nodes = slices.Concat([]nodes.Node{charge}, b.Nodes)
+}
+
+// action is a node that calls one of our filters and writes nothing.
+func action(at *tokens.Token, name string, args ...nodes.Expression) nodes.Node {
+	return &nodes.Output{Start: at, Expression: filtered(&nodes.String{Location: at}, name, args...), End: at}
+}
+
+// guarded counts the evaluation of a macro's default value as a call: it may
+// call the macro again.
+func guarded(e nodes.Expression) nodes.Expression {
+	at := e.Position()
+	enter := filtered(&nodes.String{Location: at}, "__enter")
+	both := &tokens.Token{Type: tokens.Or, Val: "or"} // __enter gives ""
+	return filtered(&nodes.BinaryExpression{Left: enter, Right: e, Operator: &nodes.BinOperator{Token: both}}, "__leave")
 }
 
 // textLen is the length of the text between tags, with that in branches; loops

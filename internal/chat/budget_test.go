@@ -1,0 +1,85 @@
+package chat
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A template that would not end, or would fill the memory, is stopped.
+func TestLimits(t *testing.T) {
+	loop := func(n int, body string) string {
+		return strings.Repeat("{% for i in range(100000) %}", n) + body + strings.Repeat("{% endfor %}", n)
+	}
+	for name, template := range map[string]string{
+		"a long range":         "{{ range(100001) | length }}",
+		"a range of 10^18":     "{{ range(1000000000000000000) }}",
+		"a range backwards":    "{{ range(0, -1000000000000000000, -1) }}",
+		"nested empty loops":   loop(4, ""),
+		"nested loops of text": loop(3, "text"),
+		"loop in a set block":  "{% set x %}" + loop(3, "text") + "{% endset %}",
+		"loop in a macro":      "{% macro f() %}" + loop(2, "text{{ 'x' * 1000 }}") + "{% endmacro %}{{ f() }}",
+		"output":               loop(1, "{{ 'x' * 1000 }}"),
+		"repeat":               "{{ 'x' * 1000000000 }}",
+		"repeat a lot":         "{{ 'x' * 1000000000000000000 }}",
+		"doubled text":         "{% set ns = namespace(x='x') %}{% for i in range(100) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+		"doubled by ~":         "{% set ns = namespace(x='x') %}{% for i in range(100) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+		"doubled list":         "{% set ns = namespace(x=[1]) %}{% for i in range(100) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+		"doubled by nesting":   "{% set ns = namespace(x=[1]) %}{% for i in range(100) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+		"doubled dict":         "{% set ns = namespace(x={}) %}{% for i in range(100) %}{% set ns.x = {'a': ns.x, 'b': ns.x} %}{% endfor %}{{ ns.x | tojson }}",
+		"doubled by dict()":    "{% set ns = namespace(x=1) %}{% for i in range(100) %}{% set ns.x = dict(a=ns.x, b=ns.x) %}{% endfor %}{{ ns.x == ns.x }}",
+		"doubled by set block": "{% set ns = namespace(x='x') %}{% for i in range(100) %}{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}{% endfor %}",
+		"replace":              "{% set ns = namespace(x='x') %}{% for i in range(100) %}{% set ns.x = ns.x.replace('x', 'xx') %}{% endfor %}",
+		"replace filter":       "{% set ns = namespace(x='x') %}{% for i in range(100) %}{% set ns.x = ns.x | replace('x', 'xx') %}{% endfor %}",
+		"replace nothing":      "{% set x = 'x' * 4000000 %}{{ x.replace('', x) }}",
+		"join":                 "{% set x = 'x' * 1000000 %}{{ x.join(range(100000)) }}",
+		"join filter":          "{% set x = 'x' * 1000000 %}{{ range(100000) | join(x) }}",
+		"endless macro":        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+		"endless macro in if":  "{% macro f(n) %}{% if true %}{{ n }}{{ f(n + 1) }}{% endif %}{% endmacro %}{{ f(1) }}",
+		"two endless macros":   "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}",
+		"macro default":        "{% macro f(x=f()) %}{% endmacro %}{{ f() }}",
+		"many texts upper":     loop(2, "{{ big | upper | length }}"),
+		"many splits":          loop(2, "{{ big.split('x') | length }}"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tpl, err := Parse(template, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			got, err := tpl.Render(nil, false, map[string]any{"big": strings.Repeat("x", 1<<20)})
+			var limit *LimitError
+			if !errors.As(err, &limit) {
+				t.Fatalf("rendered %d bytes, %v; want a LimitError", len(got), err)
+			}
+			if took := time.Since(start); took > 30*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// What real conversations need is far from the limits.
+func TestLimitsLeaveRoom(t *testing.T) {
+	tpl := mustParse(t, "{% for m in messages %}{% if m.role == 'user' %}{{ '<|user|>\n' + m.content.strip() + '\n' }}{% else %}{{ m.content | trim }}{% endif %}{% endfor %}")
+	messages := make([]Message, 1000)
+	for i := range messages {
+		messages[i] = Message{Role: "user", Content: strings.Repeat("word ", 200)}
+	}
+	got, err := tpl.Render(messages, true, nil)
+	if err != nil || len(got) < 1000*1000 {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+}
+
+// The same request has the same outcome: limits count work, not time.
+func TestLimitsAreRepeatable(t *testing.T) {
+	tpl := mustParse(t, "{% set ns = namespace(n=0) %}{% for i in range(100000) %}{% for j in range(100) %}{% set ns.n = ns.n + 1 %}{% if ns.n == 90000 %}{{ raise_exception('x') }}{% endif %}{% endfor %}{% endfor %}")
+	_, first := tpl.Render(nil, false, nil)
+	_, second := tpl.Render(nil, false, nil)
+	if first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("%v, then %v", first, second)
+	}
+}
