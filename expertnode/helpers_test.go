@@ -86,11 +86,16 @@ func (p *process) wait(t testing.TB) error {
 
 func listen(t testing.TB, address string) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
+	// The address may be that of a node which is just ending.
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			return l
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
 	}
-	return l
 }
 
 // start runs a node on addresses; port 0 takes a free one.

@@ -44,52 +44,28 @@ func (s Shape) check(d *placement.Document) error {
 	if d.Serving == nil && d.Target == nil {
 		return errors.New("has neither serving nor target")
 	}
-	for name, p := range map[string]*placement.Placement{"serving": d.Serving, "target": d.Target} {
+	for _, p := range []*placement.Placement{d.Serving, d.Target} {
 		if p == nil {
 			continue
 		}
-		if err := s.checkPlacement(p); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if err := s.fits(p); err != nil {
+			return fmt.Errorf("placement epoch %d: %w", p.Epoch, err)
 		}
 	}
 	if d.Serving != nil && d.Target != nil && d.Target.Epoch < d.Serving.Epoch {
 		return fmt.Errorf("target epoch %d is before serving epoch %d", d.Target.Epoch, d.Serving.Epoch)
 	}
-	return nil
+	return d.Validate()
 }
 
-func (s Shape) checkPlacement(p *placement.Placement) error {
+// fits checks what depends on the pod's model, and the addresses.
+func (s Shape) fits(p *placement.Placement) error {
 	if p.Layers != s.Layers || p.Experts != s.Experts {
 		return fmt.Errorf("is for %d layers of %d experts; the model has %d of %d", p.Layers, p.Experts, s.Layers, s.Experts)
 	}
-	seen := map[string]bool{}
 	for i := range p.Nodes {
-		n := &p.Nodes[i]
-		if n.Name == "" || seen[n.Name] {
-			return fmt.Errorf("nodes[%d]: name %q is empty or not unique", i, n.Name)
-		}
-		seen[n.Name] = true
-		if err := s.checkNode(n); err != nil {
-			return fmt.Errorf("node %s: %w", n.Name, err)
-		}
-	}
-	return nil
-}
-
-func (s Shape) checkNode(n *placement.Node) error {
-	if _, _, err := net.SplitHostPort(n.Address); err != nil {
-		return fmt.Errorf("address: %w", err)
-	}
-	if len(n.Experts) != s.Layers {
-		return fmt.Errorf("experts has %d layers, the model %d", len(n.Experts), s.Layers)
-	}
-	for l, experts := range n.Experts {
-		last := -1
-		for _, e := range experts {
-			if e <= last || e >= s.Experts {
-				return fmt.Errorf("experts[%d]: %d is out of range or not ascending", l, e)
-			}
-			last = e
+		if _, _, err := net.SplitHostPort(p.Nodes[i].Address); err != nil {
+			return fmt.Errorf("node %s: %w", p.Nodes[i].Name, err)
 		}
 	}
 	return nil

@@ -61,11 +61,16 @@ var instances atomic.Uint64
 
 func listen(t testing.TB, address string) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
+	// The address may be that of a node which is just ending.
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			return l
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
 	}
-	return l
 }
 
 func readFull(c net.Conn, b []byte) error { _, err := io.ReadFull(c, b); return err }

@@ -1,0 +1,206 @@
+package podctl
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+)
+
+var shape = Shape{Layers: 2, Experts: 4, Model: "f00d"}
+
+func document(revision int64) *placement.Document {
+	p := &placement.Placement{Epoch: 3, Layers: 2, Experts: 4, Nodes: []placement.Node{
+		{Name: "a", Address: "a:7070", Experts: [][]int{{0, 1}, {2, 3}}},
+		{Name: "b", Address: "b:7070", Experts: [][]int{{2, 3}, {0, 1}}},
+	}}
+	return &placement.Document{Revision: revision, Model: "f00d", Serving: p}
+}
+
+func encode(t *testing.T, d *placement.Document) []byte {
+	t.Helper()
+	b, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestDocumentsThatDoNotFitAreRefused(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*placement.Document)
+		want   string
+	}{
+		{"another model", func(d *placement.Document) { d.Model = "beef" }, "fingerprint beef; this pod has f00d: give all pods"},
+		{"no revision", func(d *placement.Document) { d.Revision = 0 }, "revision must be at least 1"},
+		{"empty", func(d *placement.Document) { d.Serving = nil }, "neither serving nor target"},
+		{"layers", func(d *placement.Document) { d.Serving.Layers = 9 }, "9 layers of 4 experts; the model has 2 of 4"},
+		{"address", func(d *placement.Document) { d.Serving.Nodes[0].Address = "nowhere" }, "node a: address nowhere: missing port"},
+		{"name twice", func(d *placement.Document) { d.Serving.Nodes[1].Name = "a" }, "there twice"},
+		{"expert out of range", func(d *placement.Document) { d.Serving.Nodes[0].Experts[1] = []int{2, 3, 4} }, "expert 4"},
+		{"expert without an owner", func(d *placement.Document) { d.Serving.Nodes[0].Experts[1] = []int{2} }, "expert 3 has no owner"},
+		{"target before serving", func(d *placement.Document) {
+			old := *d.Serving
+			old.Epoch = 2
+			d.Target = &old
+		}, "target epoch 2 is before serving epoch 3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := document(7)
+			tt.change(d)
+			w := NewWatcher("", shape, logr.Discard(), func(*placement.Document) { t.Error("the document is used") })
+			err := w.Apply(encode(t, d))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+			if _, problem := w.Newest(); err != nil && problem != err.Error() {
+				t.Errorf("problem %q, want the error", problem)
+			}
+		})
+	}
+	for name, raw := range map[string][]byte{"no JSON": []byte("{"), "too large": make([]byte, MaxDocument+1)} {
+		if err := NewWatcher("", shape, logr.Discard(), nil).Apply(raw); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// The highest revision wins, whichever way it came.
+func TestHighestRevisionWins(t *testing.T) {
+	var used []int64
+	w := NewWatcher("", shape, logr.Discard(), func(d *placement.Document) { used = append(used, d.Revision) })
+	for _, r := range []int64{5, 4, 5, 6, 1} {
+		if err := w.Apply(encode(t, document(r))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(used) != 2 || used[0] != 5 || used[1] != 6 {
+		t.Errorf("used revisions %v, want 5 and 6", used)
+	}
+	if d, _ := w.Newest(); d.Revision != 6 {
+		t.Errorf("newest is %d", d.Revision)
+	}
+}
+
+// The file may come late, be damaged for a while, and go; the pod keeps what it had.
+func TestFileIsFollowed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "placement.json")
+	used := make(chan int64, 8)
+	w := NewWatcher(file, shape, logr.Discard(), func(d *placement.Document) { used <- d.Revision })
+	write := func(b []byte) {
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.poll()
+	}
+	w.poll()
+	write(encode(t, document(1)))
+	write([]byte(`{"revision": 2`))
+	if _, problem := w.Newest(); !strings.Contains(problem, "placement document") {
+		t.Errorf("problem %q of a damaged file", problem)
+	}
+	write(encode(t, document(3)))
+	if _, problem := w.Newest(); problem != "" {
+		t.Errorf("problem %q after a good document", problem)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	w.poll()
+	if d, _ := w.Newest(); d.Revision != 3 || len(used) != 2 {
+		t.Errorf("newest revision %d after %d changes, want 3 after 2", d.Revision, len(used))
+	}
+	if err := os.Mkdir(file, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.poll()
+	if _, problem := w.Newest(); problem == "" {
+		t.Error("no problem with a file that cannot be read")
+	}
+}
+
+func TestRunPolls(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "placement.json")
+	if err := os.WriteFile(file, encode(t, document(1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	used := make(chan int64, 8)
+	w := NewWatcher(file, shape, logr.Discard(), func(d *placement.Document) { used <- d.Revision })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go w.Run(ctx)
+	for revision := int64(1); revision <= 2; revision++ {
+		select {
+		case got := <-used:
+			if got != revision {
+				t.Fatalf("revision %d, want %d", got, revision)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("revision %d was not seen", revision)
+		}
+		if err := os.WriteFile(file, encode(t, document(revision+1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestServer(t *testing.T) {
+	w := NewWatcher("", shape, logr.Discard(), func(*placement.Document) {})
+	s := &Server{Watcher: w, Fill: func(r *controlpb.DescribeResponse) { r.Name = "pod" }}
+	r, err := s.ApplyPlacement(context.Background(), &controlpb.ApplyPlacementRequest{Document: encode(t, document(4))})
+	if err != nil || r.GetRevision() != 4 || r.GetName() != "pod" || r.GetVersion() == "" {
+		t.Errorf("answer %v, error %v", r, err)
+	}
+	_, err = s.ApplyPlacement(context.Background(), &controlpb.ApplyPlacementRequest{Document: []byte("[]")})
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a bad document gives %v", err)
+	}
+	r, err = s.Describe(context.Background(), &controlpb.DescribeRequest{})
+	if err != nil || r.GetRevision() != 4 || r.GetMessage() == "" {
+		t.Errorf("after it, %v, error %v; want revision 4 and a message", r, err)
+	}
+}
+
+func TestDescribeModel(t *testing.T) {
+	o := synth.Tiny()
+	o.Layers, o.Experts, o.ExpertsPerTok, o.Tokenizer = 2, 4, 2, false
+	dir := t.TempDir()
+	if err := synth.Write(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	ck, err := checkpoint.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ck.Close() }()
+	m, err := DescribeModel(ck, "tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expert := uint64(3 * o.HiddenSize * o.IntermediateSize * 2)
+	all := uint64(0)
+	for _, spec := range ck.Config().Tensors() {
+		t, _ := ck.Tensor(spec.Name)
+		all += uint64(len(t.Data))
+	}
+	if m.GetExpertBytes() != expert || m.GetRouterBytes() != all-8*expert {
+		t.Errorf("expert %d bytes, router %d; want %d and %d", m.GetExpertBytes(), m.GetRouterBytes(), expert, all-8*expert)
+	}
+	if m.GetFingerprint() != ck.Fingerprint() || m.GetLayers() != 2 || m.GetExperts() != 4 || m.GetHiddenSize() != 64 {
+		t.Errorf("model %v", m)
+	}
+}
