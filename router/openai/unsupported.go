@@ -14,7 +14,7 @@ import (
 var fixed = map[string][]string{
 	// About the caller or the bill: no answer depends on them.
 	"user": {"*"}, "metadata": {"*"}, "safety_identifier": {"*"}, "prompt_cache_key": {"*"},
-	"prompt_cache_retention": {"*"}, "store": {"false"}, "service_tier": {`"auto"`, `"default"`},
+	"prompt_cache_retention": {"*"}, "prompt_cache_options": {"*"}, "store": {"false"}, "service_tier": {`"auto"`, `"default"`},
 	// OpenAI's features that the model or server lacks.
 	"suffix": {`""`}, "tools": {"[]"}, "tool_choice": {`"none"`, `"auto"`}, "parallel_tool_calls": {"true", "false"},
 	"functions": {"[]"}, "function_call": {`"none"`, `"auto"`}, "response_format": {`{"type":"text"}`},
