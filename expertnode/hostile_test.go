@@ -1,0 +1,146 @@
+package expertnode
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// open makes a bare stream to a node that holds everything, past its Hello.
+func open(t *testing.T) (*pool, grpc.ClientStream) {
+	t.Helper()
+	p := newPool(t, sharedModel(t), 1)
+	doc := &placement.Document{Revision: 1, Serving: p.place(1, 1, rand.New(rand.NewPCG(1, 1)))}
+	p.publish(doc)
+	await(t, "ready", func() bool { code, _ := get(t, p.nodes[0].http+"/ready"); return code == 200 })
+	return p, openStream(t, p)
+}
+
+func openStream(t *testing.T, p *pool) grpc.ClientStream {
+	t.Helper()
+	cc, err := wire.Dial(p.nodes[0].grpc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	s, err := wire.Open(context.Background(), cc, "hostile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := wire.NewIn()
+	defer in.Recycle()
+	if err := wire.Receive(s, in); err != nil || in.Type != wire.Hello {
+		t.Fatalf("first frame %v, error %v", in.Type, err)
+	}
+	return s
+}
+
+// request asks for experts of layer 0 with one row of ones.
+func request(call uint64, layer, hidden int, experts ...uint16) wire.Out {
+	x := make([]float32, hidden)
+	return wire.NewRequest(wire.RequestID{Call: call, Layer: layer}, hidden, []uint16{uint16(len(experts))}, experts, x, []int32{0})
+}
+
+// Requests that do not fit are answered with an error, and the stream goes on.
+func TestWrongRequestsAreAnswered(t *testing.T) {
+	_, s := open(t)
+	tests := []struct {
+		name  string
+		frame wire.Out
+		want  string
+	}{
+		{"layer", request(1, 2, 64, 0), "layer 2, hidden 64; the model has 2 layers, hidden 64"},
+		{"hidden", request(2, 0, 32, 0), "hidden 32; the model has"},
+		{"expert", request(3, 0, 64, 8), "expert 8, the model has 8"},
+		{"not a request", wire.NewError(4, &wire.Failure{Code: wire.Draining}), "Error frame from a router"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := s.SendMsg(&tt.frame); err != nil {
+				t.Fatal(err)
+			}
+			in := wire.NewIn()
+			defer in.Recycle()
+			if err := wire.Receive(s, in); err != nil {
+				t.Fatal(err)
+			}
+			f, err := in.Failure()
+			if err != nil || f.Code != wire.BadRequest || !strings.Contains(f.Message, tt.want) {
+				t.Errorf("answer %+v, error %v, want BadRequest with %q", f, err, tt.want)
+			}
+		})
+	}
+	good := request(9, 1, 64, 0, 7)
+	if err := s.SendMsg(&good); err != nil {
+		t.Fatal(err)
+	}
+	in := wire.NewIn()
+	defer in.Recycle()
+	if err := wire.Receive(s, in); err != nil || in.Type != wire.Response || in.Call != 9 || in.Pairs != 2 {
+		t.Errorf("after them a good request gets %+v, error %v", in.Header, err)
+	}
+	if err := s.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.Receive(s, in); !errors.Is(err, io.EOF) {
+		t.Errorf("after the half-close the stream ends with %v", err)
+	}
+}
+
+// Frames that cannot be trusted end their stream, with the reason; the node
+// serves on.
+func TestDamagedFramesEndTheStream(t *testing.T) {
+	p, _ := open(t)
+	tests := []struct {
+		name  string
+		frame func() wire.Out
+		code  codes.Code
+		want  string
+	}{
+		{"flipped bit", func() wire.Out {
+			o := request(1, 0, 64, 0)
+			o.Bytes()[70] ^= 1
+			return o
+		}, codes.DataLoss, "damaged"},
+		{"another version", func() wire.Out {
+			o := request(1, 0, 64, 0)
+			o.Bytes()[4] = 9
+			return o
+		}, codes.DataLoss, "frame version 9; this program speaks 1"},
+		{"oversize", func() wire.Out {
+			o := wire.NewResponse(&wire.Header{Pairs: wire.MaxPairs, Hidden: 1024}, wire.Timing{})
+			o.Seal()
+			return o
+		}, codes.ResourceExhausted, "larger than max"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, o := openStream(t, p), tt.frame()
+			err := s.SendMsg(&o)
+			if err == nil {
+				in := wire.NewIn()
+				defer in.Recycle()
+				err = wire.Receive(s, in)
+			}
+			if status.Code(err) != tt.code || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("the stream ends with %v, want %v and %q", err, tt.code, tt.want)
+			}
+		})
+	}
+	d := p.router(nil)
+	d.Apply(&placement.Document{Revision: 2, Serving: p.place(1, 1, rand.New(rand.NewPCG(1, 1)))})
+	w := newReference(t, p.dir).work(t, rand.New(rand.NewPCG(2, 2)), 3, 2)
+	if err := w.do(context.Background(), d); err != nil {
+		t.Errorf("the node does not serve on: %v", err)
+	}
+}
