@@ -47,6 +47,7 @@ const (
 	ReasonPodConfigError  = "PodConfigError"  // the kubelet cannot make the container
 	ReasonPodsRefused     = "PodsRefused"     // a quota or a policy refuses the pods
 	ReasonNameConflict    = "NameConflict"    // a child's name is taken by another object
+	ReasonChildRefused    = "ChildRefused"    // the API server refuses an object that the spec leads to
 	ReasonBadFlags        = "BadFlags"        // the image does not know the operator's flags
 	ReasonInternal        = "Internal"        // the program failed in a way of its own
 )

@@ -5,6 +5,7 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -12,8 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
 
 // Manager is the field manager of everything the operator applies.
@@ -36,6 +40,33 @@ type ConflictError struct{ Kind, Name string }
 
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s %s exists and belongs to somebody else: rename or delete it, or choose another name for this object", e.Kind, e.Name)
+}
+
+// RefusedError says that the API server does not take a child. What it says about
+// a field of the child is about the field of the spec with the same name.
+type RefusedError struct {
+	Kind, Name string
+	Err        error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("the API server refuses %s %s: %v: change the field of that name in the spec, or the policy that refuses it", e.Kind, e.Name, e.Err)
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Problem finds in an error what only a person can mend, and its reason for a
+// condition.
+func Problem(err error) (reason string, problem error) {
+	var conflict *ConflictError
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &conflict):
+		return v1alpha1.ReasonNameConflict, conflict
+	case errors.As(err, &refused):
+		return v1alpha1.ReasonChildRefused, refused
+	}
+	return "", nil
 }
 
 // Apply makes the object what desired says and reports whether it had to write.
@@ -63,11 +94,29 @@ func (a *Applier) ApplyTo(ctx context.Context, live client.Object, desired runti
 			return false, nil
 		}
 	}
-	err = a.Client.Apply(ctx, desired, client.FieldOwner(a.manager()), client.ForceOwnership)
-	if err != nil {
-		return false, fmt.Errorf("apply %s %s: %w", kindOf(live), live.GetName(), err)
+	return true, a.write(ctx, live, desired, want)
+}
+
+// write applies. Apply merges lists by their items' keys, so an item that somebody
+// else added can make the whole invalid (two ports of one name): then the lists
+// are first put back as a whole, which a merge patch does.
+func (a *Applier) write(ctx context.Context, live client.Object, desired runtime.ApplyConfiguration, want map[string]any) error {
+	err := a.Client.Apply(ctx, desired, client.FieldOwner(a.manager()), client.ForceOwnership)
+	if apierrors.IsInvalid(err) && live.GetUID() != "" {
+		if raw, jerr := json.Marshal(strip(want)); jerr == nil {
+			target := live.DeepCopyObject().(client.Object)
+			if a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, raw), client.FieldOwner(a.manager())) == nil {
+				err = a.Client.Apply(ctx, desired, client.FieldOwner(a.manager()), client.ForceOwnership)
+			}
+		}
 	}
-	return true, nil
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err):
+		return &RefusedError{Kind: kindOf(live), Name: live.GetName(), Err: err}
+	}
+	return fmt.Errorf("apply %s %s: %w", kindOf(live), live.GetName(), err)
 }
 
 // Read gets the live object, past the cache where the cache has none, and

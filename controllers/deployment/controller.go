@@ -5,7 +5,6 @@ package deployment
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 )
 
@@ -75,9 +75,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	v := &view{deployment: d}
 	err := r.act(ctx, v)
-	var conflict *apply.ConflictError
-	if errors.As(err, &conflict) {
-		v.conflict, err = conflict, nil
+	if reason, problem := apply.Problem(err); problem != nil {
+		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
-	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
@@ -26,8 +25,8 @@ type view struct {
 	routers    appsv1.Deployment   // as before this round's write
 	pods       []corev1.Pod        // of routers, by name
 	image      string
-	wrote      bool // a child has changed in this round
-	conflict   *apply.ConflictError
+	wrote      bool              // a child has changed in this round
+	refused    *diagnose.Problem // what kept the children from being made
 	problem    *diagnose.Problem
 }
 
@@ -121,8 +120,8 @@ func (v *view) verdict() conditions.Verdict {
 		return out
 	}
 	switch {
-	case v.conflict != nil:
-		return say(true, v1alpha1.ReasonNameConflict, v.conflict.Error())
+	case v.refused != nil:
+		return say(true, v.refused.Reason, v.refused.Message)
 	case stalled.Status == metav1.ConditionTrue:
 		return say(true, stalled.Reason, stalled.Message)
 	case v.problem != nil:

@@ -9,7 +9,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -28,6 +27,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
@@ -92,9 +92,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	v.decision = rollout.Decide(v.state())
 	err = r.act(ctx, v)
-	var conflict *apply.ConflictError
-	if errors.As(err, &conflict) {
-		v.conflict, err = conflict, nil
+	if reason, problem := apply.Problem(err); problem != nil {
+		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err
@@ -108,8 +107,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // act writes what the decision needs. The order matters: the document is
 // published before the StatefulSet shrinks, so pods go only after nothing uses them.
 func (r *Reconciler) act(ctx context.Context, v *view) error {
-	if v.conflict != nil {
-		return v.conflict
+	if v.taken != nil {
+		return v.taken
 	}
 	a := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool}
 	for _, c := range v.plainChildren(a) {

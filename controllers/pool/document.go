@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,9 +18,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
-
-// taken notes that a child's name belongs to somebody else.
-func (v *view) taken(err error) bool { return errors.As(err, &v.conflict) }
 
 // published is the newest document: the ConfigMap's, unless it is missing,
 // damaged, or changed by somebody (it is then not newer than the status's copy).

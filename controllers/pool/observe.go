@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -35,8 +36,9 @@ type view struct {
 	problem *diagnose.Problem
 
 	decision rollout.Decision
-	wrote    bool // the StatefulSet has changed in this round
-	conflict *apply.ConflictError
+	wrote    bool                 // the StatefulSet has changed in this round
+	taken    *apply.ConflictError // a child's name belongs to somebody else
+	refused  *diagnose.Problem    // what kept the children from being made
 }
 
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
@@ -63,12 +65,12 @@ func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
 		a.Read(ctx, &v.set),
 		client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)),
 	} {
-		if err != nil && !v.taken(err) {
+		if err != nil && !errors.As(err, &v.taken) {
 			return err
 		}
 	}
 	if v.record.UID != "" && !metav1.IsControlledBy(&v.record, v.pool) {
-		v.conflict = &apply.ConflictError{Kind: "ConfigMap", Name: v.record.Name}
+		v.taken = &apply.ConflictError{Kind: "ConfigMap", Name: v.record.Name}
 	}
 	v.doc = v.published()
 	return nil

@@ -151,8 +151,8 @@ func (v *view) verdict() conditions.Verdict {
 	}
 	doc := v.decision.Doc
 	switch {
-	case v.conflict != nil:
-		return stalled(v1alpha1.ReasonNameConflict, v.conflict.Error())
+	case v.refused != nil:
+		return stalled(v.refused.Reason, v.refused.Message)
 	case v.decision.Problem != nil:
 		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
 	case v.problem != nil:

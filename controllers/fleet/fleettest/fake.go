@@ -136,3 +136,10 @@ func newest(d *placement.Document) int64 {
 	}
 	return epoch
 }
+
+// Has says whether a program runs at an address, silent or not.
+func (f *Fleet) Has(address string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pods[address] != nil
+}

@@ -1,0 +1,229 @@
+package controllers_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/testr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet/fleettest"
+	"github.com/olmoe-serving/olmoe-operator/internal/kubetest"
+)
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard()) // what no manager logs
+	kubetest.Main(m)
+}
+
+const (
+	ownImage = "registry.example/olmoe:v1"
+	patience = 30 * time.Second
+)
+
+// world is a namespace with an operator in it, and players for what a test API
+// server lacks.
+type world struct {
+	*testing.T
+	client.Client // of an administrator
+	ns            string
+	fleet         *fleettest.Fleet
+	players       *players
+	writes        atomic.Int64 // requests of the operator that change something
+	stop          context.CancelFunc
+	stopped       chan struct{}
+}
+
+// newWorld starts an operator that works in a namespace of its own, with exactly
+// the rights that config/rbac gives.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c := kubetest.Client(t)
+	grant(t, c)
+	w := &world{T: t, Client: c, ns: kubetest.Namespace(t, c), fleet: fleettest.New()}
+	w.players = newPlayers(w)
+	w.startOperator(ownImage)
+	t.Cleanup(w.stopOperator)
+	return w
+}
+
+// grant creates the roles of config/rbac.
+func grant(t *testing.T, c client.Client) {
+	t.Helper()
+	for _, file := range []string{"role.yaml", "role_binding.yaml"} {
+		raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "config", "rbac", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for doc := range strings.SplitSeq(string(raw), "\n---\n") {
+			o := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal([]byte(doc), o); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Create(t.Context(), o); err != nil && !apierrors.IsAlreadyExists(err) {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (w *world) startOperator(image string) {
+	w.Helper()
+	cfg := rest.CopyConfig(kubetest.Config(w.T))
+	cfg.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:system:manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
+	}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{next, &w.writes} })
+	unchecked := true
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme: controllers.Scheme, Cache: controllers.Cache([]string{w.ns}),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: &unchecked},
+		Logger:     testr.NewWithOptions(w.T, testr.Options{Verbosity: -1}),
+	})
+	if err == nil {
+		err = controllers.Setup(mgr, controllers.Options{Image: image, Fleet: w.fleet, Clock: clock.RealClock{}})
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
+	stopped := make(chan struct{})
+	w.stop, w.stopped = cancel, stopped
+	go func() {
+		defer close(stopped)
+		if err := mgr.Start(ctx); err != nil {
+			w.Errorf("operator: %v", err)
+		}
+	}()
+}
+
+func (w *world) stopOperator() {
+	w.stop()
+	<-w.stopped
+}
+
+// counter counts requests that change something.
+type counter struct {
+	next   http.RoundTripper
+	writes *atomic.Int64
+}
+
+func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		c.writes.Add(1)
+	}
+	return c.next.RoundTrip(r)
+}
+
+// create makes an OLMoEDeployment from the YAML of its spec.
+func (w *world) create(name, spec string) {
+	w.Helper()
+	var fields map[string]any
+	if err := yaml.Unmarshal([]byte(spec), &fields); err != nil {
+		w.Fatal(err)
+	}
+	o := &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
+	o.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("OLMoEDeployment"))
+	o.SetNamespace(w.ns)
+	o.SetName(name)
+	if err := w.Create(w.Context(), o); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// patch merges JSON into an object.
+func (w *world) patch(o client.Object, name, text string) {
+	w.Helper()
+	o.SetNamespace(w.ns)
+	o.SetName(name)
+	raw, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := w.Patch(w.Context(), o, client.RawPatch("application/merge-patch+json", raw), client.FieldOwner("somebody")); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// get reads an object; it must be there.
+func get[T client.Object](w *world, o T, name string) T {
+	w.Helper()
+	if err := w.Get(w.Context(), client.ObjectKey{Namespace: w.ns, Name: name}, o); err != nil {
+		w.Fatal(err)
+	}
+	return o
+}
+
+func (w *world) deployment() *v1alpha1.OLMoEDeployment {
+	w.Helper()
+	return get(w, &v1alpha1.OLMoEDeployment{}, "demo")
+}
+
+func (w *world) pool() *v1alpha1.ExpertPool {
+	w.Helper()
+	return get(w, &v1alpha1.ExpertPool{}, "demo")
+}
+
+// until lets the players play until is returns "", or fails with what it said last.
+func (w *world) until(is func() string) {
+	w.Helper()
+	w.within(patience, is)
+}
+
+func (w *world) within(limit time.Duration, is func() string) {
+	w.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		w.players.play()
+		said := is()
+		if said == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.Fatalf("after %s: %s", limit, said)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// untilReady waits until the newest spec is Ready.
+func (w *world) untilReady() {
+	w.Helper()
+	w.until(func() string { return w.not(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAsWanted) })
+}
+
+// untilReason waits for Stalled with a reason, and returns the message.
+func (w *world) untilReason(reason string) string {
+	w.Helper()
+	w.until(func() string { return w.not(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason) })
+	return conditions.Of(w.deployment().Status.Conditions, v1alpha1.ConditionStalled).Message
+}
+
+func (w *world) not(kind string, status metav1.ConditionStatus, reason string) string {
+	d := w.deployment()
+	c := conditions.Of(d.Status.Conditions, kind)
+	if c.Status == status && c.Reason == reason && c.ObservedGeneration == d.Generation {
+		return ""
+	}
+	return "condition " + kind + " is " + string(c.Status) + ", " + c.Reason + ": " + c.Message
+}
