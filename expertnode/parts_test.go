@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
@@ -108,8 +111,8 @@ func TestQueueGathersABatch(t *testing.T) {
 func TestDrainIsBounded(t *testing.T) {
 	r := newStreams()
 	s := &stream{changed: make(chan struct{}, 1)}
-	if !r.add(s) {
-		t.Fatal("refused")
+	if err := r.add(s); err != nil {
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
@@ -119,7 +122,7 @@ func TestDrainIsBounded(t *testing.T) {
 	if len(s.changed) != 1 {
 		t.Error("the stream was not told")
 	}
-	if r.add(&stream{}) {
+	if r.add(&stream{}) == nil {
 		t.Error("a stream was taken while draining")
 	}
 	r.remove(s)
@@ -127,5 +130,17 @@ func TestDrainIsBounded(t *testing.T) {
 	case <-r.empty:
 	default:
 		t.Error("not empty after the last stream")
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	r := newStreams()
+	for range maxStreams {
+		if err := r.add(&stream{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.add(&stream{}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one stream too many gives %v", err)
 	}
 }

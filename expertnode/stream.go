@@ -35,8 +35,8 @@ type stream struct {
 // Dispatch implements wire.Server.
 func (n *node) Dispatch(gs grpc.ServerStream) error {
 	s := &stream{n: n, out: make(chan wire.Out, streamQueue), changed: make(chan struct{}, 1), eof: make(chan struct{})}
-	if !n.streams.add(s) {
-		return status.Error(codes.Unavailable, "the expert node is shutting down")
+	if err := n.streams.add(s); err != nil {
+		return err
 	}
 	defer n.streams.remove(s)
 	log := n.opts.Log.WithValues("router", wire.Router(gs))

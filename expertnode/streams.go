@@ -3,7 +3,14 @@ package expertnode
 import (
 	"context"
 	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
+
+// maxStreams bounds the lanes of all routers together; each has two goroutines
+// and at most streamQueue requests.
+const maxStreams = 1024
 
 // streams are the open lanes of all routers.
 type streams struct {
@@ -17,14 +24,18 @@ func newStreams() *streams {
 	return &streams{open: map[*stream]struct{}{}, empty: make(chan struct{})}
 }
 
-// add takes a stream; false if the node is shutting down.
-func (r *streams) add(s *stream) bool {
+// add takes a stream, unless the node is shutting down or has too many.
+func (r *streams) add(s *stream) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.closed {
-		r.open[s] = struct{}{}
+	switch {
+	case r.closed:
+		return status.Error(codes.Unavailable, "the expert node is shutting down")
+	case len(r.open) >= maxStreams:
+		return status.Errorf(codes.ResourceExhausted, "the expert node has %d streams, which is its limit", maxStreams)
 	}
-	return !r.closed
+	r.open[s] = struct{}{}
+	return nil
 }
 
 func (r *streams) remove(s *stream) {

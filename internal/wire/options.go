@@ -32,6 +32,9 @@ const (
 	minBackoff     = 50 * time.Millisecond
 	maxBackoff     = time.Second
 	connectTimeout = 2 * time.Second
+
+	// maxStreams of one connection: a router has a few lanes, and Control calls.
+	maxStreams = 128
 )
 
 // ServerOptions configure a gRPC server that carries Dispatch (and Control):
@@ -39,7 +42,7 @@ const (
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
-		grpc.MaxRecvMsgSize(MaxFrameBytes), grpc.MaxSendMsgSize(MaxFrameBytes),
+		grpc.MaxRecvMsgSize(MaxFrameBytes), grpc.MaxSendMsgSize(MaxFrameBytes), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(ioBuffer), grpc.SharedWriteBuffer(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
