@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 )
 
 // truncated opens a checkpoint and cuts its file behind the header.
@@ -87,4 +88,24 @@ func TestGuardReturnsNilWhenNothingHappens(t *testing.T) {
 func TestLoadOfATruncatedFile(t *testing.T) {
 	c, path := truncated(t)
 	wantError(t, c.Load(t.Context(), all(t, c)...), checkpoint.ErrChanged, path, "tensor ", "truncated")
+}
+
+// The case that matters: assembly, on the goroutines of a worker pool.
+func TestGuardAroundKernels(t *testing.T) {
+	c, path := truncated(t)
+	w, err := c.Tensor(checkpoint.EmbedTokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weight, err := kernels.NewWeight(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernels.NewPool(2)
+	defer pool.Close()
+	for _, rows := range []int{1, 16} {
+		dst, x := make([]float32, rows*w.Shape[0]), make([]float32, rows*w.Shape[1])
+		err = c.Guard(func() { kernels.MatMul(pool, dst, x, rows, weight) })
+		wantError(t, err, checkpoint.ErrChanged, path)
+	}
 }
