@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -99,13 +100,31 @@ func dial(t *testing.T, url string) net.Conn {
 	return conn
 }
 
+// smallBuffers makes a connection fill up after a few events.
+type smallBuffers struct{ net.Listener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(4096)
+	}
+	return conn, err
+}
+
 // A stream whose client does not read ends after the write timeout and frees
 // its work.
 func TestClientThatDoesNotRead(t *testing.T) {
 	eng := &fake.Engine{Context: 1 << 30}
-	url := start(t, eng, func(o *openai.Options) { o.WriteTimeout, o.Context = 50*time.Millisecond, 1<<30 })
-	conn := dial(t, url)
-	body := `{"prompt":"q","stream":true,"ignore_eos":true,"max_tokens":100000000,"logprobs":20,"return_token_ids":true}`
+	srv := httptest.NewUnstartedServer(openai.New(openai.Options{Generator: eng, Model: "m", Context: 1 << 30, Vocab: fake.Vocab,
+		WriteTimeout: 50 * time.Millisecond}).Handler())
+	srv.Listener = smallBuffers{srv.Listener}
+	srv.Start()
+	defer srv.Close()
+	conn := dial(t, srv.URL)
+	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	body := `{"prompt":[1],"stream":true,"ignore_eos":true,"max_tokens":100000000,"logprobs":20,"return_token_ids":true}`
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", completions, len(body), body)
 	waitFor(t, "the sequence to start", func() bool { return eng.Active.Load() == 1 })
 	waitFor(t, "the sequence to be freed", func() bool { return eng.Active.Load() == 0 })

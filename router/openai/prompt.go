@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// prompt is one prompt of a request as ids and as the text to echo.
+// prompt is one prompt of a request. text is "" if it came as ids.
 type prompt struct {
 	ids  []int32
 	text string
@@ -45,7 +45,7 @@ func (s *Server) prompts(raw json.RawMessage, addSpecial bool) ([]prompt, error)
 		return s.textPrompts(raw, addSpecial)
 	case '0':
 		ids, err := s.idList(raw)
-		return s.idPrompts([][]int32{ids}), err
+		return []prompt{{ids: ids}}, err
 	case '[':
 		return s.nestedPrompts(raw)
 	case ']':
@@ -106,22 +106,14 @@ func (s *Server) nestedPrompts(raw json.RawMessage) ([]prompt, error) {
 	if len(lists) > s.MaxSequences {
 		return nil, s.tooMany(len(lists))
 	}
-	ids := make([][]int32, len(lists))
+	prompts := make([]prompt, len(lists))
 	for i, l := range lists {
 		var err error
-		if ids[i], err = s.idList(l); err != nil {
+		if prompts[i].ids, err = s.idList(l); err != nil {
 			return nil, fmt.Errorf("number %d %w", i, err)
 		}
 	}
-	return s.idPrompts(ids), nil
-}
-
-func (s *Server) idPrompts(lists [][]int32) []prompt {
-	prompts := make([]prompt, len(lists))
-	for i, ids := range lists {
-		prompts[i] = prompt{ids: ids, text: s.Tokenizer.Decode(ids, false)}
-	}
-	return prompts
+	return prompts, nil
 }
 
 func (s *Server) tooMany(n int) error {

@@ -138,7 +138,7 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 		"all of them": {Temperature: 1.7, TopP: 0.9, TopK: 30, MinP: 0.02},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const n = 40_000
+			const n = 12_000
 			probs := reference(p, logits)
 			counts := make([]int, len(logits))
 			p.Seed = 77

@@ -8,7 +8,7 @@ import (
 
 func TestPrefixProperties(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))
-	for trial := range 5000 {
+	for trial := range 2000 {
 		n := 1 + r.IntN(200)
 		c := make([]candidate, n)
 		for i := range c {
