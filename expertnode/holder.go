@@ -73,13 +73,13 @@ func (h *holder) assign(a *assignment) {
 // used; it names file and tensor.
 func (h *holder) run(ctx context.Context) error {
 	for {
-		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-h.wake:
+		}
+		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
 }

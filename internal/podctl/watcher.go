@@ -19,6 +19,10 @@ import (
 // effect; reading some 100 kB a second costs nothing.
 const pollInterval = time.Second
 
+// firstInterval, until there is a document: a pod that starts before its file is
+// written should not lose most of a second.
+const firstInterval = 100 * time.Millisecond
+
 // Watcher keeps the newest placement document that the pod was given, by file or
 // by Apply; the highest revision wins, so the two may come in any order
 // (invariant 4: either alone is enough).
@@ -45,14 +49,16 @@ func (w *Watcher) Run(ctx context.Context) {
 	if w.file == "" {
 		return
 	}
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
 	for {
 		w.poll()
+		pause := pollInterval
+		if d, _ := w.Newest(); d == nil {
+			pause = firstInterval
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }
