@@ -56,6 +56,7 @@ check "shell syntax" scripts
 check gofmt formatted
 check "generated files" generated
 check "go vet" vetted
+check "chart and kustomize" hack/verify-packaging.sh
 check golangci-lint linted
 check govulncheck vulnerabilities
 [ ${#notes[@]} = 0 ] || printf '%s\n' "${notes[@]}"

@@ -1,0 +1,36 @@
+{{/* Prefix of all names: the release's name, made to hold the chart's. */}}
+{{- define "olmoe.name" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{- end -}}
+{{- end }}
+
+{{/* Labels that select the operator's pod; they never change. */}}
+{{- define "olmoe.selector" -}}
+app.kubernetes.io/name: olmoe-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "olmoe.labels" -}}
+{{ include "olmoe.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "olmoe.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* The operator's ServiceAccount, as a binding's subject. */}}
+{{- define "olmoe.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "olmoe.name" . }}-manager
+  namespace: {{ .Release.Namespace }}
+{{- end }}

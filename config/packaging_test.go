@@ -1,0 +1,108 @@
+// Package config tests the packaging: kustomize and the Helm chart.
+package config
+
+import (
+	"os"
+	"os/exec"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+// tool is a program that hack/verify-packaging.sh names in the environment.
+func tool(t *testing.T, variable string) string {
+	t.Helper()
+	name := os.Getenv(variable)
+	if name == "" {
+		t.Skipf("%s is not set: run hack/verify-packaging.sh, which builds helm and kubectl", variable)
+	}
+	return name
+}
+
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, said.String())
+	}
+	return string(out)
+}
+
+// onlyHelm are labels that tell which tool installed an object.
+var onlyHelm = []string{"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}
+
+// objects reads a stream of manifests by kind and name. The labels of onlyHelm,
+// the labels of CRDs (Helm adds none) and the Namespace (helm --create-namespace
+// makes it) are not compared.
+func objects(t *testing.T, manifests string) map[string]map[string]any {
+	t.Helper()
+	out := map[string]map[string]any{}
+	for doc := range strings.SplitSeq("\n"+manifests, "\n---\n") {
+		var o map[string]any
+		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+			t.Fatal(err)
+		}
+		if o == nil || o["kind"] == "Namespace" {
+			continue
+		}
+		meta := o["metadata"].(map[string]any)
+		labels, _ := meta["labels"].(map[string]any)
+		for _, key := range onlyHelm {
+			delete(labels, key)
+		}
+		if o["kind"] == "CustomResourceDefinition" {
+			delete(meta, "labels")
+		}
+		key := o["kind"].(string) + " " + meta["name"].(string)
+		if out[key] != nil {
+			t.Errorf("%s is there twice", key)
+		}
+		out[key] = o
+	}
+	return out
+}
+
+// TestChartAndKustomizeAgree: both ways of installing give the same objects.
+func TestChartAndKustomizeAgree(t *testing.T) {
+	chart := objects(t, output(t, tool(t, "HELM"), "template", "olmoe-operator", "../charts/olmoe-operator",
+		"--namespace", "olmoe-system", "--include-crds"))
+	kustomize := objects(t, output(t, tool(t, "KUBECTL"), "kustomize", "default"))
+	if len(chart) < 14 {
+		t.Errorf("the chart renders %d objects, want at least 14", len(chart))
+	}
+	for key, want := range kustomize {
+		if got := chart[key]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s differs:\nchart:     %v\nkustomize: %v", key, got, want)
+		}
+		delete(chart, key)
+	}
+	for key := range chart {
+		t.Errorf("%s is only in the chart", key)
+	}
+}
+
+// TestChartValues: wrong values are refused, and rights can be limited.
+func TestChartValues(t *testing.T) {
+	helm := tool(t, "HELM")
+	for _, bad := range []string{"foo=1", "replicas=0", "logLevel=loud", "image.pullPolicy=Sometimes", "image.repository=", "image.digest=sha256:1", "watchNamespaces={A}"} {
+		if out, err := exec.CommandContext(t.Context(), helm, "template", "x", "../charts/olmoe-operator", "--set", bad).CombinedOutput(); err == nil {
+			t.Errorf("--set %s is accepted:\n%s", bad, out)
+		}
+	}
+	limited := objects(t, output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "watchNamespaces={a}", "--set", "userRoles=false"))
+	if limited["ClusterRoleBinding x-olmoe-operator-manager"] != nil || limited["RoleBinding x-olmoe-operator-manager"] == nil {
+		t.Error("with watchNamespaces the operator must have rights in those namespaces only")
+	}
+	if limited["ClusterRole x-olmoe-operator-edit"] != nil {
+		t.Error("userRoles=false renders the users' roles")
+	}
+	pinned := output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "image.digest=sha256:"+strings.Repeat("a", 64))
+	if n := strings.Count(pinned, "olmoe@sha256:aaaa"); n != 2 {
+		t.Errorf("the digest is in %d places, want the image and the default image of pods", n)
+	}
+}
