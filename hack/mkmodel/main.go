@@ -123,6 +123,7 @@ func sizeFlags(fs *flag.FlagSet, o *synth.Options) {
 	fs.BoolVar(&o.NormTopKProb, "norm-topk-prob", o.NormTopKProb, "make the chosen experts' weights sum to 1")
 	fs.BoolVar(&o.Tied, "tied", o.Tied, "use the embedding as output matrix")
 	fs.BoolVar(&o.Tokenizer, "tokenizer", o.Tokenizer, "also write a tokenizer and chat template")
+	fs.BoolVar(&o.Legible, "legible", o.Legible, "make generated text mostly whole words")
 	fs.Uint64Var(&o.Seed, "seed", o.Seed, "seed of the weights")
 }
 

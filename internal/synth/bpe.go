@@ -93,7 +93,7 @@ func words(text string) []*word {
 	return list
 }
 
-// train learns merges until there are size tokens or no pair occurs twice: each
+// train learns merges until there are size tokens or every word is one: each
 // round joins the most frequent pair, the one that sorts first among equals.
 // Only the words that a round changes are counted again.
 func (b *bpe) train(text string, size int) {
@@ -103,7 +103,7 @@ func (b *bpe) train(text string, size int) {
 	}
 	for len(b.tokens) < size {
 		m, n := pairs.mostFrequent()
-		if n < 2 {
+		if n == 0 {
 			return
 		}
 		b.join(m)
@@ -172,7 +172,7 @@ func (b *bpe) fill(size int) {
 	var heads, tails []string
 	for _, s := range b.tokens {
 		switch rest, blank := strings.CutPrefix(s, "Ġ"); {
-		case !letters(rest):
+		case !letters(rest) || len(rest) < 2:
 		case blank:
 			heads = append(heads, s)
 		default:

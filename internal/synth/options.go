@@ -32,6 +32,9 @@ type Options struct {
 	Shards           int    // 0 = one file without an index
 	Seed             uint64 // DefaultSeed makes the reference checkpoints' weights
 	Tokenizer        bool   // also write tokenizer files with EOSTokenID+1 tokens
+	// Legible makes generated text mostly whole words, for showing. It needs a
+	// tokenizer and an output matrix of its own, and does nothing without.
+	Legible bool
 }
 
 // DefaultSeed is the seed of the reference checkpoints.
@@ -65,11 +68,11 @@ func Small() Options {
 }
 
 // Demo is a model to look at in a cluster: 6 layers of 64 experts, hidden 256,
-// with a vocabulary of pieces of English; 80 MB.
+// with a vocabulary of words, all learned from the corpus; 80 MB.
 func Demo() Options {
 	o := Full()
 	o.HiddenSize, o.Layers, o.Heads, o.KVHeads, o.IntermediateSize = 256, 6, 4, 4, 128
-	o.VocabSize, o.EOSTokenID, o.Shards = 1024, 1023, 0
+	o.VocabSize, o.EOSTokenID, o.Shards, o.Legible = 1184, 1183, 0, true
 	return o
 }
 

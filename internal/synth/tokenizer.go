@@ -41,16 +41,20 @@ type added struct {
 	Special    bool   `json:"special"`
 }
 
-// addTokenizer adds tokenizer.json, tokenizer_config.json and
-// special_tokens_map.json with EOSTokenID+1 tokens.
-func addTokenizer(files map[string]string, o Options) error {
-	b := newBPE()
-	learned := o.EOSTokenID + 1 - (minTokens - byteTokens)
+// newTokens makes what lies between the added tokens of a vocabulary of n.
+func newTokens(n int) (*bpe, error) {
+	b, learned := newBPE(), n-(minTokens-byteTokens)
 	b.train(corpus, learned)
 	b.fill(learned)
 	if len(b.tokens) < learned {
-		return fmt.Errorf("end-of-text id %d asks for %d tokens, more than the %d that can be made", o.EOSTokenID, o.EOSTokenID+1, len(b.tokens)+minTokens-byteTokens)
+		return nil, fmt.Errorf("a tokenizer of %d tokens was asked for; at most %d can be made", n, len(b.tokens)+minTokens-byteTokens)
 	}
+	return b, nil
+}
+
+// addTokenizerFiles adds tokenizer.json, tokenizer_config.json and
+// special_tokens_map.json.
+func addTokenizerFiles(files map[string]string, b *bpe, o Options) error {
 	extra := addedTokens(o.EOSTokenID)
 	special := map[string]any{"bos_token": endOfText, "eos_token": endOfText, "pad_token": padding}
 	for name, v := range map[string]any{

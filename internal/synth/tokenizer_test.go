@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/chat"
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/tokenizer"
 )
@@ -107,4 +108,48 @@ func TestWithoutTokenizer(t *testing.T) {
 	if found, _ := filepath.Glob(filepath.Join(dir, "*token*")); len(found) > 0 {
 		t.Errorf("written all the same: %v", found)
 	}
+}
+
+// Legible changes the output matrix, and only that: rows of words stay as they
+// are, all others shrink.
+func TestLegibleShrinksRowsThatAreNoWords(t *testing.T) {
+	o := vocab(1024)
+	plainDir, tok := written(t, o)
+	o.Legible = true
+	legibleDir, _ := written(t, o)
+	plain, legible := opened(t, plainDir), opened(t, legibleDir)
+	for _, spec := range plain.Config().Tensors() {
+		a, b := data(t, plain, spec.Name), data(t, legible, spec.Name)
+		if spec.Name != checkpoint.LMHead && a != b {
+			t.Errorf("%s differs", spec.Name)
+		}
+	}
+	a, b := data(t, plain, checkpoint.LMHead), data(t, legible, checkpoint.LMHead)
+	row := len(a) / 1024
+	for text, same := range map[string]bool{" the": true, " a": true, ".": true, "ing": false, " th": false, "\x01": false, "  ": false, "é": false} {
+		for _, id := range tok.Encode(text) {
+			if got := a[int(id)*row:int(id+1)*row] == b[int(id)*row:int(id+1)*row]; got != same {
+				t.Errorf("%q: the row of token %d stays the same: %v, want %v", text, id, got, same)
+			}
+		}
+	}
+}
+
+func opened(t *testing.T, dir string) *checkpoint.Checkpoint {
+	t.Helper()
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func data(t *testing.T, c *checkpoint.Checkpoint, name string) string {
+	t.Helper()
+	w, err := c.Tensor(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(w.Data)
 }

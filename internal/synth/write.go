@@ -29,15 +29,36 @@ func Write(dir string, o Options) error {
 		return err
 	}
 	files := map[string]string{"config.json": text, "generation_config.json": generationJSON(o)}
+	m := &model{Options: o, config: c, tables: tables{}, rows: map[string][]float64{}}
 	if o.Tokenizer {
-		if err := addTokenizer(files, o); err != nil {
+		if err := m.addTokenizer(files); err != nil {
 			return err
 		}
 	}
 	if err := writeTexts(dir, files); err != nil {
 		return err
 	}
-	return writeWeights(dir, c, o)
+	return m.writeWeights(dir)
+}
+
+// model is what is known while a checkpoint is written.
+type model struct {
+	Options
+	config *checkpoint.Config
+	tables tables
+	rows   map[string][]float64 // tensor -> factor of each row
+}
+
+// addTokenizer adds the tokenizer's files and makes text legible.
+func (m *model) addTokenizer(files map[string]string) error {
+	b, err := newTokens(m.EOSTokenID + 1)
+	if err != nil {
+		return err
+	}
+	if m.Legible {
+		m.rows[checkpoint.LMHead] = legibleRows(b, m.VocabSize)
+	}
+	return addTokenizerFiles(files, b, m.Options)
 }
 
 // writeTexts writes the JSON files.
@@ -51,26 +72,25 @@ func writeTexts(dir string, files map[string]string) error {
 }
 
 // writeWeights writes the shards and, for several, their index.
-func writeWeights(dir string, c *checkpoint.Config, o Options) error {
-	files := split(c.Tensors(), o)
-	tabs := tables{}
+func (m *model) writeWeights(dir string) error {
+	files := split(m.config.Tensors(), m.Options)
 	for _, f := range files {
-		if err := f.write(dir, c, o, tabs); err != nil {
+		if err := m.writeFile(dir, f); err != nil {
 			return err
 		}
 	}
-	if o.Shards == 0 {
+	if m.Shards == 0 {
 		return nil
 	}
-	text, err := index(files, o.DType)
+	text, err := index(files, m.DType)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), text, 0o644)
 }
 
-// write makes one weights file under a temporary name and renames it.
-func (f shardFile) write(dir string, c *checkpoint.Config, o Options, tabs tables) (err error) {
+// writeFile makes one weights file under a temporary name and renames it.
+func (m *model) writeFile(dir string, f shardFile) (err error) {
 	path := filepath.Join(dir, f.name)
 	out, err := os.Create(path + ".tmp")
 	if err != nil {
@@ -81,9 +101,9 @@ func (f shardFile) write(dir string, c *checkpoint.Config, o Options, tabs table
 			_ = os.Remove(out.Name())
 		}
 	}()
-	head := f.header(o.DType)
+	head := f.header(m.DType)
 	if _, err = out.Write(head); err == nil {
-		err = runJobs(out, f.jobs(c, o, tabs, int64(len(head))))
+		err = runJobs(out, m.jobs(f, int64(len(head))))
 	}
 	if closed := out.Close(); err == nil {
 		err = closed
@@ -105,17 +125,20 @@ type job struct {
 }
 
 // jobs cuts the file's tensors into pieces; at is where the first one starts.
-func (f shardFile) jobs(c *checkpoint.Config, o Options, tabs tables, at int64) []job {
+func (m *model) jobs(f shardFile, at int64) []job {
 	var list []job
-	step := jobBytes / o.DType.Size()
+	step := jobBytes / m.DType.Size()
 	for _, spec := range f.specs {
-		src := newSource(spec, c, o.DType, o.Seed)
+		src := newSource(spec, m.config, m.DType, m.Seed)
+		if rows := m.rows[spec.Name]; rows != nil {
+			src.skew = rows
+		}
 		total := tensor.Tensor{Shape: spec.Shape}.Elements()
-		tabs.use(&src, total)
+		m.tables.use(&src, total)
 		for first := 0; first < total; first += step {
 			n := min(step, total-first)
 			list = append(list, job{src, first, n, at})
-			at += int64(n * o.DType.Size())
+			at += int64(n * m.DType.Size())
 		}
 	}
 	return list

@@ -79,7 +79,7 @@ func loadAll(t *testing.T, c *checkpoint.Checkpoint) {
 }
 
 func TestPresetSizes(t *testing.T) {
-	for name, params := range map[string]int{"tiny": 1_721_408, "small": 25_757_824, "demo": 39_950_592, "full": 6_919_161_856} {
+	for name, params := range map[string]int{"tiny": 1_721_408, "small": 25_757_824, "demo": 40_032_512, "full": 6_919_161_856} {
 		o, err := synth.Preset(name)
 		if err != nil {
 			t.Fatal(err)
@@ -101,7 +101,7 @@ func TestImpossibleOptionsAreRefused(t *testing.T) {
 		"shards is -1":              func(o *synth.Options) { o.Shards = -1 },
 		"outside the vocabulary":    func(o *synth.Options) { o.EOSTokenID = o.VocabSize },
 		"no room for a tokenizer":   func(o *synth.Options) { o.EOSTokenID = 282 },
-		"more than the":             func(o *synth.Options) { o.VocabSize, o.EOSTokenID = 3_000_000, 2_999_999 },
+		"at most":                   func(o *synth.Options) { o.VocabSize, o.EOSTokenID = 3_000_000, 2_999_999 },
 		"field num_attention_heads": func(o *synth.Options) { o.Heads = 3 },
 		"field num_key_value_heads": func(o *synth.Options) { o.KVHeads = 3 },
 		"field hidden_size":         func(o *synth.Options) { o.HiddenSize = 0 },
