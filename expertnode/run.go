@@ -49,7 +49,7 @@ func closeListeners(o Options) {
 // run starts the parts, waits for the end of ctx or the failure of one of them,
 // and stops them: routers first, then the rest.
 func (n *node) run(ctx context.Context) error {
-	work, fail := context.WithCancelCause(context.Background())
+	work, fail := context.WithCancelCause(context.WithoutCancel(ctx)) // outlives ctx by the drain
 	var parts sync.WaitGroup
 	grpcServer, httpServer := n.grpcServer(), n.httpServer()
 	parts.Go(func() { fail(serveError("gRPC", grpcServer.Serve(n.opts.GRPC))) })
@@ -66,7 +66,7 @@ func (n *node) run(ctx context.Context) error {
 
 	select {
 	case <-ctx.Done():
-		n.drain()
+		n.drain(work)
 	case <-work.Done():
 	}
 	err := context.Cause(work)
@@ -125,12 +125,12 @@ func (n *node) modelChanged(err error, fail context.CancelCauseFunc) {
 
 // drain lets routers finish and go elsewhere: they learn that the node is
 // leaving, collect their answers and close their streams. No request is lost.
-func (n *node) drain() {
+func (n *node) drain(work context.Context) {
 	start := time.Now()
 	n.opts.Log.Info("draining")
 	n.draining.Store(true)
 	n.sequence.Add(1)
-	ctx, cancel := context.WithTimeout(context.Background(), n.opts.DrainTimeout)
+	ctx, cancel := context.WithTimeout(work, n.opts.DrainTimeout)
 	defer cancel()
 	err := n.streams.drain(ctx)
 	n.opts.Log.Info("drained", "seconds", time.Since(start).Seconds(), "complete", err == nil)

@@ -43,17 +43,19 @@ func (n *node) Dispatch(gs grpc.ServerStream) error {
 	log.V(1).Info("stream opened")
 	ctx, cancel := context.WithCancel(gs.Context())
 	defer cancel()
-	sender := make(chan error, 1)
-	go func() { sender <- s.sender(ctx, gs) }()
+	var sent error
+	done := make(chan struct{})
+	go func() { defer close(done); sent = s.sender(ctx, gs) }()
 	err := s.receive(gs)
 	log.V(1).Info("stream ended", "reason", err.Error())
 	if errors.Is(err, io.EOF) {
 		close(s.eof)
-		return <-sender
+		<-done
+		return sent
 	}
 	cancel()
 	select { // no SendMsg once the handler has returned
-	case <-sender:
+	case <-done:
 	case <-time.After(senderGrace):
 	}
 	return err

@@ -48,8 +48,12 @@ func Router(s grpc.ServerStream) string {
 	return ""
 }
 
-// Receive reads and checks the next frame of a stream into in.
-func Receive(s grpc.Stream, in *In) error {
+// Receiver is the receiving half of either end's stream.
+type Receiver interface{ RecvMsg(m any) error }
+
+// Receive reads and checks the next frame of a stream into in. An error of type
+// *FrameError is the peer's fault; others are the connection's.
+func Receive(s Receiver, in *In) error {
 	if err := s.RecvMsg(in); err != nil {
 		return err
 	}

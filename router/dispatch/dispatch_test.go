@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -157,7 +158,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 		{"negative expert", 0, row, out, 1, []int32{-1}, "expert -1"},
 		{"short input", 0, row[:3], out, 1, []int32{0}, "with 3 elements"},
 		{"short output", 0, row, out[:3], 1, []int32{0}, "room for 3"},
-		{"ragged experts", 0, append(row, row...), out, 2, []int32{0}, "1 experts"},
+		{"ragged experts", 0, slices.Concat(row, row), out, 2, []int32{0}, "1 experts"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
