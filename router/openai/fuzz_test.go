@@ -3,6 +3,7 @@ package openai_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ func FuzzBody(f *testing.F) {
 	f.Add(uint8(3), []byte(`{"tokens":[1,2,240]}`))
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest("POST", paths[int(which)%len(paths)], bytes.NewReader(body)))
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, paths[int(which)%len(paths)], bytes.NewReader(body)))
 		if panicked {
 			t.Fatal("an internal error")
 		}

@@ -49,14 +49,35 @@ func waitFor(t testing.TB, what string, done func() bool) {
 	}
 }
 
-func post(t testing.TB, url, body string) *http.Response {
+// answer is a response whose body is closed when the test ends.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+	Body       io.Reader
+}
+
+func do(t testing.TB, req *http.Request) answer {
 	t.Helper()
-	res, err := http.Post(url, "application/json", strings.NewReader(body))
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { res.Body.Close() })
-	return res
+	return answer{res.StatusCode, res.Header, res.Body}
+}
+
+func request(t testing.TB, method, url, body string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+func post(t testing.TB, url, body string) answer {
+	t.Helper()
+	return do(t, request(t, http.MethodPost, url, body))
 }
 
 // call posts and decodes the answer, which must have that status.
@@ -67,15 +88,10 @@ func call(t testing.TB, status int, url, body string) object {
 
 func get(t testing.TB, status int, url string) object {
 	t.Helper()
-	res, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	return decode(t, status, res)
+	return decode(t, status, do(t, request(t, http.MethodGet, url, "")))
 }
 
-func decode(t testing.TB, status int, res *http.Response) object {
+func decode(t testing.TB, status int, res answer) object {
 	t.Helper()
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -131,9 +147,9 @@ func want(t testing.TB, got any, text string) {
 }
 
 // events reads a stream to its end. done says whether it ended in [DONE].
-func events(t testing.TB, res *http.Response) (list []object, done bool) {
+func events(t testing.TB, res answer) (list []object, done bool) {
 	t.Helper()
-	if ct := res.Header.Get("Content-Type"); res.StatusCode != 200 || ct != "text/event-stream; charset=utf-8" {
+	if ct := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || ct != "text/event-stream; charset=utf-8" {
 		raw, _ := io.ReadAll(res.Body)
 		t.Fatalf("status %d, %s: %s", res.StatusCode, ct, raw)
 	}

@@ -28,9 +28,9 @@ func checkJSON(body []byte) error {
 	if err := json.Unmarshal(body, &v); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return fmt.Errorf("the body is not valid JSON: %v (byte %d)", err, syntax.Offset)
+			return fmt.Errorf("the body is not valid JSON: %w (byte %d)", err, syntax.Offset)
 		}
-		return fmt.Errorf("the body is not valid JSON: %v", err)
+		return fmt.Errorf("the body is not valid JSON: %w", err)
 	}
 	w := walker{b: body}
 	return w.walk()

@@ -29,12 +29,9 @@ func TestBodyTooLarge(t *testing.T) {
 func TestBodyTooLargeChunked(t *testing.T) {
 	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.MaxBody = 1000 })
 	body := io.MultiReader(strings.NewReader(`{"prompt":"`), strings.NewReader(strings.Repeat("x", 5000)))
-	res, err := http.Post(url+completions, "application/json", body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	wantError(t, decode(t, 413, res), "", "request_too_large", "1000 bytes")
+	req := request(t, http.MethodPost, url+completions, "")
+	req.Body, req.ContentLength = io.NopCloser(body), -1
+	wantError(t, decode(t, 413, do(t, req)), "", "request_too_large", "1000 bytes")
 }
 
 func TestLargestBodyPasses(t *testing.T) {
@@ -54,7 +51,7 @@ func TestSlowBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	wantError(t, decode(t, 408, res), "", "request_timeout", "50ms")
+	wantError(t, decode(t, 408, answer{res.StatusCode, res.Header, res.Body}), "", "request_timeout", "50ms")
 }
 
 // The bound of the body does not bound the answer.

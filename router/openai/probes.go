@@ -11,11 +11,11 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 
 // ready says whether requests should be sent here, and if not, why.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
+	status, answer := http.StatusOK, map[string]string{"status": "ready"}
 	if err := s.Ready(); err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
-		return nil
+		status, answer = http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()}
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	writeJSON(w, status, answer)
 	return nil
 }
 

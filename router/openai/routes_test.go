@@ -76,16 +76,8 @@ func TestWrongMethodAndPath(t *testing.T) {
 		{"DELETE", "/v1/models/org/fake", "GET, HEAD", 405}, {"POST", "/health", "GET, HEAD", 405},
 		{"GET", "/v1/embeddings", "", 404}, {"POST", "/", "", 404}, {"GET", "/metrics", "", 404}, {"POST", "/v1/completions/", "", 404},
 	} {
-		req, err := http.NewRequest(c.method, url+c.path, strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		res := do(t, request(t, c.method, url+c.path, "{}"))
 		got := decode(t, c.status, res)
-		res.Body.Close()
 		if a := res.Header.Get("Allow"); a != c.allow {
 			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, a, c.allow)
 		}
@@ -104,22 +96,14 @@ func TestContentTypes(t *testing.T) {
 		{"application/vnd.api+json", "", 200}, {"application/json", "identity", 200},
 		{"text/plain", "", 415}, {"multipart/form-data; boundary=x", "", 415}, {"json", "", 415}, {"application/json", "gzip", 415},
 	} {
-		req, err := http.NewRequest("POST", url+completions, strings.NewReader(`{"prompt":"a"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		req := request(t, http.MethodPost, url+completions, `{"prompt":"a"}`)
 		if c.kind != "" {
 			req.Header.Set("Content-Type", c.kind)
 		}
 		if c.encoding != "" {
 			req.Header.Set("Content-Encoding", c.encoding)
 		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != c.status {
+		if res := do(t, req); res.StatusCode != c.status {
 			t.Errorf("%q %q: status %d, want %d", c.kind, c.encoding, res.StatusCode, c.status)
 		}
 	}
@@ -129,17 +113,9 @@ func TestAPIKey(t *testing.T) {
 	url := start(t, &fake.Engine{Script: "x"}, func(o *openai.Options) { o.APIKey = "secret" })
 	for auth, status := range map[string]int{"": 401, "Bearer wrong": 401, "Bearer ": 401, "secret": 401, "Basic secret": 401, "Bearer secret": 200} {
 		for _, path := range []string{completions, "/tokenize"} {
-			req, err := http.NewRequest("POST", url+path, strings.NewReader(`{"prompt":"a"}`))
-			if err != nil {
-				t.Fatal(err)
-			}
+			req := request(t, http.MethodPost, url+path, `{"prompt":"a"}`)
 			req.Header.Set("Authorization", auth)
-			res, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := decode(t, status, res)
-			res.Body.Close()
+			got := decode(t, status, do(t, req))
 			if status == 401 {
 				wantError(t, got, "", "invalid_api_key", "Incorrect API key")
 			}
@@ -151,17 +127,9 @@ func TestAPIKey(t *testing.T) {
 func TestRequestID(t *testing.T) {
 	url := start(t, &fake.Engine{})
 	for sent, echoed := range map[string]bool{"abc-123": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "a b": false, "": false} {
-		req, err := http.NewRequest("GET", url+"/health", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		req := request(t, http.MethodGet, url+"/health", "")
 		req.Header.Set("x-request-id", sent)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		got := res.Header.Get("x-request-id")
+		got := do(t, req).Header.Get("x-request-id")
 		if echoed != (got == sent) || !echoed && !strings.HasPrefix(got, "req_") {
 			t.Errorf("sent %q, got %q", sent, got)
 		}
@@ -177,12 +145,7 @@ func TestMetrics(t *testing.T) {
 	call(t, 400, url+completions, `{"prompt":5}`)
 	get(t, 404, url+"/v1/models/nope")
 	get(t, 404, url+"/no/such/path")
-	res, err := http.Get(url + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
+	text, err := io.ReadAll(do(t, request(t, http.MethodGet, url+"/metrics", "")).Body)
 	if err != nil {
 		t.Fatal(err)
 	}

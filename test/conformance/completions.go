@@ -221,7 +221,7 @@ func abort(ctx context.Context, s *suite) error {
 	for stream.Next() {
 	}
 	if !errors.Is(stream.Err(), context.Canceled) {
-		return fmt.Errorf("after the abort: %v", stream.Err())
+		return fmt.Errorf("after the abort: %w", stream.Err())
 	}
 	_, err := s.Completions.New(ctx, s.completion(prompt, 1))
 	return err

@@ -103,7 +103,7 @@ func wantError(err error, status int, param string) error {
 	case err == nil:
 		return errors.New("no error")
 	case !errors.As(err, &api):
-		return fmt.Errorf("%T instead of an API error: %v", err, err)
+		return fmt.Errorf("%T instead of an API error: %w", err, err)
 	case api.StatusCode != status || api.Param != param || api.Message == "" || api.Type == "":
 		return fmt.Errorf("status %d param %q type %q message %q; want status %d param %q",
 			api.StatusCode, api.Param, api.Type, api.Message, status, param)

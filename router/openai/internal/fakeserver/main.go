@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net"
@@ -18,16 +19,16 @@ import (
 )
 
 func main() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
 	reg := prometheus.NewRegistry()
-	const context = 4096
+	const contextLength = 4096
 	s := openai.New(openai.Options{
-		Generator: &fake.Engine{Context: context, Delay: 5 * time.Millisecond},
+		Generator: &fake.Engine{Context: contextLength, Delay: 5 * time.Millisecond},
 		Tokenizer: fake.Tokenizer{}, Chat: fake.Chat{},
-		Model: "fake", Context: context, Vocab: fake.Vocab, Fingerprint: "fp_fake", Version: "test",
+		Model: "fake", Context: contextLength, Vocab: fake.Vocab, Fingerprint: "fp_fake", Version: "test",
 		Registerer: reg, Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 	})
 	fmt.Fprintf(os.Stdout, "http://%s\n", l.Addr())
