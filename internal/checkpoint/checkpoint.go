@@ -115,9 +115,6 @@ func (s *shard) tensor(e entry, spec Spec) (tensor.Tensor, error) {
 // Config is the model's configuration; do not modify it.
 func (c *Checkpoint) Config() *Config { return c.config }
 
-// Dir is the directory that was opened.
-func (c *Checkpoint) Dir() string { return c.dir }
-
 // Tensor is a view of one of the model's tensors. Nothing is read until its
 // Data is, or Load is called. The view is valid until Close.
 func (c *Checkpoint) Tensor(name string) (tensor.Tensor, error) {

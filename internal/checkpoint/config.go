@@ -74,14 +74,14 @@ func ParseConfig(path string, raw []byte) (*Config, error) {
 	}
 	checkArchitecture(f)
 	c := &Config{
-		HiddenSize:            f.integer("hidden_size", 2048, 1, maxHidden),
-		NumLayers:             f.integer("num_hidden_layers", 16, 1, maxLayers),
-		NumHeads:              f.integer("num_attention_heads", 16, 1, maxHeads),
-		IntermediateSize:      f.integer("intermediate_size", 2048, 1, maxIntermediate),
+		HiddenSize:            f.size("hidden_size", 2048, maxHidden),
+		NumLayers:             f.size("num_hidden_layers", 16, maxLayers),
+		NumHeads:              f.size("num_attention_heads", 16, maxHeads),
+		IntermediateSize:      f.size("intermediate_size", 2048, maxIntermediate),
 		NumExperts:            readNumExperts(f),
-		NumExpertsPerTok:      f.integer("num_experts_per_tok", 8, 1, maxExperts),
-		VocabSize:             f.integer("vocab_size", 50304, 1, maxVocab),
-		MaxPositionEmbeddings: f.integer("max_position_embeddings", 4096, 1, maxPositions),
+		NumExpertsPerTok:      f.size("num_experts_per_tok", 8, maxExperts),
+		VocabSize:             f.size("vocab_size", 50304, maxVocab),
+		MaxPositionEmbeddings: f.size("max_position_embeddings", 4096, maxPositions),
 		RMSNormEps:            float32(f.positive("rms_norm_eps", 1e-5)),
 		RopeTheta:             readRopeTheta(f),
 		NormTopKProb:          f.boolean("norm_topk_prob"),
@@ -97,10 +97,10 @@ func ParseConfig(path string, raw []byte) (*Config, error) {
 func (c *Config) readOptional(f *fields) {
 	c.NumKVHeads, c.HeadDim = c.NumHeads, c.HiddenSize/c.NumHeads
 	if f.has("num_key_value_heads") {
-		c.NumKVHeads = f.integer("num_key_value_heads", 0, 1, maxHeads)
+		c.NumKVHeads = f.size("num_key_value_heads", 0, maxHeads)
 	}
 	if f.has("head_dim") {
-		c.HeadDim = f.integer("head_dim", 0, 1, maxHidden)
+		c.HeadDim = f.size("head_dim", 0, maxHidden)
 	}
 	if f.has("clip_qkv") {
 		c.ClipQKV = float32(f.positive("clip_qkv", 0))

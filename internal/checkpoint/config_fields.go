@@ -66,8 +66,8 @@ func readStrings(f *fields, name string) []string {
 
 // readNumExperts accepts transformers' second name of the field.
 func readNumExperts(f *fields) int {
-	def := f.integer("num_local_experts", 64, 1, maxExperts)
-	return f.integer("num_experts", def, 1, maxExperts)
+	def := f.size("num_local_experts", 64, maxExperts)
+	return f.size("num_experts", def, maxExperts)
 }
 
 // readRopeTheta finds the base of the rotary embedding: in rope_parameters

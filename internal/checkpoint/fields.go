@@ -41,15 +41,15 @@ func (f *fields) fail(name, format string, args ...any) {
 	}
 }
 
-// integer reads a whole number in [lo, hi]; def if the field is absent.
-func (f *fields) integer(name string, def, lo, hi int) int {
+// size reads a whole number from 1 to most; def if the field is absent.
+func (f *fields) size(name string, def, most int) int {
 	raw, ok := f.raw[name]
 	if !ok {
 		return def
 	}
 	n, err := strconv.Atoi(string(raw))
-	if err != nil || n < lo || n > hi {
-		f.fail(name, "is %s, want a whole number from %d to %d", clip(raw), lo, hi)
+	if err != nil || n < 1 || n > most {
+		f.fail(name, "is %s, want a whole number from 1 to %d", clip(raw), most)
 		return def
 	}
 	return n

@@ -4,7 +4,7 @@ import "fmt"
 
 // Names of the tensors outside the layers.
 const (
-	EmbedTokens = "model.embed_tokens.weight"
+	EmbedTokens = "model.embed_tokens.weight" //nolint:gosec // no credential
 	FinalNorm   = "model.norm.weight"
 	LMHead      = "lm_head.weight"
 )

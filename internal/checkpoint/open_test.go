@@ -131,7 +131,7 @@ func TestOpenErrorsOfTheIndex(t *testing.T) {
 		{"path above the directory", 2, weightMap(func(m map[string]any) { m[gate] = "../model.safetensors" }), checkpoint.ErrInvalid, []string{index, gate, "../model.safetensors"}},
 		{"absolute path", 2, weightMap(func(m map[string]any) { m[gate] = "/etc/passwd" }), checkpoint.ErrInvalid, []string{index, gate, "/etc/passwd"}},
 		{"path in a sub-directory", 2, weightMap(func(m map[string]any) { m[gate] = "a/b" }), checkpoint.ErrInvalid, []string{index, gate, "a/b"}},
-		{"dot dot", 2, weightMap(func(m map[string]any) { m[gate] = ".." }), checkpoint.ErrInvalid, []string{index, gate}},
+		{"parent", 2, weightMap(func(m map[string]any) { m[gate] = ".." }), checkpoint.ErrInvalid, []string{index, gate}},
 		{"NUL in a file name", 2, weightMap(func(m map[string]any) { m[gate] = "a\x00b" }), checkpoint.ErrInvalid, []string{"a\x00b"}},
 		{"too many shards", 2, weightMap(func(m map[string]any) {
 			for i := range 600 {

@@ -31,13 +31,16 @@ func statSideFiles(dir string) []sideFile {
 // restart would see another model, this process does not read it again.
 func (f sideFile) replaced() *Error {
 	now, err := os.Stat(f.path)
-	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil
-	case f.info == nil && err != nil:
-		return nil
-	case f.info != nil && err == nil && os.SameFile(now, f.info) && now.Size() == f.info.Size() && now.ModTime().Equal(f.info.ModTime()):
-		return nil
+	if known := err == nil || errors.Is(err, fs.ErrNotExist); known && !f.same(now) {
+		return replacedError(f.path, err)
 	}
-	return replacedError(f.path, err)
+	return nil
+}
+
+// same compares with a later look; nil stands for no file.
+func (f sideFile) same(now fs.FileInfo) bool {
+	if f.info == nil || now == nil {
+		return f.info == nil && now == nil
+	}
+	return os.SameFile(now, f.info) && now.Size() == f.info.Size() && now.ModTime().Equal(f.info.ModTime())
 }

@@ -69,8 +69,8 @@ func TestWeightsAreRoughlyNormal(t *testing.T) {
 
 func TestRoundingToHalf(t *testing.T) {
 	for _, c := range []struct {
-		in         float32
-		f16, bf16_ uint16
+		in        float32
+		f16, bf16 uint16
 	}{
 		{0, 0, 0},
 		{1, 0x3C00, 0x3F80},
@@ -93,8 +93,8 @@ func TestRoundingToHalf(t *testing.T) {
 		if got := toF16(c.in); got != c.f16 {
 			t.Errorf("toF16(%v) = %#04x, want %#04x", c.in, got, c.f16)
 		}
-		if got := toBF16(c.in); got != c.bf16_ {
-			t.Errorf("toBF16(%v) = %#04x, want %#04x", c.in, got, c.bf16_)
+		if got := toBF16(c.in); got != c.bf16 {
+			t.Errorf("toBF16(%v) = %#04x, want %#04x", c.in, got, c.bf16)
 		}
 	}
 }

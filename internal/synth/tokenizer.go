@@ -125,7 +125,7 @@ func tokenizerConfig(extra []added, o Options) any {
 			"normalized": a.Normalized, "single_word": a.SingleWord, "special": a.Special,
 		}
 	}
-	return map[string]any{
+	return map[string]any{ //nolint:gosec // no credentials
 		"add_bos_token": false, "add_eos_token": false, "add_prefix_space": false,
 		"added_tokens_decoder": decoder, "chat_template": chatTemplate,
 		"bos_token": endOfText, "eos_token": endOfText, "pad_token": padding, "unk_token": nil,
