@@ -19,7 +19,7 @@ const (
 	directBlock = 32
 	// maxDirectRows is the number of rows up to which weights are widened anew
 	// for every four of them; beyond, it pays to do it once (measured).
-	maxDirectRows = 8
+	maxDirectRows = 12
 )
 
 // directKernels are indexed by rows.
@@ -68,11 +68,13 @@ func matMulDirect(dst []float32, dstStride int, x []float32, xStride, rows int, 
 func (d *direct) outputs(w Weight, o, n int) {
 	clear(d.acc[:d.x.rows*directBlock*lanes])
 	step := uintptr(w.rowBytes())
+	passes := (d.x.rows + directRows - 1) / directRows
+	size := (d.x.rows + passes - 1) / passes // 5 rows as 3 and 2, not 4 and 1
 	for s := range d.x.count() {
 		k := s * directStretch
 		blocks := min(w.In-k, directStretch) / lanes
-		for r := 0; r < d.x.rows; r += directRows {
-			rows := min(d.x.rows-r, directRows)
+		for r := 0; r < d.x.rows; r += size {
+			rows := min(d.x.rows-r, size)
 			directKernelsOf[w.DType][rows](&d.acc[r*directBlock*lanes], d.x.at(s, r), &w.at(o, k)[0],
 				step, tileOuts*step, blocks, n/directOuts[rows])
 		}
