@@ -15,10 +15,13 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
 
+// DrainDelay is how long a terminating router serves on, for EndpointSlices and
+// proxies to follow. Expert nodes have no such delay: they tell their routers.
+const DrainDelay = "5s"
+
 // Times of a pod's end. The program stops by itself at drainTimeout; the kubelet
 // kills it a little later.
 const (
-	drainDelay   = "5s"   // for EndpointSlices and proxies to follow
 	drainTimeout = "110s" // for the longest answers to end
 	graceSeconds = 120
 )
@@ -110,7 +113,6 @@ func (p *Pod) commonArgs() []string {
 		"--name=$(POD_NAME)",
 		"--placement=" + placementPath,
 		"--weights=" + string(p.Model.Weights),
-		"--drain-delay=" + drainDelay,
 		"--drain-timeout=" + drainTimeout,
 		"--termination-log=" + terminationPath,
 	}

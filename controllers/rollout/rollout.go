@@ -9,7 +9,7 @@
 //	nothing              all nodes are there                       Target = plan
 //	Serving, no Target   plan differs from Serving                 Target = plan
 //	Target               nodes loaded it and routers switched      Serving = Target
-//	Target               the wanted nodes changed, none switched   Target = new plan, or none
+//	Target               not wanted now, and it cannot come about  Target = new plan, or none
 //	else                                                           wait
 package rollout
 
@@ -109,14 +109,12 @@ func (s *State) next() Decision {
 }
 
 // switched returns what keeps Target from being in force everywhere; empty once
-// every node has loaded its part and every router uses it. A router that runs but
+// every expert of it is loaded and every router uses it. A router that runs but
 // does not answer may still use the old placement.
 func (s *State) switched() string {
 	target := s.Doc.Target
-	for _, n := range target.Nodes {
-		if s.Nodes[n.Name].ReadyEpoch < target.Epoch {
-			return fmt.Sprintf("expert node %s to load its experts of placement %d", n.Name, target.Epoch)
-		}
+	if n := s.notLoaded(target, func(n Node) bool { return n.ReadyEpoch >= target.Epoch }); n != "" {
+		return fmt.Sprintf("expert node %s to load its experts of placement %d", n, target.Epoch)
 	}
 	for _, r := range s.Routers {
 		switch {
@@ -130,11 +128,33 @@ func (s *State) switched() string {
 	return ""
 }
 
-// retarget replaces a Target that is no longer wanted, as long as no router uses
-// it; else it goes on waiting, for the Target must then be finished first.
+// notLoaded finds an expert of p none of whose owners is good, and returns its
+// first owner; empty if every expert has a good one.
+func (s *State) notLoaded(p *placement.Placement, good func(Node) bool) string {
+	for l := range p.Layers {
+		owner, fine := make([]string, p.Experts), make([]bool, p.Experts)
+		for _, n := range p.Nodes {
+			for _, e := range n.Experts[l] {
+				fine[e] = fine[e] || good(s.Nodes[n.Name])
+				if owner[e] == "" {
+					owner[e] = n.Name
+				}
+			}
+		}
+		if e := slices.Index(fine, false); e >= 0 {
+			return owner[e]
+		}
+	}
+	return ""
+}
+
+// retarget replaces a Target that is no longer wanted and cannot come about. One
+// that can is finished first: a router may switch to it at any moment, and nodes
+// drop what only it needs as soon as they hear that it is gone.
 func (s *State) retarget(model *Model, waiting string) Decision {
 	wait := Decision{Doc: s.Doc, Waiting: waiting}
-	if s.fits(s.Doc.Target) {
+	alive := func(n Node) bool { return n.Model != nil && !n.Stuck }
+	if s.fits(s.Doc.Target) || s.notLoaded(s.Doc.Target, alive) == "" {
 		return wait
 	}
 	for _, r := range s.Routers {
@@ -149,23 +169,14 @@ func (s *State) retarget(model *Model, waiting string) Decision {
 	return s.plan(model, from, s.Doc.Serving)
 }
 
-// fits says whether the wanted nodes are exactly those of p, or p's and some
-// that cannot join now.
+// fits says whether the wanted nodes are those of p, but for some that cannot
+// join now.
 func (s *State) fits(p *placement.Placement) bool {
 	wanted := func(n placement.Node) bool {
 		return slices.ContainsFunc(s.Members, func(m placement.Node) bool { return m.Name == n.Name })
 	}
-	for _, n := range p.Nodes {
-		if !wanted(n) {
-			return false
-		}
-	}
-	for _, m := range s.Members {
-		if p.Node(m.Name) == nil && s.Nodes[m.Name].Model != nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(p.Nodes, func(n placement.Node) bool { return !wanted(n) }) &&
+		!slices.ContainsFunc(s.Members, func(m placement.Node) bool { return p.Node(m.Name) == nil && s.Nodes[m.Name].Model != nil })
 }
 
 // plan makes a new Target from what is there, with serving kept in force.
