@@ -87,3 +87,8 @@ func directF32_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintpt
 //
 //go:noescape
 func directF32_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+
+// splitPairs copies blocks of 16 floats: of each block the even elements, then the odd ones.
+//
+//go:noescape
+func splitPairs(dst *float32, src *float32, blocks int)

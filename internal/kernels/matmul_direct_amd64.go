@@ -49,13 +49,18 @@ var directScratch = sync.Pool{New: func() any {
 func matMulDirect(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
 	d := directScratch.Get().(*direct)
 	defer directScratch.Put(d)
+	d.x.pairs = w.DType == tensor.BF16 // the order in which its kernels widen
+	reduce := reduceRows
+	if d.x.pairs {
+		reduce = reducePairs
+	}
 	d.x.pack(x, xStride, rows, w.In)
 	end := lo + (hi-lo)/tileOuts*tileOuts // whole groups of every kernel
 	for o := lo; o < end; o += directBlock {
 		n := min(directBlock, end-o)
 		d.outputs(w, o, n)
 		for r := range rows {
-			reduceRows(&d.sums[0], 4*tileOuts, &d.acc[r*directBlock*lanes], n/tileOuts)
+			reduce(&d.sums[0], 4*tileOuts, &d.acc[r*directBlock*lanes], n/tileOuts)
 			copy(dst[r*dstStride+o:][:n], d.sums[:])
 		}
 	}

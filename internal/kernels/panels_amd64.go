@@ -6,7 +6,8 @@ import "unsafe"
 // padded with zeros to a multiple of 16 and set apart by stretch+16, so that
 // they do not share few sets of the caches as rows a power of two apart would.
 type panels struct {
-	stretch  int // elements of a row in one panel
+	stretch  int  // elements of a row in one panel
+	pairs    bool // of 16 elements, the even ones first, then the odd ones
 	buf      []float32
 	rows, in int
 }
@@ -34,11 +35,19 @@ func (p *panels) pack(x []float32, xStride, rows, in int) {
 	for r := range rows {
 		row := x[r*xStride:][:in]
 		for s := range p.count() {
-			to := p.buf[(s*rows+r)*stride:]
-			n := copy(to[:p.stretch], row[s*p.stretch:])
-			clear(to[n:padded(n)])
+			p.copy(p.buf[(s*rows+r)*stride:], row[s*p.stretch:min((s+1)*p.stretch, in)])
 		}
 	}
+}
+
+// copy fills one row of a panel. Pairs come in whole blocks of lanes.
+func (p *panels) copy(to, row []float32) {
+	if p.pairs {
+		splitPairs(&to[0], &row[0], len(row)/lanes)
+		return
+	}
+	n := copy(to, row)
+	clear(to[n:padded(n)])
 }
 
 // at is the start of stretch s of row r.

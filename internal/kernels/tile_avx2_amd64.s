@@ -322,3 +322,51 @@ row:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+// func reducePairs(dst *float32, dstStride uintptr, acc *float32, rows int)
+// Requires: AVX
+TEXT ·reducePairs(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ dstStride+8(FP), CX
+	MOVQ acc+16(FP), DX
+	MOVQ rows+24(FP), BX
+
+row:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VMOVUPS      96(DX), Y3
+	VMOVUPS      128(DX), Y4
+	VMOVUPS      160(DX), Y5
+	VMOVUPS      192(DX), Y6
+	VMOVUPS      224(DX), Y7
+	VEXTRACTF128 $0x01, Y0, X8
+	VADDPS       X8, X0, X0
+	VEXTRACTF128 $0x01, Y1, X8
+	VADDPS       X8, X1, X1
+	VADDPS       X1, X0, X0
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X3
+	VADDPS       X3, X2, X1
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPS       X2, X4, X4
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPS       X2, X5, X5
+	VADDPS       X5, X4, X2
+	VEXTRACTF128 $0x01, Y6, X3
+	VADDPS       X3, X6, X6
+	VEXTRACTF128 $0x01, Y7, X3
+	VADDPS       X3, X7, X7
+	VADDPS       X7, X6, X3
+	VHADDPS      X1, X0, X0
+	VHADDPS      X3, X2, X1
+	VHADDPS      X1, X0, X0
+	VMOVUPS      X0, (AX)
+	ADDQ         CX, AX
+	ADDQ         $0x00000100, DX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET

@@ -26,3 +26,8 @@ func tile3(acc *float32, x *float32, w *float32, blocks int, count int)
 //
 //go:noescape
 func reduceRows(dst *float32, dstStride uintptr, acc *float32, rows int)
+
+// reducePairs adds the lanes of acc [rows][4][16] and writes them to rows of dst; dstStride is in bytes.
+//
+//go:noescape
+func reducePairs(dst *float32, dstStride uintptr, acc *float32, rows int)

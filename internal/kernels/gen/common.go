@@ -100,6 +100,27 @@ func reduce4(pairs [][2]VecVirtual) VecVirtual {
 	return high
 }
 
+// reducePairs4 is reduce4 for four accumulators that hold the even lanes and the
+// odd lanes: lane j meets lane j+8, which is four places on in the same half,
+// then its neighbour, which is in the other half.
+func reducePairs4(pairs [][2]VecVirtual) VecVirtual {
+	u := make([]VecVirtual, len(pairs))
+	for i, p := range pairs {
+		for _, half := range p {
+			high := XMM()
+			VEXTRACTF128(Imm(1), half, high)
+			VADDPS(high, half.AsX(), half.AsX())
+		}
+		u[i] = XMM()
+		VADDPS(p[1].AsX(), p[0].AsX(), u[i])
+	}
+	h01, h23 := XMM(), XMM()
+	VHADDPS(u[1], u[0], h01)
+	VHADDPS(u[3], u[2], h23)
+	VHADDPS(h23, h01, h01)
+	return h01
+}
+
 // dtypes are the stored element types, by name.
 var dtypes = []string{"BF16", "F16", "F32"}
 

@@ -19,12 +19,14 @@ const (
 // cache while the weights stream by. Rows x outputs at once: up to 12
 // accumulators of 16 registers.
 func directFamily() {
+	mask := replicated("highHalf", 0xffff0000)
 	for _, t := range dtypes {
 		for _, s := range [][2]int{{1, 4}, {2, 2}, {3, 2}, {4, 1}} {
-			d := &direct{dtype: t, rows: s[0], outs: s[1]}
+			d := &direct{dtype: t, rows: s[0], outs: s[1], highMask: mask}
 			d.emit()
 		}
 	}
+	splitPairs()
 }
 
 // direct is the state of one kernel while it is written.
@@ -34,6 +36,9 @@ type direct struct {
 
 	acc, x, w, stride, stride3, ahead, blocks, groups Register
 	sums                                              [][2]VecVirtual // [row*outs+out]
+
+	highMask Mem
+	high     VecVirtual // the upper halves of words, for BF16
 }
 
 func (d *direct) emit() {
@@ -46,13 +51,18 @@ func (d *direct) emit() {
 	d.stride, d.ahead = param("stride"), param("ahead")
 	d.blocks, d.groups = param("blocks"), param("groups")
 	d.stride3 = triple(d.stride, d.outs)
+	if d.dtype == "BF16" {
+		d.high = YMM()
+		VMOVUPS(d.highMask, d.high)
+	}
 	Label("group")
 	d.lanes(func(m Mem, v VecVirtual) { VMOVUPS(m, v) })
 	xk, wk, left := copied(d.x), copied(d.w), copied(d.blocks)
 	Label("block")
 	d.prefetch(wk)
-	d.step(0, xk, wk)
-	d.step(1, xk, wk)
+	for half := range 2 {
+		d.step(half, xk, wk)
+	}
 	ADDQ(Imm(64), xk)
 	ADDQ(Imm(uint64(16*size(d.dtype))), wk)
 	DECQ(left)
@@ -87,18 +97,58 @@ func (d *direct) prefetch(wk Register) {
 	}
 }
 
-// step takes lanes 0-7 (half 0) or 8-15 (half 1) of a block.
+// step takes half of the lanes of a block: the first or last eight elements, or
+// the even or odd ones for BF16.
 func (d *direct) step(half int, xk, wk Register) {
-	x := make([]VecVirtual, d.rows)
-	for r := range x {
-		x[r] = YMM()
-		VMOVUPS(Mem{Base: xk}.Offset(r*directRowBytes+32*half), x[r])
-	}
-	for n := range d.outs {
-		w := YMM()
-		loadWide(d.dtype, nth(wk, d.stride, d.stride3, n).Offset(8*size(d.dtype)*half), w)
-		for r := range x {
-			VFMADD231PS(x[r], w, d.sums[r*d.outs+n][half])
+	w := make([]VecVirtual, d.outs)
+	for n := range w {
+		w[n] = YMM()
+		m := nth(wk, d.stride, d.stride3, n)
+		if d.dtype == "BF16" {
+			d.widenPairs(half, m, w[n])
+		} else {
+			loadWide(d.dtype, m.Offset(8*size(d.dtype)*half), w[n])
 		}
 	}
+	for r := range d.rows {
+		x := YMM()
+		VMOVUPS(Mem{Base: xk}.Offset(r*directRowBytes+32*half), x)
+		for n := range w {
+			VFMADD231PS(x, w[n], d.sums[r*d.outs+n][half])
+		}
+	}
+}
+
+// widenPairs takes the even or the odd elements of 16 BF16: the low or the high
+// halves of eight words. That is one cheap instruction, where the conversion in
+// order needs a shuffle and a shift.
+func (d *direct) widenPairs(half int, m Mem, v VecVirtual) {
+	if half == 0 {
+		VMOVUPS(m, v)
+		VPSLLD(Imm(16), v, v)
+	} else {
+		VPAND(m, d.high, v)
+	}
+}
+
+// splitPairs puts x in the order of widenPairs.
+func splitPairs() {
+	function("splitPairs", "func(dst, src *float32, blocks int)",
+		"splitPairs copies blocks of 16 floats: of each block the even elements, then the odd ones.")
+	dst, src, n := param("dst"), param("src"), param("blocks")
+	Label("block")
+	a, b := YMM(), YMM()
+	VMOVUPS(Mem{Base: src}, a)
+	VMOVUPS(Mem{Base: src}.Offset(32), b)
+	for half, order := range []uint64{0x88, 0xdd} {
+		v := YMM()
+		VSHUFPS(Imm(order), b, a, v) // a0 a2 b0 b2 | a4 a6 b4 b6, or the odd ones
+		VPERMPD(Imm(0xd8), v, v)     // a0 a2 a4 a6 | b0 b2 b4 b6
+		VMOVUPS(v, Mem{Base: dst}.Offset(32*half))
+	}
+	ADDQ(Imm(64), src)
+	ADDQ(Imm(64), dst)
+	DECQ(n)
+	JNZ(LabelRef("block"))
+	finish()
 }

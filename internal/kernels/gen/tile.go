@@ -25,7 +25,8 @@ func tileFamily() {
 		t := &tile{rows: rows}
 		t.emit()
 	}
-	reduceRows()
+	reduceKernel("reduceRows", reduce4)
+	reduceKernel("reducePairs", reducePairs4)
 }
 
 // tile is the state of one kernel while it is written.
@@ -87,9 +88,10 @@ func (t *tile) block(half int, xk, wk Register, sums []VecVirtual) {
 	}
 }
 
-func reduceRows() {
-	function("reduceRows", "func(dst *float32, dstStride uintptr, acc *float32, rows int)",
-		"reduceRows adds the lanes of acc [rows][4][16] and writes them to rows of dst; dstStride is in bytes.")
+// reduceKernel is the last step of direct and tiled products.
+func reduceKernel(name string, reduce func([][2]VecVirtual) VecVirtual) {
+	function(name, "func(dst *float32, dstStride uintptr, acc *float32, rows int)",
+		name+" adds the lanes of acc [rows][4][16] and writes them to rows of dst; dstStride is in bytes.")
 	dst, stride, acc, rows := param("dst"), param("dstStride"), param("acc"), param("rows")
 	Label("row")
 	pairs := make([][2]VecVirtual, tileOuts)
@@ -98,7 +100,7 @@ func reduceRows() {
 		VMOVUPS(Mem{Base: acc}.Offset(64*n), pairs[n][0])
 		VMOVUPS(Mem{Base: acc}.Offset(64*n+32), pairs[n][1])
 	}
-	VMOVUPS(reduce4(pairs), Mem{Base: dst})
+	VMOVUPS(reduce(pairs), Mem{Base: dst})
 	ADDQ(stride, dst)
 	ADDQ(U32(64*tileOuts), acc)
 	DECQ(rows)
