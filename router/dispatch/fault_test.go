@@ -180,6 +180,35 @@ func TestAHangingNodeIsBounded(t *testing.T) {
 	}
 }
 
+// One call finds out that a node is silent; the next ones go to the other owner
+// at once, until the node answers again.
+func TestASilentNodeDelaysOneCall(t *testing.T) {
+	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+	release := make(chan struct{})
+	a.fault = func(*fakeStream, *wire.In) bool { <-release; return false }
+	const timeout = 300 * time.Millisecond
+	d := router(t, func(o *Options) { o.RequestTimeout = timeout })
+	d.Apply(place(small, 1, a, b))
+	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+	w := newTask(small, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7)
+	for range 5 {
+		if err := w.do(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked := a.requests.Load(); asked != 1 {
+		t.Errorf("the silent node was asked %d times by 5 calls, want once", asked)
+	}
+	close(release)
+	await(t, "its late answer came", func() bool { return lateCount(d) == 1 })
+	if err := w.do(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+	if asked := a.requests.Load(); asked != 2 {
+		t.Errorf("asked %d times after it answered, want 2", asked)
+	}
+}
+
 func TestCancelReturnsAtOnce(t *testing.T) {
 	n := startFake(t, small, "a", "127.0.0.1:0")
 	release := make(chan struct{})

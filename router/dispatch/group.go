@@ -92,6 +92,9 @@ func (s *shard) add(slot, row int32, expert uint16) {
 	s.experts, s.slots = append(s.experts, expert), append(s.slots, slot)
 }
 
+// silentLoad ranks a node that has stopped answering behind every other owner.
+const silentLoad = 1 << 40
+
 // owner is the ready owner with the fewest pairs to compute; nil if there is none.
 func (c *call) owner(r *route, expert int) *node {
 	var best *node
@@ -101,6 +104,9 @@ func (c *call) owner(r *route, expert int) *node {
 			continue
 		}
 		load := n.inflight.Load()
+		if n.silent.Load() {
+			load += silentLoad
+		}
 		for _, s := range c.building {
 			if s.node == n {
 				load += int64(len(s.slots))

@@ -17,6 +17,7 @@ type node struct {
 	conn          *grpc.ClientConn
 	lanes         []*lane
 	inflight      atomic.Int64 // pairs sent and not answered: its load
+	silent        atomic.Bool  // did not answer in time, and has said nothing since
 	ctx           context.Context
 	cancel        context.CancelFunc
 
@@ -81,6 +82,7 @@ func (n *node) announced(a *wire.Announce, hello bool) error {
 	if hello {
 		n.up++
 		n.problem = ""
+		n.silent.Store(false)
 	} else if a.Instance != n.instance {
 		stale = true
 	}

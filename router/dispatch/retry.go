@@ -108,6 +108,7 @@ func (c *call) overdue(s *shard, now time.Time) {
 		}
 	}
 	if s.lane.detach(s) {
+		s.node.silent.Store(true) // one call has waited; the next ones need not
 		c.retry(s, errTimeout, c.d.opts.RequestTimeout)
 		c.recycle(s)
 	}
