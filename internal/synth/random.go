@@ -28,7 +28,9 @@ func wordSum(state uint64) uint32 {
 	s := (state ^ state>>30) * 0xBF58476D1CE4E5B9
 	s = (s ^ s>>27) * 0x94D049BB133111EB
 	s ^= s >> 31
-	return uint32(s&0xFFFF + s>>16&0xFFFF + s>>32&0xFFFF + s>>48)
+	const even = 0x0000FFFF0000FFFF // two words at a time, each in 32 bits
+	pair := s&even + s>>16&even
+	return uint32(pair) + uint32(pair>>32)
 }
 
 const (
