@@ -19,7 +19,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, erro
 	// goes on reading, to see the client hang up, and must not time out.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.BodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBody))
+	body, err := s.readLimited(r)
 	if err != nil {
 		return nil, s.bodyError(err)
 	}
@@ -30,10 +30,29 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, erro
 	return parseObject("", body)
 }
 
+// drainBytes of a body that is too large are read and dropped, within the
+// body's deadline: most clients send everything before they look at the
+// answer, and would see a broken connection and not the reason.
+const drainBytes = 64 << 20
+
+var errTooLarge = errors.New("openai: body too large")
+
+func (s *Server) readLimited(r *http.Request) ([]byte, error) {
+	if r.ContentLength <= s.MaxBody {
+		body, err := io.ReadAll(io.LimitReader(r.Body, s.MaxBody+1))
+		if err != nil || int64(len(body)) <= s.MaxBody {
+			return body, err
+		}
+	}
+	if r.Header.Get("Expect") == "" { // else the client waits for our word, and gets the answer
+		_, _ = io.CopyN(io.Discard, r.Body, drainBytes)
+	}
+	return nil, errTooLarge
+}
+
 func (s *Server) bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.Is(err, errTooLarge):
 		return newError(http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large",
 			"The request body is larger than "+sizeText(s.MaxBody)+", this server's limit.")
 	case errors.Is(err, os.ErrDeadlineExceeded):

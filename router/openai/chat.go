@@ -17,6 +17,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) parseChat(f *fields) (*params, prompt, error) {
 	p := s.parseParams(f)
+	p.promptParam = "messages"
 	if f.err != nil {
 		return nil, prompt{}, f.err // before work is done for the messages
 	}

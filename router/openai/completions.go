@@ -20,6 +20,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) parseCompletion(f *fields) (*params, []prompt, error) {
 	p := s.parseParams(f)
+	p.promptParam = "prompt"
 	if f.err != nil {
 		return nil, nil, f.err // before work is done for the prompt
 	}

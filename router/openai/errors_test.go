@@ -159,6 +159,11 @@ func TestBadRequests(t *testing.T) {
 		{completions, `{"prompt":["a","` + strings.Repeat("x", testContext+1) + `"]}`, "prompt", "context_length_exceeded", "number 1 has 129"},
 		{completions, `{"prompt":"a","max_tokens":128}`, "max_tokens", "context_length_exceeded", "128 are asked for"},
 		{chat, `{` + msg + `,"max_completion_tokens":128}`, "max_completion_tokens", "context_length_exceeded", "128 are asked for"},
+		{completions, `{"prompt":"` + strings.Repeat("x", 641) + `"}`, "prompt", "context_length_exceeded", "641 bytes"}, // tokens have at most 5
+		{completions, `{"prompt":["a","` + strings.Repeat("é", 1000) + `"]}`, "prompt", "context_length_exceeded", "number 1 has 2000 bytes"},
+		{completions, `{"prompt":"` + strings.Repeat("e\u0301", 600) + `"}`, "prompt", "context_length_exceeded", "has 1800 tokens"}, // may compose
+		{chat, `{"messages":[{"role":"user","content":"` + strings.Repeat("x", 1000) + `"}]}`, "messages", "context_length_exceeded", "bytes"},
+		{chat, `{"messages":[{"role":"user","content":"` + strings.Repeat("x", 200) + `"}]}`, "messages", "context_length_exceeded", "tokens"},
 		// Messages.
 		{chat, `{}`, "messages", "", "is required"},
 		{chat, `{"messages":[]}`, "messages", "", "at least one"},

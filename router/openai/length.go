@@ -1,6 +1,11 @@
 package openai
 
-import "math"
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/text/unicode/norm"
+)
 
 // fit settles how many tokens each prompt may generate: what the client asked
 // for, which must fit, or def (0 = all that fits).
@@ -29,12 +34,36 @@ func (s *Server) fitOne(f *fields, p *params, n int, which string) {
 	switch {
 	case f.err != nil:
 	case n > s.Context || n == s.Context && !(p.maxTokensGiven && p.MaxTokens == 0):
-		f.err = badRequest("prompt", "This model's context length is %d tokens, prompt and answer together. The prompt %shas %d tokens.",
-			s.Context, which, n).withCode("context_length_exceeded")
+		f.err = s.tooLong(p.promptParam, fmt.Sprintf("The prompt %shas %d tokens", which, n))
 	case p.maxTokensGiven && n+p.MaxTokens > s.Context:
 		f.err = badRequest(p.maxTokensParam, "This model's context length is %d tokens. The prompt %shas %d tokens, and %d are asked for as %s.",
 			s.Context, which, n, p.MaxTokens, p.maxTokensParam).withCode("context_length_exceeded")
 	}
+}
+
+// composes is how much shorter NFC can make a text: three Hangul letters of
+// three bytes become one of three.
+const composes = 3
+
+func (s *Server) tooLong(param, problem string) error {
+	return badRequest(param, "This model's context length is %d tokens, prompt and answer together. %s.", s.Context, problem).
+		withCode("context_length_exceeded")
+}
+
+// cannotFit says whether a text is longer than the context whatever its tokens
+// are, so that no time is spent on finding them.
+func (s *Server) cannotFit(text string) bool {
+	longest := s.longestToken * s.Context
+	return len(text) > longest*composes || len(text) > longest && norm.NFC.IsNormalString(text)
+}
+
+// longestToken is the number of bytes that one token can stand for.
+func longestToken(t Tokenizer, vocab int) int {
+	longest := 1
+	for id := range vocab {
+		longest = max(longest, len(t.TokenBytes(int32(id))))
+	}
+	return longest
 }
 
 // parseMaxTokens reads the bound from the first of names that is given; two of

@@ -129,6 +129,10 @@ func (s *Server) parseConversation(f *fields, anyRole bool) prompt {
 		f.fail("messages", "cannot be rendered: %s", strings.TrimSuffix(err.Error(), "."))
 		return prompt{}
 	}
+	if !anyRole && s.cannotFit(text) {
+		f.err = s.tooLong("messages", fmt.Sprintf("The messages have %d bytes, which is more however they are cut into tokens", len(text)))
+		return prompt{}
+	}
 	return prompt{ids: s.encode(text, special), text: text}
 }
 

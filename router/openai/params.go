@@ -37,6 +37,7 @@ type params struct {
 	echo           bool
 	maxTokensGiven bool
 	maxTokensParam string // the field that gave it, for messages
+	promptParam    string // likewise: prompt or messages
 }
 
 func (s *Server) parseParams(f *fields) params {

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -21,7 +22,11 @@ func (s *Server) parsePrompts(f *fields, addSpecial bool) []prompt {
 		return nil
 	}
 	prompts, err := s.prompts(raw, addSpecial)
-	if err != nil {
+	var api *apiError
+	switch {
+	case errors.As(err, &api):
+		f.err = api
+	case err != nil:
 		f.fail("prompt", "%v", err)
 	}
 	for i, p := range prompts {
@@ -86,6 +91,9 @@ func (s *Server) textPrompts(raw json.RawMessage, addSpecial bool) ([]prompt, er
 	}
 	prompts := make([]prompt, len(texts))
 	for i, t := range texts {
+		if s.cannotFit(t) {
+			return nil, s.tooLong("prompt", fmt.Sprintf("The prompt %shas %d bytes, which is more however they are cut into tokens", nth(i, len(texts)), len(t)))
+		}
 		prompts[i] = prompt{ids: s.encode(t, addSpecial), text: t}
 	}
 	return prompts, nil

@@ -10,11 +10,12 @@ import (
 // Server answers the HTTP API. It is safe for concurrent use.
 type Server struct {
 	Options
-	hasText bool // there is a tokenizer
-	created int64
-	metrics *metrics
-	slots   chan struct{} // one for each request being answered
-	mux     *http.ServeMux
+	hasText      bool // there is a tokenizer
+	longestToken int  // bytes
+	created      int64
+	metrics      *metrics
+	slots        chan struct{} // one for each request being answered
+	mux          *http.ServeMux
 }
 
 // New makes a Server. It starts nothing: see NewHTTPServer.
@@ -25,6 +26,7 @@ func New(o Options) *Server {
 	if !s.hasText {
 		s.Tokenizer = noTokenizer{}
 	}
+	s.longestToken = longestToken(s.Tokenizer, s.Vocab)
 	s.mux = s.routes()
 	return s
 }
