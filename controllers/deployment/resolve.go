@@ -72,7 +72,7 @@ func (v *view) routerArgs() []string {
 	if name == "" {
 		name = podspec.ServedName(v.deployment.Spec.Model.Source)
 	}
-	args := []string{"router", "--listen=:8000", "--control=:7070", "--served-model-name=" + name}
+	args := []string{"router", "--listen=:8000", "--control=:7070", "--served-model-name=" + name, "--drain-delay=" + podspec.DrainDelay}
 	for _, f := range []struct {
 		flag  string
 		value *int32

@@ -29,6 +29,18 @@ install_packages() {
   apt-get install -y --no-install-recommends $RUNTIME_PACKAGES >/dev/null
 }
 
+can_build_runc() { command -v gcc >/dev/null && pkg-config --exists libseccomp 2>/dev/null; }
+
+# need_seccomp_headers: without them runc builds, silently, without seccomp, and pods that want a
+# seccomp profile cannot start.
+need_seccomp_headers() {
+  ! can_build_runc || return 0
+  if command -v apt-get >/dev/null; then
+    apt-get install -y --no-install-recommends gcc libc6-dev pkg-config libseccomp-dev >/dev/null 2>&1 || true
+  fi
+  can_build_runc || die "to build runc, install a C compiler, pkg-config and libseccomp's headers"
+}
+
 # prepare_runtime: find the runtime, install or build what is missing.
 prepare_runtime() {
   local lacking
@@ -41,7 +53,8 @@ prepare_runtime() {
     built)
       lacking=$(missing_commands iptables nft conntrack ip curl)
       [ -z "$lacking" ] || die "this machine lacks: $lacking; install them with the distribution's package manager"
-      tool containerd containerd-shim-runc-v2 ctr runc bridge loopback host-local portmap >/dev/null
+      need_seccomp_headers
+      tool containerd containerd-shim-runc-v2 runc bridge loopback host-local portmap >/dev/null
       CONTAINERD=$(tool containerd) RUNC=$(tool runc)
       SHIM_DIR=$(dirname "$CONTAINERD") CNI_DIR=$(dirname "$(tool bridge)") ;;
     *) die "RUNTIME is \"$RUNTIME\"; it must be system or built" ;;

@@ -23,12 +23,14 @@ step_lines() {
   say "$name took $((SECONDS - t0)) s"
 }
 
-# install_chart: also updates an operator that is there; Helm leaves CRDs alone then, so they are applied.
+# install_chart: also updates an operator that is there. Helm installs a chart's CRDs and never updates
+# them, so they are applied as well.
 install_chart() {
   local chart=$ROOT/charts/olmoe-operator
   "$HELM" upgrade --install olmoe-operator "$chart" --kubeconfig="$KUBECONFIG_USED" \
     --namespace "$OPERATOR_NAMESPACE" --create-namespace --wait --timeout 120s \
-    --set "image.repository=${IMAGE%:*}" --set "image.tag=${IMAGE##*:}" >/dev/null
+    --set "image.repository=${IMAGE%:*}" --set-string "image.tag=${IMAGE##*:}" >/dev/null
+  kube apply --server-side --force-conflicts -f "$chart/crds" >/dev/null
 }
 
 apply_sample() {
@@ -91,7 +93,7 @@ ask() {
 show_stream() {
   local piece got=
   while IFS= read -r piece; do
-    printf '%b' "$piece"; got=1
+    printf '%b' "${piece//\\\"/\"}"; got=1
   done < <(sed -un 's/^data: .*"content":"\(\([^"\\]\|\\.\)*\)".*/\1/p')
   [ -n "$got" ] || { echo; echo "error: the answer held no text" >&2; return 1; }
 }

@@ -31,7 +31,7 @@ spec() {
     licenses) echo "tools/licenses ." ;;
     image) echo "image ." ;;
     pause) echo "image ./pause" ;;
-    containerd | containerd-shim-runc-v2 | ctr) echo "tools/runtime github.com/containerd/containerd/v2/cmd/$1" ;;
+    containerd | containerd-shim-runc-v2) echo "tools/runtime github.com/containerd/containerd/v2/cmd/$1" ;;
     runc) echo "tools/runc github.com/opencontainers/runc" ;;
     bridge | loopback) echo "tools/cni github.com/containernetworking/plugins/plugins/main/$1" ;;
     host-local) echo "tools/cni github.com/containernetworking/plugins/plugins/ipam/$1" ;;
