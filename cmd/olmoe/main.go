@@ -32,8 +32,8 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
-		newRouterCommand(), newExpertNodeCommand(),
-		newUpCommand(), newLogitsCommand(), newVersionCommand(),
+		newOperatorCommand(), newRouterCommand(), newExpertNodeCommand(),
+		newUpCommand(), newLogitsCommand(), newPlanCommand(), newVersionCommand(),
 	)
 	return root
 }
