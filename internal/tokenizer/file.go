@@ -65,8 +65,12 @@ type rawModel struct {
 	Merges       []rawMerge       `json:"merges"`
 }
 
-// rawMerge is a merge, written "a b" or, since tokenizers 0.20, ["a", "b"].
-type rawMerge struct{ left, right string }
+// rawMerge is a merge, written "a b" or, since tokenizers 0.20, ["a", "b"]. The
+// old form may start with a line "#version: 0.2", as in merges.txt.
+type rawMerge struct {
+	left, right string
+	header      bool
+}
 
 func (m *rawMerge) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '[' {
@@ -84,6 +88,7 @@ func (m *rawMerge) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &line); err != nil {
 		return err
 	}
+	m.header = strings.HasPrefix(line, "#version")
 	left, right, ok := strings.Cut(line, " ")
 	if !ok || strings.Contains(right, " ") {
 		return fmt.Errorf("merge %q is not two tokens with a space between", line)

@@ -12,6 +12,16 @@ import (
 // goldenDir finds ../shared/golden beside the repository, or skips.
 func goldenDir(t testing.TB) string {
 	t.Helper()
+	dir := findGolden(t)
+	if dir == "" {
+		t.Skip("no ../shared/golden beside the repository")
+	}
+	return dir
+}
+
+// findGolden is "" where there is none.
+func findGolden(t testing.TB) string {
+	t.Helper()
 	dir, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +34,6 @@ func goldenDir(t testing.TB) string {
 			}
 		}
 	}
-	t.Skip("no ../shared/golden beside the repository")
 	return ""
 }
 

@@ -21,7 +21,7 @@ func (m *bpe) mergeHeap(ids []int32) []int32 {
 		at := int(uint32(top))
 		// An entry is stale once its pair has changed; a rank names one pair,
 		// so comparing ranks tells.
-		if g, ok := c.pairAt(at); ok && g.rank == int32(top>>32) {
+		if g := c.pairAt(at); g.rank == int32(top>>32) {
 			c.join(at, g.id)
 		}
 	}
@@ -46,17 +46,16 @@ func newChain(m *bpe, ids []int32) *chain {
 	return c
 }
 
-// pairAt is the merge of the symbol at i with the one after it, if there is one.
-func (c *chain) pairAt(i int) (merge, bool) {
+// pairAt is the merge of the symbol at i with the one after it, or noMerge.
+func (c *chain) pairAt(i int) merge {
 	if i < 0 || c.ids[i] == absent || int(c.next[i]) >= len(c.ids) {
-		return merge{}, false
+		return noMerge
 	}
-	g, ok := c.m.merges[pair{c.ids[i], c.ids[c.next[i]]}]
-	return g, ok
+	return c.m.merges.get(c.ids[i], c.ids[c.next[i]])
 }
 
 func (c *chain) offer(i int) {
-	if g, ok := c.pairAt(i); ok {
+	if g := c.pairAt(i); g.id != absent {
 		c.push(entry(g.rank, i))
 	}
 }

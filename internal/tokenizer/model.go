@@ -71,15 +71,18 @@ func (m *bpe) setWhole(vocab map[string]int64) {
 // setMerges enters the merge list; of two equal merges the later counts, as in
 // the reference.
 func (m *bpe) setMerges(raw *rawModel) error {
-	m.merges = make(map[pair]merge, len(raw.Merges))
+	m.merges = newMergeTable(len(raw.Merges))
 	for i, g := range raw.Merges {
+		if g.header {
+			continue
+		}
 		left, okL := raw.Vocab[g.left]
 		right, okR := raw.Vocab[g.right]
 		id, ok := raw.Vocab[g.left+g.right]
 		if !okL || !okR || !ok {
 			return fmt.Errorf("model.merges[%d]: %q + %q: a part or the result is not in model.vocab", i, g.left, g.right)
 		}
-		m.merges[pair{int32(left), int32(right)}] = merge{rank: int32(i), id: int32(id)}
+		m.merges.put(int32(left), int32(right), merge{rank: int32(i), id: int32(id)})
 	}
 	return nil
 }
