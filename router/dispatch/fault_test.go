@@ -66,7 +66,12 @@ func TestFaultsDoNotReachTheCaller(t *testing.T) {
 				tt.fault(a, s, in)
 				return true
 			}
-			d := router(t, func(o *Options) { o.RequestTimeout = 100 * time.Millisecond })
+			d := router(t, func(o *Options) {
+				o.RequestTimeout = patience
+				if tt.reason == "Timeout" {
+					o.RequestTimeout = 100 * time.Millisecond
+				}
+			})
 			d.Apply(place(small, 1, a, b))
 			await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
 			for range 4 {
