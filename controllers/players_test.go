@@ -23,6 +23,8 @@ type players struct {
 	w *world
 	// broken pods (by name, or by prefix up to "*") get this status.
 	broken map[string]func(*corev1.Pod)
+	// noImage cannot be pulled.
+	noImage string
 	// model of new pods.
 	model *fleet.Model
 	next  int
@@ -50,6 +52,16 @@ func (p *players) play() {
 	p.list(&pods)
 	for i := range pods.Items {
 		p.playPod(&pods.Items[i])
+	}
+}
+
+// tell gives all pods their model.
+func (p *players) tell(m *fleet.Model) {
+	p.model = m
+	var pods corev1.PodList
+	p.list(&pods)
+	for i := range pods.Items {
+		p.w.fleet.Edit(address(&pods.Items[i]), func(q *fleettest.Pod) { q.Model = m })
 	}
 }
 
@@ -152,7 +164,7 @@ func (p *players) remove(pod *corev1.Pod) {
 // playPod is the kubelet: it starts the program and tells what its probes say.
 func (p *players) playPod(pod *corev1.Pod) {
 	was := pod.Status.DeepCopy()
-	if breaks := p.breaks(pod.Name); breaks != nil {
+	if breaks := p.breaks(pod); breaks != nil {
 		p.w.fleet.Stop(address(pod))
 		pod.Status = corev1.PodStatus{Phase: corev1.PodPending, PodIP: was.PodIP, PodIPs: was.PodIPs}
 		breaks(pod)
@@ -164,7 +176,11 @@ func (p *players) playPod(pod *corev1.Pod) {
 	}
 }
 
-func (p *players) breaks(name string) func(*corev1.Pod) {
+func (p *players) breaks(pod *corev1.Pod) func(*corev1.Pod) {
+	if image := pod.Spec.Containers[0].Image; image == p.noImage {
+		return waiting("ErrImagePull", "not found")
+	}
+	name := pod.Name
 	for pattern, f := range p.broken {
 		prefix, wild := strings.CutSuffix(pattern, "*")
 		if name == pattern || wild && strings.HasPrefix(name, prefix) {

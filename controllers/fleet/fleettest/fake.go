@@ -17,6 +17,7 @@ type Fleet struct {
 	mu    sync.Mutex
 	pods  map[string]*Pod // by address
 	calls int
+	held  bool
 }
 
 // Pod is one pod's program.
@@ -55,6 +56,15 @@ func (f *Fleet) Stop(address string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.pods, address)
+}
+
+// Hold makes all programs take documents, but neither load nor switch, until it
+// is called with false.
+func (f *Fleet) Hold(held bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held = held
+	f.settle()
 }
 
 // Calls counts what the operator asked so far.
@@ -105,6 +115,9 @@ func (f *Fleet) Apply(_ context.Context, pod fleet.Pod, document []byte) error {
 
 // settle lets expert nodes load, then routers switch.
 func (f *Fleet) settle() {
+	if f.held {
+		return
+	}
 	for _, p := range f.pods {
 		if !p.Router && !p.Lag && p.Doc != nil {
 			p.ready = newest(p.Doc)

@@ -1,0 +1,192 @@
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+)
+
+// waiting makes a container wait for a reason.
+func waiting(reason, message string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: p.Spec.Containers[0].Name, Image: p.Spec.Containers[0].Image,
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}},
+		}}
+	}
+}
+
+// crashed makes a container wait after it ended with a termination message.
+func crashed(reason, message string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		waiting("CrashLoopBackOff", "back-off 10s restarting failed container")(p)
+		p.Status.ContainerStatuses[0].RestartCount = 4
+		p.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Reason: reason, Message: message}
+	}
+}
+
+func unscheduled(message string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message}}
+	}
+}
+
+// TestReasons: what is wrong with a pod of either kind shows in the status of what
+// the user wrote, with the pod and what to do; and when it is mended, all goes on.
+func TestReasons(t *testing.T) {
+	cases := []struct {
+		name, pods, reason string
+		broken             func(*corev1.Pod)
+		want               []string
+	}{
+		{"model not found", "demo-experts-1", v1alpha1.ReasonModelNotFound, crashed("Error", "ModelNotFound: /model/config.json does not exist"),
+			[]string{"demo-experts-1", "/model/config.json does not exist", "put the checkpoint where model.source says"}},
+		{"model invalid, router", "demo-router-*", v1alpha1.ReasonModelInvalid, crashed("Error", "ModelInvalid: model.safetensors: header of 2^60 bytes"),
+			[]string{"demo-router-", "header of 2^60 bytes", "replace the checkpoint"}},
+		{"image", "demo-experts-*", v1alpha1.ReasonImagePullFailed, waiting("ImagePullBackOff", "Back-off pulling image"),
+			[]string{"demo-experts-0", ownImage, "check spec.image"}},
+		{"crash loop", "demo-router-*", v1alpha1.ReasonCrashLoop, crashed("Error", "panic: something"), []string{"keeps failing: panic: something"}},
+		{"unschedulable", "demo-experts-1", v1alpha1.ReasonUnschedulable, unscheduled("0/2 nodes are available: 2 Insufficient memory."),
+			[]string{"demo-experts-1 cannot be scheduled: 0/2 nodes", "add a machine"}},
+		{"out of memory", "demo-experts-0", v1alpha1.ReasonCrashLoop, crashed("OOMKilled", ""), []string{"raise resources.limits.memory"}},
+		{"no claim", "demo-*", v1alpha1.ReasonVolumeNotFound, unscheduled(`persistentvolumeclaim "models" not found`), []string{"create the PersistentVolumeClaim"}},
+		{"secret missing", "demo-router-*", v1alpha1.ReasonPodConfigError, waiting("CreateContainerConfigError", `secret "x" not found`), []string{`secret "x" not found`}},
+	}
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	for _, c := range cases {
+		w.players.broken[c.pods] = c.broken
+		message := w.untilReason(c.reason)
+		for _, want := range c.want {
+			if !strings.Contains(message, want) {
+				t.Errorf("%s: %q lacks %q", c.name, message, want)
+			}
+		}
+		delete(w.players.broken, c.pods)
+	}
+	w.untilReady()
+	w.until(func() string {
+		var list eventsv1.EventList
+		if err := w.List(t.Context(), &list, client.InNamespace(w.ns)); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list.Items {
+			if e.Regarding.Kind == "OLMoEDeployment" && e.Reason == v1alpha1.ReasonImagePullFailed && e.Type == corev1.EventTypeWarning {
+				return ""
+			}
+		}
+		return "no event tells of ImagePullFailed"
+	})
+}
+
+// TestMissingDirectory: the kubelet tells of a missing host path in events only.
+func TestMissingDirectory(t *testing.T) {
+	w := newWorld(t)
+	w.players.broken["demo-experts-0"] = waiting("ContainerCreating", "")
+	w.create("demo", model+"expertNodes: 1")
+	w.until(func() string {
+		w.players.bind("demo-experts-0", "node1")
+		pod := &corev1.Pod{}
+		if w.Get(t.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-0"}, pod) != nil || len(pod.Status.ContainerStatuses) == 0 {
+			return "no pod yet"
+		}
+		w.event(pod, "FailedMount", `MountVolume.SetUp failed for volume "model" : hostPath type check failed: /var/lib/olmoe/models/demo is not a directory`)
+		return ""
+	})
+	if m := w.untilReason(v1alpha1.ReasonModelNotFound); !strings.Contains(m, "not on machine node1") {
+		t.Errorf("%q must name the machine", m)
+	}
+}
+
+func (p *players) bind(pod, machine string) {
+	b := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: machine}}
+	_ = p.w.SubResource("binding").Create(p.w.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.w.ns, Name: pod}}, b)
+}
+
+func (w *world) event(about client.Object, reason, message string) {
+	w.Helper()
+	e := &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: "e-", Namespace: w.ns},
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: w.ns, Name: about.GetName(), UID: about.GetUID()},
+		Reason:         reason, Message: message, Type: corev1.EventTypeWarning, LastTimestamp: metav1.NewTime(time.Now()),
+	}
+	if err := w.Create(w.Context(), e); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func TestNotEnoughSlots(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2\nexperts: {slotsPerNode: 16}")
+	if m := w.untilReason(v1alpha1.ReasonNotEnoughSlots); !strings.Contains(m, "slotsPerNode to at least 32, or the number of nodes to at least 4") {
+		t.Errorf("%q must say how to make room", m)
+	}
+	w.setNodes(4)
+	w.untilReady()
+	w.setNodes(2)
+	w.untilReason(v1alpha1.ReasonNotEnoughSlots)
+	if said := w.not(v1alpha1.ConditionAvailable, "True", v1alpha1.ReasonServing); said != "" {
+		t.Errorf("a spec that cannot be met must not stop what works: %s", said)
+	}
+}
+
+func TestModelMismatch(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	w.players.model = &fleet.Model{Fingerprint: "beef", Layers: 16, Experts: 64}
+	w.setNodes(3)
+	if m := w.untilReason(v1alpha1.ReasonModelMismatch); !strings.Contains(m, "pod demo-experts-2 sees a checkpoint with fingerprint beef") {
+		t.Errorf("%q must name the pod", m)
+	}
+	if n := len(w.document().Serving.Nodes); n != 2 {
+		t.Errorf("%d nodes in the placement, want 2: the other model must not join", n)
+	}
+}
+
+// TestNameConflict: a child's name that is taken is told, and the other object
+// stays as it is.
+func TestNameConflict(t *testing.T) {
+	w := newWorld(t)
+	mine := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "demo-router", Namespace: w.ns},
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 99}}}}
+	if err := w.Create(t.Context(), mine); err != nil {
+		t.Fatal(err)
+	}
+	w.create("demo", model)
+	if m := w.untilReason(v1alpha1.ReasonNameConflict); !strings.Contains(m, "Service demo-router exists and belongs to somebody else") {
+		t.Errorf("%q", m)
+	}
+	if p := get(w, &corev1.Service{}, "demo-router").Spec.Ports[0].Port; p != 99 {
+		t.Errorf("the other's service has port %d now", p)
+	}
+}
+
+// TestChildRefused: what only the API server's check of a child finds is told.
+func TestChildRefused(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"routers: {tolerations: [{key: a, operator: Sometimes}]}")
+	if m := w.untilReason(v1alpha1.ReasonChildRefused); !strings.Contains(m, "tolerations[0].operator") {
+		t.Errorf("%q must name the field", m)
+	}
+}
+
+// TestCorrectedSpecGetsThrough: after an image that cannot be pulled, the right
+// one replaces all pods, although the StatefulSet waits for pods that never were
+// ready.
+func TestCorrectedSpecGetsThrough(t *testing.T) {
+	w := newWorld(t)
+	w.players.noImage = "wrong"
+	w.create("demo", model+"expertNodes: 3\nimage: wrong")
+	w.untilReason(v1alpha1.ReasonImagePullFailed)
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {image: right}")
+	w.untilReady()
+}
