@@ -58,6 +58,13 @@ func (m *metrics) gauges(d *Dispatcher) []prometheus.Collector {
 	return []prometheus.Collector{
 		gauge("olmoe_dispatch_calls", "Calls under way.", func() float64 { return float64(m.calls.Load()) }),
 		gauge("olmoe_dispatch_waiting_calls", "Calls that wait for an expert without a ready owner.", func() float64 { return float64(m.waiting.Load()) }),
+		gauge("olmoe_dispatch_in_flight_pairs", "(row, expert) pairs sent to expert nodes and not answered.", func() float64 {
+			n := int64(0)
+			for _, s := range d.Status().Nodes {
+				n += s.InFlight
+			}
+			return float64(n)
+		}),
 		gauge("olmoe_dispatch_experts_covered", "(layer, expert) pairs with a ready owner.", func() float64 { return float64(d.Status().Covered) }),
 		gauge("olmoe_dispatch_serving_epoch", "Placement epoch in use.", func() float64 { return float64(d.Status().ServingEpoch) }),
 		gauge("olmoe_dispatch_nodes_ready", "Expert nodes connected and not shutting down.", func() float64 {
