@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	program = filepath.Join(dir, "olmoe")
-	build := exec.Command("go", "build", "-o", program, "../../cmd/olmoe")
+	build := exec.Command("go", "build", "-trimpath", "-o", program, "../../cmd/olmoe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
