@@ -1,0 +1,79 @@
+package apply
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// service is a live object: we applied a label, a port and a selector; somebody
+// added a label and an annotation, and the API server defaults.
+func service(t *testing.T) *corev1.Service {
+	t.Helper()
+	var s corev1.Service
+	raw := `{
+	 "metadata": {"name": "a", "labels": {"mine": "1", "theirs": "2"}, "annotations": {"x": "y"}, "finalizers": ["ours/f", "theirs/f"],
+	  "ownerReferences": [{"uid": "u1", "name": "o"}, {"uid": "u2", "name": "p"}]},
+	 "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1", "selector": {"k": "v"},
+	  "ports": [{"name": "other", "port": 99, "protocol": "TCP"}, {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http", "nodePort": 30000}]}}`
+	if err := json.Unmarshal([]byte(raw), &s); err != nil {
+		t.Fatal(err)
+	}
+	fields := `{"f:metadata": {"f:labels": {"f:mine": {}}, "f:finalizers": {"v:\"ours/f\"": {}}, "f:ownerReferences": {"k:{\"uid\":\"u2\"}": {}}},
+	 "f:spec": {"f:selector": {}, "f:gone": {}, "f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}, "f:protocol": {}, "f:targetPort": {}}}}}`
+	s.ManagedFields = []metav1.ManagedFieldsEntry{
+		{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec": {}}`)}},
+		{Manager: Manager, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec": {}}`)}},
+		{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, Subresource: "status", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status": {}}`)}},
+		{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}},
+	}
+	return &s
+}
+
+// TestOwned: exactly what this manager applied, with live values.
+func TestOwned(t *testing.T) {
+	got, err := owned(service(t), Manager)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]any
+	if err := json.Unmarshal([]byte(`{
+	 "metadata": {"labels": {"mine": "1"}, "finalizers": ["ours/f"], "ownerReferences": [{"uid": "u2", "name": "p", "apiVersion": "", "kind": ""}]},
+	 "spec": {"selector": {"k": "v"}, "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]}}`), &want); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestOwnedByNobody(t *testing.T) {
+	s := service(t)
+	if got, err := owned(s, "another"); err != nil || got != nil {
+		t.Errorf("got %v, %v; want nothing", got, err)
+	}
+	s.ManagedFields[3].FieldsV1.Raw = []byte("{")
+	if _, err := owned(s, Manager); err == nil {
+		t.Error("a damaged field set was accepted")
+	}
+}
+
+func TestOwns(t *testing.T) {
+	s := service(t)
+	cases := []struct {
+		manager string
+		path    []string
+		want    bool
+	}{
+		{Manager, []string{"spec", "selector"}, true}, {Manager, []string{"spec", "clusterIP"}, false},
+		{Manager, []string{"status"}, false}, {"kubectl", []string{"spec"}, false}, {"nobody", []string{"spec"}, false},
+	}
+	for _, c := range cases {
+		if got := Owns(s, c.manager, c.path...); got != c.want {
+			t.Errorf("%s owns %v: %v, want %v", c.manager, c.path, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package diagnose
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func pod(edit func(*corev1.PodStatus, *corev1.ContainerStatus)) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
+	s := corev1.ContainerStatus{Name: "c", Image: "img"}
+	edit(&p.Status, &s)
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{s}
+	return p
+}
+
+func ended(code int32, reason, message string) *corev1.ContainerStateTerminated {
+	return &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}
+}
+
+func TestPod(t *testing.T) {
+	type status = corev1.PodStatus
+	type container = corev1.ContainerStatus
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	wait := func(reason string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: "it says"}}
+	}
+	cases := []struct {
+		name   string
+		edit   func(*status, *container)
+		reason string
+		want   string
+	}{
+		{"starting", func(_ *status, c *container) { c.State = wait("ContainerCreating") }, "", ""},
+		{"running, not ready", func(_ *status, c *container) { c.State = running }, "", ""},
+		{"pull", func(_ *status, c *container) { c.State = wait("ErrImagePull") }, "ImagePullFailed", "cannot pull image img"},
+		{"pull, later", func(_ *status, c *container) { c.State = wait("ImagePullBackOff") }, "ImagePullFailed", "cannot pull image img"},
+		{"name of the image", func(_ *status, c *container) { c.State = wait("InvalidImageName") }, "ImagePullFailed", "check spec.image"},
+		{"config", func(_ *status, c *container) { c.State = wait("CreateContainerConfigError") }, "PodConfigError", "it says"},
+		{"crashed once, runs", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 1, ended(2, "Error", "boom")
+		}, "", ""},
+		{"crashed often, runs", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 3, ended(2, "Error", "boom\nstack")
+		}, "CrashLoop", "keeps failing: boom"},
+		{"crash loop", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), 1, ended(2, "Error", "")
+		}, "CrashLoop", "exit code 2: see kubectl logs --previous p"},
+		{"out of memory", func(_ *status, c *container) {
+			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(137, "OOMKilled", "")
+		}, "CrashLoop", "raise resources.limits.memory"},
+		{"ended well", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 5, ended(0, "Completed", "ModelInvalid: x")
+		}, "", ""},
+		{"model, while it runs again", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 1, ended(1, "Error", "ModelInvalid: shard 2 is missing")
+		}, "ModelInvalid", "pod p: shard 2 is missing: replace the checkpoint"},
+		{"model, just ended", func(_ *status, c *container) {
+			c.State.Terminated = ended(1, "Error", "ModelChanged: config.json changed")
+		}, "ModelChanged", "do not change a checkpoint in place"},
+		{"flags", func(_ *status, c *container) {
+			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(1, "Error", "BadFlags: unknown flag: --x")
+		}, "BadFlags", "use an image of the operator's version"},
+		{"a reason of nobody's", func(_ *status, c *container) {
+			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(1, "Error", "Internal: a bug")
+		}, "CrashLoop", "Internal: a bug"},
+		{"unschedulable", func(s *status, _ *container) {
+			s.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes"}}
+		}, "Unschedulable", "0/1 nodes"},
+		{"gated, not unschedulable", func(s *status, _ *container) {
+			s.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "SchedulingGated"}}
+		}, "", ""},
+		{"ready after crashes", func(s *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 9, ended(1, "Error", "ModelInvalid: x")
+			s.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		}, "", ""},
+	}
+	for _, c := range cases {
+		p := Pod(pod(c.edit))
+		switch {
+		case p == nil && c.reason != "":
+			t.Errorf("%s: nothing found, want %s", c.name, c.reason)
+		case p != nil && (p.Reason != c.reason || !strings.Contains(p.Message, c.want)):
+			t.Errorf("%s: %+v, want %s: ...%s...", c.name, *p, c.reason, c.want)
+		}
+	}
+}
+
+// TestSameMessageInBothStatesOfAPull: a pull goes to and fro between trying and
+// waiting; the status must not.
+func TestSameMessageInBothStatesOfAPull(t *testing.T) {
+	say := func(reason string) string {
+		return Pod(pod(func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
+			c.State.Waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: reason}
+		})).Message
+	}
+	if a, b := say("ErrImagePull"), say("ImagePullBackOff"); a != b {
+		t.Errorf("%q, then %q", a, b)
+	}
+}
+
+func TestLeavingPodHasNoProblem(t *testing.T) {
+	p := pod(func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
+		c.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ErrImagePull"}
+	})
+	now := metav1.Now()
+	p.DeletionTimestamp = &now
+	if got := Pod(p); got != nil {
+		t.Errorf("%+v, want nothing: the pod is leaving", *got)
+	}
+}
+
+func TestLongMessagesAreCut(t *testing.T) {
+	if got := firstLine(strings.Repeat("é", 1000)); len(got) > maxMessage+3 || !strings.HasSuffix(got, "...") || strings.ContainsRune(got, '\uFFFD') {
+		t.Errorf("%d bytes: %q", len(got), got[len(got)-10:])
+	}
+}

@@ -1,0 +1,123 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+)
+
+// program is a pod's Control service.
+type program struct {
+	controlpb.UnimplementedControlServer
+	answer *controlpb.DescribeResponse
+	got    atomic.Value
+	hang   bool
+}
+
+func (p *program) Describe(ctx context.Context, _ *controlpb.DescribeRequest) (*controlpb.DescribeResponse, error) {
+	if p.hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return p.answer, nil
+}
+
+func (p *program) ApplyPlacement(_ context.Context, r *controlpb.ApplyPlacementRequest) (*controlpb.DescribeResponse, error) {
+	if len(r.GetDocument()) == 0 {
+		return nil, status.Error(codes.InvalidArgument, "no document")
+	}
+	p.got.Store(string(r.GetDocument()))
+	return p.answer, nil
+}
+
+func serve(t *testing.T, p *program) Pod {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer()
+	controlpb.RegisterControlServer(s, p)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(s.Stop)
+	return Pod{Name: "pod", Address: l.Addr().String()}
+}
+
+func TestGRPC(t *testing.T) {
+	p := &program{answer: &controlpb.DescribeResponse{Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, Ready: true, Draining: true, Message: "m",
+		Model: &controlpb.Model{Fingerprint: "f", Name: "n", Layers: 16, Experts: 64, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 12, RouterBytes: 13}}}
+	pod := serve(t, p)
+	got, err := GRPC{}.Describe(t.Context(), pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Report{Model: &Model{"f", "n", 16, 64, 8, 4096, 12, 13}, Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, Ready: true, Draining: true, Message: "m"}
+	if *got.Model != *want.Model {
+		t.Errorf("model %+v", *got.Model)
+	}
+	got.Model, want.Model = nil, nil
+	if *got != want {
+		t.Errorf("report %+v, want %+v", *got, want)
+	}
+	document := strings.Repeat("x", maxMessage-64)
+	if err := (GRPC{}).Apply(t.Context(), pod, []byte(document)); err != nil || p.got.Load() != document {
+		t.Errorf("a document of almost the largest size did not arrive: %v", err)
+	}
+	if err := (GRPC{}).Apply(t.Context(), pod, nil); err == nil || !strings.Contains(err.Error(), "pod pod at 127.0.0.1:") {
+		t.Errorf("got %v, want an error that names the pod", err)
+	}
+}
+
+func TestModelNotKnownYet(t *testing.T) {
+	for _, m := range []*controlpb.Model{nil, {}} {
+		if r := report(&controlpb.DescribeResponse{Model: m}); r.Model != nil {
+			t.Errorf("a model %+v was taken from %+v", r.Model, m)
+		}
+	}
+}
+
+// TestRoundIsBounded: many pods that do not answer cost one time limit for each
+// group that is asked together, and the others' answers are there.
+func TestRoundIsBounded(t *testing.T) {
+	good := serve(t, &program{answer: &controlpb.DescribeResponse{Revision: 1}})
+	good.Name = "good"
+	pods := []Pod{good}
+	for i := range parallel - 1 {
+		p := serve(t, &program{hang: true})
+		p.Name = fmt.Sprint("bad", i)
+		pods = append(pods, p)
+	}
+	start := time.Now()
+	answers := DescribeAll(t.Context(), GRPC{}, pods)
+	if took := time.Since(start); took > 3*Timeout {
+		t.Errorf("took %s, want about %s", took, Timeout)
+	}
+	if a := answers["good"]; a.Err != nil || a.Report.Revision != 1 {
+		t.Errorf("good: %+v", a)
+	}
+	if a := answers["bad0"]; a.Err == nil || a.Report != nil {
+		t.Errorf("bad: %+v", a)
+	}
+	if len(answers) != parallel {
+		t.Errorf("%d answers of %d", len(answers), parallel)
+	}
+}
+
+func TestApplyAll(t *testing.T) {
+	p := &program{answer: &controlpb.DescribeResponse{}}
+	good := serve(t, p)
+	failed := ApplyAll(t.Context(), GRPC{}, []Pod{good, {Name: "gone", Address: "127.0.0.1:1"}}, []byte("doc"))
+	if len(failed) != 1 || failed["gone"] == nil || p.got.Load() != "doc" {
+		t.Errorf("failed %v, got %v", failed, p.got.Load())
+	}
+}

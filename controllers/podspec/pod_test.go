@@ -1,0 +1,136 @@
+package podspec
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func plain() Pod {
+	return Pod{
+		Instance: "demo", Component: ExpertNode, Args: []string{"expert-node"}, ProbePort: PortExpertHTTP, Account: "demo-experts",
+		Ports: []*corev1ac.ContainerPortApplyConfiguration{ContainerPort("grpc", PortControl)},
+		Model: v1alpha1.Model{Source: "file:///var/lib/olmoe/models/demo/", Weights: v1alpha1.WeightsBF16},
+		Image: v1alpha1.ImageSettings{Image: "olmoe:v1", ImagePullPolicy: corev1.PullIfNotPresent},
+	}
+}
+
+func rich() Pod {
+	p := plain()
+	p.Component, p.Account = Router, "demo-router"
+	p.Model.Source = "pvc://models/olmoe/0125/"
+	p.Image.ImagePullSecrets = []v1alpha1.ImagePullSecret{{Name: "regcred"}}
+	p.Settings = v1alpha1.PodSettings{
+		Resources: v1alpha1.Resources{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("0.5")},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
+		},
+		NodeSelector:      map[string]string{"disk": "nvme"},
+		Tolerations:       []corev1.Toleration{{Key: "gpu", Operator: corev1.TolerationOpExists}},
+		Affinity:          &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{}},
+		PriorityClassName: "high",
+		PodLabels:         map[string]string{"team": "nlp", "app.kubernetes.io/name": "mine"},
+		PodAnnotations:    map[string]string{"note": "1"},
+	}
+	return p
+}
+
+// TestGolden: a change of these files restarts every user's pods when they upgrade
+// the operator (invariant 7). Run with -update only if the pods have to change.
+func TestGolden(t *testing.T) {
+	for name, p := range map[string]Pod{"plain": plain(), "rich": rich()} {
+		got, err := yaml.Marshal(p.Template())
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join("testdata", name+".yaml")
+		if *update {
+			if err := os.WriteFile(file, got, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s: the template has changed:\n%s", name, got)
+		}
+	}
+}
+
+// TestLockedDown: invariant 6, whatever the user sets.
+func TestLockedDown(t *testing.T) {
+	for name, p := range map[string]Pod{"plain": plain(), "rich": rich()} {
+		s := p.Template().Spec
+		c := s.Containers[0].SecurityContext
+		checks := map[string]bool{
+			"no token":         !*s.AutomountServiceAccountToken,
+			"non-root":         *s.SecurityContext.RunAsNonRoot && *s.SecurityContext.RunAsUser == 65532,
+			"seccomp":          *s.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+			"read-only root":   *c.ReadOnlyRootFilesystem,
+			"no escalation":    !*c.AllowPrivilegeEscalation,
+			"no capabilities":  len(c.Capabilities.Drop) == 1 && c.Capabilities.Drop[0] == "ALL" && c.Capabilities.Add == nil,
+			"model read-only":  *s.Containers[0].VolumeMounts[0].ReadOnly,
+			"one container":    len(s.Containers) == 1,
+			"memory requested": !s.Containers[0].Resources.Requests.Memory().IsZero(),
+		}
+		for what, ok := range checks {
+			if !ok {
+				t.Errorf("%s: %s does not hold", name, what)
+			}
+		}
+	}
+}
+
+func TestRequestsStayBelowLimits(t *testing.T) {
+	p := rich()
+	if got := p.resources().Requests.Memory().String(); got != "128Mi" {
+		t.Errorf("memory request %s, want the limit, which is below the default", got)
+	}
+}
+
+func TestSources(t *testing.T) {
+	cases := []struct{ source, path, claim, sub, name string }{
+		{"file:///m", "/m", "", "", "m"},
+		{"file:///var/lib//olmoe/./demo/", "/var/lib/olmoe/demo", "", "", "demo"},
+		{"pvc://claim", "", "claim", "", "claim"},
+		{"pvc://claim/", "", "claim", "", "claim"},
+		{"pvc://claim/a/b/", "", "claim", "a/b", "b"},
+	}
+	for _, c := range cases {
+		p := Pod{Model: v1alpha1.Model{Source: v1alpha1.ModelSource(c.source)}}
+		v := p.modelVolume()
+		if v.HostPath != nil && *v.HostPath.Path != c.path || (v.HostPath != nil) != (c.path != "") {
+			t.Errorf("%s: host path %v, want %q", c.source, v.HostPath, c.path)
+		}
+		if v.PersistentVolumeClaim != nil && (*v.PersistentVolumeClaim.ClaimName != c.claim || !*v.PersistentVolumeClaim.ReadOnly) {
+			t.Errorf("%s: claim %+v, want %q, read-only", c.source, *v.PersistentVolumeClaim, c.claim)
+		}
+		if p.subPath() != c.sub || ServedName(p.Model.Source) != c.name {
+			t.Errorf("%s: sub path %q, name %q; want %q, %q", c.source, p.subPath(), ServedName(p.Model.Source), c.sub, c.name)
+		}
+	}
+}
+
+// TestNamesFit: with the longest name that the API takes, every name and label
+// value made from it does.
+func TestNamesFit(t *testing.T) {
+	name := strings.Repeat("a", 40)
+	for _, s := range []string{ExpertsName(name) + "-255", ExpertsName(name) + "-0123456789", RouterName(name), PlacementName(name)} {
+		if len(s) > 63 {
+			t.Errorf("%s has %d characters", s, len(s))
+		}
+	}
+}
