@@ -3,6 +3,7 @@ package sampling
 import (
 	"fmt"
 	"math"
+	"sort"
 	"sync"
 
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
@@ -31,8 +32,9 @@ func New(p engine.Sampling, prompt []int32, vocab int) *Sampler {
 // with the calls that run at once and not with the sequences, and a token in
 // steady state allocates nothing.
 type scratch struct {
-	work  []float32
-	cands []candidate
+	work  []float32   // the logits after steps 1 to 6
+	cum   []float64   // running sums of weights, without filters
+	cands []candidate // what the filters look at
 }
 
 var pool = sync.Pool{New: func() any { return new(scratch) }}
@@ -87,42 +89,48 @@ func (s *Sampler) draw(buf *scratch, top float32) int32 {
 	for i, v := range buf.work {
 		buf.work[i] = (v - top) / t // largest is 0: no overflow at a low temperature
 	}
+	u := uniform(s.p.Seed, s.step)
 	if !s.filters() {
-		return pick(weigh(buf.all()), uniform(s.p.Seed, s.step))
+		return buf.pickAny(u)
 	}
-	c := buf.keep(s.cut(buf.all()))
-	return pick(c, uniform(s.p.Seed, s.step))
+	return pick(buf.keep(s.cut(s.candidates(buf))), u)
 }
 
 func (s *Sampler) filters() bool {
-	return s.p.TopK > 0 && s.p.TopK < s.vocab || s.p.TopP > 0 && s.p.TopP < 1 || s.p.MinP > 0
+	return s.limited() || s.p.TopP > 0 && s.p.TopP < 1 || s.p.MinP > 0
 }
 
-// all lists the tokens of probability above 0, in id order, not yet weighed.
-func (b *scratch) all() []candidate {
-	b.cands = b.cands[:0]
-	for i, v := range b.work {
-		if v >= expFloor {
-			b.cands = append(b.cands, candidate{value: v, id: int32(i)})
-		}
+func (s *Sampler) limited() bool { return s.p.TopK > 0 && s.p.TopK < s.vocab }
+
+// pickAny draws from the whole vocabulary, as pick does.
+func (b *scratch) pickAny(u float64) int32 {
+	b.cum = b.cum[:0]
+	sum := 0.0
+	for _, v := range b.work {
+		sum += exp(float64(v))
+		b.cum = append(b.cum, sum)
+	}
+	target := float64(u * sum)
+	at := sort.Search(len(b.cum), func(i int) bool { return b.cum[i] > target })
+	return int32(min(at, len(b.cum)-1))
+}
+
+// candidates lists what may pass top_k (all, without it), weighed.
+func (s *Sampler) candidates(b *scratch) []candidate {
+	k := s.vocab
+	if s.limited() {
+		k = s.p.TopK
+	}
+	b.cands = top(b.work, k, b.cands[:0])
+	for i := range b.cands {
+		b.cands[i].weight = exp(float64(b.cands[i].value))
 	}
 	return b.cands
 }
 
-func weigh(c []candidate) []candidate {
-	for i := range c {
-		c[i].weight = exp(float64(c[i].value))
-	}
-	return c
-}
-
-// cut returns the last candidate, in the order, that top_k, top_p and min_p
-// leave. c is reordered.
+// cut returns the last candidate, in the order, that top_p and min_p leave. c is
+// reordered.
 func (s *Sampler) cut(c []candidate) candidate {
-	if s.p.TopK > 0 && s.p.TopK < len(c) {
-		c = c[:prefix(c, float64(s.p.TopK), false)]
-	}
-	weigh(c)
 	if s.p.TopP > 0 && s.p.TopP < 1 {
 		c = c[:prefix(c, float64(s.p.TopP)*measure(c, true), true)]
 	}

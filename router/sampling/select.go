@@ -1,5 +1,7 @@
 package sampling
 
+import "math"
+
 // candidate is a token that may still be drawn. weight is e^(value - largest
 // value): its probability but for a common factor.
 type candidate struct {
@@ -34,6 +36,39 @@ func prefix(c []candidate, need float64, byWeight bool) int {
 		}
 	}
 	return max(hi, 1)
+}
+
+// top appends to c the k largest of values that are not impossible, in no
+// order. Ids come ascending, so one that only equals the worst of k kept is
+// after it in the order: nearly every value costs one comparison.
+func top(values []float32, k int, c []candidate) []candidate {
+	const slack = 64 // below it selecting costs more than it saves
+	worst := float32(expFloor)
+	limit := math.MaxInt
+	if k < len(values) {
+		limit = 2*k + slack
+	}
+	for i, v := range values {
+		if v <= worst {
+			continue
+		}
+		if c = append(c, candidate{value: v, id: int32(i)}); len(c) == limit {
+			c = c[:prefix(c, float64(k), false)]
+			worst = lowest(c)
+		}
+	}
+	if len(c) > k {
+		c = c[:prefix(c, float64(k), false)]
+	}
+	return c
+}
+
+func lowest(c []candidate) float32 {
+	v := c[0].value
+	for i := range c {
+		v = min(v, c[i].value)
+	}
+	return v
 }
 
 func measure(c []candidate, byWeight bool) float64 {
