@@ -3,40 +3,39 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tool=hack/tools/tool.sh
-results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
-failed=()
 
 # gotest NAME FORMAT ARGS...: go test, counted; the formats are gotestsum's.
 gotest() {
   local name=$1 format=$2; shift 2
-  "$($tool gotestsum)" --format "$format" --hide-summary=skipped --jsonfile "$results/$name.json" -- "$@"
+  "$gotestsum" --format "$format" --hide-summary=skipped --jsonfile "$results/$name.json" -- "$@"
 }
 
 # unit: -race needs a C compiler; the API server and etcd are built here, never downloaded.
 unit() {
-  KUBEBUILDER_ASSETS=$(dirname "$($tool etcd kube-apiserver | tail -1)")
-  export KUBEBUILDER_ASSETS CGO_ENABLED=1
   local status=0
+  KUBEBUILDER_ASSETS=$(dirname "$($tool etcd kube-apiserver | tail -1)")
+  HELM=$($tool helm) KUBECTL=$($tool kubectl)
+  export KUBEBUILDER_ASSETS HELM KUBECTL CGO_ENABLED=1
   gotest unit pkgname -race -timeout 20m ./... || status=1
   (cd hack/image && gotest image pkgname ./...) || status=1
+  (cd hack/tools/licenses && gotest licenses pkgname ./...) || status=1
   return $status
 }
 
-# conformance: OpenAI's own clients against router and expert-node processes.
+# conformance: the official clients against "olmoe up" with a synthetic model.
 conformance() {
+  local url status=0
   make --no-print-directory build
-  CGO_ENABLED=0 go run -trimpath ./hack/mkmodel --preset demo --out "$results/model"
-  bin/olmoe up --model "$results/model" --listen 127.0.0.1:0 >"$results/up" &
-  local up=$! url='' status=0
-  trap 'kill -INT $up 2>/dev/null; wait $up' EXIT
-  for _ in $(seq 600); do
-    url=$(sed -n 's/^ready //p' "$results/up")
-    [ -z "$url" ] && kill -0 $up 2>/dev/null || break
-    sleep 0.1
+  go run ./hack/mkmodel --preset demo --out "$results/model"
+  bin/olmoe up --model "$results/model" --listen 127.0.0.1:0 >"$results/up.log" &
+  local server=$!
+  for _ in $(seq 300); do
+    url=$(sed -n 's/^ready //p' "$results/up.log")
+    [ -z "$url" ] && kill -0 $server 2>/dev/null || break
+    sleep 0.2
   done
-  [ -n "$url" ] || { echo "error: olmoe up is not ready after a minute" >&2; return 1; }
-  test/conformance/run.sh "$url" 2>&1 | tee "$results/conformance" || status=1
+  test/conformance/run.sh "${url:?olmoe up did not get ready in 60 s}" | tee "$results/conformance.txt" || status=1
+  kill -INT $server; wait $server || status=1
   return $status
 }
 
@@ -52,25 +51,36 @@ e2e() {
   gotest e2e standard-verbose -tags e2e -count=1 -timeout 15m ./test/e2e
 }
 
-count() { # count ACTION: tests, in all parts, that ended so
-  local go clients
-  go=$(cat "$results"/*.json 2>/dev/null | grep -c "\"Action\":\"$1\".*\"Test\":" || true)
-  clients=$(sed -n "s/^.*\b\([0-9][0-9]*\) ${1}ed.*/\1/p" "$results/conformance" 2>/dev/null | paste -sd+ | grep . || echo 0)
-  echo $((go + clients))
+# count ACTION WORD: tests of all parts that ended so; WORD is what the conformance clients print.
+count() {
+  {
+    cat "$results"/*.json 2>/dev/null | grep "\"Action\":\"$1\".*\"Test\":" || true
+    sed -n "s/.*\b\([0-9][0-9]*\) $2.*/\1/p" "$results/conformance.txt" 2>/dev/null | xargs -r -n1 seq || true
+  } | wc -l
 }
 
-for part in "$@"; do
-  t0=$SECONDS
-  echo "== $part"
-  # In a condition bash would go on after a failed command inside; a subshell that is waited for does not.
+# run_part PART: in a condition bash would go on after a failed command inside; a subshell does not.
+run_part() {
+  local status t0=$SECONDS
+  echo "== $1"
   set +e
-  ( set -e; "$part" )
+  ( set -e; "$1" )
   status=$?
   set -e
-  [ $status = 0 ] || failed+=("$part")
-  echo "== $part: $([ $status = 0 ] && echo passed || echo FAILED) in $((SECONDS - t0)) s"
-done
-[ ${#failed[@]} = 0 ] || echo "failed: ${failed[*]}"
-echo "$(count pass) passed, $(count fail) failed, $(count skip) skipped"
-[ ! -e "$results/note" ] || cat "$results/note"   # the last line, where it is seen
-[ ${#failed[@]} = 0 ]
+  [ $status = 0 ] || failed+=("$1")
+  echo "== $1: $([ $status = 0 ] && echo passed || echo FAILED) in $((SECONDS - t0)) s"
+}
+
+main() {
+  local part failed=()
+  results=$(mktemp -d)
+  trap 'rm -rf "$results"' EXIT
+  gotestsum=$($tool gotestsum)
+  for part in "$@"; do run_part "$part"; done
+  [ ${#failed[@]} = 0 ] || echo "failed: ${failed[*]}"
+  echo "$(count pass passed) passed, $(count fail failed) failed, $(count skip skipped) skipped"
+  [ ! -e "$results/note" ] || cat "$results/note"   # the last line, where it is seen
+  [ ${#failed[@]} = 0 ]
+}
+
+main "$@"; exit   # on one line: the script may change while it runs

@@ -59,7 +59,7 @@ leave_host() {
   [ -z "$(ls "$HOST_STATE/users")" ] || return 0
   while read -r name value; do echo "$value" >"/proc/sys/$name"; done <"$HOST_STATE/sysctls"
   while read -r dir; do
-    [ ! -d "$dir" ] || find "$dir" -depth -type d -empty -exec rmdir {} + 2>/dev/null || true
+    [ ! -d "$dir" ] || find "$dir" -depth -type d -empty -delete
   done <"$HOST_STATE/folders"
   rm -rf "$HOST_STATE"
 }

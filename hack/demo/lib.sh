@@ -6,7 +6,7 @@ NAME=demo
 OPERATOR_NAMESPACE=olmoe-system
 DEMO_MODEL=/var/lib/olmoe/models/demo   # where the sample looks for it
 OURS=.made-by-the-demo                   # in a model folder: demo-down may delete it
-if [ "$CLUSTER" != demo ]; then DEMO_MODEL=$STATE/model; fi
+if [ "$CLUSTER" != demo ]; then DEMO_MODEL=$STATE/models/demo; fi
 
 kube() { "$KUBECTL" --kubeconfig="$KUBECONFIG_USED" "$@"; }
 
@@ -79,12 +79,13 @@ find_url() {
 # ask: a chat request, its text shown as it arrives.
 ask() {
   local question='Hello, who are you?' t0=$SECONDS
+  MODEL_ID=$(curl -sSf --max-time 10 "$URL/v1/models" | sed -n 's/.*"id": *"\([^"]*\)".*/\1/p')
   say ""
   say "POST $URL/v1/chat/completions, streamed:"
   say "  user:      $question"
   printf '  assistant: '
   curl -sSfN --max-time 60 "$URL/v1/chat/completions" -H 'Content-Type: application/json' \
-    -d "{\"model\": \"$NAME\", \"stream\": true, \"max_tokens\": 48, \"temperature\": 0, \"messages\": [{\"role\": \"user\", \"content\": \"$question\"}]}" |
+    -d "{\"model\": \"$MODEL_ID\", \"stream\": true, \"max_tokens\": 48, \"temperature\": 0, \"messages\": [{\"role\": \"user\", \"content\": \"$question\"}]}" |
     show_stream
   printf '\n  (%d s)\n' $((SECONDS - t0))
 }
@@ -111,7 +112,7 @@ Look around:
 ${FORWARD:+  $FORWARD &
 }  curl $URL/v1/models
   curl -N $URL/v1/chat/completions -H 'Content-Type: application/json' \\
-    -d '{"model": "$NAME", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+    -d '{"model": "$MODEL_ID", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
 When done: make demo-down${DEMO_KUBECONFIG:+ KUBECONFIG=$DEMO_KUBECONFIG}
 TEXT
 }
