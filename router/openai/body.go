@@ -15,15 +15,13 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, erro
 	if err := checkMediaType(r); err != nil {
 		return nil, err
 	}
-	// The deadline is for the body alone: while the answer is computed the server
-	// goes on reading, to see the client hang up, and must not time out.
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(s.BodyTimeout))
 	body, err := s.readLimited(r)
 	if err != nil {
 		return nil, s.bodyError(err)
 	}
-	_ = rc.SetReadDeadline(time.Time{})
+	// The deadline that wrap has set is for the body alone: while the answer is
+	// computed the server goes on reading, to see the client hang up.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if err := checkJSON(body); err != nil {
 		return nil, badRequest("", "%s", sentence(err.Error()))
 	}

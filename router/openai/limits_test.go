@@ -80,6 +80,28 @@ func TestSlowBody(t *testing.T) {
 	wantError(t, decode(t, 408, answer{res.StatusCode, res.Header, res.Body}), "", "request_timeout", "50ms")
 }
 
+// Nor does a body that nobody reads keep a connection: the answer comes at
+// once, the connection ends.
+func TestSlowBodyThatIsNotRead(t *testing.T) {
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.BodyTimeout, o.APIKey = 50*time.Millisecond, "k" })
+	for path, status := range map[string]int{"/health": 405, "/nope": 404, completions: 401} {
+		conn := dial(t, url)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", path)
+		r := bufio.NewReader(conn)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if res.StatusCode != status {
+			t.Errorf("%s: status %d, want %d", path, res.StatusCode, status)
+		}
+		if _, err := io.Copy(io.Discard, r); err != nil {
+			t.Errorf("%s: the connection stays open: %v", path, err)
+		}
+		res.Body.Close()
+	}
+}
+
 // The bound of the body does not bound the answer.
 func TestSlowAnswerOutlivesTheBodyTimeout(t *testing.T) {
 	eng := &fake.Engine{Script: "abcdefgh", Delay: 20 * time.Millisecond}

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -45,6 +46,9 @@ func (s *Server) wrap(path string, h handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		r.Header.Set(requestIDHeader, requestID(r))
 		rec.Header().Set(requestIDHeader, r.Header.Get(requestIDHeader))
+		// What of a body is never read is dropped by net/http after the answer: bounded
+		// too. readBody lifts the deadline once it has the body.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.BodyTimeout))
 		s.metrics.inFlight.Inc()
 		defer func() {
 			s.metrics.inFlight.Dec()
