@@ -19,8 +19,6 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
@@ -58,7 +56,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	c := kubetest.Client(t)
-	grant(t, c)
+	grant(t, c, "role.yaml", "role_binding.yaml")
 	w := &world{T: t, Client: c, ns: kubetest.Namespace(t, c), fleet: fleettest.New()}
 	w.players = newPlayers(w)
 	w.startOperator(ownImage)
@@ -66,10 +64,10 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// grant creates the roles of config/rbac.
-func grant(t *testing.T, c client.Client) {
+// grant creates what files of config/rbac say.
+func grant(t *testing.T, c client.Client, files ...string) {
 	t.Helper()
-	for _, file := range []string{"role.yaml", "role_binding.yaml"} {
+	for _, file := range files {
 		raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "config", "rbac", file))
 		if err != nil {
 			t.Fatal(err)
@@ -93,16 +91,10 @@ func (w *world) startOperator(image string) {
 		UserName: "system:serviceaccount:system:manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
 	}
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{next, &w.writes} })
-	unchecked := true
-	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
-		Scheme: controllers.Scheme, Cache: controllers.Cache([]string{w.ns}),
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: &unchecked},
-		Logger:     testr.NewWithOptions(w.T, testr.Options{Verbosity: -1}),
-	})
-	if err == nil {
-		err = controllers.Setup(mgr, controllers.Options{Image: image, Fleet: w.fleet, Clock: clock.RealClock{}})
-	}
+	mgr, err := controllers.NewManager(cfg, controllers.ManagerOptions{
+		MetricsAddress: "0", ProbeAddress: "0", Namespaces: []string{w.ns}, SharedProcess: true,
+		Log: testr.NewWithOptions(w.T, testr.Options{Verbosity: -1}),
+	}, controllers.Options{Image: image, Fleet: w.fleet, Clock: clock.RealClock{}})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -1,0 +1,67 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+// LeaseName is the Lease by which replicas of the operator elect a leader.
+const LeaseName = "olmoe-operator.serving.olmoe.dev"
+
+// ManagerOptions are the operator's own settings.
+type ManagerOptions struct {
+	// MetricsAddress of /metrics over HTTPS, "0" for none; MetricsCertDir holds
+	// tls.crt and tls.key, empty for a self-signed certificate.
+	MetricsAddress, MetricsCertDir string
+	// ProbeAddress of /healthz and /readyz.
+	ProbeAddress string
+	// LeaderElection: work only while holding the Lease, in LeaseNamespace
+	// (empty: the pod's own).
+	LeaderElection bool
+	LeaseNamespace string
+	// Namespaces to work in; none means all.
+	Namespaces []string
+	Log        logr.Logger
+	// SharedProcess allows several operators in one process (tests).
+	SharedProcess bool
+}
+
+// NewManager makes a manager with both controllers, metrics for those who may
+// read them, and probes.
+func NewManager(cluster *rest.Config, m ManagerOptions, o Options) (ctrl.Manager, error) {
+	mgr, err := ctrl.NewManager(cluster, ctrl.Options{
+		Scheme: Scheme,
+		Logger: m.Log,
+		Cache:  Cache(m.Namespaces),
+		Metrics: metricsserver.Options{
+			BindAddress:    m.MetricsAddress,
+			SecureServing:  true,
+			CertDir:        m.MetricsCertDir,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+		HealthProbeBindAddress:  m.ProbeAddress,
+		LeaderElection:          m.LeaderElection,
+		LeaderElectionID:        LeaseName,
+		LeaderElectionNamespace: m.LeaseNamespace,
+		// The next leader need not wait for the Lease to run out. Safe, because the
+		// program ends right after the manager does.
+		LeaderElectionReleaseOnCancel: true,
+		Controller:                    config.Controller{SkipNameValidation: &m.SharedProcess},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("operator: %w", err)
+	}
+	return mgr, errors.Join(
+		Setup(mgr, o),
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("ping", healthz.Ping),
+	)
+}
