@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
@@ -93,6 +95,7 @@ func connect() (err error) {
 	if err != nil {
 		return err
 	}
+	log.SetLogger(logr.Discard()) // the test says itself what goes wrong
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return err
