@@ -110,6 +110,30 @@ func TestGoldenChatThroughHTTP(t *testing.T) {
 	}
 }
 
+// What the adapter hands to a template: roles, contents, names, further
+// variables; and what a template says no to.
+func TestTemplateAdapter(t *testing.T) {
+	const source = `{% for m in messages %}{% if m.content == "no" %}{{ raise_exception("never no") }}{% endif %}` +
+		`[{{ m.role }}{% if m.name is defined %} {{ m.name }}{% endif %}: {{ m.content | trim }}]{% endfor %}{% if add_generation_prompt %}[assistant: {{ mood }}{% endif %}`
+	tpl, err := template.Parse(source, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng := &fake.Engine{Script: "x"}
+	url := start(t, eng, func(o *openai.Options) { o.Chat = openai.FromTemplate(tpl) })
+	for _, c := range []struct{ body, want string }{
+		{`"messages":[{"role":"user","content":"a","name":"Ann"},{"role":"assistant","content":"b"}],"chat_template_kwargs":{"mood":"calm"}`, "[user Ann: a][assistant: b][assistant: calm"},
+		{`"messages":[{"role":"user","content":"a"},{"role":"assistant","content":" b c \n"}],"continue_final_message":true`, "[user: a][assistant: b c"},
+	} {
+		call(t, 200, url+chat, `{"max_tokens":1,`+c.body+`}`)
+		if got := (fake.Tokenizer{}).Decode(eng.Last.Load().Prompt, false); got != c.want {
+			t.Errorf("prompt %q, want %q", got, c.want)
+		}
+	}
+	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":"no"}]}`), "messages", "", "never no")
+	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":""}],"continue_final_message":true}`), "messages", "", "does not appear")
+}
+
 func mustJSON(t *testing.T, data []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(data, v); err != nil {

@@ -218,6 +218,7 @@ func TestEngineRefusals(t *testing.T) {
 		{fmt.Errorf("layer 3: %w", engine.ErrNotReady), 503, "server_error", "service_unavailable", "experts", true, ""},
 		{engine.ErrOutOfPages, 503, "server_error", "service_unavailable", "KV cache", true, ""},
 		{engine.ErrContextFull, 400, "invalid_request_error", "context_length_exceeded", "context", false, "prompt"},
+		{fmt.Errorf("%w: 99", engine.ErrTokenRange), 400, "invalid_request_error", "", "vocabulary: 99", false, "prompt"},
 		{fmt.Errorf("secret path /data/x"), 500, "server_error", "internal_error", "had an error", false, ""},
 	} {
 		for _, stream := range []string{"true", "false"} {

@@ -70,12 +70,14 @@ func codeLabel(status int) string {
 }
 
 func (s *Server) answerError(w *recorder, r *http.Request, err error) {
-	if gone(r.Context(), err) || errors.Is(err, errClientGone) || w.status != 0 {
+	if gone(r.Context(), err) || errors.Is(err, errClientGone) {
 		return
 	}
 	api := toAPI(err)
 	s.logFault(r, api, err)
-	writeError(w, api)
+	if w.status == 0 { // else the answer has begun, and nothing may be added
+		writeError(w, api)
+	}
 }
 
 // logFault logs what is our fault; what is the client's is counted only.
