@@ -24,7 +24,7 @@ formatted() {
 
 vetted() { go vet ./... && go vet -tags e2e ./test/... && (cd hack/image && go vet ./...); }
 
-linted() { "$($tool golangci-lint)" run ./...; }
+linted() { "$($tool golangci-lint)" run --allow-parallel-runners ./...; }
 
 # vulnerabilities: findings fail (exit status 3). A database that cannot be reached does not, but is said.
 vulnerabilities() {
