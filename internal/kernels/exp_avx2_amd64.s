@@ -196,10 +196,10 @@ TEXT ·siluMulAVX2(SB), NOSPLIT, $0-72
 	MOVQ up_base+48(FP), DX
 	MOVQ dst_base+0(FP), BX
 	XORQ SI, SI
+	SUBQ $0x00000020, AX
+	JLT  fourEnd
 
-check:
-	SUBQ         $0x08, AX
-	JLT          tail
+four:
 	VMOVUPS      (CX)(SI*4), Y0
 	VMOVUPS      (DX)(SI*4), Y1
 	VXORPS       signBit<>+0(SB), Y0, Y2
@@ -234,11 +234,159 @@ check:
 	VDIVPS       Y2, Y0, Y0
 	VMULPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (BX)(SI*4)
-	ADDQ         $0x08, SI
-	JMP          check
+	VMOVUPS      32(CX)(SI*4), Y0
+	VMOVUPS      32(DX)(SI*4), Y1
+	VXORPS       signBit<>+0(SB), Y0, Y2
+	VMOVUPS      expLo<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expHi<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      expMagic<>+0(SB), Y3
+	VFMADD231PS  expLog2e<>+0(SB), Y2, Y3
+	VSUBPS       expMagic<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2Hi<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2Lo<>+0(SB), Y4, Y2
+	VMOVUPS      expPoly0<>+0(SB), Y4
+	VFMADD213PS  expPoly1<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly2<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly3<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly4<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly5<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       expOne<>+0(SB), Y4, Y4
+	VPSUBD       expMagic<>+0(SB), Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       expBias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       expBias<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VADDPS       expOne<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(BX)(SI*4)
+	VMOVUPS      64(CX)(SI*4), Y0
+	VMOVUPS      64(DX)(SI*4), Y1
+	VXORPS       signBit<>+0(SB), Y0, Y2
+	VMOVUPS      expLo<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expHi<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      expMagic<>+0(SB), Y3
+	VFMADD231PS  expLog2e<>+0(SB), Y2, Y3
+	VSUBPS       expMagic<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2Hi<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2Lo<>+0(SB), Y4, Y2
+	VMOVUPS      expPoly0<>+0(SB), Y4
+	VFMADD213PS  expPoly1<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly2<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly3<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly4<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly5<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       expOne<>+0(SB), Y4, Y4
+	VPSUBD       expMagic<>+0(SB), Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       expBias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       expBias<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VADDPS       expOne<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 64(BX)(SI*4)
+	VMOVUPS      96(CX)(SI*4), Y0
+	VMOVUPS      96(DX)(SI*4), Y1
+	VXORPS       signBit<>+0(SB), Y0, Y2
+	VMOVUPS      expLo<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expHi<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      expMagic<>+0(SB), Y3
+	VFMADD231PS  expLog2e<>+0(SB), Y2, Y3
+	VSUBPS       expMagic<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2Hi<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2Lo<>+0(SB), Y4, Y2
+	VMOVUPS      expPoly0<>+0(SB), Y4
+	VFMADD213PS  expPoly1<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly2<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly3<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly4<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly5<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       expOne<>+0(SB), Y4, Y4
+	VPSUBD       expMagic<>+0(SB), Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       expBias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       expBias<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VADDPS       expOne<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 96(BX)(SI*4)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000020, AX
+	JGE          four
 
-tail:
-	ADDQ         $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VXORPS       signBit<>+0(SB), Y0, Y2
+	VMOVUPS      expLo<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expHi<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      expMagic<>+0(SB), Y3
+	VFMADD231PS  expLog2e<>+0(SB), Y2, Y3
+	VSUBPS       expMagic<>+0(SB), Y3, Y4
+	VFNMADD231PS expLn2Hi<>+0(SB), Y4, Y2
+	VFNMADD231PS expLn2Lo<>+0(SB), Y4, Y2
+	VMOVUPS      expPoly0<>+0(SB), Y4
+	VFMADD213PS  expPoly1<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly2<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly3<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly4<>+0(SB), Y2, Y4
+	VFMADD213PS  expPoly5<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       expOne<>+0(SB), Y4, Y4
+	VPSUBD       expMagic<>+0(SB), Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       expBias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       expBias<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VADDPS       expOne<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (BX)(SI*4)
+	ADDQ         $0x00000008, SI
+	SUBQ         $0x00000008, AX
+	JGE          one
+
+oneEnd:
+	ADDQ         $0x00000008, AX
+	TESTQ        AX, AX
 	JZ           end
 	LEAQ         tailMask<>+0(SB), DI
 	NEGQ         AX

@@ -20,8 +20,10 @@ const (
 // ReadBandwidth measures the bytes per second that the pool reads from memory,
 // out of cache: the limit of everything that touches each weight once. It takes
 // about a quarter of a second and 256 MiB for that time.
-func ReadBandwidth(p *Pool) float64 {
-	buf := make([]byte, readBuffer)
+func ReadBandwidth(p *Pool) float64 { return readBandwidth(p, readBuffer) }
+
+func readBandwidth(p *Pool, size int) float64 {
+	buf := make([]byte, size)
 	for i := 0; i < len(buf); i += 4096 {
 		buf[i] = 1 // an untouched page is the one shared page of zeros
 	}
@@ -34,15 +36,22 @@ func ReadBandwidth(p *Pool) float64 {
 // each) in registers: the limit of products with many rows. It takes about a
 // tenth of a second.
 func F32Peak(p *Pool) float64 {
-	rounds := 1000
-	for start := time.Now(); time.Since(start) < peakTask; start = time.Now() {
-		rounds *= 2
-		active.fma(rounds)
-	}
+	rounds := peakRounds()
 	tasks := peakTasks * p.Workers()
 	return best(float64(tasks*rounds*active.fmaFlops), func() {
 		p.Run(tasks, func(int) { active.fma(rounds) })
 	})
+}
+
+// peakRounds is a number of rounds that takes at least peakTask.
+func peakRounds() int {
+	for rounds := 1000; ; rounds *= 2 {
+		start := time.Now()
+		active.fma(rounds)
+		if time.Since(start) >= peakTask {
+			return rounds
+		}
+	}
 }
 
 // best returns work per second in the fastest of several passes.

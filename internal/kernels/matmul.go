@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"fmt"
-	"sync"
-)
+import "fmt"
 
 // MatMulRange computes dst[r*dstStride+o] = sum_i x[r*xStride+i] * w[o,i] for
 // rows r and outputs o in [lo, hi), on the calling goroutine. Other elements of
@@ -14,7 +11,32 @@ func MatMulRange(dst []float32, dstStride int, x []float32, xStride, rows int, w
 		return
 	}
 	checkMatMul(len(dst), dstStride, len(x), xStride, rows, w, lo, hi)
-	active.matMulRange(dst, dstStride, x, xStride, rows, w, lo, hi)
+	step := taskOutputs(w, rows)
+	for ; lo < hi; lo += step {
+		active.matMulRange(dst, dstStride, x, xStride, rows, w, lo, min(lo+step, hi))
+	}
+}
+
+const (
+	// taskBytes is the weight one task reads: long against the cost of handing
+	// out an index (~100 ns), short against a round. It also bounds the time in
+	// one piece of assembly, which the garbage collector cannot interrupt.
+	taskBytes = 64 << 10
+	// Tasks with several rows have at least this many outputs, since each task
+	// copies x into panels of its own.
+	manyRowsOutputs = 64
+	// taskAlign keeps the ranges of tasks whole groups of outputs of the vector
+	// kernels, and whole cache lines of dst.
+	taskAlign = 16
+)
+
+// taskOutputs is the number of outputs computed at once.
+func taskOutputs(w Weight, rows int) int {
+	n := taskBytes / w.rowBytes()
+	if rows > 1 {
+		n = max(n, manyRowsOutputs)
+	}
+	return max(n/taskAlign, 1) * taskAlign
 }
 
 // checkMatMul guards the vector kernels, which have no bounds checks.
@@ -33,15 +55,13 @@ func checkMatMul(dstLen, dstStride, xLen, xStride, rows int, w Weight, lo, hi in
 	}
 }
 
-// widened recycles the float32 form of one weight row.
-var widened = sync.Pool{New: func() any { return new([]float32) }}
+// widenedRow recycles the float32 form of one weight row.
+var widenedRow = newScratch[[]float32]()
 
 func matMulRangePortable(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
-	buf := widened.Get().(*[]float32)
-	defer widened.Put(buf)
-	if cap(*buf) < w.In {
-		*buf = make([]float32, w.In)
-	}
+	buf := widenedRow.get()
+	defer widenedRow.put(buf)
+	*buf = atLeast(*buf, w.In)
 	row := (*buf)[:w.In]
 	for o := lo; o < hi; o++ {
 		widenPortable(row, w.DType, w.row(o))

@@ -1,10 +1,6 @@
 package kernels
 
-import (
-	"sync"
-
-	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
-)
+import "github.com/olmoe-serving/olmoe-operator/internal/tensor"
 
 const (
 	// directRows rows of x of one stretch (16 KiB) fill half of a first-level
@@ -41,14 +37,14 @@ type direct struct {
 	sums [directBlock]float32
 }
 
-var directScratch = sync.Pool{New: func() any {
-	return &direct{x: panels{stretch: directStretch}, acc: aligned(maxDirectRows * directBlock * lanes)}
-}}
+var directScratch = newScratch[direct]()
 
 // matMulDirect handles 2 to maxDirectRows rows of a multiple of 16 inputs.
 func matMulDirect(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
-	d := directScratch.Get().(*direct)
-	defer directScratch.Put(d)
+	d := directScratch.get()
+	defer directScratch.put(d)
+	d.acc = atLeast(d.acc, maxDirectRows*directBlock*lanes)
+	d.x.stretch = directStretch
 	d.x.pairs = w.DType == tensor.BF16 // the order in which its kernels widen
 	reduce := reduceRows
 	if d.x.pairs {

@@ -10,18 +10,6 @@ type Job struct {
 	W                        Weight
 }
 
-const (
-	// taskBytes is the weight one task reads: long against the cost of handing
-	// out an index (~100 ns), short against a round.
-	taskBytes = 64 << 10
-	// Tasks with several rows have at least this many outputs, since each task
-	// copies x into panels of its own.
-	manyRowsOutputs = 64
-	// taskAlign keeps the ranges of tasks whole groups of outputs of the vector
-	// kernels, and whole cache lines of dst.
-	taskAlign = 16
-)
-
 // MatMul computes dst = x * w^T over the pool; x [rows, w.In], dst
 // [rows, w.Out], both dense.
 func MatMul(p *Pool, dst, x []float32, rows int, w Weight) {
@@ -58,15 +46,6 @@ func (j *Job) compute(lo, hi int) {
 	MatMulRange(j.Dst, j.DstStride, j.X, j.XStride, j.Rows, j.W, lo, hi)
 }
 
-// taskOutputs is the number of outputs in one task of the job.
-func (j *Job) taskOutputs() int {
-	n := taskBytes / j.W.rowBytes()
-	if j.Rows > 1 {
-		n = max(n, manyRowsOutputs)
-	}
-	return max(n/taskAlign, 1) * taskAlign
-}
-
 // matMulRound splits jobs into tasks. It is part of the pool and reused: a
 // round allocates nothing.
 type matMulRound struct {
@@ -84,7 +63,7 @@ func (m *matMulRound) load(jobs []Job) {
 	for i := range m.jobs {
 		m.first = append(m.first, m.tasks)
 		if j := &m.jobs[i]; j.Rows > 0 {
-			size := j.taskOutputs()
+			size := taskOutputs(j.W, j.Rows)
 			m.tasks += (j.W.Out + size - 1) / size
 		}
 	}
@@ -100,7 +79,7 @@ func (m *matMulRound) task(t int) {
 		i--
 	}
 	j := &m.jobs[i]
-	size := j.taskOutputs()
+	size := taskOutputs(j.W, j.Rows)
 	lo := (t - m.first[i]) * size
 	j.compute(lo, min(lo+size, j.W.Out))
 }

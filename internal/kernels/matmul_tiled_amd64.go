@@ -1,10 +1,6 @@
 package kernels
 
-import (
-	"sync"
-
-	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
-)
+import "github.com/olmoe-serving/olmoe-operator/internal/tensor"
 
 const (
 	// A tile is 3 rows x 4 outputs: half of its lanes are 12 of 16 registers.
@@ -29,18 +25,16 @@ type tiled struct {
 	acc []float32 // [rows][tileOuts][lanes]
 }
 
-var tiledScratch = sync.Pool{New: func() any {
-	return &tiled{x: panels{stretch: tileStretch}, w: aligned(tileOuts * tileStride)}
-}}
+var tiledScratch = newScratch[tiled]()
 
 // matMulTiled needs at least tileOuts outputs.
 func matMulTiled(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
-	t := tiledScratch.Get().(*tiled)
-	defer tiledScratch.Put(t)
+	t := tiledScratch.get()
+	defer tiledScratch.put(t)
 	block := rowBlock(w.In)
-	if need := min(rows, block) * tileOuts * lanes; len(t.acc) < need {
-		t.acc = aligned(need)
-	}
+	t.acc = atLeast(t.acc, min(rows, block)*tileOuts*lanes)
+	t.w = atLeast(t.w, tileOuts*tileStride)
+	t.x.stretch = tileStretch
 	for r := 0; r < rows; r += block {
 		t.x.pack(x[r*xStride:], xStride, min(rows-r, block), w.In)
 		for o := lo; o < hi; o += tileOuts {

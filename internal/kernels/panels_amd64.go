@@ -1,7 +1,5 @@
 package kernels
 
-import "unsafe"
-
 // panels holds rows of x cut into stretches, as [stretch][row][stride]: rows
 // padded with zeros to a multiple of 16 and set apart by stretch+16, so that
 // they do not share few sets of the caches as rows a power of two apart would.
@@ -12,26 +10,17 @@ type panels struct {
 	rows, in int
 }
 
-// aligned returns n float32 that start on a cache line.
-func aligned(n int) []float32 {
-	buf := make([]float32, n+lanes)
-	off := int(-uintptr(unsafe.Pointer(&buf[0])) % 64 / 4)
-	return buf[off : off+n]
-}
-
 // padded rounds up to whole blocks of lanes.
 func padded(n int) int { return (n + lanes - 1) / lanes * lanes }
 
 // count is the number of stretches in a row.
 func (p *panels) count() int { return (p.in + p.stretch - 1) / p.stretch }
 
-// pack copies rows of x.
+// pack copies rows of x. stretch and pairs must have been set.
 func (p *panels) pack(x []float32, xStride, rows, in int) {
 	p.rows, p.in = rows, in
 	stride := p.stretch + lanes
-	if need := p.count() * rows * stride; len(p.buf) < need {
-		p.buf = aligned(need)
-	}
+	p.buf = atLeast(p.buf, p.count()*rows*stride)
 	for r := range rows {
 		row := x[r*xStride:][:in]
 		for s := range p.count() {

@@ -56,19 +56,47 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-52
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
 	XORQ         BX, BX
+	SUBQ         $0x00000020, AX
+	JLT          fourEnd
 
-check:
-	SUBQ        $0x08, AX
-	JLT         tail
+four:
 	VMOVUPS     (CX)(BX*4), Y1
 	VMOVUPS     (DX)(BX*4), Y2
 	VFMADD231PS Y2, Y0, Y1
 	VMOVUPS     Y1, (CX)(BX*4)
-	ADDQ        $0x08, BX
-	JMP         check
+	VMOVUPS     32(CX)(BX*4), Y1
+	VMOVUPS     32(DX)(BX*4), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 32(CX)(BX*4)
+	VMOVUPS     64(CX)(BX*4), Y1
+	VMOVUPS     64(DX)(BX*4), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 64(CX)(BX*4)
+	VMOVUPS     96(CX)(BX*4), Y1
+	VMOVUPS     96(DX)(BX*4), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 96(CX)(BX*4)
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000020, AX
+	JGE         four
 
-tail:
-	ADDQ        $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS     (CX)(BX*4), Y1
+	VMOVUPS     (DX)(BX*4), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (CX)(BX*4)
+	ADDQ        $0x00000008, BX
+	SUBQ        $0x00000008, AX
+	JGE         one
+
+oneEnd:
+	ADDQ        $0x00000008, AX
+	TESTQ       AX, AX
 	JZ          end
 	LEAQ        tailMask<>+0(SB), SI
 	NEGQ        AX
@@ -90,19 +118,47 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
 	XORQ BX, BX
+	SUBQ $0x00000020, AX
+	JLT  fourEnd
 
-check:
-	SUBQ    $0x08, AX
-	JLT     tail
+four:
 	VMOVUPS (CX)(BX*4), Y0
 	VMOVUPS (DX)(BX*4), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (CX)(BX*4)
-	ADDQ    $0x08, BX
-	JMP     check
+	VMOVUPS 32(CX)(BX*4), Y0
+	VMOVUPS 32(DX)(BX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(CX)(BX*4)
+	VMOVUPS 64(CX)(BX*4), Y0
+	VMOVUPS 64(DX)(BX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(CX)(BX*4)
+	VMOVUPS 96(CX)(BX*4), Y0
+	VMOVUPS 96(DX)(BX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(CX)(BX*4)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000020, AX
+	JGE     four
 
-tail:
-	ADDQ       $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS (CX)(BX*4), Y0
+	VMOVUPS (DX)(BX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(BX*4)
+	ADDQ    $0x00000008, BX
+	SUBQ    $0x00000008, AX
+	JGE     one
+
+oneEnd:
+	ADDQ       $0x00000008, AX
+	TESTQ      AX, AX
 	JZ         end
 	LEAQ       tailMask<>+0(SB), SI
 	NEGQ       AX
@@ -124,18 +180,42 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	MOVQ         x_len+8(FP), AX
 	MOVQ         x_base+0(FP), CX
 	XORQ         DX, DX
+	SUBQ         $0x00000020, AX
+	JLT          fourEnd
 
-check:
-	SUBQ    $0x08, AX
-	JLT     tail
+four:
 	VMOVUPS (CX)(DX*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)(DX*4)
-	ADDQ    $0x08, DX
-	JMP     check
+	VMOVUPS 32(CX)(DX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(CX)(DX*4)
+	VMOVUPS 64(CX)(DX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(CX)(DX*4)
+	VMOVUPS 96(CX)(DX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(CX)(DX*4)
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000020, AX
+	JGE     four
 
-tail:
-	ADDQ       $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS (CX)(DX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)(DX*4)
+	ADDQ    $0x00000008, DX
+	SUBQ    $0x00000008, AX
+	JGE     one
+
+oneEnd:
+	ADDQ       $0x00000008, AX
+	TESTQ      AX, AX
 	JZ         end
 	LEAQ       tailMask<>+0(SB), BX
 	NEGQ       AX
@@ -156,18 +236,42 @@ TEXT ·divAVX2(SB), NOSPLIT, $0-28
 	MOVQ         x_len+8(FP), AX
 	MOVQ         x_base+0(FP), CX
 	XORQ         DX, DX
+	SUBQ         $0x00000020, AX
+	JLT          fourEnd
 
-check:
-	SUBQ    $0x08, AX
-	JLT     tail
+four:
 	VMOVUPS (CX)(DX*4), Y1
 	VDIVPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)(DX*4)
-	ADDQ    $0x08, DX
-	JMP     check
+	VMOVUPS 32(CX)(DX*4), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(CX)(DX*4)
+	VMOVUPS 64(CX)(DX*4), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(CX)(DX*4)
+	VMOVUPS 96(CX)(DX*4), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(CX)(DX*4)
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000020, AX
+	JGE     four
 
-tail:
-	ADDQ       $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS (CX)(DX*4), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)(DX*4)
+	ADDQ    $0x00000008, DX
+	SUBQ    $0x00000008, AX
+	JGE     one
+
+oneEnd:
+	ADDQ       $0x00000008, AX
+	TESTQ      AX, AX
 	JZ         end
 	LEAQ       tailMask<>+0(SB), BX
 	NEGQ       AX
@@ -189,19 +293,47 @@ TEXT ·clampAVX2(SB), NOSPLIT, $0-28
 	MOVQ         x_len+8(FP), AX
 	MOVQ         x_base+0(FP), CX
 	XORQ         DX, DX
+	SUBQ         $0x00000020, AX
+	JLT          fourEnd
 
-check:
-	SUBQ    $0x08, AX
-	JLT     tail
+four:
 	VMOVUPS (CX)(DX*4), Y2
 	VMINPS  Y2, Y0, Y2
 	VMAXPS  Y2, Y1, Y2
 	VMOVUPS Y2, (CX)(DX*4)
-	ADDQ    $0x08, DX
-	JMP     check
+	VMOVUPS 32(CX)(DX*4), Y2
+	VMINPS  Y2, Y0, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, 32(CX)(DX*4)
+	VMOVUPS 64(CX)(DX*4), Y2
+	VMINPS  Y2, Y0, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, 64(CX)(DX*4)
+	VMOVUPS 96(CX)(DX*4), Y2
+	VMINPS  Y2, Y0, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, 96(CX)(DX*4)
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000020, AX
+	JGE     four
 
-tail:
-	ADDQ       $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS (CX)(DX*4), Y2
+	VMINPS  Y2, Y0, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, (CX)(DX*4)
+	ADDQ    $0x00000008, DX
+	SUBQ    $0x00000008, AX
+	JGE     one
+
+oneEnd:
+	ADDQ       $0x00000008, AX
+	TESTQ      AX, AX
 	JZ         end
 	LEAQ       tailMask<>+0(SB), BX
 	NEGQ       AX
@@ -225,20 +357,52 @@ TEXT ·scaleMulAVX2(SB), NOSPLIT, $0-76
 	MOVQ         w_base+48(FP), DX
 	MOVQ         dst_base+0(FP), BX
 	XORQ         SI, SI
+	SUBQ         $0x00000020, AX
+	JLT          fourEnd
 
-check:
-	SUBQ    $0x08, AX
-	JLT     tail
+four:
 	VMOVUPS (CX)(SI*4), Y1
 	VMOVUPS (DX)(SI*4), Y2
 	VMULPS  Y0, Y1, Y1
 	VMULPS  Y2, Y1, Y1
 	VMOVUPS Y1, (BX)(SI*4)
-	ADDQ    $0x08, SI
-	JMP     check
+	VMOVUPS 32(CX)(SI*4), Y1
+	VMOVUPS 32(DX)(SI*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(BX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Y1
+	VMOVUPS 64(DX)(SI*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(BX)(SI*4)
+	VMOVUPS 96(CX)(SI*4), Y1
+	VMOVUPS 96(DX)(SI*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 96(BX)(SI*4)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, AX
+	JGE     four
 
-tail:
-	ADDQ       $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS (CX)(SI*4), Y1
+	VMOVUPS (DX)(SI*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (BX)(SI*4)
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, AX
+	JGE     one
+
+oneEnd:
+	ADDQ       $0x00000008, AX
+	TESTQ      AX, AX
 	JZ         end
 	LEAQ       tailMask<>+0(SB), DI
 	NEGQ       AX
@@ -263,10 +427,10 @@ TEXT ·ropeAVX2(SB), NOSPLIT, $0-96
 	MOVQ cos_base+48(FP), BX
 	MOVQ sin_base+72(FP), SI
 	XORQ DI, DI
+	SUBQ $0x00000020, AX
+	JLT  fourEnd
 
-check:
-	SUBQ        $0x08, AX
-	JLT         tail
+four:
 	VMOVUPS     (CX)(DI*4), Y0
 	VMOVUPS     (DX)(DI*4), Y1
 	VMOVUPS     (BX)(DI*4), Y2
@@ -277,11 +441,63 @@ check:
 	VFMADD132PS Y2, Y3, Y1
 	VMOVUPS     Y0, (CX)(DI*4)
 	VMOVUPS     Y1, (DX)(DI*4)
-	ADDQ        $0x08, DI
-	JMP         check
+	VMOVUPS     32(CX)(DI*4), Y0
+	VMOVUPS     32(DX)(DI*4), Y1
+	VMOVUPS     32(BX)(DI*4), Y2
+	VMOVUPS     32(SI)(DI*4), Y3
+	VMULPS      Y3, Y1, Y4
+	VMULPS      Y3, Y0, Y3
+	VFMSUB132PS Y2, Y4, Y0
+	VFMADD132PS Y2, Y3, Y1
+	VMOVUPS     Y0, 32(CX)(DI*4)
+	VMOVUPS     Y1, 32(DX)(DI*4)
+	VMOVUPS     64(CX)(DI*4), Y0
+	VMOVUPS     64(DX)(DI*4), Y1
+	VMOVUPS     64(BX)(DI*4), Y2
+	VMOVUPS     64(SI)(DI*4), Y3
+	VMULPS      Y3, Y1, Y4
+	VMULPS      Y3, Y0, Y3
+	VFMSUB132PS Y2, Y4, Y0
+	VFMADD132PS Y2, Y3, Y1
+	VMOVUPS     Y0, 64(CX)(DI*4)
+	VMOVUPS     Y1, 64(DX)(DI*4)
+	VMOVUPS     96(CX)(DI*4), Y0
+	VMOVUPS     96(DX)(DI*4), Y1
+	VMOVUPS     96(BX)(DI*4), Y2
+	VMOVUPS     96(SI)(DI*4), Y3
+	VMULPS      Y3, Y1, Y4
+	VMULPS      Y3, Y0, Y3
+	VFMSUB132PS Y2, Y4, Y0
+	VFMADD132PS Y2, Y3, Y1
+	VMOVUPS     Y0, 96(CX)(DI*4)
+	VMOVUPS     Y1, 96(DX)(DI*4)
+	ADDQ        $0x00000020, DI
+	SUBQ        $0x00000020, AX
+	JGE         four
 
-tail:
-	ADDQ        $0x08, AX
+fourEnd:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  oneEnd
+
+one:
+	VMOVUPS     (CX)(DI*4), Y0
+	VMOVUPS     (DX)(DI*4), Y1
+	VMOVUPS     (BX)(DI*4), Y2
+	VMOVUPS     (SI)(DI*4), Y3
+	VMULPS      Y3, Y1, Y4
+	VMULPS      Y3, Y0, Y3
+	VFMSUB132PS Y2, Y4, Y0
+	VFMADD132PS Y2, Y3, Y1
+	VMOVUPS     Y0, (CX)(DI*4)
+	VMOVUPS     Y1, (DX)(DI*4)
+	ADDQ        $0x00000008, DI
+	SUBQ        $0x00000008, AX
+	JGE         one
+
+oneEnd:
+	ADDQ        $0x00000008, AX
+	TESTQ       AX, AX
 	JZ          end
 	LEAQ        tailMask<>+0(SB), R8
 	NEGQ        AX

@@ -64,46 +64,60 @@ func rotate(v []VecVirtual) {
 // the i-th output in v[i]. The length is that of the first output. The last
 // lanes are masked: nothing beyond the slices is read or written.
 func elementwise(table Mem, ins []string, body func(v []VecVirtual), outs ...string) {
-	n := length(outs[0])
-	ptr := map[string]Register{}
+	e := &elements{n: length(outs[0]), ptr: map[string]Register{}, ins: ins, outs: outs, body: body}
 	for _, name := range append(ins, outs...) {
-		if ptr[name] == nil {
-			ptr[name] = base(name)
+		if e.ptr[name] == nil {
+			e.ptr[name] = base(name)
 		}
 	}
-	i := GP64()
-	XORQ(i, i)
-	at := func(name string) Mem { return Mem{Base: ptr[name], Index: i, Scale: 4} }
-
-	Label("check")
-	SUBQ(Imm(8), n)
-	JLT(LabelRef("tail"))
-	v := make([]VecVirtual, len(ins))
-	for k, name := range ins {
-		v[k] = YMM()
-		VMOVUPS(at(name), v[k])
-	}
-	body(v)
-	for k, name := range outs {
-		VMOVUPS(v[k], at(name))
-	}
-	ADDQ(Imm(8), i)
-	JMP(LabelRef("check"))
-
-	Label("tail")
-	ADDQ(Imm(8), n)
+	e.i = GP64()
+	XORQ(e.i, e.i)
+	e.loop("four", 4)
+	e.loop("one", 1)
+	TESTQ(e.n, e.n)
 	JZ(LabelRef("end"))
-	mask, _ := tailMask(table, n)
-	for k, name := range ins {
-		v[k] = YMM()
-		VMASKMOVPS(at(name), mask, v[k])
-	}
-	body(v)
-	for k, name := range outs {
-		VMASKMOVPS(v[k], mask, at(name))
-	}
+	mask, _ := tailMask(table, e.n)
+	e.vector(0, mask)
 	Label("end")
 	finish()
+}
+
+// elements is the state of an elementwise kernel: element i of n left to do.
+type elements struct {
+	i, n      Register
+	ptr       map[string]Register
+	ins, outs []string
+	body      func(v []VecVirtual)
+}
+
+// loop takes so many vectors at a time while there are as many.
+func (e *elements) loop(name string, vectors int) {
+	step := U32(8 * vectors)
+	SUBQ(step, e.n)
+	JLT(LabelRef(name + "End"))
+	Label(name)
+	for k := range vectors {
+		e.vector(k, nil)
+	}
+	ADDQ(step, e.i)
+	SUBQ(step, e.n)
+	JGE(LabelRef(name))
+	Label(name + "End")
+	ADDQ(step, e.n)
+}
+
+// vector does the k-th eight elements from i on, or those of the mask.
+func (e *elements) vector(k int, mask VecVirtual) {
+	at := func(name string) Mem { return Mem{Base: e.ptr[name], Index: e.i, Scale: 4}.Offset(32 * k) }
+	v := make([]VecVirtual, len(e.ins))
+	for j, name := range e.ins {
+		v[j] = YMM()
+		load(at(name), mask, v[j])
+	}
+	e.body(v)
+	for j, name := range e.outs {
+		store(v[j], mask, at(name))
+	}
 }
 
 // weightedSum keeps a piece of dst in registers while it runs over all rows.
@@ -160,11 +174,7 @@ func (w *rowSum) piece(loop string, regs int, mask VecVirtual) {
 	CMPQ(j, w.rows)
 	JNE(LabelRef(loop))
 	for i := range acc {
-		if mask != nil {
-			VMASKMOVPS(acc[i], mask, Mem{Base: w.dst})
-		} else {
-			VMOVUPS(acc[i], Mem{Base: w.dst}.Offset(32*i))
-		}
+		store(acc[i], mask, Mem{Base: w.dst}.Offset(32*i))
 	}
 }
 
@@ -174,5 +184,14 @@ func load(m Mem, mask, v VecVirtual) {
 		VMASKMOVPS(m, mask, v)
 	} else {
 		VMOVUPS(m, v)
+	}
+}
+
+// store writes eight lanes, or those of the mask.
+func store(v, mask VecVirtual, m Mem) {
+	if mask != nil {
+		VMASKMOVPS(v, mask, m)
+	} else {
+		VMOVUPS(v, m)
 	}
 }
