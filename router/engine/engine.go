@@ -118,7 +118,7 @@ func (e *Engine) check(r *Request) error {
 	case len(r.Prompt) > e.context || (len(r.Prompt) == e.context && r.MaxTokens > 0):
 		return fmt.Errorf("%w: %d prompt tokens, the context holds %d", ErrContextFull, len(r.Prompt), e.context)
 	case model.PagesFor(len(r.Prompt)) > e.pages.Total():
-		return fmt.Errorf("%w: %d prompt tokens, the cache holds %d", ErrOutOfPages, len(r.Prompt), e.pages.Total()*model.PageTokens)
+		return fmt.Errorf("%w: %d prompt tokens, this router's KV cache holds %d", ErrContextFull, len(r.Prompt), e.pages.Total()*model.PageTokens)
 	}
 	for i, id := range r.Prompt {
 		if id < 0 || int(id) >= e.vocab {
@@ -201,6 +201,7 @@ func (e *Engine) admit() {
 	}
 	e.Metrics.queued.Set(float64(len(e.queue)))
 	e.Metrics.running.Set(float64(len(e.running)))
+	e.Metrics.pages(e.pages)
 }
 
 // fits says whether the cache has pages for what the sequence holds so far, so that

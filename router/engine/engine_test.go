@@ -75,7 +75,7 @@ func TestPromptTooLargeForTheCache(t *testing.T) {
 	l.KVBytes = 3 * 16 << 10
 	r := start(t, l)
 	req := &engine.Request{Prompt: make([]int32, 49), MaxTokens: 1, Logprobs: -1, PromptLogprobs: -1}
-	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrOutOfPages) {
+	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrContextFull) {
 		t.Errorf("49 tokens in a cache of 48: %v", err)
 	}
 	req = &engine.Request{Prompt: make([]int32, 40), MaxTokens: 20, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1}
@@ -194,6 +194,11 @@ func TestHangUpFreesWithinAStep(t *testing.T) {
 	for deadline := time.Now().Add(5 * time.Second); r.Active() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("still active")
+		}
+	}
+	for deadline := time.Now().Add(5 * time.Second); r.metric(t, "olmoe_engine_kv_pages_used") > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("its pages are still counted")
 		}
 	}
 	for range ch {

@@ -49,9 +49,12 @@ func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
 	return c
 }
 
-func (m *Metrics) step(d time.Duration, rows int, pages *model.Pages) {
+func (m *Metrics) step(d time.Duration, rows int) {
 	m.stepSeconds.Observe(d.Seconds())
 	m.rows.Add(float64(rows))
-	m.pagesUsed.Set(float64(pages.InUse()))
-	m.pagesTotal.Set(float64(pages.Total()))
+}
+
+func (m *Metrics) pages(p *model.Pages) {
+	m.pagesUsed.Set(float64(p.InUse()))
+	m.pagesTotal.Set(float64(p.Total()))
 }

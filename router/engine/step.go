@@ -41,7 +41,7 @@ func (e *Engine) step(ctx context.Context) {
 		e.breakDown(fault)
 		return
 	}
-	e.Metrics.step(time.Since(start), len(e.rows), e.pages)
+	e.Metrics.step(time.Since(start), len(e.rows))
 }
 
 // stepContext is cancelled early when no client of the running sequences is left.
@@ -141,39 +141,46 @@ func (s *sequence) scores(pos int) bool {
 	return s.req.PromptLogprobs >= 0 && pos+1 < len(s.req.Prompt) && pos+1 >= len(s.prompt)
 }
 
-// useLogits computes a batch's logits, draws in parallel and emits in order.
+// outcome is what one row of logits gives.
+type outcome struct {
+	drawn Event         // if the row draws
+	score PromptLogprob // if the row scores
+}
+
+// useLogits computes a batch's logits, draws and scores in parallel, and hands out
+// in order.
 func (e *Engine) useLogits(batch []rowOwner) {
 	h, v := e.Runner.Config().HiddenSize, e.vocab
 	e.Runner.Logits(e.logits[:len(batch)*v], e.hidden[:len(batch)*h], len(batch))
+	outcomes := make([]outcome, len(batch))
+	e.Runner.Pool().Run(len(batch), func(i int) {
+		s, pos, logits := batch[i].seq, batch[i].pos, e.logits[i*v:(i+1)*v]
+		if s.scores(pos) {
+			outcomes[i].score.Token, outcomes[i].score.Top = e.Logprobs(logits, s.tokens[pos+1], s.req.PromptLogprobs)
+		}
+		if s.draws(pos) {
+			outcomes[i].drawn = e.draw(s, logits)
+		}
+	})
 	for i, o := range batch {
 		if o.seq.trace != nil {
 			o.seq.trace.Logits(o.pos, e.logits[i*v:(i+1)*v])
 		}
-		if o.seq.scores(o.pos) {
-			e.score(o, e.logits[i*v:(i+1)*v])
-		}
-	}
-	events := make([]Event, len(batch))
-	e.Runner.Pool().Run(len(batch), func(i int) {
-		if batch[i].seq.draws(batch[i].pos) {
-			events[i] = e.draw(batch[i].seq, e.logits[i*v:(i+1)*v])
-		}
-	})
-	for i, o := range batch {
-		if o.seq.draws(o.pos) {
-			e.emit(o.seq, events[i])
+		switch { // a row cannot do both: the prompt's last row scores nothing
+		case o.seq.scores(o.pos):
+			o.seq.addScore(outcomes[i].score)
+		case o.seq.draws(o.pos):
+			e.emit(o.seq, outcomes[i].drawn)
 		}
 	}
 }
 
-// score adds the probability of the prompt token after o.pos.
-func (e *Engine) score(o rowOwner, logits []float32) {
-	s := o.seq
+// addScore adds the probability of the prompt's next token.
+func (s *sequence) addScore(p PromptLogprob) {
 	if len(s.prompt) == 0 {
 		s.prompt = append(s.prompt, PromptLogprob{}) // the first token has none
 	}
-	token, top := e.Logprobs(logits, s.tokens[o.pos+1], s.req.PromptLogprobs)
-	s.prompt = append(s.prompt, PromptLogprob{Token: token, Top: top})
+	s.prompt = append(s.prompt, p)
 }
 
 // draw samples one token and its log-probabilities.
