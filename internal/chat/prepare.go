@@ -2,12 +2,18 @@ package chat
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// maxTemplateBytes bounds a template's source (the largest published ones,
-// with tools, have 20 kB); it also bounds how deep parsing can recurse.
-const maxTemplateBytes = 256 << 10
+// A template's source is bounded because parsing it recurses, and the library
+// takes quadratic time in places. The longest published templates have 20 kB,
+// tags of 100 tokens, and blocks 8 deep.
+const (
+	maxTemplateBytes = 256 << 10
+	maxTagTokens     = 2000
+	maxBlocks        = 50 // blocks within blocks
+)
 
 // prepare rewrites a template's source into the part of Jinja that gonja's
 // parser reads as Jinja does (ADR 0021 lists the differences). Text between
@@ -26,9 +32,10 @@ func prepare(src string) (string, error) {
 }
 
 type preparer struct {
-	src string
-	pos int
-	out strings.Builder
+	src    string
+	pos    int
+	blocks int // that have not ended
+	out    strings.Builder
 }
 
 // next copies text up to the next tag, then the tag.
@@ -92,10 +99,29 @@ func (p *preparer) tag(open string) error {
 	}
 	p.out.WriteString(open + control + " " + writeTag(open, body) + " " + closing)
 	p.pos = len(p.src) - len(rest)
-	if open == "{%" && len(body) == 1 && body[0].is("raw") {
+	if open == "{{" || len(body) == 0 {
+		return nil
+	}
+	if p.blocks += blockStep(body); p.blocks > maxBlocks {
+		return fmt.Errorf("more than %d blocks within blocks", maxBlocks)
+	}
+	if len(body) == 1 && body[0].is("raw") {
 		return p.raw()
 	}
 	return nil
+}
+
+// blockStep is 1 for a tag that begins a block, -1 for one that ends it.
+func blockStep(body []token) int {
+	switch name := body[0].text; {
+	case strings.HasPrefix(name, "end"):
+		return -1
+	case slices.Contains([]string{"else", "elif", "break", "continue"}, name):
+		return 0
+	case name == "set" && slices.ContainsFunc(body, func(t token) bool { return t.is("=") }):
+		return 0
+	}
+	return 1
 }
 
 // raw copies text up to {% endraw %}.

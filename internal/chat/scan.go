@@ -42,6 +42,7 @@ func scanTag(src, end string) (body []token, closing, rest string, err error) {
 type scanner struct {
 	src     string // what is left
 	closing string
+	tokens  int
 }
 
 // list reads tokens up to end, which it takes.
@@ -54,6 +55,9 @@ func (s *scanner) list(end string, depth int) ([]token, error) {
 		s.src = strings.TrimLeft(s.src, " \t\n\r")
 		if s.ended(end) {
 			return out, nil
+		}
+		if s.tokens++; s.tokens > maxTagTokens {
+			return nil, fmt.Errorf("a tag of more than %d tokens", maxTagTokens)
 		}
 		t, err := s.token(depth)
 		if err != nil {
