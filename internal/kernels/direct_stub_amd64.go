@@ -4,13 +4,6 @@
 
 package kernels
 
-// directBF16_1 adds to acc [1][32][16] the products of a panel x of 1 rows with
-// groups*4 rows of w, stride bytes apart, 16*blocks elements each. The weights
-// ahead bytes on are prefetched.
-//
-//go:noescape
-func directBF16_1(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-
 // directBF16_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights
 // ahead bytes on are prefetched.
@@ -32,13 +25,6 @@ func directBF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintp
 //go:noescape
 func directBF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
 
-// directF16_1 adds to acc [1][32][16] the products of a panel x of 1 rows with
-// groups*4 rows of w, stride bytes apart, 16*blocks elements each. The weights
-// ahead bytes on are prefetched.
-//
-//go:noescape
-func directF16_1(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-
 // directF16_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights
 // ahead bytes on are prefetched.
@@ -59,13 +45,6 @@ func directF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintpt
 //
 //go:noescape
 func directF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-
-// directF32_1 adds to acc [1][32][16] the products of a panel x of 1 rows with
-// groups*4 rows of w, stride bytes apart, 16*blocks elements each. The weights
-// ahead bytes on are prefetched.
-//
-//go:noescape
-func directF32_1(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
 
 // directF32_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights

@@ -6,9 +6,6 @@ const (
 	// directRows rows of x of one stretch (16 KiB) fill half of a first-level
 	// cache; the weights stream through the other half.
 	directRows, directStretch = 4, 1024
-	// directStride is the distance of rows in a panel. Rows of the model are a
-	// power of two apart and would share few sets of the caches.
-	directStride = directStretch + lanes
 	// directBlock is the number of outputs whose lanes are kept while a stretch
 	// is done: long enough that its first weights, which no prefetch has asked
 	// for, are few.
@@ -18,17 +15,17 @@ const (
 	maxDirectRows = 12
 )
 
-// directKernels are indexed by rows.
+// directKernels are indexed by rows; no split of 2 to 12 rows leaves one.
 type directKernels [directRows + 1]func(acc, x *float32, w *byte, stride, ahead uintptr, blocks, groups int)
 
 var directKernelsOf = [...]directKernels{
-	tensor.BF16: {1: directBF16_1, 2: directBF16_2, 3: directBF16_3, 4: directBF16_4},
-	tensor.F16:  {1: directF16_1, 2: directF16_2, 3: directF16_3, 4: directF16_4},
-	tensor.F32:  {1: directF32_1, 2: directF32_2, 3: directF32_3, 4: directF32_4},
+	tensor.BF16: {2: directBF16_2, 3: directBF16_3, 4: directBF16_4},
+	tensor.F16:  {2: directF16_2, 3: directF16_3, 4: directF16_4},
+	tensor.F32:  {2: directF32_2, 3: directF32_3, 4: directF32_4},
 }
 
 // directOuts is the number of outputs that a kernel takes at once, by rows.
-var directOuts = [directRows + 1]int{1: 4, 2: 2, 3: 2, 4: 1}
+var directOuts = [directRows + 1]int{2: 2, 3: 2, 4: 1}
 
 // direct is the scratch of matMulDirect.
 type direct struct {

@@ -8,10 +8,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Layout constants, as in matmul_direct_amd64.go.
+// Layout constants; the sizes are those of matmul_direct_amd64.go.
 const (
-	directRowBytes = 4 * (1024 + 16) // distance of rows in a panel of x
-	directAccBytes = 4 * 32 * 16     // lanes of 32 outputs
+	directRowBytes = 4 * (1024 + 16) // rows of a panel of x: directStretch + lanes
+	directAccBytes = 4 * 32 * 16     // lanes of directBlock outputs
 )
 
 // directFamily writes the kernels for 2 to 4 rows of x. They are bound by
@@ -21,7 +21,7 @@ const (
 func directFamily() {
 	mask := replicated("highHalf", 0xffff0000)
 	for _, t := range dtypes {
-		for _, s := range [][2]int{{1, 4}, {2, 2}, {3, 2}, {4, 1}} {
+		for _, s := range [][2]int{{2, 2}, {3, 2}, {4, 1}} {
 			d := &direct{dtype: t, rows: s[0], outs: s[1], highMask: mask}
 			d.emit()
 		}

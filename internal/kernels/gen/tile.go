@@ -12,7 +12,7 @@ const (
 	// tileOuts is the number of outputs in a tile.
 	tileOuts = 4
 	// panelBytes is the distance of rows in a panel of x or of weights, as
-	// panelStride in matmul_tiled_amd64.go.
+	// tileStride in matmul_tiled_amd64.go.
 	panelBytes = 4 * (512 + 16)
 )
 
