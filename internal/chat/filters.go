@@ -83,6 +83,7 @@ func init() { // not a literal: some filters refer to the map's users
 			b.depth--
 			return in.Interface(), nil
 		},
+		"__not":  func(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return !in.IsTrue(), nil },
 		"__item": func(_ *budget, in *exec.Value, args *exec.VarArgs) (any, error) { return item(in, args.First()) },
 		"__iter": func(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return iterable(in) },
 		"__made": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return made(b, in) },

@@ -25,6 +25,9 @@ func (r *render) functions() map[string]any {
 			return numbers(r.budget, args)
 		},
 		"dict": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
+			if len(args.Args) > 0 {
+				return nil, fmt.Errorf("dict takes named values only")
+			}
 			d := map[string]any{}
 			for k, v := range args.KwArgs {
 				d[k] = v

@@ -34,7 +34,7 @@ func TestDeepSources(t *testing.T) {
 		"most choices":    "{{ " + most("1 if 0 else ", 4) + "2 }}",
 		"most nots":       "{{ " + most("not ", 1) + "x }}",
 		"set blocks":      fill("{% set x %}"),
-		"elifs":           "{%if 0%}" + fill("{%elif 0%}") + "{%endif%}",
+		"elifs":           "{%if 0%}" + strings.Repeat("{%elif 0%}", 5000) + "{%endif%}",
 		"loops":           strings.Repeat("{%for i in[1]%}", maxBlocks) + "x" + strings.Repeat("{%endfor%}", maxBlocks),
 		"brackets":        "{{ " + fill("[") + " }}",
 		"parens":          "{{ " + strings.Repeat("(", 60) + "1" + strings.Repeat(")", 60) + " }}",

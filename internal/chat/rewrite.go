@@ -15,6 +15,7 @@ import (
 // filters (their names start with "__", which a template cannot write):
 //
 //	x + y        x | __add(y)       operators.go
+//	not x        x | __not          a bool, for numbers too
 //	x[y]         x | __item(y)      access.go
 //	[x, y]       [x, y] | __made    charged to the budget
 //	{{ x }}      {{ x | __out }}    printed as Python does, charged
@@ -145,7 +146,7 @@ func (w *rewriter) expression(e nodes.Expression) nodes.Expression {
 	case *nodes.UnaryExpression:
 		e.Term = w.expression(e.Term)
 	case *nodes.Negation:
-		e.Term = w.expression(e.Term)
+		return filtered(w.expression(e.Term), "__not")
 	case *nodes.FilteredExpression:
 		e.Expression = w.expression(e.Expression)
 		for _, f := range e.Filters {
