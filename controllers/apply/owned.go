@@ -52,7 +52,7 @@ func managed(live client.Object, manager string) (map[string]any, error) {
 			continue
 		}
 		var fields map[string]any
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &fields); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
 			return nil, fmt.Errorf("managedFields of %s: %w", live.GetName(), err)
 		}
 		return fields, nil

@@ -25,10 +25,10 @@ func service(t *testing.T) *corev1.Service {
 	fields := `{"f:metadata": {"f:labels": {"f:mine": {}}, "f:finalizers": {"v:\"ours/f\"": {}}, "f:ownerReferences": {"k:{\"uid\":\"u2\"}": {}}},
 	 "f:spec": {"f:selector": {}, "f:gone": {}, "f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}, "f:protocol": {}, "f:targetPort": {}}}}}`
 	s.ManagedFields = []metav1.ManagedFieldsEntry{
-		{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec": {}}`)}},
-		{Manager: Manager, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec": {}}`)}},
-		{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, Subresource: "status", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status": {}}`)}},
-		{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}},
+		{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(`{"f:spec": {}}`)},
+		{Manager: Manager, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(`{"f:spec": {}}`)},
+		{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, Subresource: "status", FieldsV1: metav1.NewFieldsV1(`{"f:status": {}}`)},
+		{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(fields)},
 	}
 	return &s
 }
@@ -55,7 +55,7 @@ func TestOwnedByNobody(t *testing.T) {
 	if got, err := owned(s, "another"); err != nil || got != nil {
 		t.Errorf("got %v, %v; want nothing", got, err)
 	}
-	s.ManagedFields[3].FieldsV1.Raw = []byte("{")
+	s.ManagedFields[3].FieldsV1 = metav1.NewFieldsV1("{")
 	if _, err := owned(s, Manager); err == nil {
 		t.Error("a damaged field set was accepted")
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/modelsource"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 )
 
@@ -70,7 +71,7 @@ func (v *view) routerArgs() []string {
 	s := &v.deployment.Spec.Routers
 	name := s.ServedModelName
 	if name == "" {
-		name = podspec.ServedName(v.deployment.Spec.Model.Source)
+		name = modelsource.Parse(string(v.deployment.Spec.Model.Source)).Name()
 	}
 	args := []string{"router", "--listen=:8000", "--control=:7070", "--served-model-name=" + name, "--drain-delay=" + podspec.DrainDelay}
 	for _, f := range []struct {

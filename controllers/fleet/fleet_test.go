@@ -73,8 +73,8 @@ func TestGRPC(t *testing.T) {
 	if err := (GRPC{}).Apply(t.Context(), pod, []byte(document)); err != nil || p.got.Load() != document {
 		t.Errorf("a document of almost the largest size did not arrive: %v", err)
 	}
-	if err := (GRPC{}).Apply(t.Context(), pod, nil); err == nil || !strings.Contains(err.Error(), "pod pod at 127.0.0.1:") {
-		t.Errorf("got %v, want an error that names the pod", err)
+	if err := (GRPC{}).Apply(t.Context(), pod, nil); err == nil || !strings.Contains(err.Error(), " at 127.0.0.1:") {
+		t.Errorf("got %v, want an error that names the address", err)
 	}
 }
 

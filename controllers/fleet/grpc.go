@@ -20,7 +20,7 @@ type GRPC struct{}
 
 // Describe implements Fleet.
 func (GRPC) Describe(ctx context.Context, pod Pod) (r *Report, err error) {
-	err = call(ctx, pod, func(c controlpb.ControlClient) error {
+	err = call(pod, func(c controlpb.ControlClient) error {
 		answer, err := c.Describe(ctx, &controlpb.DescribeRequest{})
 		if err == nil {
 			r = report(answer)
@@ -32,13 +32,13 @@ func (GRPC) Describe(ctx context.Context, pod Pod) (r *Report, err error) {
 
 // Apply implements Fleet.
 func (GRPC) Apply(ctx context.Context, pod Pod, document []byte) error {
-	return call(ctx, pod, func(c controlpb.ControlClient) error {
+	return call(pod, func(c controlpb.ControlClient) error {
 		_, err := c.ApplyPlacement(ctx, &controlpb.ApplyPlacementRequest{Document: document})
 		return err
 	})
 }
 
-func call(ctx context.Context, pod Pod, do func(controlpb.ControlClient) error) error {
+func call(pod Pod, do func(controlpb.ControlClient) error) error {
 	conn, err := grpc.NewClient("passthrough:///"+pod.Address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxMessage), grpc.MaxCallRecvMsgSize(maxMessage)))

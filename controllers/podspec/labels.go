@@ -46,12 +46,17 @@ func Labels(instance, component string) map[string]string {
 // Instance is the deployment (and pool) that an object belongs to.
 func Instance(labels map[string]string) string { return labels[instanceLabel] }
 
-// Names of children. With a deployment's name of at most 40 characters, the
-// longest (a StatefulSet's revision label: name, "-experts-" and 10 characters)
-// stays under 63.
+// RouterName is the name of what belongs to the routers. With a deployment's name
+// of at most 40 characters, all names and label values made from it stay under 63;
+// the longest is a StatefulSet's revision: name, "-experts-" and 10 characters.
 func RouterName(deployment string) string { return deployment + "-router" }
-func ExpertsName(pool string) string      { return pool + "-experts" }
-func PlacementName(pool string) string    { return pool + "-placement" }
+
+// ExpertsName is the name of what belongs to the expert nodes.
+func ExpertsName(pool string) string { return pool + "-experts" }
+
+// PlacementName is the name of the ConfigMap with the placement.
+func PlacementName(pool string) string { return pool + "-placement" }
+
 func merged(user, own map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, m := range []map[string]string{user, own} {

@@ -3,8 +3,6 @@ package podspec
 import (
 	"encoding/json"
 	"fmt"
-	"path"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -162,11 +160,6 @@ func (p *Pod) resources() *corev1ac.ResourceRequirementsApplyConfiguration {
 // ContainerPort is a named TCP port.
 func ContainerPort(name string, port int32) *corev1ac.ContainerPortApplyConfiguration {
 	return corev1ac.ContainerPort().WithName(name).WithContainerPort(port).WithProtocol(corev1.ProtocolTCP)
-}
-
-// ServedName is the model id where the user gave none: the last part of the source.
-func ServedName(source v1alpha1.ModelSource) string {
-	return path.Base(path.Clean(strings.TrimPrefix(strings.TrimPrefix(string(source), "file://"), "pvc://")))
 }
 
 // as turns an API value into the apply configuration with the same JSON form.

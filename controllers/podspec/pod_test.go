@@ -101,29 +101,6 @@ func TestRequestsStayBelowLimits(t *testing.T) {
 	}
 }
 
-func TestSources(t *testing.T) {
-	cases := []struct{ source, path, claim, sub, name string }{
-		{"file:///m", "/m", "", "", "m"},
-		{"file:///var/lib//olmoe/./demo/", "/var/lib/olmoe/demo", "", "", "demo"},
-		{"pvc://claim", "", "claim", "", "claim"},
-		{"pvc://claim/", "", "claim", "", "claim"},
-		{"pvc://claim/a/b/", "", "claim", "a/b", "b"},
-	}
-	for _, c := range cases {
-		p := Pod{Model: v1alpha1.Model{Source: v1alpha1.ModelSource(c.source)}}
-		v := p.modelVolume()
-		if v.HostPath != nil && *v.HostPath.Path != c.path || (v.HostPath != nil) != (c.path != "") {
-			t.Errorf("%s: host path %v, want %q", c.source, v.HostPath, c.path)
-		}
-		if v.PersistentVolumeClaim != nil && (*v.PersistentVolumeClaim.ClaimName != c.claim || !*v.PersistentVolumeClaim.ReadOnly) {
-			t.Errorf("%s: claim %+v, want %q, read-only", c.source, *v.PersistentVolumeClaim, c.claim)
-		}
-		if p.subPath() != c.sub || ServedName(p.Model.Source) != c.name {
-			t.Errorf("%s: sub path %q, name %q; want %q, %q", c.source, p.subPath(), ServedName(p.Model.Source), c.sub, c.name)
-		}
-	}
-}
-
 // TestNamesFit: with the longest name that the API takes, every name and label
 // value made from it does.
 func TestNamesFit(t *testing.T) {

@@ -81,6 +81,7 @@ func poolOf(_ context.Context, o client.Object) []reconcile.Request {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	pool := &v1alpha1.ExpertPool{}
 	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
+		forget(req)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if pool.DeletionTimestamp != nil {
@@ -98,6 +99,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	v.measure(req)
 	if err := r.writeStatus(ctx, v); err != nil {
 		return ctrl.Result{}, err
 	}

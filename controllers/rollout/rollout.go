@@ -9,7 +9,7 @@
 //	nothing              all nodes are there                       Target = plan
 //	Serving, no Target   plan differs from Serving                 Target = plan
 //	Target               nodes loaded it and routers switched      Serving = Target
-//	Target               not wanted now, and it cannot come about  Target = new plan, or none
+//	Target, unwanted     it cannot come about                      Target = new plan, or none
 //	else                                                           wait
 package rollout
 
@@ -183,7 +183,7 @@ func (s *State) fits(p *placement.Placement) bool {
 func (s *State) plan(model *Model, from, serving *placement.Placement) Decision {
 	stay := Decision{Doc: s.Doc}
 	if err := s.checkSlots(model); err != nil {
-		stay.Problem = &Problem{NotEnoughSlots, err.Error()}
+		stay.Problem = &Problem{NotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"}
 		return stay
 	}
 	nodes, waiting := s.joinable(from, model.Fingerprint)

@@ -61,7 +61,7 @@ func wanted(d *placement.Document, name string) map[[2]int]bool {
 	return out
 }
 
-func (c *cluster) holds(p *placement.Placement, node placement.Node) bool {
+func (c *cluster) holds(node placement.Node) bool {
 	n := c.nodes[node.Name]
 	if n == nil || !n.up {
 		return false
@@ -86,7 +86,7 @@ func (c *cluster) readyEpoch(name string) (epoch int64) {
 		if p == nil {
 			continue
 		}
-		if node := p.Node(name); node == nil || c.holds(p, *node) {
+		if node := p.Node(name); node == nil || c.holds(*node) {
 			epoch = max(epoch, p.Epoch)
 		}
 	}
@@ -201,7 +201,7 @@ func (c *cluster) route() {
 }
 
 func (c *cluster) complete(p *placement.Placement) bool {
-	return !slices.ContainsFunc(p.Nodes, func(n placement.Node) bool { return !c.holds(p, n) })
+	return !slices.ContainsFunc(p.Nodes, func(n placement.Node) bool { return !c.holds(n) })
 }
 
 // crash restarts a random expert node: it forgets everything.

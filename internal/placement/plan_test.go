@@ -219,7 +219,7 @@ func FuzzPlan(f *testing.F) {
 }
 
 func damaged(r Request, raw []byte) *Placement {
-	p := &Placement{Layers: r.Layers, Experts: r.Experts, Nodes: nodes(int(len(raw)) % 14)}
+	p := &Placement{Layers: r.Layers, Experts: r.Experts, Nodes: nodes(len(raw) % 14)}
 	for i := range p.Nodes {
 		for j, b := range raw {
 			if j%len(p.Nodes) == i {

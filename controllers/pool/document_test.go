@@ -1,0 +1,102 @@
+package pool
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+func testView() *view {
+	return &view{pool: &v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "ns"}}}
+}
+
+func testDocument(t *testing.T, v *view, revision int64) *placement.Document {
+	t.Helper()
+	plan := func(n int, epoch int64) *placement.Placement {
+		p, err := placement.Plan(placement.Request{Layers: 3, Experts: 8, Nodes: v.members(n), Replicas: 1, Epoch: epoch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	return &placement.Document{Revision: revision, Model: "f", Serving: plan(2, 4), Target: plan(3, 5)}
+}
+
+func record(t *testing.T, d *placement.Document) map[string]string {
+	t.Helper()
+	raw, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"placement.json": string(raw)}
+}
+
+// TestSecondCopy: the copy in the status is the whole document.
+func TestSecondCopy(t *testing.T) {
+	v := testView()
+	d := testDocument(t, v, 9)
+	if got := fromStatus(toStatus(d), v.address); !reflect.DeepEqual(got, d) {
+		t.Errorf("got %+v, want %+v", got, d)
+	}
+	d.Target = nil
+	if got := fromStatus(toStatus(d), v.address); !reflect.DeepEqual(got, d) {
+		t.Errorf("without target: got %+v, want %+v", got, d)
+	}
+	if fromStatus(nil, v.address) != nil || toStatus(nil) != nil {
+		t.Error("a document was made from nothing")
+	}
+}
+
+func TestDamagedCopyIsNotUsed(t *testing.T) {
+	v := testView()
+	cases := map[string]func(*v1alpha1.PlacementStatus){
+		"revision":  func(s *v1alpha1.PlacementStatus) { s.Revision = 0 },
+		"no owner":  func(s *v1alpha1.PlacementStatus) { s.Serving.Nodes = s.Serving.Nodes[:1] },
+		"text":      func(s *v1alpha1.PlacementStatus) { s.Target.Nodes[0].Experts = "0:x" },
+		"placement": func(s *v1alpha1.PlacementStatus) { s.Serving, s.Target = nil, nil },
+	}
+	for name, damage := range cases {
+		s := toStatus(testDocument(t, v, 9))
+		damage(s)
+		if got := fromStatus(s, v.address); got != nil {
+			t.Errorf("%s: used as revision %d", name, got.Revision)
+		}
+	}
+}
+
+// TestPublished: the ConfigMap is the record, unless it is lost, damaged or not
+// newer than the copy.
+func TestPublished(t *testing.T) {
+	v := testView()
+	older, newer := testDocument(t, v, 8), testDocument(t, v, 9)
+	tampered := testDocument(t, v, 9)
+	tampered.Model = "other"
+	cases := []struct {
+		name   string
+		record map[string]string
+		status *placement.Document
+		want   *placement.Document
+	}{
+		{"nothing", nil, nil, nil},
+		{"record", record(t, newer), nil, newer},
+		{"record is ahead of the copy", record(t, newer), older, newer},
+		{"record is lost", nil, newer, newer},
+		{"record is damaged", map[string]string{"placement.json": `{"revision": 10`}, newer, newer},
+		{"record is empty", map[string]string{"placement.json": `{}`}, newer, newer},
+		{"record is older than the copy", record(t, older), newer, newer},
+		{"record was changed by somebody", record(t, tampered), newer, newer},
+	}
+	for _, c := range cases {
+		v.record = corev1.ConfigMap{Data: c.record}
+		v.pool.Status.Placement = toStatus(c.status)
+		if got := v.published(); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
