@@ -58,7 +58,19 @@ func weightedSumRowsAVX2(dst, p, v []float32, stride int) {
 	weightedSumAVX2(dst, p, unsafe.SliceData(v), uintptr(4*stride))
 }
 
-func widenAVX2(dst []float32, t tensor.DType, src []byte) { widenAhead(dst, t, src, 0) }
+func widenAVX2(dst []float32, t tensor.DType, src []byte) {
+	n := len(dst) &^ 7
+	switch {
+	case n == 0:
+	case t == tensor.BF16:
+		widenBF16(&dst[0], &src[0], n/8)
+	case t == tensor.F16:
+		widenF16(&dst[0], &src[0], n/8)
+	case t == tensor.F32:
+		n = copy(unsafe.Slice(bytesOf(dst), 4*len(dst)), src) / 4
+	}
+	widenPortable(dst[n:], t, src[n*t.Size():])
+}
 
 func readBlocksAVX2(p []byte) {
 	if len(p) >= 256 {

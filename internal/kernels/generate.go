@@ -4,7 +4,6 @@ package kernels
 // `go generate` here after a change there and commit what it writes.
 
 //go:generate go run -C gen . -family dot -pkg kernels -out ../dot_avx2_amd64.s -stubs ../dot_stub_amd64.go
-//go:generate go run -C gen . -family direct -pkg kernels -out ../direct_avx2_amd64.s -stubs ../direct_stub_amd64.go
 //go:generate go run -C gen . -family tile -pkg kernels -out ../tile_avx2_amd64.s -stubs ../tile_stub_amd64.go
 //go:generate go run -C gen . -family vector -pkg kernels -out ../vector_avx2_amd64.s -stubs ../vector_stub_amd64.go
 //go:generate go run -C gen . -family exp -pkg kernels -out ../exp_avx2_amd64.s -stubs ../exp_stub_amd64.go

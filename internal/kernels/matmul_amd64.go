@@ -21,18 +21,15 @@ var rowKernelsOf = [...]rowKernels{
 // before use: twice what one core reads in 100 ns, the latency of memory.
 const prefetchAhead = 4096
 
-// matMulRangeAVX2 has three ways, for one row, for few and for many; each gives
-// the same bits.
+// matMulRangeAVX2 has two ways, for one row and for several; both give the same
+// bits. Odd sizes go row by row.
 func matMulRangeAVX2(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
-	switch {
-	case rows == 1 || hi-lo < tileOuts:
-		for r := range rows {
-			matMulRow(dst[r*dstStride:], x[r*xStride:], w, lo, hi)
-		}
-	case rows <= maxDirectRows && w.In%lanes == 0:
-		matMulDirect(dst, dstStride, x, xStride, rows, w, lo, hi)
-	default:
+	if rows > 1 && w.In%lanes == 0 {
 		matMulTiled(dst, dstStride, x, xStride, rows, w, lo, hi)
+		return
+	}
+	for r := range rows {
+		matMulRow(dst[r*dstStride:], x[r*xStride:], w, lo, hi)
 	}
 }
 

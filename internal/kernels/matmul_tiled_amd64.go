@@ -3,95 +3,92 @@ package kernels
 import "github.com/olmoe-serving/olmoe-operator/internal/tensor"
 
 const (
-	// A tile is 3 rows x 4 outputs: half of its lanes are 12 of 16 registers.
-	tileRows, tileOuts = 3, 4
-	// tileStretch is the number of elements of k taken together: 4 rows of
-	// widened weights are 8 KiB and 3 rows of x 6 KiB, both stay in a
-	// first-level cache.
-	tileStretch = 512
-	tileStride  = tileStretch + lanes
-	// packedX is the number of float32 of x that are packed together: 3/4 of a
-	// 512 KiB second-level cache.
-	packedX = 96 << 10
+	// A tile is up to 4 rows x 2 outputs.
+	tileRows, tileOuts = 4, 2
+	// stretch is the number of elements of k taken together: 4 rows of x (16 KiB)
+	// fill half of a first-level cache; the weights stream through the other half.
+	stretch = 1024
+	// outBlock is the number of outputs whose lanes are kept while a stretch is
+	// done. Long enough that its first weights, which no prefetch has asked for,
+	// are few; one stretch of its weights (64 KiB of BF16) stays in the
+	// second-level cache for the next rows.
+	outBlock = 32
+	// rowBlock rows x outBlock outputs are 64 KiB of lanes, rowBlock rows of x of
+	// one stretch 130 KiB: half of a second-level cache, with the weights.
+	rowBlock = 32
+	// outsAhead is how many outputs ahead weights are requested: with one stretch
+	// of 4 rows of BF16, 8 KiB or about 400 ns.
+	outsAhead = 4
 )
 
-// tileKernels, by rows, add to the lanes of count times as many rows x 4 outputs.
-var tileKernels = [tileRows + 1]func(acc, x, w *float32, blocks, count int){1: tile1, 2: tile2, 3: tile3}
+// tileKernels, by rows, add to lanes [rows][outBlock][lanes].
+type tileKernels [tileRows + 1]func(acc, x *float32, w *byte, stride, ahead uintptr, blocks, groups int)
+
+var tileKernelsOf = [...]tileKernels{
+	tensor.BF16: {2: tileBF16_2, 3: tileBF16_3, 4: tileBF16_4},
+	tensor.F16:  {2: tileF16_2, 3: tileF16_3, 4: tileF16_4},
+	tensor.F32:  {2: tileF32_2, 3: tileF32_3, 4: tileF32_4},
+}
 
 // tiled is the scratch of matMulTiled.
 type tiled struct {
-	x   panels
-	w   []float32 // [tileOuts][tileStride], widened
-	acc []float32 // [rows][tileOuts][lanes]
+	x    panels
+	acc  []float32 // [rowBlock][outBlock][lanes]
+	sums [outBlock]float32
 }
 
 var tiledScratch = newScratch[tiled]()
 
-// matMulTiled needs at least tileOuts outputs.
+// matMulTiled handles at least 2 rows of a multiple of 16 inputs.
 func matMulTiled(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
 	t := tiledScratch.get()
 	defer tiledScratch.put(t)
-	block := rowBlock(w.In)
-	t.acc = atLeast(t.acc, min(rows, block)*tileOuts*lanes)
-	t.w = atLeast(t.w, tileOuts*tileStride)
-	t.x.stretch = tileStretch
-	for r := 0; r < rows; r += block {
-		t.x.pack(x[r*xStride:], xStride, min(rows-r, block), w.In)
-		for o := lo; o < hi; o += tileOuts {
-			first := min(o, hi-tileOuts) // the last tile may repeat outputs: equal bits
-			t.outputs(dst[r*dstStride+first:], dstStride, w, first)
+	t.acc = atLeast(t.acc, rowBlock*outBlock*lanes)
+	blocks := (rows + rowBlock - 1) / rowBlock
+	for i := range blocks {
+		first, end := part(rows, blocks, i)
+		t.x.pack(x[first*xStride:], xStride, end-first, w)
+		t.rows(dst[first*dstStride:], dstStride, w, lo, hi)
+	}
+	if odd := hi - (hi-lo)%tileOuts; odd < hi {
+		for r := range rows {
+			matMulRow(dst[r*dstStride:], x[r*xStride:], w, odd, hi)
 		}
 	}
 }
 
-// rowBlock is the number of rows, a multiple of tileRows, that fill packedX.
-func rowBlock(in int) int {
-	return max(packedX/(padded(in)*tileRows), 1) * tileRows
+// part is the i-th of n rows divided evenly: at least 2 each if n >= 2 and the
+// parts are as few as their size limit allows (5 = 2 + 3, not 4 + 1).
+func part(n, parts, i int) (lo, hi int) { return n * i / parts, n * (i + 1) / parts }
+
+// rows computes outputs [lo, hi), but for an odd last one, of the packed rows.
+func (t *tiled) rows(dst []float32, dstStride int, w Weight, lo, hi int) {
+	reduce := reduceLanes
+	if t.x.pairs {
+		reduce = reducePairs
+	}
+	for o := lo; o+tileOuts <= hi; o += outBlock {
+		n := min(outBlock, (hi-o)/tileOuts*tileOuts)
+		t.outputs(w, o, n)
+		for r := range t.x.rows {
+			reduce(&t.sums[0], &t.acc[r*outBlock*lanes], (n+3)/4) // past n: not used
+			copy(dst[r*dstStride+o:][:n], t.sums[:])
+		}
+	}
 }
 
-// outputs computes [o, o+tileOuts) for all packed rows.
-func (t *tiled) outputs(dst []float32, dstStride int, w Weight, o int) {
-	clear(t.acc[:t.x.rows*tileOuts*lanes])
+// outputs fills the lanes of outputs [o, o+n) for all rows, stretch by stretch.
+func (t *tiled) outputs(w Weight, o, n int) {
+	clear(t.acc[:t.x.rows*outBlock*lanes])
+	step := uintptr(w.rowBytes())
+	passes := (t.x.rows + tileRows - 1) / tileRows
 	for s := range t.x.count() {
-		n := min(w.In-s*tileStretch, tileStretch)
-		t.packWeights(w, o, s*tileStretch, n)
-		t.multiply(s, padded(n)/lanes)
+		k := s * stretch
+		blocks := min(w.In-k, stretch) / lanes
+		for i := range passes {
+			r, end := part(t.x.rows, passes, i)
+			tileKernelsOf[w.DType][end-r](&t.acc[r*outBlock*lanes], t.x.at(s, r), &w.at(o, k)[0],
+				step, outsAhead*step, blocks, n/tileOuts)
+		}
 	}
-	reduceRows(&dst[0], uintptr(4*dstStride), &t.acc[0], t.x.rows)
-}
-
-// packWeights widens n elements from k on of outputs [o, o+tileOuts).
-func (t *tiled) packWeights(w Weight, o, k, n int) {
-	for i := range tileOuts {
-		to := t.w[i*tileStride:][:padded(n)]
-		widenAhead(to[:n], w.DType, w.at(o+i, k)[:n*w.DType.Size()], tileOuts*w.rowBytes())
-		clear(to[n:])
-	}
-}
-
-// multiply adds the products of stretch s of all rows with the packed weights.
-func (t *tiled) multiply(s, blocks int) {
-	whole := t.x.rows / tileRows
-	if whole > 0 {
-		tile3(&t.acc[0], t.x.at(s, 0), &t.w[0], blocks, whole)
-	}
-	done := whole * tileRows
-	if rest := t.x.rows - done; rest > 0 {
-		tileKernels[rest](&t.acc[done*tileOuts*lanes], t.x.at(s, done), &t.w[0], blocks, 1)
-	}
-}
-
-// widenAhead widens src and prefetches the bytes that far ahead.
-func widenAhead(dst []float32, t tensor.DType, src []byte, ahead int) {
-	n := len(dst) / 8
-	switch {
-	case n == 0:
-	case t == tensor.BF16:
-		widenBF16(&dst[0], &src[0], uintptr(ahead), n)
-	case t == tensor.F16:
-		widenF16(&dst[0], &src[0], uintptr(ahead), n)
-	case t == tensor.F32:
-		widenF32(&dst[0], &src[0], uintptr(ahead), n)
-	}
-	widenPortable(dst[8*n:], t, src[8*n*t.Size():])
 }

@@ -4,308 +4,793 @@
 
 #include "textflag.h"
 
-// func tile1(acc *float32, x *float32, w *float32, blocks int, count int)
-// Requires: AVX, FMA3
-TEXT ·tile1(SB), NOSPLIT, $0-40
-	MOVQ acc+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ w+16(FP), DX
-	MOVQ blocks+24(FP), BX
-	MOVQ count+32(FP), SI
+DATA highHalf<>+0(SB)/4, $0xffff0000
+DATA highHalf<>+4(SB)/4, $0xffff0000
+DATA highHalf<>+8(SB)/4, $0xffff0000
+DATA highHalf<>+12(SB)/4, $0xffff0000
+DATA highHalf<>+16(SB)/4, $0xffff0000
+DATA highHalf<>+20(SB)/4, $0xffff0000
+DATA highHalf<>+24(SB)/4, $0xffff0000
+DATA highHalf<>+28(SB)/4, $0xffff0000
+GLOBL highHalf<>(SB), RODATA|NOPTR, $32
 
-rows:
-	VMOVUPS (AX), Y0
-	VMOVUPS 64(AX), Y1
-	VMOVUPS 128(AX), Y2
-	VMOVUPS 192(AX), Y3
-	MOVQ    CX, DI
-	MOVQ    DX, R8
-	MOVQ    BX, R9
+// func tileBF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileBF16_2(SB), NOSPLIT, $0-56
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    w+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	MOVQ    ahead+32(FP), SI
+	MOVQ    blocks+40(FP), DI
+	MOVQ    groups+48(FP), R8
+	VMOVUPS highHalf<>+0(SB), Y0
 
-half0:
-	VMOVUPS     (DI), Y4
-	VMOVUPS     (R8), Y5
-	VFMADD231PS Y4, Y5, Y0
-	VMOVUPS     2112(R8), Y5
-	VFMADD231PS Y4, Y5, Y1
-	VMOVUPS     4224(R8), Y5
-	VFMADD231PS Y4, Y5, Y2
-	VMOVUPS     6336(R8), Y5
-	VFMADD231PS Y4, Y5, Y3
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	DECQ        R9
-	JNZ         half0
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y1, 64(AX)
-	VMOVUPS     Y2, 128(AX)
-	VMOVUPS     Y3, 192(AX)
-	VMOVUPS     32(AX), Y0
-	VMOVUPS     96(AX), Y1
-	VMOVUPS     160(AX), Y2
-	VMOVUPS     224(AX), Y3
-	MOVQ        CX, DI
-	MOVQ        DX, R8
-	MOVQ        BX, R9
+group:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 2048(AX), Y5
+	VMOVUPS 2080(AX), Y6
+	VMOVUPS 2112(AX), Y7
+	VMOVUPS 2144(AX), Y8
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
 
-half1:
-	VMOVUPS     32(DI), Y4
-	VMOVUPS     32(R8), Y5
-	VFMADD231PS Y4, Y5, Y0
-	VMOVUPS     2144(R8), Y5
-	VFMADD231PS Y4, Y5, Y1
-	VMOVUPS     4256(R8), Y5
-	VFMADD231PS Y4, Y5, Y2
-	VMOVUPS     6368(R8), Y5
-	VFMADD231PS Y4, Y5, Y3
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	DECQ        R9
-	JNZ         half1
-	VMOVUPS     Y0, 32(AX)
-	VMOVUPS     Y1, 96(AX)
-	VMOVUPS     Y2, 160(AX)
-	VMOVUPS     Y3, 224(AX)
-	ADDQ        $0x00000840, CX
-	ADDQ        $0x00000100, AX
-	DECQ        SI
-	JNZ         rows
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VMOVUPS     (R10), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VMOVUPS     (R10)(BX*1), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VMOVUPS     (R9), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     4160(R9), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y7
+	VPAND       (R10), Y0, Y9
+	VPAND       (R10)(BX*1), Y0, Y10
+	VMOVUPS     32(R9), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     4192(R9), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y8
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y1, (AX)
+	VMOVUPS     Y2, 32(AX)
+	VMOVUPS     Y3, 64(AX)
+	VMOVUPS     Y4, 96(AX)
+	VMOVUPS     Y5, 2048(AX)
+	VMOVUPS     Y6, 2080(AX)
+	VMOVUPS     Y7, 2112(AX)
+	VMOVUPS     Y8, 2144(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tile2(acc *float32, x *float32, w *float32, blocks int, count int)
-// Requires: AVX, FMA3
-TEXT ·tile2(SB), NOSPLIT, $0-40
-	MOVQ acc+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ w+16(FP), DX
-	MOVQ blocks+24(FP), BX
-	MOVQ count+32(FP), SI
+// func tileBF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileBF16_3(SB), NOSPLIT, $0-56
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    w+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	MOVQ    ahead+32(FP), SI
+	MOVQ    blocks+40(FP), DI
+	MOVQ    groups+48(FP), R8
+	VMOVUPS highHalf<>+0(SB), Y0
 
-rows:
-	VMOVUPS (AX), Y0
-	VMOVUPS 64(AX), Y1
-	VMOVUPS 128(AX), Y2
-	VMOVUPS 192(AX), Y3
-	VMOVUPS 256(AX), Y4
-	VMOVUPS 320(AX), Y5
-	VMOVUPS 384(AX), Y6
-	VMOVUPS 448(AX), Y7
-	MOVQ    CX, DI
-	MOVQ    DX, R8
-	MOVQ    BX, R9
+group:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 2048(AX), Y5
+	VMOVUPS 2080(AX), Y6
+	VMOVUPS 2112(AX), Y7
+	VMOVUPS 2144(AX), Y8
+	VMOVUPS 4096(AX), Y9
+	VMOVUPS 4128(AX), Y10
+	VMOVUPS 4160(AX), Y11
+	VMOVUPS 4192(AX), Y12
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
 
-half0:
-	VMOVUPS     (DI), Y8
-	VMOVUPS     2112(DI), Y9
-	VMOVUPS     (R8), Y10
-	VFMADD231PS Y8, Y10, Y0
-	VFMADD231PS Y9, Y10, Y4
-	VMOVUPS     2112(R8), Y10
-	VFMADD231PS Y8, Y10, Y1
-	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     4224(R8), Y10
-	VFMADD231PS Y8, Y10, Y2
-	VFMADD231PS Y9, Y10, Y6
-	VMOVUPS     6336(R8), Y10
-	VFMADD231PS Y8, Y10, Y3
-	VFMADD231PS Y9, Y10, Y7
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	DECQ        R9
-	JNZ         half0
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y1, 64(AX)
-	VMOVUPS     Y2, 128(AX)
-	VMOVUPS     Y3, 192(AX)
-	VMOVUPS     Y4, 256(AX)
-	VMOVUPS     Y5, 320(AX)
-	VMOVUPS     Y6, 384(AX)
-	VMOVUPS     Y7, 448(AX)
-	VMOVUPS     32(AX), Y0
-	VMOVUPS     96(AX), Y1
-	VMOVUPS     160(AX), Y2
-	VMOVUPS     224(AX), Y3
-	VMOVUPS     288(AX), Y4
-	VMOVUPS     352(AX), Y5
-	VMOVUPS     416(AX), Y6
-	VMOVUPS     480(AX), Y7
-	MOVQ        CX, DI
-	MOVQ        DX, R8
-	MOVQ        BX, R9
-
-half1:
-	VMOVUPS     32(DI), Y8
-	VMOVUPS     2144(DI), Y9
-	VMOVUPS     32(R8), Y10
-	VFMADD231PS Y8, Y10, Y0
-	VFMADD231PS Y9, Y10, Y4
-	VMOVUPS     2144(R8), Y10
-	VFMADD231PS Y8, Y10, Y1
-	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     4256(R8), Y10
-	VFMADD231PS Y8, Y10, Y2
-	VFMADD231PS Y9, Y10, Y6
-	VMOVUPS     6368(R8), Y10
-	VFMADD231PS Y8, Y10, Y3
-	VFMADD231PS Y9, Y10, Y7
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	DECQ        R9
-	JNZ         half1
-	VMOVUPS     Y0, 32(AX)
-	VMOVUPS     Y1, 96(AX)
-	VMOVUPS     Y2, 160(AX)
-	VMOVUPS     Y3, 224(AX)
-	VMOVUPS     Y4, 288(AX)
-	VMOVUPS     Y5, 352(AX)
-	VMOVUPS     Y6, 416(AX)
-	VMOVUPS     Y7, 480(AX)
-	ADDQ        $0x00001080, CX
-	ADDQ        $0x00000200, AX
-	DECQ        SI
-	JNZ         rows
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VMOVUPS     (R10), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VMOVUPS     (R10)(BX*1), Y14
+	VPSLLD      $0x10, Y14, Y14
+	VMOVUPS     (R9), Y15
+	VFMADD231PS Y15, Y13, Y1
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     4160(R9), Y15
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y7
+	VMOVUPS     8320(R9), Y15
+	VFMADD231PS Y15, Y13, Y9
+	VFMADD231PS Y15, Y14, Y11
+	VPAND       (R10), Y0, Y13
+	VPAND       (R10)(BX*1), Y0, Y14
+	VMOVUPS     32(R9), Y15
+	VFMADD231PS Y15, Y13, Y2
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     4192(R9), Y15
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     8352(R9), Y15
+	VFMADD231PS Y15, Y13, Y10
+	VFMADD231PS Y15, Y14, Y12
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y1, (AX)
+	VMOVUPS     Y2, 32(AX)
+	VMOVUPS     Y3, 64(AX)
+	VMOVUPS     Y4, 96(AX)
+	VMOVUPS     Y5, 2048(AX)
+	VMOVUPS     Y6, 2080(AX)
+	VMOVUPS     Y7, 2112(AX)
+	VMOVUPS     Y8, 2144(AX)
+	VMOVUPS     Y9, 4096(AX)
+	VMOVUPS     Y10, 4128(AX)
+	VMOVUPS     Y11, 4160(AX)
+	VMOVUPS     Y12, 4192(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tile3(acc *float32, x *float32, w *float32, blocks int, count int)
-// Requires: AVX, FMA3
-TEXT ·tile3(SB), NOSPLIT, $0-40
-	MOVQ acc+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ w+16(FP), DX
-	MOVQ blocks+24(FP), BX
-	MOVQ count+32(FP), SI
+// func tileBF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·tileBF16_4(SB), NOSPLIT, $0-56
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    w+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	MOVQ    ahead+32(FP), SI
+	MOVQ    blocks+40(FP), DI
+	MOVQ    groups+48(FP), R8
+	VMOVUPS highHalf<>+0(SB), Y0
 
-rows:
-	VMOVUPS (AX), Y0
-	VMOVUPS 64(AX), Y1
-	VMOVUPS 128(AX), Y2
-	VMOVUPS 192(AX), Y3
-	VMOVUPS 256(AX), Y4
-	VMOVUPS 320(AX), Y5
-	VMOVUPS 384(AX), Y6
-	VMOVUPS 448(AX), Y7
-	VMOVUPS 512(AX), Y8
-	VMOVUPS 576(AX), Y9
-	VMOVUPS 640(AX), Y10
-	VMOVUPS 704(AX), Y11
-	MOVQ    CX, DI
-	MOVQ    DX, R8
-	MOVQ    BX, R9
+group:
+	VMOVUPS (AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 2048(AX), Y3
+	VMOVUPS 2112(AX), Y4
+	VMOVUPS 4096(AX), Y5
+	VMOVUPS 4160(AX), Y6
+	VMOVUPS 6144(AX), Y7
+	VMOVUPS 6208(AX), Y8
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
 
-half0:
-	VMOVUPS     (DI), Y12
-	VMOVUPS     2112(DI), Y13
-	VMOVUPS     4224(DI), Y14
-	VMOVUPS     (R8), Y15
-	VFMADD231PS Y12, Y15, Y0
-	VFMADD231PS Y13, Y15, Y4
-	VFMADD231PS Y14, Y15, Y8
-	VMOVUPS     2112(R8), Y15
-	VFMADD231PS Y12, Y15, Y1
-	VFMADD231PS Y13, Y15, Y5
-	VFMADD231PS Y14, Y15, Y9
-	VMOVUPS     4224(R8), Y15
-	VFMADD231PS Y12, Y15, Y2
-	VFMADD231PS Y13, Y15, Y6
-	VFMADD231PS Y14, Y15, Y10
-	VMOVUPS     6336(R8), Y15
-	VFMADD231PS Y12, Y15, Y3
-	VFMADD231PS Y13, Y15, Y7
-	VFMADD231PS Y14, Y15, Y11
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	DECQ        R9
-	JNZ         half0
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y1, 64(AX)
-	VMOVUPS     Y2, 128(AX)
-	VMOVUPS     Y3, 192(AX)
-	VMOVUPS     Y4, 256(AX)
-	VMOVUPS     Y5, 320(AX)
-	VMOVUPS     Y6, 384(AX)
-	VMOVUPS     Y7, 448(AX)
-	VMOVUPS     Y8, 512(AX)
-	VMOVUPS     Y9, 576(AX)
-	VMOVUPS     Y10, 640(AX)
-	VMOVUPS     Y11, 704(AX)
-	VMOVUPS     32(AX), Y0
-	VMOVUPS     96(AX), Y1
-	VMOVUPS     160(AX), Y2
-	VMOVUPS     224(AX), Y3
-	VMOVUPS     288(AX), Y4
-	VMOVUPS     352(AX), Y5
-	VMOVUPS     416(AX), Y6
-	VMOVUPS     480(AX), Y7
-	VMOVUPS     544(AX), Y8
-	VMOVUPS     608(AX), Y9
-	VMOVUPS     672(AX), Y10
-	VMOVUPS     736(AX), Y11
-	MOVQ        CX, DI
-	MOVQ        DX, R8
-	MOVQ        BX, R9
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VMOVUPS     (R10), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VMOVUPS     (R10)(BX*1), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VMOVUPS     (R9), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     4160(R9), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     8320(R9), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     12480(R9), Y11
+	VFMADD231PS Y11, Y9, Y7
+	VFMADD231PS Y11, Y10, Y8
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y1, (AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 2048(AX)
+	VMOVUPS     Y4, 2112(AX)
+	VMOVUPS     Y5, 4096(AX)
+	VMOVUPS     Y6, 4160(AX)
+	VMOVUPS     Y7, 6144(AX)
+	VMOVUPS     Y8, 6208(AX)
+	VMOVUPS     32(AX), Y1
+	VMOVUPS     96(AX), Y2
+	VMOVUPS     2080(AX), Y3
+	VMOVUPS     2144(AX), Y4
+	VMOVUPS     4128(AX), Y5
+	VMOVUPS     4192(AX), Y6
+	VMOVUPS     6176(AX), Y7
+	VMOVUPS     6240(AX), Y8
+	MOVQ        CX, R9
+	MOVQ        DX, R10
+	MOVQ        DI, R11
 
-half1:
-	VMOVUPS     32(DI), Y12
-	VMOVUPS     2144(DI), Y13
-	VMOVUPS     4256(DI), Y14
-	VMOVUPS     32(R8), Y15
-	VFMADD231PS Y12, Y15, Y0
-	VFMADD231PS Y13, Y15, Y4
-	VFMADD231PS Y14, Y15, Y8
-	VMOVUPS     2144(R8), Y15
-	VFMADD231PS Y12, Y15, Y1
-	VFMADD231PS Y13, Y15, Y5
-	VFMADD231PS Y14, Y15, Y9
-	VMOVUPS     4256(R8), Y15
-	VFMADD231PS Y12, Y15, Y2
-	VFMADD231PS Y13, Y15, Y6
-	VFMADD231PS Y14, Y15, Y10
-	VMOVUPS     6368(R8), Y15
-	VFMADD231PS Y12, Y15, Y3
-	VFMADD231PS Y13, Y15, Y7
-	VFMADD231PS Y14, Y15, Y11
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	DECQ        R9
-	JNZ         half1
-	VMOVUPS     Y0, 32(AX)
-	VMOVUPS     Y1, 96(AX)
-	VMOVUPS     Y2, 160(AX)
-	VMOVUPS     Y3, 224(AX)
-	VMOVUPS     Y4, 288(AX)
-	VMOVUPS     Y5, 352(AX)
-	VMOVUPS     Y6, 416(AX)
-	VMOVUPS     Y7, 480(AX)
-	VMOVUPS     Y8, 544(AX)
-	VMOVUPS     Y9, 608(AX)
-	VMOVUPS     Y10, 672(AX)
-	VMOVUPS     Y11, 736(AX)
-	ADDQ        $0x000018c0, CX
-	ADDQ        $0x00000300, AX
-	DECQ        SI
-	JNZ         rows
+block1:
+	VPAND       (R10), Y0, Y9
+	VPAND       (R10)(BX*1), Y0, Y10
+	VMOVUPS     32(R9), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     4192(R9), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     8352(R9), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     12512(R9), Y11
+	VFMADD231PS Y11, Y9, Y7
+	VFMADD231PS Y11, Y10, Y8
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block1
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 96(AX)
+	VMOVUPS     Y3, 2080(AX)
+	VMOVUPS     Y4, 2144(AX)
+	VMOVUPS     Y5, 4128(AX)
+	VMOVUPS     Y6, 4192(AX)
+	VMOVUPS     Y7, 6176(AX)
+	VMOVUPS     Y8, 6240(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
 	VZEROUPPER
 	RET
 
-// func reduceRows(dst *float32, dstStride uintptr, acc *float32, rows int)
-// Requires: AVX
-TEXT ·reduceRows(SB), NOSPLIT, $0-32
+// func tileF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·tileF16_2(SB), NOSPLIT, $0-56
+	MOVQ acc+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ blocks+40(FP), DI
+	MOVQ groups+48(FP), R8
+
+group:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 2048(AX), Y4
+	VMOVUPS 2080(AX), Y5
+	VMOVUPS 2112(AX), Y6
+	VMOVUPS 2144(AX), Y7
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
+
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VCVTPH2PS   (R10), Y8
+	VCVTPH2PS   (R10)(BX*1), Y9
+	VMOVUPS     (R9), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     4160(R9), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y6
+	VCVTPH2PS   16(R10), Y8
+	VCVTPH2PS   16(R10)(BX*1), Y9
+	VMOVUPS     32(R9), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     4192(R9), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	VMOVUPS     Y4, 2048(AX)
+	VMOVUPS     Y5, 2080(AX)
+	VMOVUPS     Y6, 2112(AX)
+	VMOVUPS     Y7, 2144(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
+	VZEROUPPER
+	RET
+
+// func tileF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·tileF16_3(SB), NOSPLIT, $0-56
+	MOVQ acc+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ blocks+40(FP), DI
+	MOVQ groups+48(FP), R8
+
+group:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 2048(AX), Y4
+	VMOVUPS 2080(AX), Y5
+	VMOVUPS 2112(AX), Y6
+	VMOVUPS 2144(AX), Y7
+	VMOVUPS 4096(AX), Y8
+	VMOVUPS 4128(AX), Y9
+	VMOVUPS 4160(AX), Y10
+	VMOVUPS 4192(AX), Y11
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
+
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VCVTPH2PS   (R10), Y12
+	VCVTPH2PS   (R10)(BX*1), Y13
+	VMOVUPS     (R9), Y14
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y14, Y13, Y2
+	VMOVUPS     4160(R9), Y14
+	VFMADD231PS Y14, Y12, Y4
+	VFMADD231PS Y14, Y13, Y6
+	VMOVUPS     8320(R9), Y14
+	VFMADD231PS Y14, Y12, Y8
+	VFMADD231PS Y14, Y13, Y10
+	VCVTPH2PS   16(R10), Y12
+	VCVTPH2PS   16(R10)(BX*1), Y13
+	VMOVUPS     32(R9), Y14
+	VFMADD231PS Y14, Y12, Y1
+	VFMADD231PS Y14, Y13, Y3
+	VMOVUPS     4192(R9), Y14
+	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y13, Y7
+	VMOVUPS     8352(R9), Y14
+	VFMADD231PS Y14, Y12, Y9
+	VFMADD231PS Y14, Y13, Y11
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	VMOVUPS     Y4, 2048(AX)
+	VMOVUPS     Y5, 2080(AX)
+	VMOVUPS     Y6, 2112(AX)
+	VMOVUPS     Y7, 2144(AX)
+	VMOVUPS     Y8, 4096(AX)
+	VMOVUPS     Y9, 4128(AX)
+	VMOVUPS     Y10, 4160(AX)
+	VMOVUPS     Y11, 4192(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
+	VZEROUPPER
+	RET
+
+// func tileF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·tileF16_4(SB), NOSPLIT, $0-56
+	MOVQ acc+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ blocks+40(FP), DI
+	MOVQ groups+48(FP), R8
+
+group:
+	VMOVUPS (AX), Y0
+	VMOVUPS 64(AX), Y1
+	VMOVUPS 2048(AX), Y2
+	VMOVUPS 2112(AX), Y3
+	VMOVUPS 4096(AX), Y4
+	VMOVUPS 4160(AX), Y5
+	VMOVUPS 6144(AX), Y6
+	VMOVUPS 6208(AX), Y7
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
+
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VCVTPH2PS   (R10), Y8
+	VCVTPH2PS   (R10)(BX*1), Y9
+	VMOVUPS     (R9), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     4160(R9), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     8320(R9), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     12480(R9), Y10
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 64(AX)
+	VMOVUPS     Y2, 2048(AX)
+	VMOVUPS     Y3, 2112(AX)
+	VMOVUPS     Y4, 4096(AX)
+	VMOVUPS     Y5, 4160(AX)
+	VMOVUPS     Y6, 6144(AX)
+	VMOVUPS     Y7, 6208(AX)
+	VMOVUPS     32(AX), Y0
+	VMOVUPS     96(AX), Y1
+	VMOVUPS     2080(AX), Y2
+	VMOVUPS     2144(AX), Y3
+	VMOVUPS     4128(AX), Y4
+	VMOVUPS     4192(AX), Y5
+	VMOVUPS     6176(AX), Y6
+	VMOVUPS     6240(AX), Y7
+	MOVQ        CX, R9
+	MOVQ        DX, R10
+	MOVQ        DI, R11
+
+block1:
+	VCVTPH2PS   16(R10), Y8
+	VCVTPH2PS   16(R10)(BX*1), Y9
+	VMOVUPS     32(R9), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     4192(R9), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     8352(R9), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     12512(R9), Y10
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x40, R9
+	ADDQ        $0x20, R10
+	DECQ        R11
+	JNZ         block1
+	VMOVUPS     Y0, 32(AX)
+	VMOVUPS     Y1, 96(AX)
+	VMOVUPS     Y2, 2080(AX)
+	VMOVUPS     Y3, 2144(AX)
+	VMOVUPS     Y4, 4128(AX)
+	VMOVUPS     Y5, 4192(AX)
+	VMOVUPS     Y6, 6176(AX)
+	VMOVUPS     Y7, 6240(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
+	VZEROUPPER
+	RET
+
+// func tileF32_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileF32_2(SB), NOSPLIT, $0-56
+	MOVQ acc+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ blocks+40(FP), DI
+	MOVQ groups+48(FP), R8
+
+group:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 2048(AX), Y4
+	VMOVUPS 2080(AX), Y5
+	VMOVUPS 2112(AX), Y6
+	VMOVUPS 2144(AX), Y7
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
+
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(BX*1), Y9
+	VMOVUPS     (R9), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     4160(R9), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     32(R10), Y8
+	VMOVUPS     32(R10)(BX*1), Y9
+	VMOVUPS     32(R9), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     4192(R9), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	VMOVUPS     Y4, 2048(AX)
+	VMOVUPS     Y5, 2080(AX)
+	VMOVUPS     Y6, 2112(AX)
+	VMOVUPS     Y7, 2144(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
+	VZEROUPPER
+	RET
+
+// func tileF32_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileF32_3(SB), NOSPLIT, $0-56
+	MOVQ acc+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ blocks+40(FP), DI
+	MOVQ groups+48(FP), R8
+
+group:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 2048(AX), Y4
+	VMOVUPS 2080(AX), Y5
+	VMOVUPS 2112(AX), Y6
+	VMOVUPS 2144(AX), Y7
+	VMOVUPS 4096(AX), Y8
+	VMOVUPS 4128(AX), Y9
+	VMOVUPS 4160(AX), Y10
+	VMOVUPS 4192(AX), Y11
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
+
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VMOVUPS     (R10), Y12
+	VMOVUPS     (R10)(BX*1), Y13
+	VMOVUPS     (R9), Y14
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y14, Y13, Y2
+	VMOVUPS     4160(R9), Y14
+	VFMADD231PS Y14, Y12, Y4
+	VFMADD231PS Y14, Y13, Y6
+	VMOVUPS     8320(R9), Y14
+	VFMADD231PS Y14, Y12, Y8
+	VFMADD231PS Y14, Y13, Y10
+	VMOVUPS     32(R10), Y12
+	VMOVUPS     32(R10)(BX*1), Y13
+	VMOVUPS     32(R9), Y14
+	VFMADD231PS Y14, Y12, Y1
+	VFMADD231PS Y14, Y13, Y3
+	VMOVUPS     4192(R9), Y14
+	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y13, Y7
+	VMOVUPS     8352(R9), Y14
+	VFMADD231PS Y14, Y12, Y9
+	VFMADD231PS Y14, Y13, Y11
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	VMOVUPS     Y4, 2048(AX)
+	VMOVUPS     Y5, 2080(AX)
+	VMOVUPS     Y6, 2112(AX)
+	VMOVUPS     Y7, 2144(AX)
+	VMOVUPS     Y8, 4096(AX)
+	VMOVUPS     Y9, 4128(AX)
+	VMOVUPS     Y10, 4160(AX)
+	VMOVUPS     Y11, 4192(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
+	VZEROUPPER
+	RET
+
+// func tileF32_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileF32_4(SB), NOSPLIT, $0-56
+	MOVQ acc+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ ahead+32(FP), SI
+	MOVQ blocks+40(FP), DI
+	MOVQ groups+48(FP), R8
+
+group:
+	VMOVUPS (AX), Y0
+	VMOVUPS 64(AX), Y1
+	VMOVUPS 2048(AX), Y2
+	VMOVUPS 2112(AX), Y3
+	VMOVUPS 4096(AX), Y4
+	VMOVUPS 4160(AX), Y5
+	VMOVUPS 6144(AX), Y6
+	VMOVUPS 6208(AX), Y7
+	MOVQ    CX, R9
+	MOVQ    DX, R10
+	MOVQ    DI, R11
+
+block0:
+	LEAQ        (R10)(SI*1), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(BX*1), Y9
+	VMOVUPS     (R9), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     4160(R9), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     8320(R9), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     12480(R9), Y10
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R10
+	DECQ        R11
+	JNZ         block0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 64(AX)
+	VMOVUPS     Y2, 2048(AX)
+	VMOVUPS     Y3, 2112(AX)
+	VMOVUPS     Y4, 4096(AX)
+	VMOVUPS     Y5, 4160(AX)
+	VMOVUPS     Y6, 6144(AX)
+	VMOVUPS     Y7, 6208(AX)
+	VMOVUPS     32(AX), Y0
+	VMOVUPS     96(AX), Y1
+	VMOVUPS     2080(AX), Y2
+	VMOVUPS     2144(AX), Y3
+	VMOVUPS     4128(AX), Y4
+	VMOVUPS     4192(AX), Y5
+	VMOVUPS     6176(AX), Y6
+	VMOVUPS     6240(AX), Y7
+	MOVQ        CX, R9
+	MOVQ        DX, R10
+	MOVQ        DI, R11
+
+block1:
+	VMOVUPS     32(R10), Y8
+	VMOVUPS     32(R10)(BX*1), Y9
+	VMOVUPS     32(R9), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     4192(R9), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     8352(R9), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     12512(R9), Y10
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R10
+	DECQ        R11
+	JNZ         block1
+	VMOVUPS     Y0, 32(AX)
+	VMOVUPS     Y1, 96(AX)
+	VMOVUPS     Y2, 2080(AX)
+	VMOVUPS     Y3, 2144(AX)
+	VMOVUPS     Y4, 4128(AX)
+	VMOVUPS     Y5, 4192(AX)
+	VMOVUPS     Y6, 6176(AX)
+	VMOVUPS     Y7, 6240(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        BX, DX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         group
+	VZEROUPPER
+	RET
+
+// func splitPairs(dst *float32, src *float32, blocks int)
+// Requires: AVX, AVX2
+TEXT ·splitPairs(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ acc+16(FP), DX
-	MOVQ rows+24(FP), BX
+	MOVQ src+8(FP), CX
+	MOVQ blocks+16(FP), DX
 
-row:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y1
-	VMOVUPS      64(DX), Y2
-	VMOVUPS      96(DX), Y3
-	VMOVUPS      128(DX), Y4
-	VMOVUPS      160(DX), Y5
-	VMOVUPS      192(DX), Y6
-	VMOVUPS      224(DX), Y7
+block:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VSHUFPS $0x88, Y1, Y0, Y2
+	VPERMPD $0xd8, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VSHUFPS $0xdd, Y1, Y0, Y0
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, AX
+	DECQ    DX
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func reduceLanes(dst *float32, acc *float32, groups int)
+// Requires: AVX
+TEXT ·reduceLanes(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ acc+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+group:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      64(CX), Y2
+	VMOVUPS      96(CX), Y3
+	VMOVUPS      128(CX), Y4
+	VMOVUPS      160(CX), Y5
+	VMOVUPS      192(CX), Y6
+	VMOVUPS      224(CX), Y7
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
@@ -316,30 +801,29 @@ row:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X1
 	VMOVUPS      X1, (AX)
-	ADDQ         CX, AX
-	ADDQ         $0x00000100, DX
-	DECQ         BX
-	JNZ          row
+	ADDQ         $0x10, AX
+	ADDQ         $0x00000100, CX
+	DECQ         DX
+	JNZ          group
 	VZEROUPPER
 	RET
 
-// func reducePairs(dst *float32, dstStride uintptr, acc *float32, rows int)
+// func reducePairs(dst *float32, acc *float32, groups int)
 // Requires: AVX
-TEXT ·reducePairs(SB), NOSPLIT, $0-32
+TEXT ·reducePairs(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
-	MOVQ dstStride+8(FP), CX
-	MOVQ acc+16(FP), DX
-	MOVQ rows+24(FP), BX
+	MOVQ acc+8(FP), CX
+	MOVQ groups+16(FP), DX
 
-row:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y1
-	VMOVUPS      64(DX), Y2
-	VMOVUPS      96(DX), Y3
-	VMOVUPS      128(DX), Y4
-	VMOVUPS      160(DX), Y5
-	VMOVUPS      192(DX), Y6
-	VMOVUPS      224(DX), Y7
+group:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      64(CX), Y2
+	VMOVUPS      96(CX), Y3
+	VMOVUPS      128(CX), Y4
+	VMOVUPS      160(CX), Y5
+	VMOVUPS      192(CX), Y6
+	VMOVUPS      224(CX), Y7
 	VEXTRACTF128 $0x01, Y0, X8
 	VADDPS       X8, X0, X0
 	VEXTRACTF128 $0x01, Y1, X8
@@ -364,9 +848,9 @@ row:
 	VHADDPS      X3, X2, X1
 	VHADDPS      X1, X0, X0
 	VMOVUPS      X0, (AX)
-	ADDQ         CX, AX
-	ADDQ         $0x00000100, DX
-	DECQ         BX
-	JNZ          row
+	ADDQ         $0x10, AX
+	ADDQ         $0x00000100, CX
+	DECQ         DX
+	JNZ          group
 	VZEROUPPER
 	RET

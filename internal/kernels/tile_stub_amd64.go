@@ -4,30 +4,80 @@
 
 package kernels
 
-// tile1 adds to acc [count*1][4][16] the products of as many rows of a panel x
-// with the 4 rows of a panel w, 16*blocks elements each.
+// tileBF16_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
 //
 //go:noescape
-func tile1(acc *float32, x *float32, w *float32, blocks int, count int)
+func tileBF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
 
-// tile2 adds to acc [count*2][4][16] the products of as many rows of a panel x
-// with the 4 rows of a panel w, 16*blocks elements each.
+// tileBF16_3 adds to acc [3][32][16] the products of a panel x of 3 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
 //
 //go:noescape
-func tile2(acc *float32, x *float32, w *float32, blocks int, count int)
+func tileBF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
 
-// tile3 adds to acc [count*3][4][16] the products of as many rows of a panel x
-// with the 4 rows of a panel w, 16*blocks elements each.
+// tileBF16_4 adds to acc [4][32][16] the products of a panel x of 4 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
 //
 //go:noescape
-func tile3(acc *float32, x *float32, w *float32, blocks int, count int)
+func tileBF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
 
-// reduceRows adds the lanes of acc [rows][4][16] and writes them to rows of dst; dstStride is in bytes.
+// tileF16_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
 //
 //go:noescape
-func reduceRows(dst *float32, dstStride uintptr, acc *float32, rows int)
+func tileF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
 
-// reducePairs adds the lanes of acc [rows][4][16] and writes them to rows of dst; dstStride is in bytes.
+// tileF16_3 adds to acc [3][32][16] the products of a panel x of 3 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
 //
 //go:noescape
-func reducePairs(dst *float32, dstStride uintptr, acc *float32, rows int)
+func tileF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+
+// tileF16_4 adds to acc [4][32][16] the products of a panel x of 4 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
+//
+//go:noescape
+func tileF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+
+// tileF32_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
+//
+//go:noescape
+func tileF32_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+
+// tileF32_3 adds to acc [3][32][16] the products of a panel x of 3 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
+//
+//go:noescape
+func tileF32_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+
+// tileF32_4 adds to acc [4][32][16] the products of a panel x of 4 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched.
+//
+//go:noescape
+func tileF32_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
+
+// splitPairs copies blocks of 16 floats: of each block the even elements, then the odd ones.
+//
+//go:noescape
+func splitPairs(dst *float32, src *float32, blocks int)
+
+// reduceLanes adds the lanes of acc [groups*4][16] and writes the sums to dst.
+//
+//go:noescape
+func reduceLanes(dst *float32, acc *float32, groups int)
+
+// reducePairs adds the lanes of acc [groups*4][16] and writes the sums to dst.
+//
+//go:noescape
+func reducePairs(dst *float32, acc *float32, groups int)

@@ -4,60 +4,37 @@
 
 #include "textflag.h"
 
-// func widenBF16(dst *float32, src *byte, ahead uintptr, groups int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·widenBF16(SB), NOSPLIT, $0-32
+// func widenBF16(dst *float32, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·widenBF16(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
-	MOVQ ahead+16(FP), DX
-	MOVQ groups+24(FP), BX
+	MOVQ groups+16(FP), DX
 
 loop:
-	PREFETCHT0 (CX)(DX*1)
-	VPMOVZXWD  (CX), Y0
-	VPSLLD     $0x10, Y0, Y0
-	VMOVUPS    Y0, (AX)
-	ADDQ       $0x10, CX
-	ADDQ       $0x20, AX
-	DECQ       BX
-	JNZ        loop
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x20, AX
+	DECQ      DX
+	JNZ       loop
 	VZEROUPPER
 	RET
 
-// func widenF16(dst *float32, src *byte, ahead uintptr, groups int)
-// Requires: AVX, F16C, MMX+
-TEXT ·widenF16(SB), NOSPLIT, $0-32
+// func widenF16(dst *float32, src *byte, groups int)
+// Requires: AVX, F16C
+TEXT ·widenF16(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
-	MOVQ ahead+16(FP), DX
-	MOVQ groups+24(FP), BX
+	MOVQ groups+16(FP), DX
 
 loop:
-	PREFETCHT0 (CX)(DX*1)
-	VCVTPH2PS  (CX), Y0
-	VMOVUPS    Y0, (AX)
-	ADDQ       $0x10, CX
-	ADDQ       $0x20, AX
-	DECQ       BX
-	JNZ        loop
-	VZEROUPPER
-	RET
-
-// func widenF32(dst *float32, src *byte, ahead uintptr, groups int)
-// Requires: AVX, MMX+
-TEXT ·widenF32(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ ahead+16(FP), DX
-	MOVQ groups+24(FP), BX
-
-loop:
-	PREFETCHT0 (CX)(DX*1)
-	VMOVUPS    (CX), Y0
-	VMOVUPS    Y0, (AX)
-	ADDQ       $0x20, CX
-	ADDQ       $0x20, AX
-	DECQ       BX
-	JNZ        loop
+	VCVTPH2PS (CX), Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x20, AX
+	DECQ      DX
+	JNZ       loop
 	VZEROUPPER
 	RET

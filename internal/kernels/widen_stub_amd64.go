@@ -4,17 +4,12 @@
 
 package kernels
 
-// widenBF16 converts 8*groups elements and prefetches the source ahead bytes on.
+// widenBF16 converts 8*groups elements.
 //
 //go:noescape
-func widenBF16(dst *float32, src *byte, ahead uintptr, groups int)
+func widenBF16(dst *float32, src *byte, groups int)
 
-// widenF16 converts 8*groups elements and prefetches the source ahead bytes on.
+// widenF16 converts 8*groups elements.
 //
 //go:noescape
-func widenF16(dst *float32, src *byte, ahead uintptr, groups int)
-
-// widenF32 converts 8*groups elements and prefetches the source ahead bytes on.
-//
-//go:noescape
-func widenF32(dst *float32, src *byte, ahead uintptr, groups int)
+func widenF16(dst *float32, src *byte, groups int)

@@ -13,7 +13,6 @@ import (
 
 var families = map[string]func(){
 	"dot":    dotFamily,
-	"direct": directFamily,
 	"tile":   tileFamily,
 	"vector": vectorFamily,
 	"exp":    expFamily,

@@ -10,100 +10,185 @@ import (
 
 const (
 	// tileOuts is the number of outputs in a tile.
-	tileOuts = 4
-	// panelBytes is the distance of rows in a panel of x or of weights, as
-	// tileStride in matmul_tiled_amd64.go.
-	panelBytes = 4 * (512 + 16)
+	tileOuts = 2
+	// Layout of the operands; the sizes are those of matmul_tiled_amd64.go.
+	panelBytes = 4 * (1024 + 16) // rows of a panel of x: stretch + lanes
+	accBytes   = 4 * 32 * 16     // lanes of outBlock outputs
 )
 
-// tileFamily writes the kernels for several rows of x. A tile is up to 3 rows x
-// 4 outputs; half of the 16 lanes of each fill 12 registers, so the lanes are
-// taken in two runs over the same stretch of k, short enough to stay in the
-// first-level cache. The lanes rest in memory between stretches.
+// tileFamily writes the kernels for several rows of x, two to four at a time.
+// They use the weights as stored, two outputs at a time, while a stretch of x
+// stays in the first-level cache. At most 12 of 16 registers are accumulators.
 func tileFamily() {
-	for rows := 1; rows <= 3; rows++ {
-		t := &tile{rows: rows}
-		t.emit()
+	mask := replicated("highHalf", 0xffff0000)
+	for _, dtype := range dtypes {
+		for rows := 2; rows <= 4; rows++ {
+			t := &tile{dtype: dtype, rows: rows, highMask: mask}
+			t.emit()
+		}
 	}
-	reduceKernel("reduceRows", reduce4)
+	splitPairs()
+	reduceKernel("reduceLanes", reduce4)
 	reduceKernel("reducePairs", reducePairs4)
 }
 
 // tile is the state of one kernel while it is written.
 type tile struct {
-	rows                     int
-	acc, x, w, blocks, count Register
+	dtype string
+	rows  int
+
+	acc, x, w, stride, ahead, blocks, groups Register
+	sums                                     [][2]VecVirtual // [row*tileOuts+out]
+
+	highMask Mem
+	high     VecVirtual // the upper halves of words, for BF16
 }
 
 func (t *tile) emit() {
-	function(fmt.Sprintf("tile%d", t.rows), "func(acc, x, w *float32, blocks, count int)",
-		fmt.Sprintf("tile%d adds to acc [count*%d][4][16] the products of as many rows of a panel x", t.rows, t.rows),
-		"with the 4 rows of a panel w, 16*blocks elements each.")
+	function(fmt.Sprintf("tile%s_%d", t.dtype, t.rows),
+		"func(acc, x *float32, w *byte, stride, ahead uintptr, blocks, groups int)",
+		fmt.Sprintf("tile%s_%d adds to acc [%d][32][16] the products of a panel x of %d rows with", t.dtype, t.rows, t.rows, t.rows),
+		"groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on",
+		"are prefetched.")
 	t.acc, t.x, t.w = param("acc"), param("x"), param("w")
-	t.blocks, t.count = param("blocks"), param("count")
-	Label("rows")
-	t.half(0)
-	t.half(1)
-	ADDQ(U32(t.rows*panelBytes), t.x)
-	ADDQ(U32(t.rows*tileOuts*64), t.acc)
-	DECQ(t.count)
-	JNZ(LabelRef("rows"))
+	t.stride, t.ahead = param("stride"), param("ahead")
+	t.blocks, t.groups = param("blocks"), param("groups")
+	if t.dtype == "BF16" {
+		t.high = YMM()
+		VMOVUPS(t.highMask, t.high)
+	}
+	Label("group")
+	for i, halves := range t.runs() {
+		t.run(fmt.Sprintf("block%d", i), halves)
+	}
+	ADDQ(U32(64*tileOuts), t.acc)
+	for range tileOuts {
+		ADDQ(t.stride, t.w)
+	}
+	DECQ(t.groups)
+	JNZ(LabelRef("group"))
 	finish()
 }
 
-// half runs over all blocks with lanes 0-7 or 8-15 in registers.
-func (t *tile) half(half int) {
-	lane := func(i int) Mem { return Mem{Base: t.acc}.Offset(64*i + 32*half) }
-	sums := make([]VecVirtual, t.rows*tileOuts)
-	for i := range sums {
-		sums[i] = YMM()
-		VMOVUPS(lane(i), sums[i])
+// runs tells which halves of the lanes are taken together: both if they fit in
+// 12 registers, else one after the other.
+func (t *tile) runs() [][]int {
+	if 2*t.rows*tileOuts <= 12 {
+		return [][]int{{0, 1}}
 	}
-	xk, wk, left := copied(t.x), copied(t.w), copied(t.blocks)
-	loop := fmt.Sprintf("half%d", half)
-	Label(loop)
-	t.block(half, xk, wk, sums)
-	ADDQ(Imm(64), xk)
-	ADDQ(Imm(64), wk)
-	DECQ(left)
-	JNZ(LabelRef(loop))
-	for i := range sums {
-		VMOVUPS(sums[i], lane(i))
-	}
+	return [][]int{{0}, {1}}
 }
 
-// block takes half of 16 elements of every row and output.
-func (t *tile) block(half int, xk, wk Register, sums []VecVirtual) {
-	x := make([]VecVirtual, t.rows)
-	for r := range x {
-		x[r] = YMM()
-		VMOVUPS(Mem{Base: xk}.Offset(r*panelBytes+32*half), x[r])
+// run goes over all blocks of a group once.
+func (t *tile) run(loop string, halves []int) {
+	t.lanes(halves, func(m Mem, v VecVirtual) { VMOVUPS(m, v) })
+	xk, wk, left := copied(t.x), copied(t.w), copied(t.blocks)
+	Label(loop)
+	if halves[0] == 0 {
+		t.prefetch(wk)
 	}
-	for n := range tileOuts {
-		w := YMM()
-		VMOVUPS(Mem{Base: wk}.Offset(n*panelBytes+32*half), w)
-		for r := range x {
-			VFMADD231PS(x[r], w, sums[r*tileOuts+n])
+	for _, half := range halves {
+		t.step(half, xk, wk)
+	}
+	ADDQ(Imm(64), xk)
+	ADDQ(Imm(uint64(16*size(t.dtype))), wk)
+	DECQ(left)
+	JNZ(LabelRef(loop))
+	t.lanes(halves, func(m Mem, v VecVirtual) { VMOVUPS(v, m) })
+}
+
+// lanes moves the accumulators of some halves from or to memory.
+func (t *tile) lanes(halves []int, move func(m Mem, v VecVirtual)) {
+	for i := range t.rows * tileOuts {
+		if len(t.sums) <= i {
+			t.sums = append(t.sums, [2]VecVirtual{YMM(), YMM()})
+		}
+		for _, half := range halves {
+			move(Mem{Base: t.acc}.Offset(i/tileOuts*accBytes+i%tileOuts*64+32*half), t.sums[i][half])
 		}
 	}
 }
 
-// reduceKernel is the last step of direct and tiled products.
+func (t *tile) prefetch(wk Register) {
+	p := GP64()
+	LEAQ(Mem{Base: wk, Index: t.ahead, Scale: 1}, p)
+	for n := range tileOuts {
+		PREFETCHT0(nth(p, t.stride, nil, n))
+	}
+}
+
+// step takes half of the lanes of a block: the first or last eight elements, or
+// the even or odd ones for BF16.
+func (t *tile) step(half int, xk, wk Register) {
+	w := make([]VecVirtual, tileOuts)
+	for n := range w {
+		w[n] = YMM()
+		m := nth(wk, t.stride, nil, n)
+		if t.dtype == "BF16" {
+			t.widenPairs(half, m, w[n])
+		} else {
+			loadWide(t.dtype, m.Offset(8*size(t.dtype)*half), w[n])
+		}
+	}
+	for r := range t.rows {
+		x := YMM()
+		VMOVUPS(Mem{Base: xk}.Offset(r*panelBytes+32*half), x)
+		for n := range w {
+			VFMADD231PS(x, w[n], t.sums[r*tileOuts+n][half])
+		}
+	}
+}
+
+// widenPairs takes the even or the odd elements of 16 BF16: the low or the high
+// halves of eight words. That is one cheap instruction, where the conversion in
+// order needs a shuffle and a shift.
+func (t *tile) widenPairs(half int, m Mem, v VecVirtual) {
+	if half == 0 {
+		VMOVUPS(m, v)
+		VPSLLD(Imm(16), v, v)
+	} else {
+		VPAND(m, t.high, v)
+	}
+}
+
+// splitPairs puts x in the order of widenPairs.
+func splitPairs() {
+	function("splitPairs", "func(dst, src *float32, blocks int)",
+		"splitPairs copies blocks of 16 floats: of each block the even elements, then the odd ones.")
+	dst, src, n := param("dst"), param("src"), param("blocks")
+	Label("block")
+	a, b := YMM(), YMM()
+	VMOVUPS(Mem{Base: src}, a)
+	VMOVUPS(Mem{Base: src}.Offset(32), b)
+	for half, order := range []uint64{0x88, 0xdd} {
+		v := YMM()
+		VSHUFPS(Imm(order), b, a, v) // a0 a2 b0 b2 | a4 a6 b4 b6, or the odd ones
+		VPERMPD(Imm(0xd8), v, v)     // a0 a2 a4 a6 | b0 b2 b4 b6
+		VMOVUPS(v, Mem{Base: dst}.Offset(32*half))
+	}
+	ADDQ(Imm(64), src)
+	ADDQ(Imm(64), dst)
+	DECQ(n)
+	JNZ(LabelRef("block"))
+	finish()
+}
+
+// reduceKernel is the last step of a product of several rows.
 func reduceKernel(name string, reduce func([][2]VecVirtual) VecVirtual) {
-	function(name, "func(dst *float32, dstStride uintptr, acc *float32, rows int)",
-		name+" adds the lanes of acc [rows][4][16] and writes them to rows of dst; dstStride is in bytes.")
-	dst, stride, acc, rows := param("dst"), param("dstStride"), param("acc"), param("rows")
-	Label("row")
-	pairs := make([][2]VecVirtual, tileOuts)
+	function(name, "func(dst, acc *float32, groups int)",
+		name+" adds the lanes of acc [groups*4][16] and writes the sums to dst.")
+	dst, acc, groups := param("dst"), param("acc"), param("groups")
+	Label("group")
+	pairs := make([][2]VecVirtual, 4)
 	for n := range pairs {
 		pairs[n] = [2]VecVirtual{YMM(), YMM()}
 		VMOVUPS(Mem{Base: acc}.Offset(64*n), pairs[n][0])
 		VMOVUPS(Mem{Base: acc}.Offset(64*n+32), pairs[n][1])
 	}
 	VMOVUPS(reduce(pairs), Mem{Base: dst})
-	ADDQ(stride, dst)
-	ADDQ(U32(64*tileOuts), acc)
-	DECQ(rows)
-	JNZ(LabelRef("row"))
+	ADDQ(Imm(16), dst)
+	ADDQ(U32(256), acc)
+	DECQ(groups)
+	JNZ(LabelRef("group"))
 	finish()
 }
