@@ -23,6 +23,11 @@
 // The portable kernels compute the float32 fused multiply-add exactly, so they
 // give the same bits as the vector ones. Only the payload of a NaN may differ.
 //
+// # Choice of kernels
+//
+// The fastest set that the CPU can run is chosen at start; Name tells which. The
+// environment variable OLMOE_KERNELS (portable, avx2) overrides the choice.
+//
 // # Memory
 //
 // Weights come from memory-mapped files: nothing is assumed of their alignment

@@ -77,8 +77,8 @@ func (p *Pool) Workers() int {
 // computes everything itself, so nothing can deadlock.
 //
 // A panic of f stops the round: Run panics with a *PanicError after all workers
-// have left f, and the pool stays usable. Faults on memory-mapped pages are
-// such panics too.
+// have left f, and the pool stays usable. What ran on the caller alone panics
+// with the bare value. Faults on memory-mapped pages are such panics too.
 func (p *Pool) Run(n int, f func(i int)) {
 	if p == nil || p.workers == 1 || n == 1 || !p.busy.TryLock() {
 		runInline(n, f)
