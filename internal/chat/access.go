@@ -75,5 +75,5 @@ func made(b *budget, v *exec.Value) (any, error) {
 	} else if len(entries(v)) == 0 {
 		return map[string]any{}, nil // gonja's own empty dict counts as true
 	}
-	return v.Interface(), b.spend(1, size(v))
+	return v.Interface(), b.spend(size(v))
 }

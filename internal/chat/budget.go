@@ -45,9 +45,9 @@ func budgetOf(e *exec.Evaluator) *budget {
 	return b.(*budget)
 }
 
-// spend takes work for an operation that moves n bytes.
-func (b *budget) spend(work, n int) error {
-	b.work -= work + n/bytesPerWork
+// spend takes a unit of work for an operation, and more if it moves many bytes (n).
+func (b *budget) spend(n int) error {
+	b.work -= 1 + n/bytesPerWork
 	if b.work < 0 {
 		return b.fail("more than %d operations: does it loop?", maxWork)
 	}
@@ -62,7 +62,7 @@ func (b *budget) write(n int) error {
 	if b.output += n; b.output > maxText {
 		return b.fail("more than %d bytes of output", maxText)
 	}
-	return b.spend(1, n)
+	return b.spend(n)
 }
 
 // enter begins a macro call. A call that fails need not leave: it ends the

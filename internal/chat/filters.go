@@ -43,7 +43,7 @@ func charged(f exec.FilterFunction) exec.FilterFunction {
 		if in.IsError() {
 			return in
 		}
-		if err := budgetOf(e).spend(1, size(in)); err != nil {
+		if err := budgetOf(e).spend(size(in)); err != nil {
 			return exec.AsValue(err)
 		}
 		return f(e, in, args)
@@ -58,7 +58,7 @@ func filter(f filterFunc) exec.FilterFunction {
 		b := budgetOf(e)
 		out, err := f(b, in, args)
 		if err == nil {
-			err = b.spend(1, 0)
+			err = b.spend(0)
 		}
 		if err != nil {
 			return exec.AsValue(b.note(err))
@@ -95,7 +95,7 @@ func init() { // not a literal: some filters refer to the map's users
 			return pairList(sorted(entries(in))), nil
 		},
 		"join": joinFilter, "replace": replaceFilter, "trim": trimFilter, "indent": indentFilter, "tojson": toJSONFilter,
-		"string": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return show(in), b.spend(1, size(in)) },
+		"string": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return show(in), b.spend(size(in)) },
 	}
 }
 
@@ -146,7 +146,7 @@ func listFilter(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list, b.spend(1, size(in))
+	return list, b.spend(size(in))
 }
 
 func itemsFilter(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {

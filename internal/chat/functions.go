@@ -32,7 +32,7 @@ func (r *render) functions() map[string]any {
 			for k, v := range args.KwArgs {
 				d[k] = v
 			}
-			return d, r.budget.spend(1, size(exec.AsValue(d)))
+			return d, r.budget.spend(size(exec.AsValue(d)))
 		},
 	}
 }
@@ -60,5 +60,5 @@ func numbers(b *budget, args *exec.VarArgs) (any, error) {
 		}
 		out = append(out, i)
 	}
-	return out, b.spend(1, 16*len(out))
+	return out, b.spend(16 * len(out))
 }

@@ -41,7 +41,7 @@ func stringMethods(b *budget) map[string]exec.Method[string] {
 			return replace(b, s, args)
 		},
 		"count": func(s string, _ *exec.Value, args *exec.VarArgs) (any, error) {
-			sub, err := stringArg(args, 0, "sub", "")
+			sub, err := stringArg(args, "sub", "")
 			return strings.Count(s, sub), err
 		},
 		"join": func(s string, _ *exec.Value, args *exec.VarArgs) (any, error) {
@@ -57,7 +57,7 @@ func stringMethods(b *budget) map[string]exec.Method[string] {
 	}
 	for name, m := range set {
 		set[name] = func(s string, v *exec.Value, args *exec.VarArgs) (any, error) {
-			if err := b.spend(1, len(s)); err != nil {
+			if err := b.spend(len(s)); err != nil {
 				return nil, err
 			}
 			out, err := m(s, v, args)
@@ -72,7 +72,7 @@ func stringMethods(b *budget) map[string]exec.Method[string] {
 
 func stripMethod(trim func(s, chars string) string) exec.Method[string] {
 	return func(s string, _ *exec.Value, args *exec.VarArgs) (any, error) {
-		chars, err := stringArg(args, 0, "chars", pythonSpace)
+		chars, err := stringArg(args, "chars", pythonSpace)
 		return trim(s, chars), err
 	}
 }
@@ -91,7 +91,7 @@ func splitMethod(split func(s, sep string, n int) []string) exec.Method[string] 
 			}
 			return strings.FieldsFunc(s, unicode.IsSpace), nil
 		}
-		text, err := stringArg(args, 0, "sep", "")
+		text, err := stringArg(args, "sep", "")
 		if err != nil || text == "" {
 			return nil, fmt.Errorf("split: the separator is not a text of at least one character")
 		}

@@ -56,13 +56,13 @@ func mismatch(op string, x, y *exec.Value) error {
 func add(b *budget, x, y *exec.Value) (any, error) {
 	switch {
 	case x.IsString() && y.IsString():
-		return x.String() + y.String(), b.spend(1, size(x)+size(y))
+		return x.String() + y.String(), b.spend(size(x) + size(y))
 	case x.IsList() && y.IsList():
 		var out []any
 		for _, v := range append(items(x), items(y)...) {
 			out = append(out, v.Interface())
 		}
-		return out, b.spend(1, size(x)+size(y))
+		return out, b.spend(size(x) + size(y))
 	case isNumber(x) && isNumber(y):
 		return addNumbers(b, x, y)
 	}
@@ -72,7 +72,7 @@ func add(b *budget, x, y *exec.Value) (any, error) {
 var addNumbers = arithmetic("+", func(x, y int) (int, bool) { return x + y, true }, func(x, y float64) float64 { return x + y })
 
 func join(b *budget, x, y *exec.Value) (any, error) {
-	if err := b.spend(1, size(x)+size(y)); err != nil {
+	if err := b.spend(size(x) + size(y)); err != nil {
 		return nil, err
 	}
 	return show(x) + show(y), nil
@@ -92,7 +92,7 @@ func mul(b *budget, x, y *exec.Value) (any, error) {
 	if n > maxText {
 		return nil, b.fail("a text repeated %d times", n)
 	}
-	if err := b.spend(1, n*min(len(x.String()), maxText+1)); err != nil {
+	if err := b.spend(n * min(len(x.String()), maxText+1)); err != nil {
 		return nil, err
 	}
 	return strings.Repeat(x.String(), n), nil
@@ -107,7 +107,7 @@ func divide(b *budget, x, y *exec.Value) (any, error) {
 	if toFloat(y) == 0 {
 		return nil, fmt.Errorf("division by zero")
 	}
-	return toFloat(x) / toFloat(y), b.spend(1, 0)
+	return toFloat(x) / toFloat(y), b.spend(0)
 }
 
 // arithmetic is an operator on numbers: on integers where both are, unless
@@ -122,10 +122,10 @@ func arithmetic(op string, ints func(x, y int) (int, bool), floats func(x, y flo
 		}
 		if !x.IsFloat() && !y.IsFloat() {
 			if v, ok := ints(toInt(x), toInt(y)); ok {
-				return v, b.spend(1, 0)
+				return v, b.spend(0)
 			}
 		}
-		return floats(toFloat(x), toFloat(y)), b.spend(1, 0)
+		return floats(toFloat(x), toFloat(y)), b.spend(0)
 	}
 }
 

@@ -18,9 +18,9 @@ func arg(args *exec.VarArgs, i int, name string) *exec.Value {
 	return args.KwArgs[name]
 }
 
-// stringArg is a text argument, or what it is where not given.
-func stringArg(args *exec.VarArgs, i int, name, otherwise string) (string, error) {
-	v := arg(args, i, name)
+// stringArg is the first argument, a text, or what it is where not given.
+func stringArg(args *exec.VarArgs, name, otherwise string) (string, error) {
+	v := arg(args, 0, name)
 	if v == nil || isNone(v) {
 		return otherwise, nil
 	}
@@ -42,11 +42,11 @@ func intArg(args *exec.VarArgs, i int, name string, otherwise int) (int, error) 
 }
 
 func trimFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
-	chars, err := stringArg(args, 0, "chars", pythonSpace)
+	chars, err := stringArg(args, "chars", pythonSpace)
 	if err != nil {
 		return nil, err
 	}
-	return strings.Trim(show(in), chars), b.spend(1, size(in))
+	return strings.Trim(show(in), chars), b.spend(size(in))
 }
 
 func replaceFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
@@ -64,13 +64,13 @@ func replace(b *budget, s string, args *exec.VarArgs) (any, error) {
 		return nil, err
 	}
 	if grown := len(s) + strings.Count(s, old)*len(with); grown > maxText {
-		return nil, b.spend(1, grown)
+		return nil, b.spend(grown)
 	}
-	return strings.Replace(s, old, with, n), b.spend(1, len(s))
+	return strings.Replace(s, old, with, n), b.spend(len(s))
 }
 
 func joinFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
-	sep, err := stringArg(args, 0, "d", "")
+	sep, err := stringArg(args, "d", "")
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +91,11 @@ func joinFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
 func joinList(b *budget, sep string, list []*exec.Value) (any, error) {
 	var out strings.Builder
 	for i, v := range list {
-		if err := b.spend(1, out.Len()/max(1, len(list))+len(sep)+size(v)); err != nil {
+		if err := b.spend(out.Len()/max(1, len(list)) + len(sep) + size(v)); err != nil {
 			return nil, err
 		}
 		if out.Len() > maxText {
-			return nil, b.spend(1, out.Len())
+			return nil, b.spend(out.Len())
 		}
 		if i > 0 {
 			out.WriteString(sep)
@@ -115,7 +115,7 @@ func indentFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
 		return nil, fmt.Errorf("indent: width %d is not within 0..100", width)
 	}
 	lines := strings.Split(show(in), "\n")
-	if err := b.spend(1, size(in)+width*len(lines)); err != nil {
+	if err := b.spend(size(in) + width*len(lines)); err != nil {
 		return nil, err
 	}
 	first, blank := arg(args, 1, "first"), arg(args, 2, "blank")

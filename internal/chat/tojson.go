@@ -12,7 +12,7 @@ import (
 // toJSONFilter is transformers' tojson: Python's json.dumps with ensure_ascii
 // off, so "a": 1 has spaces, and no HTML is escaped.
 func toJSONFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
-	if err := b.spend(1, size(in)); err != nil {
+	if err := b.spend(size(in)); err != nil {
 		return nil, err
 	}
 	w := &jsonWriter{comma: ", ", colon: ": "}
@@ -22,7 +22,7 @@ func toJSONFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
 	if err := w.value(in, 0); err != nil {
 		return nil, err
 	}
-	return w.out.String(), b.spend(1, w.out.Len())
+	return w.out.String(), b.spend(w.out.Len())
 }
 
 type jsonWriter struct {

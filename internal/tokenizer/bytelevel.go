@@ -1,7 +1,5 @@
 package tokenizer
 
-import "unicode/utf8"
-
 // GPT-2 spells each of the 256 bytes as one printable character, so that a
 // vocabulary is text: printable Latin-1 bytes are themselves, the other 68
 // are U+0100, U+0101, ... in byte order (" " is "Ġ", "\n" is "Ċ").
@@ -28,15 +26,6 @@ func byteAlphabet() (chars [256]rune, bytes map[rune]byte) {
 
 func printableLatin1(c rune) bool {
 	return c >= '!' && c <= '~' || c >= 0xA1 && c <= 0xAC || c >= 0xAE && c <= 0xFF
-}
-
-// spellBytes is the byte-level spelling of b.
-func spellBytes(b []byte) string {
-	out := make([]byte, 0, 2*len(b))
-	for _, c := range b {
-		out = utf8.AppendRune(out, byteChars[c])
-	}
-	return string(out)
 }
 
 // unspell turns a vocabulary entry into its bytes. An entry with a character

@@ -157,8 +157,8 @@ func compareTop(t *testing.T, p prompt, want, got map[string]array) {
 	logits := want["top20_logits"].f
 	for i, id := range want["top20_ids"].i {
 		col := i % n
-		clear := (col == 0 || logits[i-1]-logits[i] > topGapUnstable) && col < n-1 && logits[i]-logits[i+1] > topGapUnstable
-		if clear && got["top20_ids"].i[i] != id {
+		distinct := (col == 0 || logits[i-1]-logits[i] > topGapUnstable) && col < n-1 && logits[i]-logits[i+1] > topGapUnstable
+		if distinct && got["top20_ids"].i[i] != id {
 			t.Errorf("%s: top20_ids[%d][%d] = %d, want %d", p.Name, i/n, col, got["top20_ids"].i[i], id)
 		}
 	}
