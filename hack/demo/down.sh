@@ -9,7 +9,7 @@ leave_cluster() {
   find_tools
   kube delete olmoe "$NAME" -n "$NAMESPACE" --ignore-not-found --timeout=120s
   "$HELM" uninstall olmoe-operator --kubeconfig="$KUBECONFIG_USED" --namespace "$OPERATOR_NAMESPACE" --ignore-not-found --wait
-  kube delete -f "$ROOT/config/crd" --ignore-not-found --timeout=60s
+  kube delete -f "$ROOT/charts/olmoe-operator/crds" --ignore-not-found --timeout=60s
   kube delete namespace "$OPERATOR_NAMESPACE" --ignore-not-found --timeout=60s
 }
 

@@ -71,10 +71,13 @@ find_url() {
   fi
   URL=http://127.0.0.1:18000
   FORWARD="kubectl --kubeconfig=$DEMO_KUBECONFIG port-forward -n $NAMESPACE service/$service 18000:$port"
-  kube port-forward -n "$NAMESPACE" "service/$service" "18000:$port" >/dev/null &
-  trap 'kill $! 2>/dev/null' EXIT
+  kube port-forward -n "$NAMESPACE" "service/$service" "18000:$port" >/dev/null 2>&1 &
+  FORWARD_PID=$!
+  trap stop_forward EXIT
   wait_for 20 "the port-forward" curl -sf "$URL/health"
 }
+
+stop_forward() { kill "$FORWARD_PID" 2>/dev/null || true; }
 
 # ask: a chat request, its text shown as it arrives.
 ask() {
