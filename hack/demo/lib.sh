@@ -71,7 +71,7 @@ find_url() {
   fi
   URL=http://127.0.0.1:18000
   FORWARD="kubectl --kubeconfig=$DEMO_KUBECONFIG port-forward -n $NAMESPACE service/$service 18000:$port"
-  kube port-forward -n "$NAMESPACE" "service/$service" "18000:$port" >/dev/null 2>&1 &
+  "$KUBECTL" --kubeconfig="$KUBECONFIG_USED" port-forward -n "$NAMESPACE" "service/$service" "18000:$port" >/dev/null 2>&1 &
   FORWARD_PID=$!
   trap stop_forward EXIT
   wait_for 20 "the port-forward" curl -sf "$URL/health"
