@@ -2,6 +2,7 @@
 # fuzz.sh: each fuzz target of the module for FUZZTIME (default 30s).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+git() { command git -c safe.directory="$PWD" "$@"; }   # also in a checkout of another user
 count=0
 while IFS=: read -r file target; do
   echo "== $target (${file%/*})"

@@ -16,9 +16,9 @@ unit() {
   KUBEBUILDER_ASSETS=$(dirname "$($tool etcd kube-apiserver | tail -1)")
   HELM=$($tool helm) KUBECTL=$($tool kubectl)
   export KUBEBUILDER_ASSETS HELM KUBECTL CGO_ENABLED=1
-  gotest unit pkgname -race -timeout 20m ./... || status=1
-  (cd hack/image && gotest image pkgname ./...) || status=1
-  (cd hack/tools/licenses && gotest licenses pkgname ./...) || status=1
+  gotest unit pkgname-and-test-fails -race -timeout 20m ./... || status=1
+  (cd hack/image && gotest image pkgname-and-test-fails ./...) || status=1
+  (cd hack/tools/licenses && gotest licenses pkgname-and-test-fails ./...) || status=1
   return $status
 }
 
