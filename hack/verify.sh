@@ -22,7 +22,7 @@ generated() {
 }
 
 formatted() {
-  local bad; bad=$(git ls-files --cached --others --exclude-standard '*.go' | xargs ls 2>/dev/null | xargs gofmt -l)
+  local bad; bad=$(git ls-files --cached --others --exclude-standard '*.go' | { xargs ls 2>/dev/null || true; } | xargs gofmt -l)
   [ -z "$bad" ] || { echo "not formatted (gofmt -w):"; echo "$bad"; return 1; }
 }
 

@@ -17,7 +17,7 @@ import (
 
 const (
 	headerTimeout = 10 * time.Second // a client that opens a connection and says nothing
-	drainTimeout  = 5 * time.Second  // requests in flight when the registry is told to stop
+	drainTimeout  = 2 * time.Second  // requests in flight when the registry is told to stop
 )
 
 // serve runs a registry until ctx ends. Blobs are kept in --disk; manifests only in memory, so
@@ -54,7 +54,11 @@ func serveOn(ctx context.Context, listener net.Listener, disk string) error {
 		<-ctx.Done()
 		drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
-		stopped <- server.Shutdown(drain)
+		err := server.Shutdown(drain)
+		if err != nil {
+			err = server.Close() // cut what is left: a connection that was opened and never used is not idle
+		}
+		stopped <- err
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
