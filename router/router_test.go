@@ -1,0 +1,222 @@
+package router_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/olmoe-serving/olmoe-operator/expertnode"
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+	"github.com/olmoe-serving/olmoe-operator/router"
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+)
+
+func model(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "tiny")
+	o := synth.Tiny()
+	o.Layers = 2
+	if err := synth.Write(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// node runs an expert node that holds everything, and writes the placement.
+func node(t *testing.T, dir, file string) {
+	t.Helper()
+	grpc := listen(t)
+	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 64, Replicas: 1, Epoch: 1,
+		Nodes: []placement.Node{{Name: "n0", Address: grpc.Addr().String()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(placement.Document{Revision: 1, Serving: p, Target: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- expertnode.Run(ctx, expertnode.Options{Model: dir, Name: "n0", Placement: file, GRPC: grpc, HTTP: listen(t),
+			Workers: 1, DrainTimeout: 5 * time.Second, Log: logr.Discard()})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// running is a router under test.
+type running struct {
+	url  string
+	stop context.CancelFunc
+	done chan error
+}
+
+func start(t *testing.T, dir, file string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{stop: cancel, done: make(chan error, 1)}
+	at := make(chan string, 1)
+	go func() {
+		r.done <- router.Run(ctx, router.Options{
+			CoreOptions: router.CoreOptions{Model: dir, Name: "r0", Workers: 1, MaxWait: 5 * time.Second, Log: logr.Discard(),
+				Limits: engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 64, KVBytes: 16 << 20}},
+			Listen: "127.0.0.1:0", Control: "127.0.0.1:0", Placement: file,
+			DrainDelay: 200 * time.Millisecond, DrainTimeout: 20 * time.Second,
+			Announce: func(http, _ string) error { at <- http; return nil },
+		})
+	}()
+	t.Cleanup(cancel)
+	select {
+	case a := <-at:
+		r.url = "http://" + a
+	case err := <-r.done:
+		t.Fatalf("router: %v", err)
+	}
+	return r
+}
+
+func (r *running) status(t *testing.T, path string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(r.url + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func (r *running) await(t *testing.T, path string, want int) string {
+	t.Helper()
+	var code int
+	var body string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if code, body = r.status(t, path); code == want {
+			return body
+		}
+	}
+	t.Fatalf("%s: %d %s, want %d", path, code, body, want)
+	return ""
+}
+
+// stream opens a stream of n tokens and returns its body.
+func (r *running) stream(t *testing.T, n int) io.ReadCloser {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"prompt": []int{1, 2, 3}, "max_tokens": n, "stream": true, "ignore_eos": true, "temperature": 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post(r.url+"/v1/completions", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", resp.StatusCode)
+	}
+	return resp.Body
+}
+
+// A router tells the truth about itself, and a drain loses no accepted request.
+func TestReadyThenDrainWithoutLoss(t *testing.T) {
+	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
+	r := start(t, dir, file)
+	r.await(t, "/health", http.StatusOK)
+	if body := r.await(t, "/ready", http.StatusServiceUnavailable); body == "" {
+		t.Error("not ready without a reason")
+	}
+	node(t, dir, file)
+	r.await(t, "/ready", http.StatusOK)
+	if body := r.await(t, "/v1/models", http.StatusOK); !strings.Contains(body, `"tiny"`) {
+		t.Errorf("models: %s", body)
+	}
+
+	stream := r.stream(t, 500)
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(stream, first); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	if body := r.await(t, "/ready", http.StatusServiceUnavailable); !strings.Contains(body, "draining") {
+		t.Errorf("while draining: %s", body)
+	}
+	rest, err := io.ReadAll(stream)
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(rest)), "data: [DONE]") {
+		t.Errorf("the stream that was open: %v, ends %q", err, rest[max(0, len(rest)-100):])
+	}
+	if err := <-r.done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// An unanswerable request fails after the bound, with a reason; the router lives.
+func TestExpertsThatNeverComeAreABoundedWait(t *testing.T) {
+	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
+	r := start(t, dir, file)
+	r.await(t, "/v1/models", http.StatusOK)
+	began := time.Now()
+	resp, err := http.Post(r.url+"/v1/completions", "application/json", strings.NewReader(`{"prompt": [1], "max_tokens": 1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if took := time.Since(began); resp.StatusCode != http.StatusServiceUnavailable || took < 4*time.Second || took > 15*time.Second {
+		t.Errorf("status %d after %s, want 503 after about 5 s", resp.StatusCode, took)
+	}
+	node(t, dir, file)
+	r.await(t, "/ready", http.StatusOK)
+}
+
+func TestModelThatChangesEndsTheRouter(t *testing.T) {
+	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
+	r := start(t, dir, file)
+	r.await(t, "/v1/models", http.StatusOK)
+	if err := os.Truncate(filepath.Join(dir, "model.safetensors"), 4096); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-r.done:
+		if !errors.Is(err, checkpoint.ErrChanged) || !strings.Contains(err.Error(), "model.safetensors") {
+			t.Errorf("Run: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("still serving")
+	}
+}
+
+func TestModelThatIsNotThere(t *testing.T) {
+	err := router.Run(context.Background(), router.Options{
+		CoreOptions: router.CoreOptions{Model: "/nonexistent", Log: logr.Discard()},
+		Listen:      "127.0.0.1:0", Control: "127.0.0.1:0", Announce: func(string, string) error { return nil },
+	})
+	if !errors.Is(err, checkpoint.ErrNotFound) || !strings.Contains(err.Error(), "/nonexistent") {
+		t.Errorf("Run: %v", err)
+	}
+}
