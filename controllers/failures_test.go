@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -104,6 +106,18 @@ func TestMissingDirectory(t *testing.T) {
 	if m := w.untilReason(v1alpha1.ReasonModelNotFound); !strings.Contains(m, "not on machine node1") {
 		t.Errorf("%q must name the machine", m)
 	}
+	// Other machines are chosen: the pod that hangs is replaced, although it is not ready.
+	delete(w.players.broken, "demo-experts-0")
+	w.players.frozen = "demo-experts-0"
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {experts: {nodeSelector: {disk: nvme}}}")
+	w.until(func() string {
+		if p := (&corev1.Pod{}); w.Get(t.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-0"}, p) == nil && p.Spec.NodeSelector["disk"] == "" {
+			return "the pod of the old spec is still there"
+		}
+		return ""
+	})
+	w.players.frozen = ""
+	w.untilReady()
 }
 
 func (p *players) bind(pod, machine string) {
@@ -168,6 +182,47 @@ func TestNameConflict(t *testing.T) {
 	if p := get(w, &corev1.Service{}, "demo-router").Spec.Ports[0].Port; p != 99 {
 		t.Errorf("the other's service has port %d now", p)
 	}
+}
+
+// TestPoolMadeAnew: a pool that somebody deletes comes back, although children of
+// the old one are still there for a while, and serves as before.
+func TestPoolMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	revision, old := w.document().Revision, w.pool()
+	if err := w.Delete(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	w.until(func() string {
+		if p := (&v1alpha1.ExpertPool{}); w.Get(t.Context(), client.ObjectKeyFromObject(old), p) != nil || p.UID == old.UID {
+			return "no new pool"
+		}
+		return ""
+	})
+	for _, o := range []client.Object{&appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ServiceAccount{}, &policyv1.PodDisruptionBudget{}, &corev1.ConfigMap{}} {
+		name := "demo-experts"
+		if _, ok := o.(*corev1.ConfigMap); ok {
+			name = "demo-placement"
+		}
+		if err := w.Delete(t.Context(), get(w, o, name)); err != nil { // the garbage collector
+			t.Fatal(err)
+		}
+	}
+	w.until(func() string {
+		return w.not(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAsWanted) + w.gone("demo-placement")
+	})
+	if now := w.document().Revision; now <= revision {
+		t.Errorf("revision %d after %d: pods would ignore it", now, revision)
+	}
+}
+
+func (w *world) gone(configMap string) string {
+	err := w.Get(w.Context(), client.ObjectKey{Namespace: w.ns, Name: configMap}, &corev1.ConfigMap{})
+	if err != nil {
+		return " " + err.Error()
+	}
+	return ""
 }
 
 // TestChildRefused: what only the API server's check of a child finds is told.

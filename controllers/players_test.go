@@ -23,6 +23,8 @@ type players struct {
 	w *world
 	// broken pods (by name, or by prefix up to "*") get this status.
 	broken map[string]func(*corev1.Pod)
+	// frozen is a pod whose status does not change, and which nobody replaces.
+	frozen string
 	// noImage cannot be pulled.
 	noImage string
 	// model of new pods.
@@ -84,6 +86,8 @@ func (p *players) playSet(s *appsv1.StatefulSet) {
 		switch {
 		case !ok:
 			p.makePod(fmt.Sprintf("%s-%d", s.Name, i), &s.Spec.Template, s, map[string]string{appsv1.ControllerRevisionHashLabelKey: revision})
+			calm = false
+		case pod.Name == p.frozen:
 			calm = false
 		case pod.Labels[appsv1.ControllerRevisionHashLabelKey] != revision && calm:
 			p.remove(&pod)
@@ -163,6 +167,13 @@ func (p *players) remove(pod *corev1.Pod) {
 
 // playPod is the kubelet: it starts the program and tells what its probes say.
 func (p *players) playPod(pod *corev1.Pod) {
+	if pod.DeletionTimestamp != nil {
+		p.remove(pod)
+		return
+	}
+	if pod.Name == p.frozen && pod.Spec.NodeName != "" {
+		return
+	}
 	was := pod.Status.DeepCopy()
 	if breaks := p.breaks(pod); breaks != nil {
 		p.w.fleet.Stop(address(pod))

@@ -44,6 +44,8 @@ func TestRefused(t *testing.T) {
 		{"no claim", "demo", "model: {source: 'pvc://'}", "name of a PersistentVolumeClaim"},
 		{"bad claim", "demo", "model: {source: 'pvc://Claim_1/m'}", "name of a PersistentVolumeClaim"},
 		{"claim with dots", "demo", "model: {source: 'pvc://claim/../x'}", "must not contain '..'"},
+		{"claim with two dots", "demo", "model: {source: 'pvc://a..b'}", "name of a PersistentVolumeClaim"},
+		{"long claim", "demo", "model: {source: 'pvc://" + strings.Repeat("x", 254) + "'}", "name of a PersistentVolumeClaim"},
 		{"claim with two slashes", "demo", "model: {source: 'pvc://claim//x'}", "name of a PersistentVolumeClaim"},
 		{"long source", "demo", "model: {source: 'file:///" + strings.Repeat("x", 1100) + "'}", "1024"},
 		{"unknown weights", "demo", "model: {source: 'file:///m', weights: fp4}", `Unsupported value: "fp4"`},

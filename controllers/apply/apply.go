@@ -133,10 +133,18 @@ func (a *Applier) Read(ctx context.Context, live client.Object) error {
 	if err != nil {
 		return fmt.Errorf("read %s %s: %w", kindOf(live), key.Name, err)
 	}
-	if !metav1.IsControlledBy(live, a.Owner) {
-		return &ConflictError{Kind: kindOf(live), Name: key.Name}
+	return a.Ours(live)
+}
+
+// Ours says whether the owner controls an object that was read; if not, why not.
+func (a *Applier) Ours(live client.Object) error {
+	if metav1.IsControlledBy(live, a.Owner) {
+		return nil
 	}
-	return nil
+	if ref := metav1.GetControllerOf(live); ref != nil && ref.Kind == kindOf(a.Owner) && ref.Name == a.Owner.GetName() {
+		return fmt.Errorf("%s %s belongs to a deleted %s %s: waiting for the garbage collector", kindOf(live), live.GetName(), ref.Kind, ref.Name)
+	}
+	return &ConflictError{Kind: kindOf(live), Name: live.GetName()}
 }
 
 func (a *Applier) manager() string {

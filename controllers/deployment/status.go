@@ -46,10 +46,7 @@ func (r *Reconciler) observe(ctx context.Context, v *view) error {
 
 func (r *Reconciler) diagnose(ctx context.Context, v *view) (*diagnose.Problem, error) {
 	for i := range v.pods {
-		if p := diagnose.Pod(&v.pods[i]); p != nil {
-			return p, nil
-		}
-		if p, err := diagnose.Mount(ctx, r.Live, &v.pods[i]); p != nil || err != nil {
+		if p, err := diagnose.All(ctx, r.Live, &v.pods[i]); p != nil || err != nil {
 			return p, err
 		}
 	}

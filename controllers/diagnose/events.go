@@ -12,11 +12,19 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
 
+// All finds what is wrong with a pod, from its status and its events.
+func All(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, error) {
+	if p := Pod(pod); p != nil {
+		return p, nil
+	}
+	return Mount(ctx, live, pod)
+}
+
 // Mount finds what keeps the kubelet from mounting a pod's volumes. Kubernetes
 // tells that in events only, so they are asked for (past the cache), but just for
 // a pod that is being started.
 func Mount(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, error) {
-	if !Starting(pod) {
+	if pod.DeletionTimestamp != nil || !Starting(pod) {
 		return nil, nil
 	}
 	text, err := newestEvent(ctx, live, pod, "FailedMount")

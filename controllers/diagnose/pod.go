@@ -32,16 +32,6 @@ func Pod(pod *corev1.Pod) *Problem {
 	return nil
 }
 
-// Pods finds the first problem of several pods, by name.
-func Pods(pods []corev1.Pod) *Problem {
-	for i := range pods {
-		if p := Pod(&pods[i]); p != nil {
-			return p
-		}
-	}
-	return nil
-}
-
 // Ready says whether the kubelet has seen the pod ready.
 func Ready(pod *corev1.Pod) bool {
 	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {

@@ -33,7 +33,10 @@ type view struct {
 	experts []corev1.Pod // by ordinal
 	routers []corev1.Pod // by name
 	answers map[string]fleet.Answer
-	problem *diagnose.Problem
+	// problems of expert nodes by pod; what somebody has to mend. refusal: the
+	// cluster does not take pods at all.
+	problems map[string]*diagnose.Problem
+	refusal  *diagnose.Problem
 
 	decision rollout.Decision
 	wrote    bool                 // the StatefulSet has changed in this round
@@ -50,9 +53,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 		return nil, err
 	}
 	v.answers = fleet.DescribeAll(ctx, r.Fleet, v.reachable())
-	problem, err := r.diagnose(ctx, v)
-	v.problem = problem
-	return v, err
+	return v, r.diagnose(ctx, v)
 }
 
 // readRecord reads the StatefulSet, and the placement ConfigMap past the cache: a
@@ -69,8 +70,10 @@ func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
 			return err
 		}
 	}
-	if v.record.UID != "" && !metav1.IsControlledBy(&v.record, v.pool) {
-		v.taken = &apply.ConflictError{Kind: "ConfigMap", Name: v.record.Name}
+	if v.record.UID != "" {
+		if err := a.Ours(&v.record); err != nil && !errors.As(err, &v.taken) {
+			return err
+		}
 	}
 	v.doc = v.published()
 	return nil
@@ -111,20 +114,32 @@ func (v *view) reachable() []fleet.Pod {
 	return out
 }
 
-// diagnose finds the first thing that somebody has to mend.
-func (r *Reconciler) diagnose(ctx context.Context, v *view) (*diagnose.Problem, error) {
+// diagnose finds what somebody has to mend.
+func (r *Reconciler) diagnose(ctx context.Context, v *view) (err error) {
+	v.problems = map[string]*diagnose.Problem{}
 	for i := range v.experts {
-		if p := diagnose.Pod(&v.experts[i]); p != nil {
-			return p, nil
+		p, err := diagnose.All(ctx, r.Live, &v.experts[i])
+		if err != nil {
+			return err
 		}
-		if p, err := diagnose.Mount(ctx, r.Live, &v.experts[i]); p != nil || err != nil {
-			return p, err
+		if p != nil {
+			v.problems[v.experts[i].Name] = p
 		}
 	}
 	if v.set.UID != "" && len(v.experts) < int(*v.set.Spec.Replicas) {
-		return diagnose.Refused(ctx, r.Live, &v.set)
+		v.refusal, err = diagnose.Refused(ctx, r.Live, &v.set)
 	}
-	return nil, nil
+	return err
+}
+
+// problem is the first pod's, by ordinal; nil if nothing is wrong.
+func (v *view) problem() *diagnose.Problem {
+	for i := range v.experts {
+		if p := v.problems[v.experts[i].Name]; p != nil {
+			return p
+		}
+	}
+	return v.refusal
 }
 
 // state is the view as the rollout needs it.
@@ -140,7 +155,7 @@ func (v *view) state() rollout.State {
 	}
 	for i := range v.experts {
 		p := &v.experts[i]
-		n := rollout.Node{Stuck: diagnose.Pod(p) != nil}
+		n := rollout.Node{Stuck: v.problems[p.Name] != nil}
 		if a := v.answers[p.Name].Report; a != nil && p.DeletionTimestamp == nil {
 			n.Model, n.Revision, n.ReadyEpoch = model(a), a.Revision, a.ReadyEpoch
 		}

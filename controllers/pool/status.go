@@ -149,14 +149,14 @@ func (v *view) verdict() conditions.Verdict {
 		out.Reason, out.Message = reason, fmt.Sprintf(format, args...)
 		return out
 	}
-	doc := v.decision.Doc
+	doc, problem := v.decision.Doc, v.problem()
 	switch {
 	case v.refused != nil:
 		return stalled(v.refused.Reason, v.refused.Message)
 	case v.decision.Problem != nil:
 		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
-	case v.problem != nil:
-		return stalled(v.problem.Reason, v.problem.Message)
+	case problem != nil:
+		return stalled(problem.Reason, problem.Message)
 	case v.decision.Waiting != "" && doc != nil && doc.Serving != nil && doc.Target != nil:
 		return waiting(v1alpha1.ReasonRebalancing, "experts are moving to placement %d: waiting for %s", doc.Target.Epoch, v.decision.Waiting)
 	case v.decision.Waiting != "":

@@ -8,8 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
-
-	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 )
 
 // unstick deletes pods that cannot start and come from an older template. A
@@ -19,7 +17,7 @@ import (
 func (r *Reconciler) unstick(ctx context.Context, v *view) error {
 	for i := range v.experts {
 		p := &v.experts[i]
-		if p.DeletionTimestamp != nil || !v.outdated(p) || diagnose.Pod(p) == nil {
+		if p.DeletionTimestamp != nil || !v.outdated(p) || v.problems[p.Name] == nil {
 			continue
 		}
 		logf.FromContext(ctx).Info("replacing a pod of an older spec that cannot start", "pod", p.Name)
