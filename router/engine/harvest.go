@@ -1,0 +1,144 @@
+package engine
+
+// logitRows is how many rows' logits are computed at once: enough to read the
+// head's weights once for a usual decode batch, and a bound on memory
+// (32 x 50304 x 4 B = 6.4 MB).
+const logitRows = 32
+
+// harvest computes logits where they are wanted and uses them.
+func (e *Engine) harvest(hidden []float32) {
+	h := e.Runner.Config().HiddenSize
+	var batch []rowOwner
+	for i, o := range e.owners {
+		if o.seq.wantsLogits(o.pos) {
+			copy(e.hidden[len(batch)*h:(len(batch)+1)*h], hidden[i*h:(i+1)*h])
+			batch = append(batch, o)
+		}
+		if len(batch) == logitRows || (i == len(e.owners)-1 && len(batch) > 0) {
+			e.useLogits(batch)
+			batch = batch[:0]
+		}
+	}
+	for i, o := range e.owners {
+		lastRow := i == len(e.owners)-1 || e.owners[i+1].seq != o.seq
+		if lastRow && o.seq.req.MaxTokens == 0 && o.seq.pending() == 0 {
+			e.finish(o.seq, Event{Prompt: o.seq.prompt, Finish: FinishLength})
+		}
+	}
+}
+
+// wantsLogits says whether the row at pos is drawn from, scored or traced.
+func (s *sequence) wantsLogits(pos int) bool {
+	return s.draws(pos) || s.scores(pos) || s.trace != nil
+}
+
+func (s *sequence) draws(pos int) bool { return pos == len(s.tokens)-1 && s.req.MaxTokens > 0 }
+
+// scores says whether the row gives the probability of a prompt token that has
+// none yet (after a preemption it may have).
+func (s *sequence) scores(pos int) bool {
+	return s.req.PromptLogprobs >= 0 && pos+1 < len(s.req.Prompt) && pos+1 >= len(s.prompt)
+}
+
+// outcome is what one row of logits gives.
+type outcome struct {
+	drawn Event         // if the row draws
+	score PromptLogprob // if the row scores
+}
+
+// useLogits computes a batch's logits, draws and scores in parallel, and hands out
+// in order.
+func (e *Engine) useLogits(batch []rowOwner) {
+	h, v := e.Runner.Config().HiddenSize, e.vocab
+	e.Runner.Logits(e.logits[:len(batch)*v], e.hidden[:len(batch)*h], len(batch))
+	outcomes := make([]outcome, len(batch))
+	e.Runner.Pool().Run(len(batch), func(i int) {
+		s, pos, logits := batch[i].seq, batch[i].pos, e.logits[i*v:(i+1)*v]
+		if s.scores(pos) {
+			outcomes[i].score.Token, outcomes[i].score.Top = e.Logprobs(logits, s.tokens[pos+1], s.req.PromptLogprobs)
+		}
+		if s.draws(pos) {
+			outcomes[i].drawn = e.draw(s, logits)
+		}
+	})
+	for i, o := range batch {
+		if o.seq.trace != nil {
+			o.seq.trace.Logits(o.pos, e.logits[i*v:(i+1)*v])
+		}
+		switch { // a row cannot do both: the prompt's last row scores nothing
+		case o.seq.scores(o.pos):
+			o.seq.addScore(outcomes[i].score)
+		case o.seq.draws(o.pos):
+			e.emit(o.seq, outcomes[i].drawn)
+		}
+	}
+}
+
+// addScore adds the probability of the prompt's next token.
+func (s *sequence) addScore(p PromptLogprob) {
+	if len(s.prompt) == 0 {
+		s.prompt = append(s.prompt, PromptLogprob{}) // the first token has none
+	}
+	s.prompt = append(s.prompt, p)
+}
+
+// draw samples one token and its log-probabilities.
+func (e *Engine) draw(s *sequence, logits []float32) (ev Event) {
+	var banned []int32
+	if s.generated < s.req.MinTokens {
+		banned = s.ban
+	}
+	ev.Token, ev.Err = s.sampler.Next(logits, banned)
+	if ev.Err == nil && s.req.Logprobs >= 0 {
+		ev.Logprob, ev.Top = e.Logprobs(logits, ev.Token, s.req.Logprobs)
+	}
+	return ev
+}
+
+// emit adds a drawn token to its sequence and ends the sequence where it ends.
+func (e *Engine) emit(s *sequence, ev Event) {
+	if ev.Err != nil {
+		e.finish(s, Event{Err: ev.Err})
+		e.Metrics.failed.Inc()
+		return
+	}
+	ev.HasToken = true
+	if s.generated == 0 {
+		ev.Prompt = s.promptScores()
+	}
+	s.generated++
+	s.tokens = append(s.tokens, ev.Token)
+	switch {
+	case s.stop[ev.Token]:
+		ev.Finish, ev.Stopped, ev.StopToken = FinishStop, true, ev.Token
+	case s.generated >= s.req.MaxTokens || len(s.tokens) >= e.context:
+		ev.Finish = FinishLength
+	default:
+		s.out.put(ev)
+		return
+	}
+	e.finish(s, ev)
+}
+
+// promptScores is what goes out with the first event; a prompt of one token has
+// an entry too.
+func (s *sequence) promptScores() []PromptLogprob {
+	if s.req.PromptLogprobs >= 0 && s.prompt == nil {
+		return []PromptLogprob{{}}
+	}
+	return s.prompt
+}
+
+// finish sends the last event and takes the sequence out of the running set.
+func (e *Engine) finish(s *sequence, last Event) {
+	s.out.put(last)
+	e.Metrics.finished.Inc()
+	e.Metrics.generated.Add(float64(s.generated))
+	for i, r := range e.running {
+		if r == s {
+			e.running = append(e.running[:i], e.running[i+1:]...)
+			break
+		}
+	}
+	e.release(s)
+}
