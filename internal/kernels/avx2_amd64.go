@@ -38,6 +38,8 @@ var avx2 = kernelSet{
 	read:        readBlocksAVX2,
 	fma:         fmaAVX2,
 	fmaFlops:    12 * 8 * 2,
+	int8:        int8AVX2,
+	int8Ops:     6 * 32 * 2,
 }
 
 // bytesOf is the address of a slice of float32 for kernels that take stored

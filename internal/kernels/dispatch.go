@@ -36,6 +36,8 @@ type kernelSet struct {
 	read     func(p []byte)
 	fma      func(rounds int)
 	fmaFlops int // operations in one round of fma
+	int8     func(rounds int)
+	int8Ops  int // operations in one round of int8
 }
 
 var portable = kernelSet{
@@ -58,6 +60,8 @@ var portable = kernelSet{
 	read:        readPortable,
 	fma:         fmaPortable,
 	fmaFlops:    8,
+	int8:        int8Portable,
+	int8Ops:     8,
 }
 
 // active is the set in use, fixed before main starts.

@@ -10,7 +10,7 @@ const (
 	// limitPasses is how often a limit is measured; the best pass counts, since
 	// whatever else runs on the machine only ever slows one down.
 	limitPasses = 8
-	// peakTask is the least time of one task of F32Peak, long against the cost
+	// peakTask is the least time of one task of a peak, long against the cost
 	// of starting it.
 	peakTask = time.Millisecond
 	// peakTasks per worker, so that an interrupted worker does not hold up all.
@@ -35,19 +35,26 @@ func readBandwidth(p *Pool, size int) float64 {
 // F32Peak measures the float32 operations per second of multiply-adds (two
 // each) in registers: the limit of products with many rows. It takes about a
 // tenth of a second.
-func F32Peak(p *Pool) float64 {
-	rounds := peakRounds()
+func F32Peak(p *Pool) float64 { return peak(p, active.fma, active.fmaFlops) }
+
+// Int8Peak measures the operations per second of multiply-adds (two each) of
+// 8-bit integers into 32-bit sums, in registers.
+func Int8Peak(p *Pool) float64 { return peak(p, active.int8, active.int8Ops) }
+
+// peak is the best rate of a loop that does so many operations a round.
+func peak(p *Pool, loop func(rounds int), ops int) float64 {
+	rounds := peakRounds(loop)
 	tasks := peakTasks * p.Workers()
-	return best(float64(tasks*rounds*active.fmaFlops), func() {
-		p.Run(tasks, func(int) { active.fma(rounds) })
+	return best(float64(tasks*rounds*ops), func() {
+		p.Run(tasks, func(int) { loop(rounds) })
 	})
 }
 
 // peakRounds is a number of rounds that takes at least peakTask.
-func peakRounds() int {
+func peakRounds(loop func(rounds int)) int {
 	for rounds := 1000; ; rounds *= 2 {
 		start := time.Now()
-		active.fma(rounds)
+		loop(rounds)
 		if time.Since(start) >= peakTask {
 			return rounds
 		}

@@ -23,3 +23,14 @@ func fmaPortable(rounds int) {
 	}
 	runtime.KeepAlive([4]float32{a, b, c, d})
 }
+
+// int8Portable does 4 independent multiply-adds a round.
+func int8Portable(rounds int) {
+	var a, b, c, d int32
+	x, y := int8(3), int8(5)
+	for range rounds {
+		a, b, c, d = a+int32(x)*int32(y), b+int32(x)*int32(y+1), c+int32(x)*int32(y+2), d+int32(x)*int32(y+3)
+		x++
+	}
+	runtime.KeepAlive([4]int32{a, b, c, d})
+}

@@ -13,3 +13,8 @@ func readAVX2(p *byte, blocks int)
 //
 //go:noescape
 func fmaAVX2(rounds int)
+
+// int8AVX2 does 6 independent products of 32 bytes, added in fours into int32 lanes, a round.
+//
+//go:noescape
+func int8AVX2(rounds int)

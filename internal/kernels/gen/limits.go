@@ -33,4 +33,22 @@ func limitsFamily() {
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	finish()
+
+	function("int8AVX2", "func(rounds int)", "int8AVX2 does 6 independent products of 32 bytes, added in fours into int32 lanes, a round.")
+	n = param("rounds")
+	var sums [6]VecVirtual
+	for i := range sums {
+		sums[i] = zero()
+	}
+	bytes, ones := zero(), zero()
+	Label("loop")
+	for _, a := range sums {
+		t := YMM()
+		VPMADDUBSW(bytes, bytes, t)
+		VPMADDWD(ones, t, t)
+		VPADDD(t, a, a)
+	}
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	finish()
 }
