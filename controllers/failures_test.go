@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
 )
 
@@ -190,13 +191,20 @@ func TestPoolMadeAnew(t *testing.T) {
 	w := newWorld(t)
 	w.create("demo", model+"expertNodes: 2")
 	w.untilReady()
-	revision, old := w.document().Revision, w.pool()
+	doc, old := w.document(), w.pool()
 	if err := w.Delete(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
 	w.until(func() string {
 		if p := (&v1alpha1.ExpertPool{}); w.Get(t.Context(), client.ObjectKeyFromObject(old), p) != nil || p.UID == old.UID {
 			return "no new pool"
+		}
+		return ""
+	})
+	w.until(func() string { // the new pool says what it waits for
+		c := conditions.Of(w.deployment().Status.Conditions, v1alpha1.ConditionReconciling)
+		if c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, "of a deleted ExpertPool demo is still there") {
+			return "condition Reconciling says " + c.Message
 		}
 		return ""
 	})
@@ -212,8 +220,8 @@ func TestPoolMadeAnew(t *testing.T) {
 	w.until(func() string {
 		return w.not(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAsWanted) + w.gone("demo-placement")
 	})
-	if now := w.document().Revision; now <= revision {
-		t.Errorf("revision %d after %d: pods would ignore it", now, revision)
+	if now := w.document(); mustJSON(now) != mustJSON(doc) {
+		t.Errorf("the placement has changed: revision %d, then %d", doc.Revision, now.Revision)
 	}
 }
 

@@ -42,6 +42,14 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s %s exists and belongs to somebody else: rename or delete it, or choose another name for this object", e.Kind, e.Name)
 }
 
+// LeftoverError says that a child of a deleted object of the same name is still
+// there. The garbage collector takes it.
+type LeftoverError struct{ Kind, Name, Owner string }
+
+func (e *LeftoverError) Error() string {
+	return fmt.Sprintf("%s %s of a deleted %s is still there: waiting until it is removed", e.Kind, e.Name, e.Owner)
+}
+
 // RefusedError says that the API server does not take a child. What it says about
 // a field of the child is about the field of the spec with the same name.
 type RefusedError struct {
@@ -55,12 +63,15 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// Problem finds in an error what only a person can mend, and its reason for a
-// condition.
+// Problem finds in an error what trying again at once cannot mend, and its reason
+// for a condition: ReasonProgressing if it mends itself.
 func Problem(err error) (reason string, problem error) {
 	var conflict *ConflictError
 	var refused *RefusedError
+	var leftover *LeftoverError
 	switch {
+	case errors.As(err, &leftover):
+		return v1alpha1.ReasonProgressing, leftover
 	case errors.As(err, &conflict):
 		return v1alpha1.ReasonNameConflict, conflict
 	case errors.As(err, &refused):
@@ -142,7 +153,7 @@ func (a *Applier) Ours(live client.Object) error {
 		return nil
 	}
 	if ref := metav1.GetControllerOf(live); ref != nil && ref.Kind == kindOf(a.Owner) && ref.Name == a.Owner.GetName() {
-		return fmt.Errorf("%s %s belongs to a deleted %s %s: waiting for the garbage collector", kindOf(live), live.GetName(), ref.Kind, ref.Name)
+		return &LeftoverError{Kind: kindOf(live), Name: live.GetName(), Owner: ref.Kind + " " + ref.Name}
 	}
 	return &ConflictError{Kind: kindOf(live), Name: live.GetName()}
 }

@@ -118,7 +118,7 @@ func (v *view) verdict() conditions.Verdict {
 	}
 	switch {
 	case v.refused != nil:
-		return say(true, v.refused.Reason, v.refused.Message)
+		return say(v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message)
 	case stalled.Status == metav1.ConditionTrue:
 		return say(true, stalled.Reason, stalled.Message)
 	case v.problem != nil:

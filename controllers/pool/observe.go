@@ -39,9 +39,9 @@ type view struct {
 	refusal  *diagnose.Problem
 
 	decision rollout.Decision
-	wrote    bool                 // the StatefulSet has changed in this round
-	taken    *apply.ConflictError // a child's name belongs to somebody else
-	refused  *diagnose.Problem    // what kept the children from being made
+	wrote    bool              // the StatefulSet has changed in this round
+	taken    error             // a child's name belongs to somebody else
+	refused  *diagnose.Problem // what kept the children from being made
 }
 
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
@@ -66,17 +66,35 @@ func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
 		a.Read(ctx, &v.set),
 		client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)),
 	} {
-		if err != nil && !errors.As(err, &v.taken) {
+		if err := v.note(err); err != nil {
 			return err
 		}
 	}
-	if v.record.UID != "" {
-		if err := a.Ours(&v.record); err != nil && !errors.As(err, &v.taken) {
-			return err
-		}
-	}
+	v.useRecord(a)
 	v.doc = v.published()
 	return nil
+}
+
+// useRecord forgets a ConfigMap that is somebody else's. One of a deleted pool of
+// this name is used: its pods still follow it.
+func (v *view) useRecord(a *apply.Applier) {
+	if v.record.UID == "" {
+		return
+	}
+	err := a.Ours(&v.record)
+	var conflict *apply.ConflictError
+	if errors.As(err, &conflict) {
+		v.record.Data = nil
+	}
+	_ = v.note(err) // Ours returns nothing else
+}
+
+// note keeps an error that the status shall tell, and returns others.
+func (v *view) note(err error) error {
+	if _, problem := apply.Problem(err); problem != nil {
+		v.taken, err = problem, nil
+	}
+	return err
 }
 
 // listPods lists expert nodes and routers, in a fixed order.

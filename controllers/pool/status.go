@@ -152,7 +152,8 @@ func (v *view) verdict() conditions.Verdict {
 	doc, problem := v.decision.Doc, v.problem()
 	switch {
 	case v.refused != nil:
-		return stalled(v.refused.Reason, v.refused.Message)
+		out.Stalled, out.Reason, out.Message = v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message
+		return out
 	case v.decision.Problem != nil:
 		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
 	case problem != nil:
