@@ -1,0 +1,134 @@
+package deployment
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+)
+
+func ptr(n int32) *int32 { return &n }
+
+func testView() *view {
+	d := &v1alpha1.OLMoEDeployment{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "ns", UID: "u"}}
+	d.Spec.Model = v1alpha1.Model{Source: "file:///models/demo", Weights: v1alpha1.WeightsBF16}
+	d.Spec.Routers.Replicas = ptr(2)
+	d.Spec.Experts.ReplicasPerExpert = ptr(1)
+	d.Spec.Service = v1alpha1.ServiceSettings{Type: corev1.ServiceTypeClusterIP, Port: 80}
+	d.Spec.ImagePullPolicy = corev1.PullIfNotPresent
+	return &view{deployment: d, image: "olmoe:v1"}
+}
+
+func TestResolveImage(t *testing.T) {
+	cases := []struct{ spec, pool, status, want string }{
+		{"", "", "", "own"}, {"", "", "old", "old"}, {"", "running", "old", "running"}, {"asked", "running", "old", "asked"},
+	}
+	for _, c := range cases {
+		d, pool := &v1alpha1.OLMoEDeployment{}, &v1alpha1.ExpertPool{}
+		d.Spec.Image, d.Status.Image, pool.Spec.Image = c.spec, c.status, c.pool
+		if got := resolveImage(d, pool, "own"); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
+func TestNodes(t *testing.T) {
+	ours := []metav1.ManagedFieldsEntry{{Manager: apply.Manager, Operation: metav1.ManagedFieldsOperationApply,
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec": {"f:replicas": {}}}`)}}
+	cases := []struct {
+		name   string
+		nodes  *int32
+		copies int32
+		uid    string
+		fields []metav1.ManagedFieldsEntry
+		first  int32
+		want   *int32
+	}{
+		{"new, default", nil, 1, "", nil, 2, nil},
+		{"new, replicas ask for more", nil, 5, "", nil, 5, nil},
+		{"new, given", ptr(1), 1, "", nil, 1, nil},
+		{"there, given", ptr(4), 1, "u", nil, 4, ptr(4)},
+		{"there, not given", nil, 1, "u", nil, 2, nil},
+		{"there, to be handed over", nil, 1, "u", ours, 2, ptr(7)},
+	}
+	for _, c := range cases {
+		v := testView()
+		v.deployment.Spec.ExpertNodes, v.deployment.Spec.Experts.ReplicasPerExpert = c.nodes, &c.copies
+		v.pool.UID, v.pool.ManagedFields, v.pool.Spec.Replicas = "", c.fields, ptr(7)
+		if c.uid != "" {
+			v.pool.UID = "u"
+		}
+		if got := v.firstNodes(); got != c.first {
+			t.Errorf("%s: a new pool gets %d nodes, want %d", c.name, got, c.first)
+		}
+		got := v.nodes()
+		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+			t.Errorf("%s: nodes to apply: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	v := testView()
+	if got := v.endpoint(); got != "http://demo-router.ns.svc" {
+		t.Error(got)
+	}
+	v.deployment.Spec.Service.Port = 8080
+	if got := v.endpoint(); got != "http://demo-router.ns.svc:8080" {
+		t.Error(got)
+	}
+}
+
+// TestRouterArgs: only flags of settings that the spec gives.
+func TestRouterArgs(t *testing.T) {
+	v := testView()
+	plain := strings.Join(v.routerArgs(), " ")
+	if !strings.Contains(plain, "--served-model-name=demo") || strings.Contains(plain, "--max-") || strings.Contains(plain, "--kv-") {
+		t.Error(plain)
+	}
+	r := &v.deployment.Spec.Routers
+	r.ServedModelName, r.MaxQueue, r.MaxSequences, r.KVCacheMB = "olmoe", ptr(1), ptr(2), ptr(3)
+	if got := strings.Join(v.routerArgs(), " "); !strings.HasSuffix(got, "--max-sequences=2 --max-queue=1 --kv-cache-mb=3") || !strings.Contains(got, "=olmoe") {
+		t.Error(got)
+	}
+}
+
+// TestGolden: the objects as they are applied. A change of the pod template
+// restarts every user's routers on an upgrade (invariant 7); OLMOE_UPDATE_GOLDEN=1
+// writes the file anew.
+func TestGolden(t *testing.T) {
+	v := testView()
+	a := &apply.Applier{Owner: v.deployment}
+	var all strings.Builder
+	objects := []any{v.expertPool(a), v.poolNumber(3)}
+	for _, c := range v.children(a) {
+		objects = append(objects, c.desired)
+	}
+	for _, o := range objects {
+		raw, err := yaml.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString("---\n" + string(raw))
+	}
+	file := filepath.Join("testdata", "objects.yaml")
+	if os.Getenv("OLMOE_UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(file, []byte(all.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.String() != string(want) {
+		t.Errorf("the objects have changed:\n%s", all.String())
+	}
+}
