@@ -17,6 +17,7 @@ type metrics struct {
 	n         *node
 	rows      []atomic.Uint64 // [layer*perLayer+expert]: rows computed by the expert
 	tokens    []atomic.Uint64 // [layer]: rows received
+	active    []atomic.Uint64 // [layer]: experts that had rows, added up over batches
 	busy      atomic.Int64    // nanoseconds in batches
 	queued    atomic.Int64    // nanoseconds of requests, waiting
 	batches   atomic.Uint64
@@ -28,6 +29,7 @@ type metrics struct {
 func newMetrics(n *node) *metrics {
 	cfg := n.ck.Config()
 	m := &metrics{n: n, rows: make([]atomic.Uint64, cfg.NumLayers*cfg.NumExperts), tokens: make([]atomic.Uint64, cfg.NumLayers),
+		active: make([]atomic.Uint64, cfg.NumLayers),
 		badFrames: prometheus.NewCounter(prometheus.CounterOpts{Name: "olmoe_expert_bad_frames_total",
 			Help: "Frames that arrived damaged or malformed; each ended its stream."}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_expert_errors_total",
@@ -36,8 +38,11 @@ func newMetrics(n *node) *metrics {
 	return m
 }
 
-// expert counts the rows of a batch for one expert.
-func (m *metrics) expert(i, rows int) { m.rows[i].Add(uint64(rows)) }
+// expert counts the rows of a batch for one expert; there is at least one.
+func (m *metrics) expert(i, rows int) {
+	m.rows[i].Add(uint64(rows))
+	m.active[i/(len(m.rows)/len(m.tokens))].Add(1)
+}
 
 func (m *metrics) request(j *job, t wire.Timing) {
 	m.tokens[j.in.Layer].Add(uint64(j.in.Rows))
@@ -52,6 +57,7 @@ func (m *metrics) batch(took time.Duration) {
 var (
 	tokensDesc  = prometheus.NewDesc("olmoe_expert_tokens_total", "Token rows received and computed, by layer.", []string{"layer"}, nil)
 	rowsDesc    = prometheus.NewDesc("olmoe_expert_rows_total", "Rows computed, one for each expert of a token, by layer.", []string{"layer"}, nil)
+	activeDesc  = prometheus.NewDesc("olmoe_expert_activations_total", "Experts that had rows, added up over batches, by layer: each reads its weights once.", []string{"layer"}, nil)
 	busyDesc    = prometheus.NewDesc("olmoe_expert_busy_seconds_total", "Time spent computing.", nil, nil)
 	queuedDesc  = prometheus.NewDesc("olmoe_expert_queue_seconds_total", "Time that requests waited before their computation began.", nil, nil)
 	batchesDesc = prometheus.NewDesc("olmoe_expert_batches_total", "Batches computed; each takes all requests that wait.", nil, nil)
@@ -82,6 +88,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		layer := strconv.Itoa(l)
 		counter(tokensDesc, float64(m.tokens[l].Load()), layer)
 		counter(rowsDesc, float64(sum), layer)
+		counter(activeDesc, float64(m.active[l].Load()), layer)
 	}
 	counter(busyDesc, time.Duration(m.busy.Load()).Seconds())
 	counter(queuedDesc, time.Duration(m.queued.Load()).Seconds())

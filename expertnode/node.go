@@ -2,7 +2,6 @@ package expertnode
 
 import (
 	"errors"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,11 +41,8 @@ func newNode(o Options, ck *checkpoint.Checkpoint, instance uint64) (*node, erro
 	if err != nil {
 		return nil, err
 	}
-	if o.Workers < 1 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
 	n := &node{opts: o, ck: ck, model: m, instance: instance, queue: newQueue(), streams: newStreams(),
-		pool: kernels.NewPool(o.Workers), registry: prometheus.NewRegistry()}
+		pool: kernels.NewPool(kernels.Threads(o.Workers)), registry: prometheus.NewRegistry()}
 	cfg := ck.Config()
 	n.runner = model.NewExpertRunner(cfg, n.pool)
 	n.holder = newHolder(ck, o.Log)

@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -51,7 +50,7 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		_ = ck.Close()
 		return nil, err
 	}
-	c := &Core{Checkpoint: ck, pool: kernels.NewPool(workers(o.Workers))}
+	c := &Core{Checkpoint: ck, pool: kernels.NewPool(kernels.Threads(o.Workers))}
 	c.Dispatcher = dispatch.New(dispatch.Options{
 		Name: o.Name, Model: ck.Fingerprint(),
 		Layers: trunk.Config().NumLayers, Experts: trunk.Config().NumExperts, Hidden: trunk.Config().HiddenSize,
@@ -78,15 +77,6 @@ func (c *Core) Close() {
 	c.Dispatcher.Close()
 	c.pool.Close()
 	_ = c.Checkpoint.Close()
-}
-
-// workers is n, or as many as the CPUs that this process may use (its container's
-// limit included).
-func workers(n int) int {
-	if n > 0 {
-		return n
-	}
-	return runtime.GOMAXPROCS(0)
 }
 
 func newSampler(vocab int) func(engine.Sampling, []int32) engine.Sampler {

@@ -33,7 +33,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newOperatorCommand(), newRouterCommand(), newExpertNodeCommand(),
-		newUpCommand(), newLogitsCommand(), newPlanCommand(), newVersionCommand(),
+		newUpCommand(), newLogitsCommand(), newBenchCommand(), newPlanCommand(), newVersionCommand(),
 	)
 	return root
 }

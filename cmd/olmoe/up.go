@@ -71,24 +71,31 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 	defer pool.Close()
 	defer pool.Wait() // after cancel: no process outlives us
 	defer cancel()
-	args := func(http, grpc string) []string {
-		return append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, pool.CommonArgs()...)
-	}
-	router := pool.Keep(ctx, args(listen, "127.0.0.1:0"), func(a local.Announcement) []string { return args(a.HTTP, a.GRPC) })
-	at, err := pool.Await(ctx, router)
-	if err == nil {
-		err = pool.AwaitReady(ctx, "http://"+at.HTTP+"/ready")
-	}
+	url, err := startRouter(ctx, pool, listen)
 	if err != nil {
 		return interrupted(cmd.Context(), err)
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), "ready http://"+at.HTTP)
+	fmt.Fprintln(cmd.OutOrStdout(), "ready "+url)
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-pool.Failed():
 		return err
 	}
+}
+
+// startRouter starts the router's process and returns its URL once it is ready.
+func startRouter(ctx context.Context, pool *local.Pool, listen string) (url string, err error) {
+	args := func(http, grpc string) []string {
+		return append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, pool.CommonArgs()...)
+	}
+	router := pool.Keep(ctx, args(listen, "127.0.0.1:0"), func(a local.Announcement) []string { return args(a.HTTP, a.GRPC) })
+	at, err := pool.Await(ctx, router)
+	if err != nil {
+		return "", err
+	}
+	url = "http://" + at.HTTP
+	return url, pool.AwaitReady(ctx, url+"/ready")
 }
 
 // interrupted turns the error of work that an interrupt cut short into success.

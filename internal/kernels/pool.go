@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,15 @@ func (e *PanicError) Error() string { return fmt.Sprintf("%v\n\n%s", e.Value, e.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
+}
+
+// Threads is n, or for 0 as many as the CPUs that this process may use (its
+// container's limit included).
+func Threads(n int) int {
+	if n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // NewPool makes a pool that works on the given number of cores: the caller of

@@ -35,6 +35,7 @@ type Pool struct {
 	alive     sync.WaitGroup
 	Placement string // path of the placement document
 	Document  *placement.Document
+	Nodes     []Announcement // where the expert nodes listen
 }
 
 // StartPool starts the expert nodes, places all experts and returns at once:
@@ -77,6 +78,7 @@ func (p *Pool) startNodes(ctx context.Context) ([]placement.Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("expert node %d: %w", i, err)
 		}
+		p.Nodes = append(p.Nodes, a)
 		nodes = append(nodes, placement.Node{Name: nodeName(i), Address: a.GRPC})
 	}
 	return nodes, nil

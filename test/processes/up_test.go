@@ -266,3 +266,42 @@ func TestTerminationLog(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 }
+
+// The report has every measurement, positive and, within noise, below its limit.
+func TestBenchReport(t *testing.T) {
+	out, err := exec.Command(program, "bench", "--model", model, "--runs", "1", "--json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		Limits  map[string]float64 `json:"limits"`
+		Results []struct {
+			Name     string  `json:"name"`
+			Weights  string  `json:"weights"`
+			Batch    int     `json:"batch"`
+			Tokens   int     `json:"tokens"`
+			Rate     float64 `json:"tokens_per_second"`
+			Seconds  float64 `json:"seconds_p50"`
+			Fraction float64 `json:"fraction_of_limit"`
+		} `json:"results"`
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, name := range []string{"read_bytes_per_second", "int8_ops_per_second", "f32_flops_per_second"} {
+		if r.Limits[name] < 1e6 {
+			t.Errorf("limit %s is %g", name, r.Limits[name])
+		}
+	}
+	var got []string
+	for _, m := range r.Results {
+		got = append(got, fmt.Sprintf("%s %d %d", m.Name, m.Batch, m.Tokens))
+		if m.Weights != "bf16" || m.Rate <= 0 || m.Seconds <= 0 || m.Fraction <= 0 || m.Fraction > 1.5 {
+			t.Errorf("%+v", m)
+		}
+	}
+	want := "[decode 1 32 decode 4 32 decode 16 32 decode 32 32 prefill 1 128 prefill 1 512 dispatch 1 1 dispatch 32 32]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("results %v, want %s", got, want)
+	}
+}

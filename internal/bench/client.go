@@ -1,0 +1,115 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// client talks to a router and reads its expert nodes' counters.
+type client struct {
+	url   string   // of the router
+	nodes []string // URLs of the expert nodes' metrics
+	vocab int
+}
+
+// stream asks for n tokens after a prompt and returns when each came.
+func (c *client) stream(ctx context.Context, prompt []int32, n int) ([]time.Time, error) {
+	body, err := json.Marshal(map[string]any{
+		"prompt": prompt, "max_tokens": n, "stream": true, "ignore_eos": true, "temperature": 0, "return_token_ids": true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/v1/completions", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return nil, fmt.Errorf("status %d: %s", resp.StatusCode, b)
+	}
+	var times []time.Time
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), `"token_ids":[`) {
+			times = append(times, time.Now())
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	if len(times) != n {
+		return nil, fmt.Errorf("%d tokens came, %d were asked for", len(times), n)
+	}
+	return times, nil
+}
+
+// streams runs several at once; prompt i is made of its number.
+func (c *client) streams(ctx context.Context, count, promptTokens, n int) ([][]time.Time, error) {
+	times, errs := make([][]time.Time, count), make([]error, count)
+	var wg sync.WaitGroup
+	for i := range count {
+		wg.Go(func() { times[i], errs[i] = c.stream(ctx, c.prompt(i, promptTokens), n) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return times, nil
+}
+
+// prompt number i: ids spread over the vocabulary, none twice in a row.
+func (c *client) prompt(i, n int) []int32 {
+	ids := make([]int32, n)
+	for p := range ids {
+		ids[p] = int32((7919*(i+1) + 104729*p*(i+3) + p*p) % c.vocab) //nolint:gosec // below the vocabulary
+	}
+	return ids
+}
+
+// activations is how often an expert had rows, over all nodes, since they started.
+func (c *client) activations(ctx context.Context) (float64, error) {
+	sum := 0.0
+	for _, url := range c.nodes {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+		if err != nil {
+			return 0, err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		lines := bufio.NewScanner(resp.Body)
+		for lines.Scan() {
+			if f := strings.Fields(lines.Text()); len(f) == 2 && strings.HasPrefix(f[0], "olmoe_expert_activations_total{") {
+				v, err := strconv.ParseFloat(f[1], 64)
+				if err != nil {
+					return 0, err
+				}
+				sum += v
+			}
+		}
+		_ = resp.Body.Close()
+		if err := lines.Err(); err != nil {
+			return 0, err
+		}
+	}
+	return sum, nil
+}

@@ -1,0 +1,56 @@
+package bench
+
+import (
+	"math"
+	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+)
+
+// What a step must read and compute, from the sizes alone.
+func TestCost(t *testing.T) {
+	for _, tied := range []bool{false, true} {
+		o := synth.Tiny()
+		o.Tied, o.Tokenizer = tied, false
+		dir := t.TempDir()
+		if err := synth.Write(dir, o); err != nil {
+			t.Fatal(err)
+		}
+		ck, err := checkpoint.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := costOf(ck)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = ck.Close()
+		h, i, l, v, e, k := 64., 32., 4., 512., 64., 8.
+		trunk := l * (4*h*h + e*h)
+		for name, pair := range map[string][2]float64{
+			"trunk bytes":  {c.trunkBytes, 2 * trunk},
+			"trunk flops":  {c.trunkFlops, 2 * trunk},
+			"head bytes":   {c.headBytes, 2 * v * h},
+			"head flops":   {c.headFlops, 2 * v * h},
+			"expert bytes": {c.expertBytes, 2 * 3 * h * i},
+			"expert flops": {c.expertFlops, 2 * l * k * 3 * h * i},
+		} {
+			if math.Abs(pair[0]-pair[1]) > 1e-6*pair[1] {
+				t.Errorf("tied %v: %s %g, want %g", tied, name, pair[0], pair[1])
+			}
+		}
+	}
+}
+
+func TestStepIsBoundByTheSlowerOfReadingAndComputing(t *testing.T) {
+	c := cost{trunkBytes: 100, headBytes: 50, expertBytes: 10, trunkFlops: 1000, headFlops: 100, expertFlops: 500}
+	l := Limits{Read: 10, F32: 1e9}
+	if got := c.step(l, 4, 1, 5); got != 20 {
+		t.Errorf("reading: %g s, want 20", got)
+	}
+	l = Limits{Read: 1e9, F32: 100}
+	if got := c.step(l, 4, 1, 5); got != 61 {
+		t.Errorf("computing: %g s, want 61", got)
+	}
+}
