@@ -1,6 +1,8 @@
 package v1alpha1_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -164,5 +166,25 @@ func TestDefaults(t *testing.T) {
 		if err != nil || got != tc.want {
 			t.Errorf("%s = %v, %v; want %v", strings.Join(tc.path, "."), got, err, tc.want)
 		}
+	}
+}
+
+// TestSample: the sample is short and is accepted.
+func TestSample(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "config", "samples", "olmoedeployment.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(raw), "\n"); n > 12 {
+		t.Errorf("the sample has %d lines, want at most 12", n)
+	}
+	o := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(raw, o); err != nil {
+		t.Fatal(err)
+	}
+	c := kubetest.Client(t)
+	o.SetNamespace(kubetest.Namespace(t, c))
+	if err := c.Create(t.Context(), o); err != nil {
+		t.Error(err)
 	}
 }

@@ -156,3 +156,9 @@ func (f *Fleet) Has(address string) bool {
 	defer f.mu.Unlock()
 	return f.pods[address] != nil
 }
+
+// Lose makes the program at an address forget what it holds, and stay so until
+// Lag is taken from it.
+func (f *Fleet) Lose(address string) {
+	f.Edit(address, func(p *Pod) { p.Lag, p.ready, p.serving = true, 0, 0 })
+}
