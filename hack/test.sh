@@ -2,6 +2,7 @@
 # test.sh PART...: run the parts (unit, conformance, e2e), then say what passed; fails if any test did.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. hack/need.sh
 tool=hack/tools/tool.sh
 
 # gotest NAME FORMAT ARGS...: go test, counted; the formats are gotestsum's.
@@ -13,6 +14,7 @@ gotest() {
 # unit: -race needs a C compiler; the API server and etcd are built here, never downloaded.
 unit() {
   local status=0
+  need gcc gcc libc6-dev
   KUBEBUILDER_ASSETS=$(dirname "$($tool etcd kube-apiserver | tail -1)")
   HELM=$($tool helm) KUBECTL=$($tool kubectl)
   export KUBEBUILDER_ASSETS HELM KUBECTL CGO_ENABLED=1
@@ -25,6 +27,8 @@ unit() {
 # conformance: the official clients against "olmoe up" with a synthetic model.
 conformance() {
   local url status=0
+  need node nodejs npm
+  need npm npm
   make --no-print-directory build
   go run ./hack/mkmodel --preset demo --out "$results/model"
   bin/olmoe up --model "$results/model" --listen 127.0.0.1:0 >"$results/up.log" &
