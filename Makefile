@@ -24,7 +24,7 @@ MODEL ?=
 ##@ Use
 
 .PHONY: demo
-demo: build ## Bring up a cluster, install the operator, serve a model, ask it something (KUBECONFIG=, IMAGE=, MODEL= to use your own)
+demo: ## Bring up a cluster, install the operator, serve a model, ask it something (KUBECONFIG=, IMAGE=, MODEL= to use your own)
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' IMAGE='$(IMAGE)' MODEL='$(MODEL)' VERSION='$(VERSION)' hack/demo/up.sh
 
 .PHONY: demo-down

@@ -54,7 +54,6 @@ e2e() {
     echo "The end-to-end part did NOT run: it needs root and the right to make namespaces." >>"$results/note"
     return
   fi
-  make --no-print-directory build
   export CGO_ENABLED=0   # as the program itself is built: shared packages are compiled once
   gotest e2e standard-verbose -tags e2e -count=1 -timeout 15m ./test/e2e
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# up.sh: from nothing to a streamed answer. Run by "make demo", which builds bin/olmoe first.
+# up.sh: from nothing to a streamed answer; "make demo".
 #
 #   DEMO_KUBECONFIG   use this cluster instead of making one; then IMAGE must be set
 #   IMAGE             the image, as the cluster pulls it (make image-push puts it there)
@@ -10,6 +10,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../cluster/env.sh"
 . "$here/lib.sh"
 began=$SECONDS
+
+build_program() { make --no-print-directory -C "$ROOT" build >/dev/null; }
 
 own_cluster() {
   step_lines "cluster" "$here/../cluster/cluster.sh" up
@@ -40,6 +42,8 @@ main() {
     [ -n "$IMAGE" ] || die "a cluster of your own pulls the image from your registry: make image-push IMAGE=…, then make demo KUBECONFIG=… IMAGE=…"
     [ -n "$MODEL" ] || die "the sample's model exists only on the demo's own nodes: give MODEL=file:///path/on/every/node or MODEL=pvc://claim"
   else
+    need_root
+    step "program: bin/olmoe" build_program
     own_cluster
     step "image" push_image
     [ -n "$MODEL" ] || step "model" make_model
