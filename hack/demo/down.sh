@@ -21,4 +21,5 @@ else
   [ ! -e "$DEMO_MODEL/$OURS" ] || rm -rf "$DEMO_MODEL"
   rm -rf "$DEMO_MODEL.part"
   "$here/../cluster/cluster.sh" down
+  [ "$CLUSTER" != demo ] || say "Built tools stay in $CACHE for the next time; delete it as you like."
 fi
