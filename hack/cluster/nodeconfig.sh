@@ -89,7 +89,7 @@ make_node_cgroups() {
   for mount in $(cgroup_mounts); do
     mkdir -p "$mount/$CGROUP/$name"
     if [ -e "$mount/cpuset.cpus" ] && [ ! -e "$mount/cgroup.controllers" ]; then fill_cpuset "$mount"; fi
-    if [ -s "$mount/cgroup.controllers" ]; then enable_controllers "$mount"; fi
+    if [ -n "$(cat "$mount/cgroup.controllers" 2>/dev/null)" ]; then enable_controllers "$mount"; fi
   done
 }
 
