@@ -62,11 +62,6 @@ func (v *view) selector() *metav1ac.LabelSelectorApplyConfiguration {
 	return metav1ac.LabelSelector().WithMatchLabels(podspec.Selector(v.pool.Name, podspec.ExpertNode))
 }
 
-// settleSeconds: in an update the next node goes only after routers have found the
-// one that came back (DNS and reconnecting take a second or two); otherwise a
-// request could meet one node after the other on its way down.
-const settleSeconds = 5
-
 // statefulSet runs the nodes. Parallel: nodes do not wait for each other's
 // experts. Updates go one at a time, and only on to the next when the pod is back
 // with its experts.
@@ -78,7 +73,6 @@ func (v *view) statefulSet(a *apply.Applier) *appsv1ac.StatefulSetApplyConfigura
 		WithSpec(appsv1ac.StatefulSetSpec().
 			WithReplicas(int32(v.decision.Nodes)). //nolint:gosec // at most 256
 			WithServiceName(name).
-			WithMinReadySeconds(settleSeconds).
 			WithPodManagementPolicy(appsv1.ParallelPodManagement).
 			WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().WithType(appsv1.RollingUpdateStatefulSetStrategyType)).
 			WithSelector(v.selector()).
