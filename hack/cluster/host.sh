@@ -30,7 +30,26 @@ remember_host() {
   for dir in $HOST_FOLDERS; do
     [ -d "$dir" ] || echo "$dir"
   done >"$HOST_STATE/folders"
+  passed_down >"$HOST_STATE/controllers"
   touch "$HOST_STATE/complete"
+}
+
+# passed_down: a line "FILE CONTROLLER" for each controller that the root of a v2 tree passes down.
+passed_down() {
+  local mount controller
+  for mount in $(cgroup_mounts); do
+    for controller in $(cat "$mount/cgroup.subtree_control" 2>/dev/null); do
+      echo "$mount/cgroup.subtree_control $controller"
+    done
+  done
+}
+
+# restore_passed_down: stop passing down what was not before. What others use by now stays.
+restore_passed_down() {
+  local file controller
+  while read -r file controller; do
+    grep -qxF "$file $controller" "$HOST_STATE/controllers" || echo "-$controller" >"$file" || true
+  done < <(passed_down)
 }
 
 # Where bridged traffic passes the host's firewall, a policy such as Docker's would drop what nodes
@@ -58,6 +77,7 @@ leave_host() {
   rm -f "$HOST_STATE/users/$CLUSTER"
   [ -z "$(ls "$HOST_STATE/users")" ] || return 0
   while read -r name value; do echo "$value" >"/proc/sys/$name"; done <"$HOST_STATE/sysctls"
+  restore_passed_down
   while read -r dir; do
     [ ! -d "$dir" ] || find "$dir" -depth -type d -empty -delete
   done <"$HOST_STATE/folders"

@@ -102,7 +102,8 @@ fill_cpuset() {
   done
 }
 
-# enable_controllers MOUNT: in the v2 tree a group has the controllers that its parent passes down.
+# enable_controllers MOUNT: in the v2 tree a group has the controllers that its parent passes down. (Beside
+# v1 trees there may be a v2 tree with the controllers that they left.)
 enable_controllers() {
   local group controller
   for group in "$1" "$1/$CGROUP" "$1/$CGROUP/$name"; do
@@ -110,6 +111,6 @@ enable_controllers() {
       echo "+$controller" >"$group/cgroup.subtree_control" 2>/dev/null || true
     done
   done
-  grep -qw memory "$1/$CGROUP/$name/cgroup.controllers" ||
+  ! grep -qw memory "$1/cgroup.controllers" || grep -qw memory "$1/$CGROUP/$name/cgroup.controllers" ||
     die "cgroup v2: the memory controller cannot be passed down to $1/$CGROUP; is this a container without a cgroup namespace of its own?"
 }
