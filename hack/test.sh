@@ -50,13 +50,20 @@ conformance() {
 
 # can_have_nodes: nodes need namespaces and bridges; a container without privileges has neither.
 can_have_nodes() { [ "$(id -u)" = 0 ] && unshare --mount --pid --net --uts --fork true 2>/dev/null; }
+one_at_a_time() { # all end-to-end runs on a machine use one instance of the cluster
+  local cache=${OLMOE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/olmoe-operator}
+  mkdir -p "$cache"
+  exec 9>"$cache/e2e.lock"
+  flock -n 9 || { echo "another end-to-end run is on; waiting for it"; flock 9; }
+}
 e2e() {
   if ! can_have_nodes; then
     echo "The end-to-end part did NOT run: it needs root and the right to make namespaces." >>"$results/note"
     return "$not_run"
   fi
   export CGO_ENABLED=0   # as the program itself is built: shared packages are compiled once
-  gotest e2e standard-verbose -tags e2e -count=1 -timeout 15m ./test/e2e
+  one_at_a_time
+  gotest e2e standard-verbose -tags e2e -count=1 -timeout 15m ./test/e2e 9>&-
 }
 
 # count ACTION WORD: tests of all parts that ended so; WORD is what the conformance clients print.
