@@ -53,9 +53,20 @@ func shape(d *placement.Document) string {
 	return fmt.Sprintf("revision %d, serving %s, target %s", d.Revision, one(d.Serving), one(d.Target))
 }
 
-// TestDecide: one row for each row of the package comment's table, and for what
-// can go wrong in it.
-func TestDecide(t *testing.T) {
+// decideCase is what goes into a decision and what has to come out.
+type decideCase struct {
+	name    string
+	s       State
+	doc     string
+	nodes   int
+	waiting string
+	problem string
+}
+
+// decideCases: a row for each row of the package comment's table, and for what can
+// go wrong in it.
+func decideCases(t *testing.T) []decideCase {
+	t.Helper()
 	other := &Model{Fingerprint: "beef", Layers: 2, Experts: 8}
 	serving2 := &placement.Document{Revision: 7, Model: "f00d", Serving: planned(t, 2, 3)}
 	first2 := &placement.Document{Revision: 1, Model: "f00d", Target: planned(t, 2, 1)}
@@ -67,14 +78,7 @@ func TestDecide(t *testing.T) {
 		n[name] = x
 		return n
 	}
-	cases := []struct {
-		name    string
-		s       State
-		doc     string
-		nodes   int
-		waiting string
-		problem string
-	}{
+	return []decideCase{
 		{"nothing reports", State{Members: members(2)}, "nothing", 2, "an expert node to report", ""},
 		{"one of two reports", State{Members: members(2), Nodes: nodes(1, 0)}, "nothing", 2, "demo-experts-1 to report", ""},
 		{"one of two is stuck, nothing placed", State{Members: members(2), Nodes: with(nodes(1, 0), "demo-experts-1", func(n *Node) { n.Stuck = true })}, "nothing", 2, "demo-experts-1", ""},
@@ -112,7 +116,10 @@ func TestDecide(t *testing.T) {
 		{"record lost", State{Members: members(2), Nodes: map[string]Node{"demo-experts-0": {Model: olmoe, Revision: 40, ReadyEpoch: 9}, "demo-experts-1": {Model: olmoe}}, Routers: router(8)}, "revision 41, serving -, target 10 on 2", 2, "placement 10", ""},
 		{"more replicas", State{Members: members(2), Replicas: 2, Nodes: nodes(2, 3), Routers: router(3), Doc: serving2}, "revision 8, serving 3 on 2, target 4 on 2", 2, "placement 4", ""},
 	}
-	for _, c := range cases {
+}
+
+func TestDecide(t *testing.T) {
+	for _, c := range decideCases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			c.s.Replicas = max(c.s.Replicas, 1)
 			d := Decide(c.s)
