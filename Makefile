@@ -15,6 +15,8 @@ TOOL := hack/tools/tool.sh
 
 # Where "make image-push" puts the image, and where a cluster of your own pulls it from.
 IMAGE ?=
+# The checkpoint that "make bench" measures.
+BENCH_MODEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/olmoe-operator/models/full
 # How long "make fuzz" tries each target.
 FUZZTIME ?= 30s
 # The demo: a cluster of your own (a kubeconfig), and the checkpoint to serve.
@@ -81,6 +83,11 @@ verify: ## Generated files are fresh, code is formatted, linters and vulnerabili
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME
 	@FUZZTIME='$(FUZZTIME)' hack/fuzz.sh
+
+.PHONY: bench
+bench: build ## Decode, prefill and dispatch as fractions of what this machine allows (BENCH_MODEL=DIR; default: a full-size model is made, 14 GB)
+	@[ -e '$(BENCH_MODEL)/config.json' ] || CGO_ENABLED=0 go run -trimpath ./hack/mkmodel --preset full --out '$(BENCH_MODEL)'
+	@bin/olmoe bench --model '$(BENCH_MODEL)'
 
 ##@ Help
 

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
 
@@ -34,6 +35,7 @@ func newMetrics(n *node) *metrics {
 			Help: "Frames that arrived damaged or malformed; each ended its stream."}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_expert_errors_total",
 			Help: "Requests answered with an error, by code."}, []string{"code"})}
+	podctl.RegisterInfo(n.registry, "expert-node")
 	n.registry.MustRegister(m, m.badFrames, m.errors, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

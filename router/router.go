@@ -20,6 +20,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 	"github.com/olmoe-serving/olmoe-operator/router/openai"
 )
@@ -63,6 +64,7 @@ type process struct {
 func Run(ctx context.Context, o Options) error {
 	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	podctl.RegisterInfo(p.registry, "router")
 	web, control, err := p.listen()
 	if err != nil {
 		return err
@@ -127,7 +129,7 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 	p.ready.check = func() error { return covered(core.Dispatcher.Status()) }
 	p.ready.grace = p.o.MaxWait * 3 / 4 // out of the Service before requests start to fail
 	p.handler.Store(&api)
-	p.log.Info("model loaded", "dir", p.o.Model, "fingerprint", core.Checkpoint.Fingerprint(), "seconds", time.Since(start).Seconds())
+	p.log.Info("model loaded", "dir", p.o.Model, "fingerprint", core.Checkpoint.Fingerprint(), "kernels", kernels.Name(), "seconds", time.Since(start).Seconds())
 	return core, nil
 }
 

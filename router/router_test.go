@@ -158,6 +158,10 @@ func TestReadyThenDrainWithoutLoss(t *testing.T) {
 		t.Errorf("models: %s", body)
 	}
 
+	if body := r.await(t, "/metrics", http.StatusOK); !strings.Contains(body, `olmoe_pod_info{kernels="`) || !strings.Contains(body, "olmoe_engine_kv_pages") {
+		t.Errorf("metrics: %s", body)
+	}
+
 	stream := r.stream(t, 500)
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(stream, first); err != nil {
