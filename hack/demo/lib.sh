@@ -40,7 +40,21 @@ apply_sample() {
   else
     kube apply -n "$NAMESPACE" -f "$sample" >/dev/null
   fi
+  follow_image
 }
+
+# follow_image: pods keep the image they were made with, whatever happens to the operator (ADR 0072); a
+# deployment that is there from an earlier run has to be told of the program built since.
+follow_image() {
+  local running
+  running=$(kube get olmoe "$NAME" -n "$NAMESPACE" -o 'jsonpath={.status.image}')
+  [ -n "$running" ] && [ "$running" != "$IMAGE" ] || return 0
+  kube patch olmoe "$NAME" -n "$NAMESPACE" --type merge -p "{\"spec\": {\"image\": \"$IMAGE\"}}" >/dev/null
+  # what Ready says must be about the new image, or it would be believed too early
+  wait_for 20 "the operator to see the new image" image_seen
+}
+
+image_seen() { [ "$(kube get olmoe "$NAME" -n "$NAMESPACE" -o 'jsonpath={.status.image}')" = "$IMAGE" ]; }
 
 # wait_ready SECONDS: shows each change of the object's printed line; if time is up, what it says is wrong.
 wait_ready() {
