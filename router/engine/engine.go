@@ -48,11 +48,11 @@ type Engine struct {
 	vocab   int
 	eos     []int32
 
-	mu       sync.Mutex // guards queue, draining, broken
-	queue    []*sequence
-	draining bool
-	broken   error
-	wake     chan struct{}
+	mu      sync.Mutex // guards queue, stopped, broken
+	queue   []*sequence
+	stopped bool
+	broken  error
+	wake    chan struct{}
 
 	running    []*sequence // the loop's own
 	rows       []model.Row
@@ -62,7 +62,6 @@ type Engine struct {
 	live       atomic.Int64 // clients of running sequences that have not hung up
 	cancelStep atomic.Pointer[context.CancelFunc]
 	active     atomic.Int64 // queued or running, for Idle
-	done       chan struct{}
 }
 
 // New makes an engine; Run starts it.
@@ -76,7 +75,6 @@ func New(o Options) *Engine {
 		pages:  model.NewPages(o.Runner.Trunk, o.KVBytes),
 		wake:   make(chan struct{}, 1),
 		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
-		done: make(chan struct{}),
 	}
 }
 
@@ -96,7 +94,7 @@ func (e *Engine) SubmitTraced(ctx context.Context, r *Request, tr Tracer) (<-cha
 	switch {
 	case e.broken != nil:
 		return nil, fmt.Errorf("%w: %v", ErrNotReady, e.broken)
-	case e.draining:
+	case e.stopped:
 		return nil, ErrDraining
 	case len(e.queue) >= e.MaxQueue:
 		e.Metrics.refused.Inc()
@@ -155,19 +153,11 @@ func (e *Engine) notify() {
 	}
 }
 
-// Drain refuses new requests from now on; those queued and running go on.
-func (e *Engine) Drain() {
-	e.mu.Lock()
-	e.draining = true
-	e.mu.Unlock()
-}
-
 // Active is the number of requests queued or running.
 func (e *Engine) Active() int { return int(e.active.Load()) }
 
 // Run is the engine's loop; it returns when ctx ends, after failing what is left.
 func (e *Engine) Run(ctx context.Context) {
-	defer close(e.done)
 	for {
 		e.admit()
 		if len(e.running) == 0 {
@@ -245,7 +235,7 @@ func (e *Engine) fail(s *sequence, err error) {
 func (e *Engine) abandon(err error) {
 	e.mu.Lock()
 	all := append(e.running, e.queue...)
-	e.running, e.queue, e.draining = nil, nil, true
+	e.running, e.queue, e.stopped = nil, nil, true
 	e.mu.Unlock()
 	for _, s := range all {
 		e.fail(s, err)

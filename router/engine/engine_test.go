@@ -122,15 +122,31 @@ func TestQueueIsBounded(t *testing.T) {
 	if _, err := r.Submit(context.Background(), request(4)); !errors.Is(err, engine.ErrQueueFull) {
 		t.Errorf("a fourth request: %v", err)
 	}
-	r.Drain()
-	if _, err := r.Submit(context.Background(), request(4)); !errors.Is(err, engine.ErrDraining) {
-		t.Errorf("while draining: %v", err)
-	}
 	close(hold)
 	for _, ch := range []<-chan engine.Event{first, second, third} {
 		if a := collect(t, ch); a.Err != nil {
-			t.Errorf("accepted before the drain: %v", a.Err)
+			t.Errorf("accepted: %v", a.Err)
 		}
+	}
+}
+
+// An engine that is stopped fails what it has, and takes nothing more.
+func TestStoppedEngineAnswersAll(t *testing.T) {
+	r := start(t, limits())
+	entered := make(chan struct{}, 1000)
+	r.experts.set(func(ctx context.Context, _ int) error {
+		entered <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	ch := r.submit(t, context.Background(), request(1))
+	<-entered
+	r.stop()
+	if a := collect(t, ch); !errors.Is(a.Err, engine.ErrDraining) {
+		t.Errorf("running when it was stopped: %+v", a)
+	}
+	if _, err := r.Submit(context.Background(), request(2)); !errors.Is(err, engine.ErrDraining) {
+		t.Errorf("after it was stopped: %v", err)
 	}
 }
 

@@ -70,6 +70,7 @@ type rig struct {
 	experts *hooked
 	fatal   chan error
 	metrics *prometheus.Registry
+	stop    context.CancelFunc
 }
 
 // metric is the value of a counter or gauge of the engine.
@@ -119,6 +120,7 @@ func start(t *testing.T, l engine.Limits) *rig {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	r.stop = cancel
 	go func() { defer close(done); r.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done; pool.Close(); _ = ck.Close() })
 	return r
