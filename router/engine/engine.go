@@ -61,7 +61,7 @@ type Engine struct {
 	logits     []float32    // [logitRows, V]
 	live       atomic.Int64 // clients of running sequences that have not hung up
 	cancelStep atomic.Pointer[context.CancelFunc]
-	active     atomic.Int64 // queued or running, for Idle
+	active     atomic.Int64 // queued or running
 }
 
 // New makes an engine; Run starts it.
