@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tool=hack/tools/tool.sh
 failed=() notes=()
+# As the program itself is built: on a machine without a cache all dependencies are compiled once, not twice.
+export CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false -mod=readonly"
 
 # git: also in a checkout that belongs to another user, as in some CI systems.
 git() { command git -c safe.directory="$PWD" "$@"; }
