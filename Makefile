@@ -80,6 +80,10 @@ test-e2e: ## A real cluster, from nothing to nothing (as root)
 verify: ## Generated files are fresh, code is formatted, linters and vulnerability check are clean
 	@hack/verify.sh
 
+.PHONY: verify-quick
+verify-quick: ## The same without the linters, which take minutes to build and run the first time
+	@hack/verify.sh quick
+
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME
 	@FUZZTIME='$(FUZZTIME)' hack/fuzz.sh
