@@ -3,8 +3,6 @@
 package bench
 
 import (
-	"strings"
-
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 )
@@ -43,7 +41,7 @@ func costOf(ck *checkpoint.Checkpoint) (cost, error) {
 			c.headBytes, c.headFlops = bytes, flops
 		case spec.Name == checkpoint.EmbedTokens || len(t.Shape) == 1:
 			// a row of the embedding; norms
-		case strings.Contains(spec.Name, ".mlp.experts."):
+		case checkpoint.IsExpertTensor(spec.Name):
 			c.expertBytes += bytes / float64(cfg.NumLayers*cfg.NumExperts)
 			c.expertFlops += flops * float64(cfg.NumExpertsPerTok) / float64(cfg.NumExperts)
 		default:

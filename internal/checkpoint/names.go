@@ -1,6 +1,9 @@
 package checkpoint
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Names of the tensors outside the layers.
 const (
@@ -28,10 +31,16 @@ func LayerTensor(layer int, part string) string {
 	return fmt.Sprintf("model.layers.%d.%s.weight", layer, part)
 }
 
+// expertPart is in the name of every expert's tensors and of no other.
+const expertPart = ".mlp.experts."
+
+// IsExpertTensor tells an expert's tensor from one of the router's.
+func IsExpertTensor(name string) bool { return strings.Contains(name, expertPart) }
+
 // ExpertTensorNames names the three matrices of one expert: gate and up
 // [intermediate, hidden], down [hidden, intermediate].
 func ExpertTensorNames(layer, expert int) (gate, up, down string) {
-	p := fmt.Sprintf("model.layers.%d.mlp.experts.%d.", layer, expert)
+	p := fmt.Sprintf("model.layers.%d"+expertPart+"%d.", layer, expert)
 	return p + "gate_proj.weight", p + "up_proj.weight", p + "down_proj.weight"
 }
 

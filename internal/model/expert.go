@@ -1,8 +1,6 @@
 package model
 
 import (
-	"fmt"
-
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
@@ -17,11 +15,12 @@ type Expert struct{ Gate, Up, Down kernels.Weight }
 func OpenExpert(ck *checkpoint.Checkpoint, layer, index int) (*Expert, []tensor.Tensor, error) {
 	var e Expert
 	var ts []tensor.Tensor
+	gate, up, down := checkpoint.ExpertTensorNames(layer, index)
 	for _, p := range []struct {
 		name string
 		to   *kernels.Weight
-	}{{"gate", &e.Gate}, {"up", &e.Up}, {"down", &e.Down}} {
-		t, err := ck.Tensor(fmt.Sprintf("model.layers.%d.mlp.experts.%d.%s_proj.weight", layer, index, p.name))
+	}{{gate, &e.Gate}, {up, &e.Up}, {down, &e.Down}} {
+		t, err := ck.Tensor(p.name)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
@@ -30,10 +29,10 @@ type layer struct {
 // Its errors name the file and tensor.
 func OpenTrunk(ctx context.Context, ck *checkpoint.Checkpoint) (*Trunk, error) {
 	l := loader{ck: ck}
-	t := &Trunk{cfg: ck.Config(), embed: l.weight("model.embed_tokens.weight"), norm: l.vector("model.norm.weight")}
+	t := &Trunk{cfg: ck.Config(), embed: l.weight(checkpoint.EmbedTokens), norm: l.vector(checkpoint.FinalNorm)}
 	t.head = t.embed
 	if !t.cfg.TieWordEmbeddings {
-		t.head = l.weight("lm_head.weight")
+		t.head = l.weight(checkpoint.LMHead)
 	}
 	for i := range t.cfg.NumLayers {
 		t.layers = append(t.layers, l.layer(i))
@@ -66,17 +65,17 @@ type loader struct {
 }
 
 func (l *loader) layer(i int) layer {
-	at := func(name string) string { return fmt.Sprintf("model.layers.%d.%s.weight", i, name) }
+	at := func(part string) string { return checkpoint.LayerTensor(i, part) }
 	return layer{
-		inputNorm: l.vector(at("input_layernorm")),
-		postNorm:  l.vector(at("post_attention_layernorm")),
-		qNorm:     l.vector(at("self_attn.q_norm")),
-		kNorm:     l.vector(at("self_attn.k_norm")),
-		q:         l.weight(at("self_attn.q_proj")),
-		k:         l.weight(at("self_attn.k_proj")),
-		v:         l.weight(at("self_attn.v_proj")),
-		o:         l.weight(at("self_attn.o_proj")),
-		gate:      l.weight(at("mlp.gate")),
+		inputNorm: l.vector(at(checkpoint.InputNorm)),
+		postNorm:  l.vector(at(checkpoint.PostAttentionNorm)),
+		qNorm:     l.vector(at(checkpoint.QNorm)),
+		kNorm:     l.vector(at(checkpoint.KNorm)),
+		q:         l.weight(at(checkpoint.QProj)),
+		k:         l.weight(at(checkpoint.KProj)),
+		v:         l.weight(at(checkpoint.VProj)),
+		o:         l.weight(at(checkpoint.OProj)),
+		gate:      l.weight(at(checkpoint.Gate)),
 	}
 }
 

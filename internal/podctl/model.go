@@ -1,9 +1,6 @@
 package podctl
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 )
@@ -17,21 +14,18 @@ func DescribeModel(ck *checkpoint.Checkpoint, name string) (*controlpb.Model, er
 		HiddenSize: uint32(cfg.HiddenSize), IntermediateSize: uint32(cfg.IntermediateSize),
 		ContextLength: uint32(cfg.MaxPositionEmbeddings),
 	}
-	first := fmt.Sprintf("model.layers.0.%s0.", expertsPart)
+	gate, up, down := checkpoint.ExpertTensorNames(0, 0)
 	for _, spec := range cfg.Tensors() {
 		t, err := ck.Tensor(spec.Name)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case strings.HasPrefix(spec.Name, first):
+		case spec.Name == gate || spec.Name == up || spec.Name == down:
 			m.ExpertBytes += uint64(len(t.Data))
-		case !strings.Contains(spec.Name, expertsPart):
+		case !checkpoint.IsExpertTensor(spec.Name):
 			m.RouterBytes += uint64(len(t.Data))
 		}
 	}
 	return m, nil
 }
-
-// expertsPart is in the name of every expert's tensors and of no other.
-const expertsPart = "mlp.experts."
