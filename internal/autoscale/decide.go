@@ -1,0 +1,120 @@
+package autoscale
+
+import (
+	"fmt"
+	"time"
+)
+
+// Decide applies the rules of the package comment. It keeps: the answer differs
+// from Wanted by at most one; it differs only towards the range where Wanted is
+// outside of it, and never leaves it; without complete, fresh signals it moves
+// only towards the range.
+func Decide(in Input) Decision {
+	d := &decision{Input: in, memory: in.Memory}
+	d.Settings = d.Settings.withDefaults()
+	if err := d.Settings.Check(); err != nil {
+		return d.hold(ReasonInvalid, err.Error())
+	}
+	d.settle()
+	low := max(d.Settings.Min, d.MinNodes)
+	high := max(d.Settings.Max, low)
+	switch {
+	case d.Changing:
+		return d.hold(ReasonStepInProgress, "the pool is changing; the next step waits for it")
+	case d.Wanted < low:
+		return d.step(+1, ReasonBelowMinimum, fmt.Sprintf("%d nodes are fewer than the %d that %s", d.Wanted, low, d.whyLow()))
+	case d.Wanted > high:
+		return d.step(-1, ReasonAboveMaximum, fmt.Sprintf("%d nodes are more than the maximum of %d", d.Wanted, high))
+	}
+	if problem := d.readSignals(); problem != "" {
+		d.memory.HotSince, d.memory.IdleSince = time.Time{}, time.Time{}
+		return d.hold(ReasonSignalsMissing, problem)
+	}
+	if reason, message := d.hot(); reason != "" {
+		return d.out(reason, message, high)
+	}
+	d.memory.HotSince = time.Time{}
+	return d.in(low)
+}
+
+// decision is one call of Decide.
+type decision struct {
+	Input
+	memory  Memory
+	signals signals
+}
+
+func (d *decision) whyLow() string {
+	if d.MinNodes > d.Settings.Min {
+		return "have room for every expert and its replicas"
+	}
+	return "scaling.min asks for"
+}
+
+// settle notes whether the pool is moving, and forgets the number of nodes
+// before the move once every figure is about the time after it.
+func (d *decision) settle() {
+	m := &d.memory
+	if d.Changing {
+		m.Moving = d.Now
+		if m.Before == 0 {
+			m.Before = d.Wanted
+		}
+		return
+	}
+	var covered time.Duration
+	for _, n := range d.Nodes {
+		covered = max(covered, n.Covered+n.Age)
+	}
+	if d.Now.Sub(m.Moving) >= covered {
+		m.Before = 0
+	}
+}
+
+// out adds a node, unless the maximum, a window or a better placement is in the way.
+func (d *decision) out(reason, message string, high int) Decision {
+	d.memory.IdleSince = time.Time{}
+	if d.memory.HotSince.IsZero() {
+		d.memory.HotSince = d.Now
+	}
+	switch until := d.memory.HotSince.Add(ScaleOutWindow); {
+	case d.Wanted >= high:
+		return d.hold(ReasonAtMaximum, fmt.Sprintf("%s; %d nodes are the maximum: raise scaling.max", message, high))
+	case d.Now.Before(until):
+		return d.wait(ReasonStabilising, message+"; one more node if that lasts", until)
+	}
+	if until := d.memory.HotSince.Add(RebalanceWindow); d.Now.Before(until) && d.rebalanceWouldDo() {
+		return d.wait(ReasonRebalancing, message+"; a better placement on the same nodes would do", until)
+	}
+	if until := d.reversalUntil(+1); d.Now.Before(until) {
+		return d.wait(ReasonReversal, message+"; the pool has turned only just before", until)
+	}
+	return d.step(+1, reason, message+": one more node")
+}
+
+// in removes a node if that was possible for long enough and is possible now.
+func (d *decision) in(low int) Decision {
+	message, ok := d.idle()
+	if !ok {
+		d.memory.IdleSince = time.Time{}
+		return d.hold(ReasonOnTarget, message)
+	}
+	if d.Wanted <= low {
+		d.memory.IdleSince = time.Time{}
+		return d.hold(ReasonAtMinimum, fmt.Sprintf("%s; %d nodes are the fewest that %s", message, low, d.whyLow()))
+	}
+	if d.memory.IdleSince.IsZero() {
+		d.memory.IdleSince = d.Now
+	}
+	if until := d.memory.IdleSince.Add(ScaleInWindow); d.Now.Before(until) {
+		return d.wait(ReasonStabilising, message+"; one node less if that lasts", until)
+	}
+	if until := d.reversalUntil(-1); d.Now.Before(until) {
+		return d.wait(ReasonReversal, message+"; the pool has turned only just before", until)
+	}
+	if problem := d.simulateIn(); problem != "" {
+		d.memory.IdleSince = time.Time{} // and the next simulation after another window
+		return d.hold(ReasonTooTight, problem)
+	}
+	return d.step(-1, ReasonIdle, message+": one node less")
+}

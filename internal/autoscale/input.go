@@ -1,0 +1,109 @@
+package autoscale
+
+import (
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// Input is what a decision is made from.
+type Input struct {
+	Settings Settings
+	// Now is the time of the decision; it only ever grows.
+	Now time.Time
+	// Wanted is the number of nodes that the pool shall have so far.
+	Wanted int
+	// MinNodes is the fewest nodes with room for every expert and its replicas.
+	MinNodes int
+	// Changing says that the pool is not yet as wanted: nodes start or leave, or a
+	// placement is on its way.
+	Changing bool
+	// Nodes are the signals, one for each node that serves. What is beyond Wanted
+	// is ignored: those nodes leave.
+	Nodes []Node
+	// Pool is what the pool would be planned from with the nodes it has: model,
+	// replicas, slots, loads in the time of the signals, the placement in force.
+	// Pool.Nodes are in order of their ordinals, Wanted of them. Without
+	// Pool.Loads there is no scale-in.
+	Pool placement.Request
+	// Plan makes placements; nil is placement.Plan. A caller that asks often may
+	// keep the answers.
+	Plan func(placement.Request) (*placement.Placement, error)
+	// Memory is the last decision's.
+	Memory Memory
+}
+
+// Node is what one expert node said about itself.
+type Node struct {
+	Name string
+	// Ordinal of the pod; the highest one leaves first.
+	Ordinal int
+	// Ready says that the node serves all that is assigned to it.
+	Ready bool
+	// Utilisation is the part of the time covered that it spent computing, 0 to 1.
+	Utilisation float64
+	// Queue is how long a request waited there before its computation began, on
+	// average.
+	Queue time.Duration
+	// Covered is the time that the figures are about.
+	Covered time.Duration
+	// Age is how long ago the node said so.
+	Age time.Duration
+}
+
+// Memory is what a decision needs to know of earlier ones.
+type Memory struct {
+	// Changed is the time of the last step, Direction +1 for out, -1 for in, 0 if
+	// there was none, Reversed the time of the last step that turned the direction.
+	// These three must outlive the process (ExpertPool's status): rule 6 rests on
+	// them.
+	Changed   time.Time
+	Direction int
+	Reversed  time.Time
+	// The rest may be lost; that costs a window of waiting.
+
+	// HotSince and IdleSince: since when, without a break, a node has been too few
+	// or too many; zero if it is not so.
+	HotSince, IdleSince time.Time
+	// Moving is when the pool was last seen changing, and Before the number of
+	// nodes that it had when that began. Until figures cover only the time after,
+	// they tell of Before nodes; 0 means that they do not.
+	Moving time.Time
+	Before int
+}
+
+// Decision is the answer.
+type Decision struct {
+	// Nodes is what the pool shall have: Wanted, or one more or less.
+	Nodes int
+	// Reason is a word for a condition or an event, one of those below.
+	Reason string
+	// Message says it to a person, with the figures.
+	Message string
+	// Until is when a held step may be taken if nothing changes; zero if no step
+	// is held back by time.
+	Until time.Time
+	// Memory is for the next decision.
+	Memory Memory
+}
+
+// Reasons of decisions.
+const (
+	// The number changes.
+	ReasonBelowMinimum = "BelowMinimum" // one more: fewer than allowed or needed
+	ReasonAboveMaximum = "AboveMaximum" // one less: more than allowed
+	ReasonBusy         = "Busy"         // one more: the busiest node computes too much of the time
+	ReasonQueue        = "Queue"        // one more: requests wait too long
+	ReasonIdle         = "Idle"         // one less: the others carry the load
+	// The number stays.
+	ReasonInvalid        = "InvalidSettings"
+	ReasonStepInProgress = "StepInProgress"
+	ReasonSignalsMissing = "SignalsMissing"
+	ReasonOnTarget       = "OnTarget"
+	ReasonStabilising    = "Stabilising" // waits for the window
+	ReasonRebalancing    = "Rebalancing" // a better placement would do
+	ReasonReversal       = "Reversal"    // would turn for the second time in ReversalWindow
+	ReasonAtMaximum      = "AtMaximum"   // too few, but no more are allowed
+	ReasonAtMinimum      = "AtMinimum"   // too many, but no fewer are allowed
+	ReasonTooTight       = "TooTight"    // the plan says that one node less would be too few
+)

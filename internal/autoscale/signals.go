@@ -1,0 +1,92 @@
+package autoscale
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// signals are the figures of all nodes, as they would be with Wanted nodes.
+type signals struct {
+	busiest     string // the node that computes most
+	utilisation float64
+	total       float64 // utilisation of all nodes together
+	slowest     string  // the node where requests wait longest
+	queue       time.Duration
+}
+
+// readSignals says what is missing, or fills d.signals.
+func (d *decision) readSignals() string {
+	seen := make([]bool, d.Wanted)
+	s := signals{utilisation: -1, queue: -1}
+	for _, n := range d.Nodes {
+		if n.Ordinal < 0 || n.Ordinal >= d.Wanted {
+			continue
+		}
+		if problem := n.problem(); problem != "" {
+			return problem + ", so the number of nodes stays"
+		}
+		seen[n.Ordinal] = true
+		s.add(n)
+	}
+	for ordinal, ok := range seen {
+		if !ok {
+			return fmt.Sprintf("node %d of %d has not answered, so the number of nodes stays", ordinal, d.Wanted)
+		}
+	}
+	d.signals = d.shifted(s)
+	return ""
+}
+
+func (s *signals) add(n Node) {
+	u := min(n.Utilisation, 1)
+	s.total += u
+	if u > s.utilisation {
+		s.busiest, s.utilisation = n.Name, u
+	}
+	if n.Queue > s.queue {
+		s.slowest, s.queue = n.Name, n.Queue
+	}
+}
+
+// problem is why nothing can be concluded from what the node said.
+func (n *Node) problem() string {
+	switch {
+	case !n.Ready:
+		return fmt.Sprintf("node %s is not ready", n.Name)
+	case n.Age < 0 || n.Age > MaxAge:
+		return fmt.Sprintf("the last answer of node %s is %v old", n.Name, n.Age.Round(time.Second))
+	case n.Covered < MinCovered:
+		return fmt.Sprintf("node %s has served for only %v", n.Name, n.Covered.Round(time.Second))
+	case !(n.Utilisation >= 0) || math.IsInf(n.Utilisation, 0) || n.Queue < 0:
+		return fmt.Sprintf("node %s says that it is busy %v of its time and requests wait %v, which cannot be", n.Name, n.Utilisation, n.Queue)
+	}
+	return ""
+}
+
+// shifted restates figures from before the last steps for the number of nodes
+// that there are now: the same load on more or fewer nodes.
+func (d *decision) shifted(s signals) signals {
+	before := d.memory.Before
+	if before == 0 || before == d.Wanted || d.Wanted == 0 {
+		return s
+	}
+	by := float64(before) / float64(d.Wanted)
+	s.queue = queueAt(s.queue, s.utilisation, s.utilisation*by)
+	s.utilisation *= by
+	s.total *= by
+	return s
+}
+
+// queueAt is the wait to expect when utilisation goes from u to v: it grows as
+// u/(1-u), as in any queue with random arrivals (Pollaczek and Khinchine). Above
+// maxUtilisation the formula only says "very long".
+func queueAt(queue time.Duration, u, v float64) time.Duration {
+	ratio := func(x float64) float64 { x = min(max(x, 0), maxUtilisation); return x / (1 - x) }
+	if queue == 0 || ratio(u) == 0 {
+		return queue
+	}
+	return time.Duration(float64(queue) * ratio(v) / ratio(u))
+}
+
+const maxUtilisation = 0.98
