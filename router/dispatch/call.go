@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,12 +22,16 @@ type call struct {
 	out   []float32 // [rows, k, hidden]
 
 	epoch    *epoch   // in use; nil before the first launch
-	todo     []int32  // pairs (row*k+j) that are in no request
+	todo     []int32  // pairs (row*k+j) to send
+	carriers []int8   // by pair: the requests in flight that carry it, or answered
+	left     int      // pairs that are not answered
 	assign   []*shard // by expert: where this launch puts it
 	building []*shard // requests of this launch
 	inflight []*shard // requests without an answer
+	hedged   []*shard // of inflight: late, and sent to other owners too
 	free     []*shard
 	avoid    []avoided
+	now      time.Time // of this launch
 	since    time.Time // of the last progress: the start, or an answer
 	waiting  bool      // registered for a new route
 	blocked  time.Time // since when todo could not be emptied; zero = it is empty
@@ -37,6 +42,9 @@ type call struct {
 	box  []*shard // delivered by lanes
 	read []*shard // the box that is being read
 }
+
+// answered marks a pair in call.carriers that has its answer.
+const answered = -1
 
 // shard is one request of a call: the pairs that one node computes.
 type shard struct {
@@ -49,7 +57,7 @@ type shard struct {
 	counts  []uint16
 	experts []uint16
 	sent    time.Time
-	check   time.Time // when to look whether another owner should take over
+	check   time.Time // when it is late
 	reply   *wire.In  // set when answered
 	err     error     // set when its stream ended
 }
@@ -101,9 +109,9 @@ func (d *Dispatcher) checkArguments(layer int, x []float32, rows int, ids []int3
 
 // everything makes all pairs outstanding.
 func (c *call) everything() {
-	c.todo = c.todo[:0]
+	c.todo, c.carriers, c.left = c.todo[:0], c.carriers[:0], len(c.ids)
 	for i := range c.ids {
-		c.todo = append(c.todo, int32(i))
+		c.todo, c.carriers = append(c.todo, int32(i)), append(c.carriers, 0)
 	}
 }
 
@@ -111,7 +119,7 @@ func (c *call) everything() {
 func (c *call) run(ctx context.Context) error {
 	for {
 		c.launch()
-		if len(c.todo) == 0 && len(c.inflight) == 0 {
+		if c.left == 0 {
 			return nil
 		}
 		if err := c.await(ctx); err != nil {
@@ -182,18 +190,43 @@ func (c *call) finish(s *shard) error {
 	if s.reply.Type == wire.Error {
 		return c.refused(s)
 	}
-	t := s.reply.Timing()
+	c.since = time.Now()
+	c.note(s, s.reply.Timing()) // which comes before the rows
+	c.take(s)
+	c.settle(c.since)
+	return nil
+}
+
+// take copies an answer's rows. A pair that another request has answered before
+// gets the same bits again.
+func (c *call) take(s *shard) {
 	h := c.d.opts.Hidden
 	for _, slot := range s.slots {
 		s.reply.Floats(c.out[int(slot)*h : int(slot+1)*h])
+		if c.carriers[slot] != answered {
+			c.carriers[slot] = answered
+			c.left--
+		}
 	}
-	c.since = time.Now()
-	c.d.metrics.answered(c.since.Sub(s.sent), t)
-	return nil
+}
+
+// note learns from an answer how long requests take.
+func (c *call) note(s *shard, t wire.Timing) {
+	took := c.since.Sub(s.sent)
+	c.d.metrics.answered(took, t)
+	c.d.pace.answered(len(s.slots), took)
+	c.d.hedges.answered()
+	if slices.Contains(c.hedged, s) {
+		c.unhedge(s)
+		c.d.metrics.hedgeLost.Inc()
+		return
+	}
+	s.node.punctual(c.since)
 }
 
 // recycle drops a request that is in no lane any more.
 func (c *call) recycle(s *shard) {
+	c.unhedge(s)
 	if s.reply != nil {
 		s.reply.Recycle()
 	}

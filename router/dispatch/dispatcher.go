@@ -18,6 +18,8 @@ type Dispatcher struct {
 	route             atomic.Pointer[route] // nil before the first placement
 	lastID            atomic.Uint64         // of requests, unique over all streams
 	calls             sync.Pool             // of *call
+	pace              pace
+	hedges            hedges
 	metrics           *metrics
 
 	mu      sync.Mutex

@@ -64,8 +64,12 @@ func (c *call) currentRoute() *route {
 // that its weights are read once.
 func (c *call) group(r *route) {
 	clear(c.assign)
+	c.now = time.Now()
 	rest := c.todo[:0]
 	for _, slot := range c.todo {
+		if c.carriers[slot] == answered { // while it was about to be hedged
+			continue
+		}
 		e := c.ids[slot]
 		s := c.assign[e]
 		if s == nil || c.d.full(s) {
@@ -92,8 +96,8 @@ func (s *shard) add(slot, row int32, expert uint16) {
 	s.experts, s.slots = append(s.experts, expert), append(s.slots, slot)
 }
 
-// silentLoad ranks a node that has stopped answering behind every other owner.
-const silentLoad = 1 << 40
+// lastLoad ranks a node that does not answer, or not in time, behind every other owner.
+const lastLoad = 1 << 40
 
 // owner is the ready owner with the fewest pairs to compute; nil if there is none.
 func (c *call) owner(r *route, expert int) *node {
@@ -104,8 +108,8 @@ func (c *call) owner(r *route, expert int) *node {
 			continue
 		}
 		load := n.inflight.Load()
-		if n.silent.Load() {
-			load += silentLoad
+		if n.last(c.now) {
+			load += lastLoad
 		}
 		for _, s := range c.building {
 			if s.node == n {
@@ -142,10 +146,13 @@ func (c *call) shardFor(n *node) *shard {
 
 // sendAll sends what group built.
 func (c *call) sendAll(r *route) {
-	now := time.Now()
 	for _, s := range c.building {
+		c.inflight = append(c.inflight, s)
+		for _, slot := range s.slots {
+			c.carriers[slot]++
+		}
 		s.id, s.lane = c.d.lastID.Add(1), s.node.lane()
-		s.sent, s.check = now, now.Add(c.d.opts.RequestTimeout)
+		s.sent, s.check = c.now, c.now.Add(c.d.lateAfter(len(s.slots)))
 		if s.lane == nil || !c.send(s, r.epoch.number) {
 			c.retry(s, errLaneFull, fullPause)
 			c.recycle(s)
@@ -158,7 +165,6 @@ func (c *call) sendAll(r *route) {
 func (c *call) send(s *shard, epoch int64) bool {
 	id := wire.RequestID{Call: s.id, Epoch: epoch, Layer: c.layer}
 	o := wire.NewRequest(id, c.d.opts.Hidden, s.counts, s.experts, c.x, s.rows)
-	c.inflight = append(c.inflight, s)
 	if !s.lane.send(s, o) {
 		o.Free()
 		return false

@@ -20,6 +20,8 @@ type metrics struct {
 	retries   *prometheus.CounterVec
 	streams   *prometheus.CounterVec
 	late      prometheus.Counter
+	hedgeWon  prometheus.Counter
+	hedgeLost prometheus.Counter
 	waits     prometheus.Histogram
 	calls     atomic.Int64 // Do calls under way
 	waiting   atomic.Int64 // of them, with pairs that have no owner
@@ -43,9 +45,12 @@ func newMetrics(d *Dispatcher) *metrics {
 		waits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "olmoe_dispatch_wait_seconds",
 			Help: "Time that calls waited for experts without a ready owner.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 18)}),
 	}
+	hedged := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_dispatch_hedges_total",
+		Help: "Late requests that were sent to another owner as well, by whose answer came first: the other's (won) or the late one's (lost)."}, []string{"outcome"})
+	m.hedgeWon, m.hedgeLost = hedged.WithLabelValues("won"), hedged.WithLabelValues("lost")
 	m.queued, m.computing = m.remote.WithLabelValues("queued"), m.remote.WithLabelValues("computing")
 	if d.opts.Metrics != nil {
-		d.opts.Metrics.MustRegister(m.roundTrip, m.remote, m.retries, m.streams, m.late, m.waits)
+		d.opts.Metrics.MustRegister(m.roundTrip, m.remote, m.retries, m.streams, m.late, m.waits, hedged)
 		d.opts.Metrics.MustRegister(m.gauges(d)...)
 	}
 	return m

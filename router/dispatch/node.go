@@ -18,6 +18,8 @@ type node struct {
 	lanes         []*lane
 	inflight      atomic.Int64 // pairs sent and not answered: its load
 	silent        atomic.Bool  // did not answer in time, and has said nothing since
+	losses        atomic.Int64 // requests in a row that another owner answered sooner
+	demoted       atomic.Int64 // Unix nanoseconds until which it ranks last
 	ctx           context.Context
 	cancel        context.CancelFunc
 

@@ -19,8 +19,8 @@ type Options struct {
 	Lanes int
 	// MaxWait bounds how long a call waits for an expert that has no ready owner.
 	MaxWait time.Duration
-	// RequestTimeout: after so long without an answer the rows go to another
-	// owner, if there is one.
+	// RequestTimeout: after so long without an answer other owners are asked too,
+	// if there are any; earlier, where it is known how long requests usually take.
 	RequestTimeout time.Duration
 	Log            logr.Logger
 	Metrics        prometheus.Registerer // nil = none
@@ -32,7 +32,8 @@ const (
 	// GB of experts; a client would rather have an error than wait longer.
 	defaultMaxWait = 120 * time.Second
 	// defaultRequestTimeout is far above the time that a node takes for the largest
-	// request, so that it fires for nodes that hang and not for nodes that are busy.
+	// request, so that before any is measured it fires for nodes that hang and not
+	// for nodes that are busy.
 	defaultRequestTimeout = 10 * time.Second
 )
 

@@ -19,7 +19,7 @@ const (
 
 var (
 	errLaneFull = errors.New("no lane of the node takes requests")
-	errTimeout  = errors.New("no answer in time; another owner takes over")
+	errTimeout  = errors.New("no answer in time; another owner is asked too")
 )
 
 // avoided is a node that this call does not use for a while.
@@ -32,10 +32,18 @@ func (c *call) avoids(n *node) bool {
 	return slices.ContainsFunc(c.avoid, func(a avoided) bool { return a.node == n })
 }
 
-// retry puts a request's pairs back, to be sent elsewhere, or to the same node
-// after a pause.
+// retry puts those pairs of a request back that nobody else has answered or is
+// computing, to be sent elsewhere, or to the same node after a pause.
 func (c *call) retry(s *shard, why error, pause time.Duration) {
-	c.todo = append(c.todo, s.slots...)
+	for _, slot := range s.slots {
+		if c.carriers[slot] == answered {
+			continue
+		}
+		c.carriers[slot]--
+		if c.carriers[slot] == 0 && (len(c.hedged) == 0 || !slices.Contains(c.todo, slot)) {
+			c.todo = append(c.todo, slot)
+		}
+	}
 	slices.Sort(c.todo) // rows in order, so that each is listed once in the next request
 	c.avoid = append(c.avoid, avoided{s.node, time.Now().Add(pause)})
 	c.d.metrics.retry(why)
@@ -81,47 +89,31 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// expire lets the time pass: it forgives nodes, takes rows away from a node that
-// does not answer, and gives up in the end.
+// expire lets the time pass: it forgives nodes, asks others where one is late, and
+// gives up in the end.
 func (c *call) expire(now time.Time) error {
 	c.avoid = slices.DeleteFunc(c.avoid, func(a avoided) bool { return !a.until.After(now) })
 	if waited := now.Sub(c.since); waited >= c.d.opts.MaxWait {
 		return c.notReady(waited)
 	}
-	for i := len(c.inflight) - 1; i >= 0; i-- {
-		if s := c.inflight[i]; !s.check.After(now) {
-			c.overdue(s, now)
+	idle := len(c.todo) == 0 // else a new route is waited for
+	for _, s := range c.inflight {
+		if !s.check.After(now) {
+			s.check = now.Add(recheck)
+			if idle {
+				c.overdue(s, now)
+			}
 		}
 	}
+	slices.Sort(c.todo) // rows in order, so that each is listed once in the next request
 	return nil
-}
-
-// overdue moves a request to other owners if all its experts have one; else the
-// node may take as long as MaxWait allows: asking it twice would only add load.
-func (c *call) overdue(s *shard, now time.Time) {
-	s.check = now.Add(c.d.opts.RequestTimeout)
-	r := c.d.route.Load()
-	for _, e := range s.experts {
-		others := r.owners[c.layer*c.d.opts.Experts+int(e)]
-		if !slices.ContainsFunc(others, func(n *node) bool { return n != s.node && !c.avoids(n) }) {
-			return
-		}
-	}
-	if s.lane.detach(s) {
-		s.node.silent.Store(true) // one call has waited; the next ones need not
-		c.retry(s, errTimeout, c.d.opts.RequestTimeout)
-		c.recycle(s)
-	}
 }
 
 // notReady says which pairs waited, and what the first one's owners are doing.
 func (c *call) notReady(waited time.Duration) error {
-	missing := slices.Clone(c.todo)
-	for _, s := range c.inflight {
-		missing = append(missing, s.slots...)
-	}
-	e := int(c.ids[missing[0]])
-	return &NotReadyError{Layer: c.layer, Expert: e, Missing: len(missing), Waited: waited,
+	first := slices.IndexFunc(c.carriers, func(n int8) bool { return n != answered })
+	e := int(c.ids[first])
+	return &NotReadyError{Layer: c.layer, Expert: e, Missing: c.left, Waited: waited,
 		Owners: c.d.describeOwners(c.layer, e)}
 }
 

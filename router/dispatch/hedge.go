@@ -1,0 +1,140 @@
+package dispatch
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// This file is hedging: a request that is late is sent to other owners as well,
+// and whichever answer comes first is used. Answers are the same to the bit
+// (invariant 1), so nothing has to be compared or taken back.
+
+const (
+	// hedgeShare: one hedge for so many answers, so that nodes which are slow
+	// because there is too much work are not given 5 % more of it.
+	hedgeShare = 20
+	// hedgeBurst hedges may come at once: all requests that a frozen node holds.
+	hedgeBurst = 16
+	// recheck: a request that stays late is looked at again, for owners may have
+	// come since, in this placement or the next.
+	recheck = 250 * time.Millisecond
+	// A node that lost to a hedge ranks last for demoteFirst, and twice as long
+	// each time until it answers in time; then the next call tries it again.
+	demoteFirst = time.Second
+	demoteMost  = 30 * time.Second
+)
+
+// hedges is the budget; the unit is 1/hedgeShare of a hedge.
+type hedges struct{ spent atomic.Int64 }
+
+func (h *hedges) answered() {
+	if h.spent.Load() > 0 {
+		h.spent.Add(-1)
+	}
+}
+
+func (h *hedges) take() bool {
+	if h.spent.Load() >= hedgeBurst*hedgeShare {
+		return false
+	}
+	h.spent.Add(hedgeShare)
+	return true
+}
+
+// lateAfter is when a request of so many pairs counts as late.
+func (d *Dispatcher) lateAfter(pairs int) time.Duration {
+	if late := d.pace.late(pairs); late > 0 {
+		return min(late, d.opts.RequestTimeout)
+	}
+	return d.opts.RequestTimeout
+}
+
+// overdue sends a late request's pairs to other owners too, where there are any.
+// The node keeps the request: if it is the only owner, asking twice would only
+// add load, and if it is merely slow its answer may still be the first.
+func (c *call) overdue(s *shard, now time.Time) {
+	before := len(c.todo)
+	first := !slices.Contains(c.hedged, s)
+	r := c.d.route.Load()
+	for i, slot := range s.slots {
+		if (first && c.carriers[slot] > 0 || c.carriers[slot] == 1) && c.elsewhere(r, s.node, s.experts[i]) {
+			c.todo = append(c.todo, slot)
+		}
+	}
+	if len(c.todo) == before {
+		return
+	}
+	if !c.d.hedges.take() {
+		c.todo = c.todo[:before]
+		return
+	}
+	s.node.silent.Store(true) // this call has waited; the next ones need not
+	c.avoid = append(c.avoid, avoided{s.node, now.Add(c.d.opts.RequestTimeout)})
+	if first {
+		c.hedged = append(c.hedged, s)
+	}
+	c.d.metrics.retry(errTimeout)
+	c.d.opts.Log.V(1).Info("hedge", "node", s.node.name, "layer", c.layer, "pairs", len(c.todo)-before, "after", now.Sub(s.sent).String())
+}
+
+// elsewhere reports whether an expert has a ready owner besides n.
+func (c *call) elsewhere(r *route, n *node, expert uint16) bool {
+	for _, o := range r.owners[c.layer*c.d.opts.Experts+int(expert)] {
+		if o != n && !c.avoids(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle drops hedged requests that others have answered; their nodes rank last
+// for a while.
+func (c *call) settle(now time.Time) {
+	for i := len(c.hedged) - 1; i >= 0; i-- {
+		s := c.hedged[i]
+		if !c.answeredAll(s) {
+			continue
+		}
+		c.unhedge(s)
+		if s.lane.detach(s) {
+			s.node.demote(now)
+			c.d.metrics.hedgeWon.Inc()
+			c.recycle(s)
+		}
+	}
+}
+
+func (c *call) answeredAll(s *shard) bool {
+	for _, slot := range s.slots {
+		if c.carriers[slot] != answered {
+			return false
+		}
+	}
+	return true
+}
+
+// unhedge forgets that a request was hedged.
+func (c *call) unhedge(s *shard) {
+	if i := slices.Index(c.hedged, s); i >= 0 {
+		c.hedged = slices.Delete(c.hedged, i, i+1)
+	}
+}
+
+// demote ranks the node behind every other owner, for longer each time.
+func (n *node) demote(now time.Time) {
+	times := min(n.losses.Add(1)-1, 10)
+	n.demoted.Store(now.Add(min(demoteFirst<<times, demoteMost)).UnixNano())
+}
+
+// punctual notes an answer that came in time.
+func (n *node) punctual(now time.Time) {
+	if n.losses.Load() > 0 && !n.last(now) {
+		n.losses.Store(0)
+	}
+}
+
+// last reports whether the node ranks behind every other owner.
+func (n *node) last(now time.Time) bool {
+	return n.silent.Load() || now.UnixNano() < n.demoted.Load()
+}

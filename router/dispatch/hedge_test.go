@@ -1,0 +1,175 @@
+package dispatch
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// pair starts two owners of everything and a router that knows how long they take.
+func pair(t *testing.T) (d *Dispatcher, a, b *fakeNode, w *task) {
+	t.Helper()
+	a, b = startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+	d = router(t, nil)
+	d.Apply(place(small, 1, a, b))
+	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+	w = newTask(small, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7)
+	for range 3 * paceRefresh {
+		if err := w.do(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d, a, b, w
+}
+
+// A node that freezes costs one call the time after which a request is late, not
+// the request timeout; the next calls do not ask it.
+func TestAFrozenNodeIsHedged(t *testing.T) {
+	d, a, _, w := pair(t)
+	late := d.lateAfter(len(w.ids))
+	if late >= d.opts.RequestTimeout {
+		t.Fatalf("after %d calls a request is late after %s: nothing was learnt", 3*paceRefresh, late)
+	}
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	var frozen atomic.Int64
+	a.fault = func(*fakeStream, *wire.In) bool { frozen.Add(1); <-release; return false }
+	const calls = 20
+	var worst time.Duration
+	for range calls {
+		begun := time.Now()
+		if err := w.do(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+		worst = max(worst, time.Since(begun))
+	}
+	t.Logf("late after %s, the longest of %d calls took %s", late, calls, worst)
+	if limit := late + 2*time.Second; worst > limit { // far below the 10 s of the timeout, on any machine
+		t.Errorf("a call took %s, want at most %s", worst, limit)
+	}
+	if n := frozen.Load(); n != 1 {
+		t.Errorf("the frozen node was asked %d times, want once", n)
+	}
+	if won := testutil.ToFloat64(d.metrics.hedgeWon); won != 1 {
+		t.Errorf("%v hedges won, want 1", won)
+	}
+}
+
+// A node that is slow all the time ranks last soon, and is tried again now and then.
+func TestASlowNodeRanksLast(t *testing.T) {
+	d, a, _, w := pair(t)
+	a.fault = func(*fakeStream, *wire.In) bool { time.Sleep(d.lateAfter(len(w.ids)) * 5); return false }
+	before := a.requests.Load()
+	for range 100 {
+		if err := w.do(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked := a.requests.Load() - before; asked > 5 {
+		t.Errorf("the slow node was asked %d times by 100 calls", asked)
+	}
+	a.fault = nil
+	await(t, "it is used again", func() bool {
+		if err := w.do(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+		return d.nodes["a"].losses.Load() == 0
+	})
+}
+
+// A late answer that is the first all the same is used, and the node keeps its rank.
+func TestTheLateAnswerMayBeTheFirst(t *testing.T) {
+	d, a, b, w := pair(t)
+	slow := d.lateAfter(len(w.ids))
+	a.fault = func(*fakeStream, *wire.In) bool { time.Sleep(slow + slow/2); return false }
+	b.fault = func(_ *fakeStream, in *wire.In) bool {
+		if in.Rows > 0 && a.requests.Load() > 0 && testutil.ToFloat64(d.metrics.retries.WithLabelValues("Timeout")) > 0 {
+			time.Sleep(20 * slow)
+		}
+		return false
+	}
+	if err := w.do(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+	if lost := testutil.ToFloat64(d.metrics.hedgeLost); lost != 1 {
+		t.Errorf("%v hedges lost, want 1", lost)
+	}
+	if n := d.nodes["a"].losses.Load(); n != 0 {
+		t.Errorf("the node has %d losses", n)
+	}
+}
+
+// When everything is slow, hedges stay a bounded share of the work.
+func TestHedgesHaveABudget(t *testing.T) {
+	var h hedges
+	granted := 0
+	for range 1000 {
+		h.answered()
+		if h.take() {
+			granted++
+		}
+	}
+	if want := hedgeBurst + 1000/hedgeShare; granted > want || granted < hedgeBurst {
+		t.Errorf("%d hedges for 1000 answers, want at most %d and at least the burst of %d", granted, want, hedgeBurst)
+	}
+}
+
+func TestPace(t *testing.T) {
+	var p pace
+	if got := p.late(8); got != 0 {
+		t.Errorf("late after %s before the first answer", got)
+	}
+	for i := range paceSamples {
+		took := 30 * time.Millisecond
+		if i%50 == 0 { // 2 %: beyond the percentile
+			took = time.Second
+		}
+		p.answered(8, took)
+	}
+	tests := []struct {
+		name  string
+		pairs int
+		want  time.Duration
+	}{
+		{"the class itself", 8, 60 * time.Millisecond},
+		{"twice as large: scaled", 16, 120 * time.Millisecond},
+		{"eight times as large", 64, 480 * time.Millisecond},
+		{"smaller: a larger class's", 1, 60 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		if got := p.late(tt.pairs); got != tt.want {
+			t.Errorf("%s: late after %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	for range paceSamples {
+		p.answered(1, time.Microsecond)
+	}
+	if got := p.late(1); got != paceFloor {
+		t.Errorf("late after %s, want the floor of %s", got, paceFloor)
+	}
+	p.answered(65535, time.Second) // the largest frame has a class
+}
+
+func TestDemotionGrowsAndEnds(t *testing.T) {
+	n, now := &node{}, time.Unix(1000, 0)
+	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		n.demote(now)
+		if end := now.Add(want * time.Second); !n.last(end.Add(-1)) || n.last(end) {
+			t.Errorf("demotion %d does not last %d s", i, want)
+		}
+	}
+	n.punctual(now)
+	if n.losses.Load() == 0 {
+		t.Error("an answer while the node is demoted counts as punctual")
+	}
+	n.punctual(now.Add(time.Minute))
+	n.demote(now)
+	if n.last(now.Add(demoteFirst)) {
+		t.Error("a punctual answer does not make the next demotion short again")
+	}
+}
