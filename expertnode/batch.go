@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
@@ -20,15 +21,19 @@ type batch struct {
 	hidden   int
 
 	jobs   []*job
-	counts []int32 // [layer*perLayer+expert]: rows, then the next free place
-	used   []int   // indices of counts that are not zero, ascending
+	counts []int32         // [layer*perLayer+expert]: rows, then the next free place
+	queued []time.Duration // [layer*perLayer+expert]: over these rows, how long each waited
+	used   []int           // indices of counts that are not zero, ascending
 	groups []model.ExpertGroup
-	x, out []float32 // [pairs, hidden], grouped by expert
+	work   load.Batch // groups and jobs, as they are counted
+	x, out []float32  // [pairs, hidden], grouped by expert
 }
 
 func newBatch(n *node) *batch {
 	cfg := n.ck.Config()
-	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize, counts: make([]int32, cfg.NumLayers*cfg.NumExperts)}
+	pairs := cfg.NumLayers * cfg.NumExperts
+	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize,
+		counts: make([]int32, pairs), queued: make([]time.Duration, pairs)}
 }
 
 // step computes and answers what is waiting; false if nothing was.
@@ -43,10 +48,11 @@ func (b *batch) step() bool {
 	held := b.n.holder.now.Load()
 	b.admit(held)
 	if len(b.jobs) > 0 {
-		b.plan(held)
+		pairs := b.tally(start)
+		b.plan(held, pairs)
 		b.gather()
 		err := b.n.compute(b.groups)
-		b.answer(start, time.Since(start), err)
+		b.answer(time.Since(start), err)
 	}
 	return true
 }
@@ -76,29 +82,38 @@ func (b *batch) allHeld(held *holding, j *job) (missing uint16, ok bool) {
 	return 0, true
 }
 
-// plan counts the rows of each expert and lays the groups out one after another.
-func (b *batch) plan(held *holding) {
-	b.used, b.groups = b.used[:0], b.groups[:0]
-	pairs := 0
+// tally counts the rows of each expert and how long they waited, and returns how
+// many (row, expert) pairs there are.
+func (b *batch) tally(start time.Time) (pairs int) {
+	b.used, b.work.Requests = b.used[:0], b.work.Requests[:0]
 	for _, j := range b.jobs {
 		pairs += len(j.experts)
+		j.waited = start.Sub(j.arrived)
+		b.work.Requests = append(b.work.Requests, load.Request{Layer: j.in.Layer, Rows: j.in.Rows, Queue: j.waited})
 		for _, x := range j.experts {
 			i := j.in.Layer*b.perLayer + int(x)
 			if b.counts[i] == 0 {
 				b.used = append(b.used, i)
 			}
 			b.counts[i]++
+			b.queued[i] += j.waited
 		}
 	}
 	slices.Sort(b.used)
+	return pairs
+}
+
+// plan lays the groups out one after another.
+func (b *batch) plan(held *holding, pairs int) {
+	b.groups, b.work.Groups = b.groups[:0], b.work.Groups[:0]
 	b.x, b.out = resize(b.x, pairs*b.hidden), resize(b.out, pairs*b.hidden)
 	at := 0
 	for _, i := range b.used {
 		rows := int(b.counts[i])
 		from, to := at*b.hidden, (at+rows)*b.hidden
 		b.groups = append(b.groups, model.ExpertGroup{Expert: held.experts[i], X: b.x[from:to], Out: b.out[from:to], Rows: rows})
-		b.n.metrics.expert(i, rows)
-		b.counts[i] = int32(at)
+		b.work.Groups = append(b.work.Groups, load.Group{Layer: i / b.perLayer, Expert: i % b.perLayer, Rows: rows, Queue: b.queued[i]})
+		b.counts[i], b.queued[i] = int32(at), 0
 		at += rows
 	}
 }
@@ -134,22 +149,25 @@ func (b *batch) row(m []float32, i int32) []float32 {
 	return m[int(i)*b.hidden : int(i+1)*b.hidden]
 }
 
-// answer sends each request's rows, in the order it listed them.
-func (b *batch) answer(start time.Time, took time.Duration, err error) {
+// answer counts the work, then sends each request's rows, in the order it listed
+// them: who has an answer finds its work counted.
+func (b *batch) answer(took time.Duration, err error) {
+	if err == nil {
+		b.work.Took = took
+		b.n.meter.Add(&b.work)
+		b.n.metrics.batches.Add(1)
+	}
 	for i, j := range b.jobs {
-		t := wire.Timing{Queued: start.Sub(j.arrived), Compute: took}
 		if err != nil {
 			j.refuse(&wire.Failure{Code: wire.Broken, Message: err.Error()})
 		} else {
-			b.respond(j, t)
+			b.respond(j, wire.Timing{Queued: j.waited, Compute: took})
 		}
 		b.jobs[i] = nil
 	}
-	b.n.metrics.batch(took)
 }
 
 func (b *batch) respond(j *job, t wire.Timing) {
-	b.n.metrics.request(j, t)
 	o := wire.NewResponse(&j.in.Header, t)
 	rows := o.Rows()
 	for pair, place := range j.places {

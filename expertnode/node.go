@@ -3,12 +3,14 @@ package expertnode
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
@@ -29,6 +31,7 @@ type node struct {
 	streams  *streams
 	registry *prometheus.Registry
 	metrics  *metrics
+	meter    *load.Meter
 
 	instance uint64        // random, tells this process from the one before it
 	sequence atomic.Uint64 // of what announcement says
@@ -47,6 +50,7 @@ func newNode(o Options, ck *checkpoint.Checkpoint, instance uint64) (*node, erro
 	n.runner = model.NewExpertRunner(cfg, n.pool)
 	n.holder = newHolder(ck, o.Log)
 	n.holder.changed = n.changed
+	n.meter = load.NewMeter(cfg.NumLayers, cfg.NumExperts, time.Now())
 	n.batch = newBatch(n)
 	n.holder.quiesce = func() { n.batch.mu.Lock(); n.batch.mu.Unlock() } //nolint:staticcheck // waits for the batch under way
 	n.metrics = newMetrics(n)

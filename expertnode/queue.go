@@ -23,7 +23,8 @@ type job struct {
 	stream          *stream
 	arrived         time.Time
 	counts, experts []uint16
-	places          []int32 // of each pair, its row in the batch
+	places          []int32       // of each pair, its row in the batch
+	waited          time.Duration // in the queue, once its batch has begun
 }
 
 var jobPool = sync.Pool{New: func() any { return new(job) }}
@@ -96,4 +97,11 @@ func (q *queue) take(dst []*job) []*job {
 	clear(q.jobs[rest:])
 	q.jobs = q.jobs[:rest]
 	return dst
+}
+
+// waiting is the number of rows in the queue.
+func (q *queue) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.rows
 }

@@ -63,6 +63,7 @@ func (n *node) run(ctx context.Context) error {
 		}
 	})
 	parts.Go(func() { n.computeLoop(work, fail) })
+	parts.Go(func() { n.snapshots(work) })
 
 	select {
 	case <-ctx.Done():
@@ -84,7 +85,7 @@ func serveError(what string, err error) error { return fmt.Errorf("%s server: %w
 func (n *node) grpcServer() *grpc.Server {
 	s := grpc.NewServer(wire.ServerOptions()...)
 	wire.Register(s, n)
-	(&podctl.Server{Watcher: n.watcher, Fill: n.describe}).Register(s)
+	(&podctl.Server{Watcher: n.watcher, Fill: n.describe, Window: n.window}).Register(s)
 	return s
 }
 

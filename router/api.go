@@ -24,7 +24,7 @@ func (p *process) newAPI(core *Core) (http.Handler, error) {
 		Context:   core.Config().MaxPositionEmbeddings, Vocab: core.Config().VocabSize,
 		Fingerprint: core.Checkpoint.Fingerprint(), Version: version.String(),
 		APIKey: p.o.APIKey, MaxBody: p.o.MaxBody,
-		Ready: p.ready.err, Metrics: p.metricsHandler(), Registerer: p.registry, Log: p.log.WithName("http"),
+		Ready: p.ready.err, Metrics: p.metricsHandler(), Load: loadPage(core), Registerer: p.registry, Log: p.log.WithName("http"),
 	}
 	tok, err := tokenizer.Load(filepath.Join(p.o.Model, "tokenizer.json"))
 	switch {

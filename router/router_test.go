@@ -44,8 +44,8 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// node runs an expert node that holds everything, and writes the placement.
-func node(t *testing.T, dir, file string) {
+// node runs an expert node n0 that holds everything, and writes the placement.
+func node(t *testing.T, dir, file string) (address string) {
 	t.Helper()
 	grpc := listen(t)
 	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 64, Replicas: 1, Epoch: 1,
@@ -67,6 +67,7 @@ func node(t *testing.T, dir, file string) {
 			Workers: 1, DrainTimeout: 5 * time.Second, Log: logr.Discard()})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
+	return grpc.Addr().String()
 }
 
 // running is a router under test.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
 
 // Limits of one round (invariant 8).
@@ -39,9 +41,11 @@ type Report struct {
 	Revision     int64
 	ReadyEpoch   int64
 	ServingEpoch int64
-	Ready        bool
-	Draining     bool
-	Message      string
+	// Of a router: (layer, expert) pairs with a ready owner, and all.
+	ExpertsReady, ExpertsWanted int
+	Ready                       bool
+	Draining                    bool
+	Message                     string
 }
 
 // Fleet is the way to the pods.
@@ -50,6 +54,8 @@ type Fleet interface {
 	Describe(ctx context.Context, pod Pod) (*Report, error)
 	// Apply hands one pod a placement document (JSON).
 	Apply(ctx context.Context, pod Pod, document []byte) error
+	// Load asks one expert node what it did in about the last window.
+	Load(ctx context.Context, pod Pod, window time.Duration) (*load.Node, error)
 }
 
 // Answer is a pod's report, or why there is none.

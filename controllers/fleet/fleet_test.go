@@ -19,6 +19,7 @@ import (
 // program is a pod's Control service.
 type program struct {
 	controlpb.UnimplementedControlServer
+	name   string
 	answer *controlpb.DescribeResponse
 	got    atomic.Value
 	hang   bool
@@ -54,14 +55,14 @@ func serve(t *testing.T, p *program) Pod {
 }
 
 func TestGRPC(t *testing.T) {
-	p := &program{answer: &controlpb.DescribeResponse{Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, Ready: true, Draining: true, Message: "m",
+	p := &program{answer: &controlpb.DescribeResponse{Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, ExpertsReady: 7, ExpertsWanted: 8, Ready: true, Draining: true, Message: "m",
 		Model: &controlpb.Model{Fingerprint: "f", Name: "n", Layers: 16, Experts: 64, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 12, RouterBytes: 13}}}
 	pod := serve(t, p)
 	got, err := GRPC{}.Describe(t.Context(), pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Report{Model: &Model{"f", "n", 16, 64, 8, 4096, 12, 13}, Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, Ready: true, Draining: true, Message: "m"}
+	want := Report{Model: &Model{"f", "n", 16, 64, 8, 4096, 12, 13}, Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, ExpertsReady: 7, ExpertsWanted: 8, Ready: true, Draining: true, Message: "m"}
 	if *got.Model != *want.Model {
 		t.Errorf("model %+v", *got.Model)
 	}

@@ -55,6 +55,7 @@ func call(pod Pod, do func(controlpb.ControlClient) error) error {
 func report(a *controlpb.DescribeResponse) *Report {
 	r := &Report{
 		Revision: a.GetRevision(), ReadyEpoch: a.GetReadyEpoch(), ServingEpoch: a.GetServingEpoch(),
+		ExpertsReady: int(a.GetExpertsReady()), ExpertsWanted: int(a.GetExpertsWanted()),
 		Ready: a.GetReady(), Draining: a.GetDraining(), Message: a.GetMessage(),
 	}
 	if m := a.GetModel(); m.GetFingerprint() != "" {

@@ -360,6 +360,221 @@ func (x *Model) GetContextLength() uint32 {
 	return 0
 }
 
+type LoadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Length of the window; 0 asks for the default, a minute. Brought within 1 s and
+	// 120 s.
+	WindowMs      uint32 `protobuf:"varint,1,opt,name=window_ms,json=windowMs,proto3" json:"window_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadRequest) Reset() {
+	*x = LoadRequest{}
+	mi := &file_internal_controlpb_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadRequest) ProtoMessage() {}
+
+func (x *LoadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_controlpb_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadRequest.ProtoReflect.Descriptor instead.
+func (*LoadRequest) Descriptor() ([]byte, []int) {
+	return file_internal_controlpb_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LoadRequest) GetWindowMs() uint32 {
+	if x != nil {
+		return x.WindowMs
+	}
+	return 0
+}
+
+// LoadResponse is what an expert node did in a window. Times are in nanoseconds.
+// Lists of (layer, expert) pairs have layers*experts numbers, a layer's experts
+// one after another.
+type LoadResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`           // the pod's name
+	Instance uint64                 `protobuf:"fixed64,2,opt,name=instance,proto3" json:"instance,omitempty"` // random for each process: counts of two do not belong together
+	// What the window really covers: less than asked for soon after a start.
+	Seconds         float64  `protobuf:"fixed64,3,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	Layers          uint32   `protobuf:"varint,4,opt,name=layers,proto3" json:"layers,omitempty"`
+	Experts         uint32   `protobuf:"varint,5,opt,name=experts,proto3" json:"experts,omitempty"` // per layer
+	ExpertsPerToken uint32   `protobuf:"varint,6,opt,name=experts_per_token,json=expertsPerToken,proto3" json:"experts_per_token,omitempty"`
+	Rows            []uint64 `protobuf:"varint,7,rep,packed,name=rows,proto3" json:"rows,omitempty"`                                              // [layer*experts+expert]: token rows computed
+	Activations     []uint64 `protobuf:"varint,8,rep,packed,name=activations,proto3" json:"activations,omitempty"`                                // batches in which the expert had rows
+	BusyNs          []uint64 `protobuf:"varint,9,rep,packed,name=busy_ns,json=busyNs,proto3" json:"busy_ns,omitempty"`                            // its part of the time of batches; all parts add up to the whole
+	QueueNs         []uint64 `protobuf:"varint,10,rep,packed,name=queue_ns,json=queueNs,proto3" json:"queue_ns,omitempty"`                        // over its rows: how long each row's request waited
+	Tokens          []uint64 `protobuf:"varint,11,rep,packed,name=tokens,proto3" json:"tokens,omitempty"`                                         // [layer]: token rows received
+	Requests        []uint64 `protobuf:"varint,12,rep,packed,name=requests,proto3" json:"requests,omitempty"`                                     // [layer]
+	RequestQueueNs  []uint64 `protobuf:"varint,13,rep,packed,name=request_queue_ns,json=requestQueueNs,proto3" json:"request_queue_ns,omitempty"` // [layer]: over requests, how long each waited
+	// At this moment: rows that wait, bytes of the experts in memory.
+	WaitingRows   uint64 `protobuf:"varint,14,opt,name=waiting_rows,json=waitingRows,proto3" json:"waiting_rows,omitempty"`
+	HeldBytes     uint64 `protobuf:"varint,15,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
+	ExpertBytes   uint64 `protobuf:"varint,16,opt,name=expert_bytes,json=expertBytes,proto3" json:"expert_bytes,omitempty"` // of one expert of one layer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadResponse) Reset() {
+	*x = LoadResponse{}
+	mi := &file_internal_controlpb_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadResponse) ProtoMessage() {}
+
+func (x *LoadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_controlpb_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadResponse.ProtoReflect.Descriptor instead.
+func (*LoadResponse) Descriptor() ([]byte, []int) {
+	return file_internal_controlpb_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LoadResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LoadResponse) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *LoadResponse) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *LoadResponse) GetLayers() uint32 {
+	if x != nil {
+		return x.Layers
+	}
+	return 0
+}
+
+func (x *LoadResponse) GetExperts() uint32 {
+	if x != nil {
+		return x.Experts
+	}
+	return 0
+}
+
+func (x *LoadResponse) GetExpertsPerToken() uint32 {
+	if x != nil {
+		return x.ExpertsPerToken
+	}
+	return 0
+}
+
+func (x *LoadResponse) GetRows() []uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *LoadResponse) GetActivations() []uint64 {
+	if x != nil {
+		return x.Activations
+	}
+	return nil
+}
+
+func (x *LoadResponse) GetBusyNs() []uint64 {
+	if x != nil {
+		return x.BusyNs
+	}
+	return nil
+}
+
+func (x *LoadResponse) GetQueueNs() []uint64 {
+	if x != nil {
+		return x.QueueNs
+	}
+	return nil
+}
+
+func (x *LoadResponse) GetTokens() []uint64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *LoadResponse) GetRequests() []uint64 {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *LoadResponse) GetRequestQueueNs() []uint64 {
+	if x != nil {
+		return x.RequestQueueNs
+	}
+	return nil
+}
+
+func (x *LoadResponse) GetWaitingRows() uint64 {
+	if x != nil {
+		return x.WaitingRows
+	}
+	return 0
+}
+
+func (x *LoadResponse) GetHeldBytes() uint64 {
+	if x != nil {
+		return x.HeldBytes
+	}
+	return 0
+}
+
+func (x *LoadResponse) GetExpertBytes() uint64 {
+	if x != nil {
+		return x.ExpertBytes
+	}
+	return 0
+}
+
 var File_internal_controlpb_control_proto protoreflect.FileDescriptor
 
 const file_internal_controlpb_control_proto_rawDesc = "" +
@@ -395,10 +610,32 @@ const file_internal_controlpb_control_proto_rawDesc = "" +
 	"\fexpert_bytes\x18\b \x01(\x04R\vexpertBytes\x12!\n" +
 	"\frouter_bytes\x18\t \x01(\x04R\vrouterBytes\x12%\n" +
 	"\x0econtext_length\x18\n" +
-	" \x01(\rR\rcontextLength2\xbb\x01\n" +
+	" \x01(\rR\rcontextLength\"*\n" +
+	"\vLoadRequest\x12\x1b\n" +
+	"\twindow_ms\x18\x01 \x01(\rR\bwindowMs\"\xe3\x03\n" +
+	"\fLoadResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\binstance\x18\x02 \x01(\x06R\binstance\x12\x18\n" +
+	"\aseconds\x18\x03 \x01(\x01R\aseconds\x12\x16\n" +
+	"\x06layers\x18\x04 \x01(\rR\x06layers\x12\x18\n" +
+	"\aexperts\x18\x05 \x01(\rR\aexperts\x12*\n" +
+	"\x11experts_per_token\x18\x06 \x01(\rR\x0fexpertsPerToken\x12\x12\n" +
+	"\x04rows\x18\a \x03(\x04R\x04rows\x12 \n" +
+	"\vactivations\x18\b \x03(\x04R\vactivations\x12\x17\n" +
+	"\abusy_ns\x18\t \x03(\x04R\x06busyNs\x12\x19\n" +
+	"\bqueue_ns\x18\n" +
+	" \x03(\x04R\aqueueNs\x12\x16\n" +
+	"\x06tokens\x18\v \x03(\x04R\x06tokens\x12\x1a\n" +
+	"\brequests\x18\f \x03(\x04R\brequests\x12(\n" +
+	"\x10request_queue_ns\x18\r \x03(\x04R\x0erequestQueueNs\x12!\n" +
+	"\fwaiting_rows\x18\x0e \x01(\x04R\vwaitingRows\x12\x1d\n" +
+	"\n" +
+	"held_bytes\x18\x0f \x01(\x04R\theldBytes\x12!\n" +
+	"\fexpert_bytes\x18\x10 \x01(\x04R\vexpertBytes2\x82\x02\n" +
 	"\aControl\x12Q\n" +
 	"\bDescribe\x12!.olmoe.control.v1.DescribeRequest\x1a\".olmoe.control.v1.DescribeResponse\x12]\n" +
-	"\x0eApplyPlacement\x12'.olmoe.control.v1.ApplyPlacementRequest\x1a\".olmoe.control.v1.DescribeResponseB<Z:github.com/olmoe-serving/olmoe-operator/internal/controlpbb\x06proto3"
+	"\x0eApplyPlacement\x12'.olmoe.control.v1.ApplyPlacementRequest\x1a\".olmoe.control.v1.DescribeResponse\x12E\n" +
+	"\x04Load\x12\x1d.olmoe.control.v1.LoadRequest\x1a\x1e.olmoe.control.v1.LoadResponseB<Z:github.com/olmoe-serving/olmoe-operator/internal/controlpbb\x06proto3"
 
 var (
 	file_internal_controlpb_control_proto_rawDescOnce sync.Once
@@ -412,21 +649,25 @@ func file_internal_controlpb_control_proto_rawDescGZIP() []byte {
 	return file_internal_controlpb_control_proto_rawDescData
 }
 
-var file_internal_controlpb_control_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_internal_controlpb_control_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_internal_controlpb_control_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: olmoe.control.v1.DescribeRequest
 	(*ApplyPlacementRequest)(nil), // 1: olmoe.control.v1.ApplyPlacementRequest
 	(*DescribeResponse)(nil),      // 2: olmoe.control.v1.DescribeResponse
 	(*Model)(nil),                 // 3: olmoe.control.v1.Model
+	(*LoadRequest)(nil),           // 4: olmoe.control.v1.LoadRequest
+	(*LoadResponse)(nil),          // 5: olmoe.control.v1.LoadResponse
 }
 var file_internal_controlpb_control_proto_depIdxs = []int32{
 	3, // 0: olmoe.control.v1.DescribeResponse.model:type_name -> olmoe.control.v1.Model
 	0, // 1: olmoe.control.v1.Control.Describe:input_type -> olmoe.control.v1.DescribeRequest
 	1, // 2: olmoe.control.v1.Control.ApplyPlacement:input_type -> olmoe.control.v1.ApplyPlacementRequest
-	2, // 3: olmoe.control.v1.Control.Describe:output_type -> olmoe.control.v1.DescribeResponse
-	2, // 4: olmoe.control.v1.Control.ApplyPlacement:output_type -> olmoe.control.v1.DescribeResponse
-	3, // [3:5] is the sub-list for method output_type
-	1, // [1:3] is the sub-list for method input_type
+	4, // 3: olmoe.control.v1.Control.Load:input_type -> olmoe.control.v1.LoadRequest
+	2, // 4: olmoe.control.v1.Control.Describe:output_type -> olmoe.control.v1.DescribeResponse
+	2, // 5: olmoe.control.v1.Control.ApplyPlacement:output_type -> olmoe.control.v1.DescribeResponse
+	5, // 6: olmoe.control.v1.Control.Load:output_type -> olmoe.control.v1.LoadResponse
+	4, // [4:7] is the sub-list for method output_type
+	1, // [1:4] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
 	1, // [1:1] is the sub-list for extension extendee
 	0, // [0:1] is the sub-list for field type_name
@@ -443,7 +684,7 @@ func file_internal_controlpb_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_controlpb_control_proto_rawDesc), len(file_internal_controlpb_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

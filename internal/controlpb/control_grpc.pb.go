@@ -24,6 +24,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Control_Describe_FullMethodName       = "/olmoe.control.v1.Control/Describe"
 	Control_ApplyPlacement_FullMethodName = "/olmoe.control.v1.Control/ApplyPlacement"
+	Control_Load_FullMethodName           = "/olmoe.control.v1.Control/Load"
 )
 
 // ControlClient is the client API for Control service.
@@ -36,6 +37,9 @@ type ControlClient interface {
 	// file). An older revision than the pod's is ignored. Returns at once; progress
 	// shows in Describe.
 	ApplyPlacement(ctx context.Context, in *ApplyPlacementRequest, opts ...grpc.CallOption) (*DescribeResponse, error)
+	// Load reports what an expert node computed in a sliding window. A router has no
+	// experts and answers UNIMPLEMENTED.
+	Load(ctx context.Context, in *LoadRequest, opts ...grpc.CallOption) (*LoadResponse, error)
 }
 
 type controlClient struct {
@@ -66,6 +70,16 @@ func (c *controlClient) ApplyPlacement(ctx context.Context, in *ApplyPlacementRe
 	return out, nil
 }
 
+func (c *controlClient) Load(ctx context.Context, in *LoadRequest, opts ...grpc.CallOption) (*LoadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LoadResponse)
+	err := c.cc.Invoke(ctx, Control_Load_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControlServer is the server API for Control service.
 // All implementations must embed UnimplementedControlServer
 // for forward compatibility.
@@ -76,6 +90,9 @@ type ControlServer interface {
 	// file). An older revision than the pod's is ignored. Returns at once; progress
 	// shows in Describe.
 	ApplyPlacement(context.Context, *ApplyPlacementRequest) (*DescribeResponse, error)
+	// Load reports what an expert node computed in a sliding window. A router has no
+	// experts and answers UNIMPLEMENTED.
+	Load(context.Context, *LoadRequest) (*LoadResponse, error)
 	mustEmbedUnimplementedControlServer()
 }
 
@@ -91,6 +108,9 @@ func (UnimplementedControlServer) Describe(context.Context, *DescribeRequest) (*
 }
 func (UnimplementedControlServer) ApplyPlacement(context.Context, *ApplyPlacementRequest) (*DescribeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ApplyPlacement not implemented")
+}
+func (UnimplementedControlServer) Load(context.Context, *LoadRequest) (*LoadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Load not implemented")
 }
 func (UnimplementedControlServer) mustEmbedUnimplementedControlServer() {}
 func (UnimplementedControlServer) testEmbeddedByValue()                 {}
@@ -149,6 +169,24 @@ func _Control_ApplyPlacement_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Control_Load_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LoadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServer).Load(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Control_Load_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServer).Load(ctx, req.(*LoadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Control_ServiceDesc is the grpc.ServiceDesc for Control service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -163,6 +201,10 @@ var Control_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ApplyPlacement",
 			Handler:    _Control_ApplyPlacement_Handler,
+		},
+		{
+			MethodName: "Load",
+			Handler:    _Control_Load_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -2,12 +2,14 @@ package podctl
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/version"
 )
 
@@ -18,6 +20,9 @@ type Server struct {
 	// Fill sets what only the role knows; version, revision and a refused
 	// document's message are there already.
 	Fill func(*controlpb.DescribeResponse)
+	// Window says what an expert node did in about the last d, a length within the
+	// limits of package load. nil: the pod is no expert node.
+	Window func(d time.Duration) *load.Node
 }
 
 // Register adds the service to a gRPC server.

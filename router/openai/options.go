@@ -67,6 +67,7 @@ type Options struct {
 	APIKey     string       // empty: no authorisation
 	Ready      func() error // nil error = this router can serve; used by /ready only
 	Metrics    http.Handler // mounted at /metrics
+	Load       http.Handler // mounted at /debug/load, behind the API key
 	Registerer prometheus.Registerer
 	Log        logr.Logger
 

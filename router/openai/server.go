@@ -60,6 +60,10 @@ func (s *Server) table() []route {
 		serve := func(w http.ResponseWriter, r *http.Request) error { s.Metrics.ServeHTTP(w, r); return nil }
 		routes = append(routes, route{"/metrics", get(serve), true})
 	}
+	if s.Load != nil {
+		serve := func(w http.ResponseWriter, r *http.Request) error { s.Load.ServeHTTP(w, r); return nil }
+		routes = append(routes, route{"/debug/load", get(serve), false})
+	}
 	return routes
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -27,6 +28,7 @@ type Pod struct {
 	Lag     bool // take documents, but neither load nor switch
 	Silent  bool // answer nothing
 	Doc     *placement.Document
+	Load    *load.Node // what it answers when asked for its load; nil: it was idle
 	ready   int64
 	serving int64
 }

@@ -1,0 +1,50 @@
+package load
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Report is what a debug endpoint answers: of a node about itself, of a router
+// about all its nodes.
+type Report struct {
+	WindowSeconds float64 `json:"window_seconds"` // asked for
+	Summary       Summary `json:"summary"`
+	Nodes         []*Node `json:"nodes"`            // that answered, by name
+	Failed        []Fault `json:"failed,omitempty"` // that did not, by name
+}
+
+// Fault is a node that did not answer.
+type Fault struct {
+	Node  string `json:"node"`
+	Error string `json:"error"`
+}
+
+// NewReport sums up answers. A node whose answer cannot be used, or is of another
+// model's shape than the first's, is listed as failed.
+func NewReport(answers []*Node, failed []Fault) *Report {
+	r := &Report{Nodes: []*Node{}, Failed: failed}
+	slices.SortFunc(answers, func(a, b *Node) int { return cmp.Compare(a.Name, b.Name) })
+	for _, n := range answers {
+		if err := r.fits(n); err != nil {
+			r.Failed = append(r.Failed, Fault{Node: n.Name, Error: err.Error()})
+			continue
+		}
+		r.Nodes = append(r.Nodes, n)
+	}
+	slices.SortFunc(r.Failed, func(a, b Fault) int { return cmp.Compare(a.Node, b.Node) })
+	r.Summary = Sum(r.Nodes, len(r.Nodes)+len(r.Failed))
+	return r
+}
+
+func (r *Report) fits(n *Node) error {
+	if err := n.Check(); err != nil {
+		return err
+	}
+	if len(r.Nodes) > 0 && (n.Layers() != r.Nodes[0].Layers() || n.Experts() != r.Nodes[0].Experts()) {
+		return fmt.Errorf("has %d layers of %d experts; %s has %d of %d: give all pods the same checkpoint",
+			n.Layers(), n.Experts(), r.Nodes[0].Name, r.Nodes[0].Layers(), r.Nodes[0].Experts())
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package screen
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// pool is a report of some nodes that share the experts of 16 layers evenly, with
+// loads that fall from expert to expert and one hot expert in layer 7.
+func pool(nodes, experts int) *load.Report {
+	var list []*load.Node
+	for i := range nodes {
+		n := &load.Node{Name: fmt.Sprintf("demo-experts-%d", i), Seconds: 60, ExpertsPerToken: min(8, experts), Counts: *load.NewCounts(16, experts),
+			WaitingRows: 3 * i, HeldBytes: int64(16*experts/nodes) * 12, ExpertBytes: 12}
+		for l := range n.Rows {
+			for e := i; e < experts; e += nodes {
+				fill(n, l, e, uint64(12000/(3+(e*7+l*5)%experts)))
+			}
+			n.Requests[l], n.RequestQueueNs[l] = 100, uint64(i)*8e6
+		}
+		if hot := 12 % experts; hot%nodes == i {
+			fill(n, 7, hot, 25000)
+		}
+		list = append(list, n)
+	}
+	r := load.NewReport(list, nil)
+	r.WindowSeconds = 60
+	return r
+}
+
+func fill(n *load.Node, l, e int, rows uint64) {
+	n.Rows[l][e], n.Activations[l][e], n.BusyNs[l][e], n.QueueNs[l][e] = rows, rows/2+1, rows*50_000, rows*300_000
+}
+
+func TestGolden(t *testing.T) {
+	failed := func(r *load.Report) *load.Report {
+		r = load.NewReport(r.Nodes, []load.Fault{{Node: "demo-experts-9", Error: "pod demo-experts-9 at 10.0.0.9:7070: connection refused\x1b[2J, and so on and on"}})
+		r.WindowSeconds = 60
+		return r
+	}
+	started := pool(2, 64)
+	started.Summary.Seconds = 4
+	tests := []struct {
+		name   string
+		report *load.Report
+		o      Options
+	}{
+		{"80x24", pool(2, 64), Options{Width: 80, Height: 24, Layer: -1}},
+		{"120x40", failed(pool(3, 64)), Options{Width: 120, Height: 40, Layer: -1}},
+		{"80-once", pool(5, 64), Options{Width: 80, Layer: -1}},
+		{"80x24-many-nodes", failed(pool(9, 64)), Options{Width: 80, Height: 24, Layer: -1}},
+		{"80x24-layer-7", pool(2, 64), Options{Width: 80, Height: 24, Layer: 7}},
+		{"120-layer-7", pool(2, 64), Options{Width: 120, Layer: 7}},
+		{"80-few-experts", pool(2, 8), Options{Width: 80, Height: 24, Layer: -1}},
+		{"80-many-experts", pool(2, 256), Options{Width: 80, Height: 24, Layer: -1}},
+		{"60x10", pool(2, 64), Options{Width: 60, Height: 10, Layer: -1}},
+		{"80-colour", pool(1, 64), Options{Width: 80, Colour: true, Layer: -1}},
+		{"80-just-started", started, Options{Width: 80, Layer: -1}},
+		{"80-no-such-layer", pool(1, 64), Options{Width: 80, Layer: 16}},
+		{"80-no-node", load.NewReport(nil, []load.Fault{{Node: "a", Error: "no route to host"}}), Options{Width: 80, Layer: -1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.o.Source = "http://127.0.0.1:8000"
+			lines := Render(tt.report, tt.o)
+			for i, line := range lines {
+				if n := utf8.RuneCountInString(line); n > tt.o.Width && !tt.o.Colour {
+					t.Errorf("line %d has %d columns: %s", i, n, line)
+				}
+				if strings.ContainsRune(line, 0x1b) && !tt.o.Colour {
+					t.Errorf("line %d steers the terminal: %q", i, line)
+				}
+			}
+			if tt.o.Height > 0 && len(lines) > tt.o.Height {
+				t.Errorf("%d lines", len(lines))
+			}
+			golden(t, tt.name, strings.Join(lines, "\n")+"\n")
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestMarksRiseWithTheLoad(t *testing.T) {
+	got := ""
+	for _, v := range []float64{0, 0.1, 0.3, 0.6, 1, 1.4, 1.9, 3.9, 4, 64} {
+		got += mark(v, 1, 1, false)
+	}
+	if want := "·▁▂▃▄▅▆▇██"; got != want {
+		t.Errorf("marks %s, want %s", got, want)
+	}
+}
+
+func TestText(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{
+		{clip("abc", 3), "abc"}, {clip("abcd", 3), "ab…"}, {clip("a\nb", 9), "a?b"}, {clip("äöüß", 3), "äö…"},
+		{tail("abcd", 3), "…cd"}, {tail("abc", 3), "abc"}, {pad("a", 3), "a  "},
+		{number(0), "0.00"}, {number(9.876), "9.88"}, {number(98.76), "98.8"}, {number(9876), "9876"},
+		{gauge(0, 4), "░░░░"}, {gauge(0.5, 4), "██░░"}, {gauge(7, 4), "████"}, {gauge(-1, 4), "░░░░"},
+		{Warning("w", 80, false), "w"}, {Warning("w", 80, true), "\x1b[1;31mw\x1b[0m"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package podctl
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+)
+
+// numbered is a node whose every number is another.
+func numbered() *load.Node {
+	n := &load.Node{Name: "a", Instance: 1 << 63, Seconds: 59.5, ExpertsPerToken: 8, Counts: *load.NewCounts(3, 5),
+		WaitingRows: 4, HeldBytes: 5, ExpertBytes: 6}
+	next := uint64(100)
+	for _, m := range []load.Matrix{n.Rows, n.Activations, n.BusyNs, n.QueueNs, {n.Tokens, n.Requests, n.RequestQueueNs}} {
+		for l := range m {
+			for e := range m[l] {
+				m[l][e] = next
+				next++
+			}
+		}
+	}
+	return n
+}
+
+func TestLoadAsAMessage(t *testing.T) {
+	b, err := proto.Marshal(FromLoad(numbered()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r controlpb.LoadResponse
+	if err := proto.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ToLoad(&r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := json.Marshal(numbered())
+	if text, _ := json.Marshal(got); string(text) != string(want) {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+}
+
+// A message of a node is not trusted: its sizes are checked before use.
+func TestDamagedLoadIsRefused(t *testing.T) {
+	for want, damage := range map[string]func(r *controlpb.LoadResponse){
+		"rows has 14 numbers for 3 layers of 5":     func(r *controlpb.LoadResponse) { r.Rows = r.Rows[1:] },
+		"queue_ns has 0 numbers for 3 layers of 5":  func(r *controlpb.LoadResponse) { r.QueueNs = nil },
+		"rows has 15 numbers for 3 layers of 0":     func(r *controlpb.LoadResponse) { r.Experts = 0 },
+		"15 numbers for 4294967295 layers of 5":     func(r *controlpb.LoadResponse) { r.Layers = 1<<32 - 1 },
+		"load of 2 layers beside 3":                 func(r *controlpb.LoadResponse) { r.Requests = r.Requests[:2] },
+		"a window of -5 seconds":                    func(r *controlpb.LoadResponse) { r.Seconds = -5 },
+		"rows has 15 numbers for 0 layers of 65536": func(r *controlpb.LoadResponse) { r.Layers, r.Experts = 0, 1<<16 },
+	} {
+		r := FromLoad(numbered())
+		damage(r)
+		if _, err := ToLoad(r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+	if _, err := ToLoad(&controlpb.LoadResponse{}); err == nil {
+		t.Error("an empty message was taken")
+	}
+}
+
+func TestLoadWindowIsClamped(t *testing.T) {
+	var asked []time.Duration
+	s := &Server{Window: func(d time.Duration) *load.Node { asked = append(asked, d); return numbered() }}
+	for _, ms := range []uint32{0, 1, 30_000, 1<<32 - 1} {
+		if r, err := s.Load(context.Background(), &controlpb.LoadRequest{WindowMs: ms}); err != nil || r.GetName() != "a" {
+			t.Errorf("answer %v, error %v", r, err)
+		}
+	}
+	want := []time.Duration{load.DefaultWindow, load.MinWindow, 30 * time.Second, load.MaxWindow}
+	if !reflect.DeepEqual(asked, want) {
+		t.Errorf("asked for %v, want %v", asked, want)
+	}
+	if _, err := (&Server{}).Load(context.Background(), &controlpb.LoadRequest{}); status.Code(err) != codes.Unimplemented {
+		t.Errorf("a pod without experts answers %v", err)
+	}
+}
+
+func TestLoadPage(t *testing.T) {
+	var asked time.Duration
+	page := LoadPage(func(_ context.Context, window time.Duration) *load.Report {
+		asked = window
+		return load.NewReport([]*load.Node{numbered()}, nil)
+	})
+	for query, want := range map[string]time.Duration{
+		"": load.DefaultWindow, "?window=15s": 15 * time.Second, "?window=1h": load.MaxWindow, "?window=1ms": load.MinWindow,
+		"?window=15": 0, "?window=-3s": 0, "?window=x": 0,
+	} {
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/load"+query, nil))
+		if want == 0 {
+			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "such as 60s") {
+				t.Errorf("%q: %d %s", query, w.Code, w.Body)
+			}
+			continue
+		}
+		var r load.Report
+		if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != http.StatusOK || asked != want || r.WindowSeconds != want.Seconds() || len(r.Nodes) != 1 {
+			t.Errorf("%q: %d, asked for %s, %d nodes", query, w.Code, asked, len(r.Nodes))
+		}
+	}
+}
+
+// Reports that are being made at once are bounded.
+func TestLoadPagesAreBounded(t *testing.T) {
+	begun, end := make(chan bool), make(chan bool)
+	page := LoadPage(func(context.Context, time.Duration) *load.Report {
+		begun <- true
+		<-end
+		return load.NewReport(nil, nil)
+	})
+	get := func() *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/load", nil))
+		return w
+	}
+	done := make(chan int)
+	for range maxLoadPages {
+		go func() { done <- get().Code }()
+		<-begun
+	}
+	if w := get(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one more is answered %d", w.Code)
+	}
+	for range maxLoadPages {
+		end <- true
+		if code := <-done; code != http.StatusOK {
+			t.Errorf("status %d", code)
+		}
+	}
+}

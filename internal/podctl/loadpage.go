@@ -1,0 +1,52 @@
+package podctl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+)
+
+// maxLoadPages bounds the reports that are being made at once: each asks every
+// node and holds their windows (some 35 kB a node).
+const maxLoadPages = 4
+
+// LoadPage serves GET /debug/load?window=60s as JSON, a load.Report that ask
+// makes. The window is a Go duration and is brought within the limits.
+func LoadPage(ask func(ctx context.Context, window time.Duration) *load.Report) http.Handler {
+	slots := make(chan struct{}, maxLoadPages)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		window, err := queryWindow(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, fmt.Sprintf("%d reports of the load are being made; ask again", maxLoadPages), http.StatusServiceUnavailable)
+			return
+		}
+		report := ask(r.Context(), window)
+		report.WindowSeconds = window.Seconds()
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(report) // what fails is the connection
+	})
+}
+
+func queryWindow(r *http.Request) (time.Duration, error) {
+	text := r.URL.Query().Get("window")
+	if text == "" {
+		return load.ClampWindow(0), nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("window %.40q: give a duration from %s to %s, such as 60s", text, load.MinWindow, load.MaxWindow)
+	}
+	return load.ClampWindow(d), nil
+}

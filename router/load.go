@@ -1,0 +1,28 @@
+package router
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
+)
+
+// loadTimeout bounds a report of the load: expert nodes answer from memory, and
+// somebody looks at a screen.
+const loadTimeout = time.Second
+
+// loadPage serves the load of all expert nodes that the placement names.
+func loadPage(core *Core) http.Handler {
+	return podctl.LoadPage(func(ctx context.Context, window time.Duration) *load.Report {
+		ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+		defer cancel()
+		var nodes []fleet.Pod
+		for _, n := range core.Dispatcher.Status().Nodes {
+			nodes = append(nodes, fleet.Pod{Name: n.Name, Address: n.Address})
+		}
+		return fleet.LoadAll(ctx, fleet.GRPC{}, nodes, window)
+	})
+}
