@@ -33,7 +33,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newOperatorCommand(), newRouterCommand(), newExpertNodeCommand(),
-		newUpCommand(), newLogitsCommand(), newBenchCommand(), newPlanCommand(), newVersionCommand(),
+		newUpCommand(), newLogitsCommand(), newBenchCommand(), newPlanCommand(), newTopCommand(), newVersionCommand(),
 	)
 	return root
 }

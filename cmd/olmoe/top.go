@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+	"github.com/olmoe-serving/olmoe-operator/internal/load/screen"
+)
+
+// minTopInterval between two looks: each makes the router ask every expert node.
+const minTopInterval = 200 * time.Millisecond
+
+type topFlags struct {
+	url              string
+	window, interval time.Duration
+	once, json       bool
+	layer            int
+}
+
+func newTopCommand() *cobra.Command {
+	var f topFlags
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Show the load of expert nodes and experts, live",
+		Long: `Show the load of expert nodes and experts, live, as a router sees it; an
+interrupt ends it. One expert node's HTTP address works as well. In a cluster:
+
+  kubectl exec -it deploy/NAME-router -- olmoe top
+
+Where the router has an API key, it is read from the environment: OLMOE_API_KEY.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			return interrupted(cmd.Context(), f.run(cmd.Context(), cmd.OutOrStdout()))
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.url, "url", "http://127.0.0.1:8000", "of a router")
+	fs.DurationVar(&f.window, "window", load.DefaultWindow, "what is added up: the last 1s to 2m")
+	fs.DurationVar(&f.interval, "interval", 2*time.Second, "between two looks")
+	fs.BoolVar(&f.once, "once", false, "print it once and exit")
+	fs.IntVar(&f.layer, "layer", -1, "show one layer in detail")
+	fs.BoolVar(&f.json, "json", false, "print JSON, a line for each look")
+	return cmd
+}
+
+func (f *topFlags) check() error {
+	switch {
+	case f.window < load.MinWindow || f.window > load.MaxWindow:
+		return fmt.Errorf("%w: --window %s: give %s to %s", errFlags, f.window, load.MinWindow, load.MaxWindow)
+	case f.interval < minTopInterval:
+		return fmt.Errorf("%w: --interval %s: give at least %s", errFlags, f.interval, minTopInterval)
+	case f.layer < -1:
+		return fmt.Errorf("%w: --layer %d: give a layer's number, from 0", errFlags, f.layer)
+	}
+	return nil
+}
+
+// run looks until ctx ends. The first look must succeed; later ones may fail, for
+// a router that is restarted is looked at again.
+func (f *topFlags) run(ctx context.Context, out io.Writer) error {
+	c := topClient{url: f.url, window: f.window, key: os.Getenv("OLMOE_API_KEY")}
+	report, err := c.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	t := newTerminal(out)
+	if f.once || f.json {
+		t.live = false
+	}
+	defer t.restore()
+	for {
+		if err := f.show(t, report, err); err != nil || f.once {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(f.interval):
+		}
+		latest, failure := c.fetch(ctx)
+		if err = failure; err == nil {
+			report = latest
+		}
+	}
+}
+
+// show prints a report, and why there is no newer one.
+func (f *topFlags) show(t *terminal, r *load.Report, failure error) error {
+	if f.json {
+		if failure != nil {
+			return failure
+		}
+		return json.NewEncoder(t.out).Encode(r)
+	}
+	width, height := t.size()
+	lines := screen.Render(r, screen.Options{Source: f.url, Width: width, Height: height, Colour: t.colour, Layer: f.layer})
+	if failure != nil {
+		lines[0] = screen.Warning("not current: "+failure.Error(), width, t.colour)
+	}
+	return t.draw(lines)
+}
