@@ -8,7 +8,7 @@ import (
 // readRows is what it costs to read an expert's weights once, in rows of
 // arithmetic: a group of n rows costs readRows + n. See ADR 0083 for how well
 // that fits.
-const readRows = 8
+const readRows = 2
 
 // Batch is what one batch of a node did.
 type Batch struct {
