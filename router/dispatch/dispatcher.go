@@ -108,7 +108,7 @@ func (d *Dispatcher) reroute() {
 			target = target || p == d.doc.Target
 		}
 	}
-	p := choose(d.doc, d.currentEpoch(), target)
+	p := d.doc.Choose(d.currentEpoch(), target)
 	if e := d.currentEpoch(); e != p.Epoch {
 		d.opts.Log.Info("placement epoch", "from", e, "to", p.Epoch)
 		d.epochs = append(d.retireEpochs(), &epoch{number: p.Epoch, placement: p})

@@ -50,16 +50,3 @@ func (d *Dispatcher) newRoute(e *epoch) *route {
 	r.complete = r.covered == len(r.owners)
 	return r
 }
-
-// choose picks the placement that new calls use: Serving, until every expert of
-// Target has a ready owner; from then on Target, also if an owner is lost again,
-// because the nodes may soon drop what only Serving needs. It is pure.
-func choose(doc *placement.Document, current int64, targetComplete bool) *placement.Placement {
-	switch {
-	case doc.Target == nil:
-		return doc.Serving
-	case doc.Serving == nil, targetComplete, current == doc.Target.Epoch:
-		return doc.Target
-	}
-	return doc.Serving
-}
