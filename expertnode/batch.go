@@ -21,19 +21,22 @@ type batch struct {
 	hidden   int
 
 	jobs   []*job
-	counts []int32         // [layer*perLayer+expert]: rows, then the next free place
-	queued []time.Duration // [layer*perLayer+expert]: over these rows, how long each waited
-	used   []int           // indices of counts that are not zero, ascending
+	cells  []cell // [layer*perLayer+expert]
+	used   []int  // indices of cells with rows, ascending
 	groups []model.ExpertGroup
 	work   load.Batch // groups and jobs, as they are counted
 	x, out []float32  // [pairs, hidden], grouped by expert
 }
 
+// cell is what a batch has of an expert.
+type cell struct {
+	count  int32         // rows, then the next free place
+	queued time.Duration // over these rows, how long each waited
+}
+
 func newBatch(n *node) *batch {
 	cfg := n.ck.Config()
-	pairs := cfg.NumLayers * cfg.NumExperts
-	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize,
-		counts: make([]int32, pairs), queued: make([]time.Duration, pairs)}
+	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize, cells: make([]cell, cfg.NumLayers*cfg.NumExperts)}
 }
 
 // step computes and answers what is waiting; false if nothing was.
@@ -92,11 +95,12 @@ func (b *batch) tally(start time.Time) (pairs int) {
 		b.work.Requests = append(b.work.Requests, load.Request{Layer: j.in.Layer, Rows: j.in.Rows, Queue: j.waited})
 		for _, x := range j.experts {
 			i := j.in.Layer*b.perLayer + int(x)
-			if b.counts[i] == 0 {
+			c := &b.cells[i]
+			if c.count == 0 {
 				b.used = append(b.used, i)
 			}
-			b.counts[i]++
-			b.queued[i] += j.waited
+			c.count++
+			c.queued += j.waited
 		}
 	}
 	slices.Sort(b.used)
@@ -109,11 +113,12 @@ func (b *batch) plan(held *holding, pairs int) {
 	b.x, b.out = resize(b.x, pairs*b.hidden), resize(b.out, pairs*b.hidden)
 	at := 0
 	for _, i := range b.used {
-		rows := int(b.counts[i])
+		c := &b.cells[i]
+		rows := int(c.count)
 		from, to := at*b.hidden, (at+rows)*b.hidden
 		b.groups = append(b.groups, model.ExpertGroup{Expert: held.experts[i], X: b.x[from:to], Out: b.out[from:to], Rows: rows})
-		b.work.Groups = append(b.work.Groups, load.Group{Layer: i / b.perLayer, Expert: i % b.perLayer, Rows: rows, Queue: b.queued[i]})
-		b.counts[i], b.queued[i] = int32(at), 0
+		b.work.Groups = append(b.work.Groups, load.Group{Layer: i / b.perLayer, Expert: i % b.perLayer, Rows: rows, Queue: c.queued})
+		c.count, c.queued = int32(at), 0
 		at += rows
 	}
 }
@@ -126,22 +131,22 @@ func (b *batch) gather() {
 		for _, count := range j.counts {
 			var row []float32
 			for range count {
-				i := j.in.Layer*b.perLayer + int(j.experts[pair])
-				dst := b.row(b.x, b.counts[i])
+				c := &b.cells[j.in.Layer*b.perLayer+int(j.experts[pair])]
+				dst := b.row(b.x, c.count)
 				if row == nil {
 					j.in.Floats(dst)
 					row = dst
 				} else {
 					copy(dst, row)
 				}
-				j.places[pair] = b.counts[i]
-				b.counts[i]++
+				j.places[pair] = c.count
+				c.count++
 				pair++
 			}
 		}
 	}
 	for _, i := range b.used {
-		b.counts[i] = 0
+		b.cells[i].count = 0
 	}
 }
 

@@ -127,12 +127,6 @@ func TestTopErrors(t *testing.T) {
 	if err := f.check(); !errors.Is(err, errFlags) || !strings.Contains(err.Error(), "give 1s to 2m0s") {
 		t.Errorf("a window of an hour gives %v", err)
 	}
-	if _, err := decodeReport(strings.NewReader(`{"nodes": [null]}`), "x"); err == nil {
-		t.Error("a null node was taken")
-	}
-	if _, err := decodeReport(strings.NewReader(`no`), "x"); err == nil {
-		t.Error("what is no JSON was taken")
-	}
 }
 
 // The terminal gets a second screen, frames in place and its old screen back.

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +47,11 @@ func (c *topClient) fetch(ctx context.Context) (*load.Report, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, c.refused(resp)
 	}
-	return decodeReport(io.LimitReader(resp.Body, maxTopBytes), address)
+	report, err := load.Decode(io.LimitReader(resp.Body, maxTopBytes))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", address, err)
+	}
+	return report, nil
 }
 
 // refused explains a status in terms of what to do.
@@ -63,19 +65,4 @@ func (c *topClient) refused(resp *http.Response) error {
 		hint = "there is no /debug/load: is it the address of a router or an expert node's HTTP port, and of this version?"
 	}
 	return fmt.Errorf("%s: status %d: %s", c.url, resp.StatusCode, hint)
-}
-
-// decodeReport reads a report and checks that its lists have one shape.
-func decodeReport(r io.Reader, address string) (*load.Report, error) {
-	var report load.Report
-	if err := json.NewDecoder(r).Decode(&report); err != nil {
-		return nil, fmt.Errorf("%s: %w", address, err)
-	}
-	if slices.Contains(report.Nodes, nil) {
-		return nil, fmt.Errorf("%s: a node that is null", address)
-	}
-	window := report.WindowSeconds
-	checked := load.NewReport(report.Nodes, report.Failed)
-	checked.WindowSeconds = window
-	return checked, nil
 }

@@ -33,15 +33,25 @@ type Request struct {
 // read. A plain lock is taken once a batch, for some nanoseconds for each group:
 // there is one writer, and a reader holds it for as long as a copy takes.
 type Meter struct {
-	mu      sync.Mutex
-	now     *Counts
+	experts int
 	history *History
+
+	mu     sync.Mutex
+	cells  []cell // [layer*experts+expert]
+	layers []layerCell
 }
+
+// cell is what is counted of an expert, side by side: computing has swept the
+// caches, so that each line of memory that counting touches is fetched anew.
+type cell struct{ rows, activations, busy, queue uint64 }
+
+type layerCell struct{ tokens, requests, queue uint64 }
 
 // NewMeter starts counting at a moment.
 func NewMeter(layers, experts int, at time.Time) *Meter {
-	m := &Meter{now: NewCounts(layers, experts), history: NewHistory(layers, experts)}
-	m.history.Record(at, m.now)
+	m := &Meter{experts: experts, history: NewHistory(layers, experts),
+		cells: make([]cell, layers*experts), layers: make([]layerCell, layers)}
+	m.Tick(at)
 	return m
 }
 
@@ -49,30 +59,38 @@ func NewMeter(layers, experts int, at time.Time) *Meter {
 func (m *Meter) Add(b *Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := m.now
 	var s shares
 	s.init(b)
 	for i := range b.Groups {
 		g := &b.Groups[i]
-		c.Rows[g.Layer][g.Expert] += uint64(g.Rows)
-		c.Activations[g.Layer][g.Expert]++
-		c.BusyNs[g.Layer][g.Expert] += s.next(g)
-		c.QueueNs[g.Layer][g.Expert] += uint64(g.Queue)
+		c := &m.cells[g.Layer*m.experts+g.Expert]
+		c.rows += uint64(g.Rows)
+		c.activations++
+		c.busy += s.next(g)
+		c.queue += uint64(g.Queue)
 	}
 	for i := range b.Requests {
 		r := &b.Requests[i]
-		c.Tokens[r.Layer] += uint64(r.Rows)
-		c.Requests[r.Layer]++
-		c.RequestQueueNs[r.Layer] += uint64(r.Queue)
+		c := &m.layers[r.Layer]
+		c.tokens += uint64(r.Rows)
+		c.requests++
+		c.queue += uint64(r.Queue)
 	}
 }
 
 // Total is a copy of what was counted since the start.
 func (m *Meter) Total() *Counts {
-	c := NewCounts(m.now.Layers(), m.now.Experts()) // the shape never changes
+	c := NewCounts(len(m.layers), m.experts)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.copyFrom(m.now)
+	for i := range m.cells {
+		from, l, e := &m.cells[i], i/m.experts, i%m.experts
+		c.Rows[l][e], c.Activations[l][e], c.BusyNs[l][e], c.QueueNs[l][e] = from.rows, from.activations, from.busy, from.queue
+	}
+	for l := range m.layers {
+		from := &m.layers[l]
+		c.Tokens[l], c.Requests[l], c.RequestQueueNs[l] = from.tokens, from.requests, from.queue
+	}
 	return c
 }
 

@@ -2,7 +2,10 @@ package load
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -47,4 +50,19 @@ func (r *Report) fits(n *Node) error {
 			n.Layers(), n.Experts(), r.Nodes[0].Name, r.Nodes[0].Layers(), r.Nodes[0].Experts())
 	}
 	return nil
+}
+
+// Decode reads a report from JSON and checks it: what a node or router writes may
+// be of another version.
+func Decode(from io.Reader) (*Report, error) {
+	var r Report
+	if err := json.NewDecoder(from).Decode(&r); err != nil {
+		return nil, err
+	}
+	if slices.Contains(r.Nodes, nil) {
+		return nil, errors.New("a report of the load with a node that is null")
+	}
+	checked := NewReport(r.Nodes, r.Failed)
+	checked.WindowSeconds = r.WindowSeconds
+	return checked, nil
 }

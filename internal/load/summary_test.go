@@ -119,3 +119,15 @@ func TestHeldWithoutASize(t *testing.T) {
 		t.Errorf("%d experts held", n.Held())
 	}
 }
+
+func TestDecodeChecks(t *testing.T) {
+	for _, text := range []string{"", "no", `{"nodes": [null]}`, `{"nodes": 5}`, `{"nodes": [{"rows": [[-1]]}]}`} {
+		if _, err := Decode(strings.NewReader(text)); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+	r, err := Decode(strings.NewReader(`{"window_seconds": 5, "nodes": [{"name": "a", "rows": [[1, 2], [3]]}], "failed": [{"node": "b"}]}`))
+	if err != nil || r.WindowSeconds != 5 || len(r.Nodes) != 0 || len(r.Failed) != 2 {
+		t.Errorf("report %+v, error %v; want node a as failed", r, err)
+	}
+}
