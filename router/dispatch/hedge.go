@@ -16,6 +16,9 @@ const (
 	hedgeShare = 20
 	// hedgeBurst hedges may come at once: all requests that a frozen node holds.
 	hedgeBurst = 16
+	// silentAfter: an only owner that has said nothing for so long counts as one
+	// that does not answer. No batch takes as long, and each is answered by itself.
+	silentAfter = 2 * time.Second
 	// recheck: a request that stays late is looked at again, for owners may have
 	// come since, in this placement or the next.
 	recheck = 250 * time.Millisecond
@@ -63,6 +66,9 @@ func (c *call) overdue(s *shard, now time.Time) {
 		}
 	}
 	if len(c.todo) == before {
+		if now.Sub(s.sent) >= silentAfter { // Status tells that its experts have no owner that answers
+			s.node.silent.Store(true)
+		}
 		return
 	}
 	if !c.d.hedges.take() {

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,6 +102,34 @@ func TestTheLateAnswerMayBeTheFirst(t *testing.T) {
 	}
 	if n := d.nodes["a"].losses.Load(); n != 0 {
 		t.Errorf("the node has %d losses", n)
+	}
+}
+
+// An only owner that freezes is told of, so that its experts get another one; the
+// call goes on with that, under the new placement.
+func TestAFrozenOnlyOwnerIsTold(t *testing.T) {
+	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+	d := router(t, nil)
+	d.Apply(place(small, 1, a))
+	await(t, "connected", func() bool { return ready(d) })
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	a.fault = func(*fakeStream, *wire.In) bool { <-release; return false }
+	d.opts.RequestTimeout = 100 * time.Millisecond
+	done := make(chan error, 1)
+	go func() { done <- newTask(small, 0, 2, 0, 1, 2, 3).do(context.Background(), d) }()
+	await(t, "told", func() bool {
+		s := d.Status()
+		return s.Covered == 0 && strings.Contains(s.Problem, "a: does not answer")
+	})
+	doc := place(small, 2, b)
+	doc.Revision = 2
+	d.Apply(doc)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if s := d.Status(); !s.Ready() {
+		t.Errorf("not ready on the new owner: %s", s.Problem)
 	}
 }
 

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -49,4 +50,14 @@ func (d *Dispatcher) newRoute(e *epoch) *route {
 	}
 	r.complete = r.covered == len(r.owners)
 	return r
+}
+
+// silent counts the experts that have ready owners, none of which answers.
+func (r *route) silent() (n int) {
+	for _, owners := range r.owners {
+		if len(owners) > 0 && !slices.ContainsFunc(owners, func(o *node) bool { return !o.silent.Load() }) {
+			n++
+		}
+	}
+	return n
 }

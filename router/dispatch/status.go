@@ -13,7 +13,7 @@ type Status struct {
 	ServingEpoch int64
 	// ReadyEpoch is the highest epoch whose every expert has a ready owner.
 	ReadyEpoch int64
-	Covered    int // (layer, expert) pairs with a ready owner under the epoch of new calls
+	Covered    int // (layer, expert) pairs with a ready owner that answers, under the epoch of new calls
 	Wanted     int // pairs in all
 	Nodes      []NodeStatus
 	// Problem says what is missing, for a person; empty when all is covered.
@@ -28,6 +28,7 @@ type NodeStatus struct {
 	Name, Address string
 	Ready         bool // connected and not shutting down
 	Draining      bool
+	Silent        bool   // requests are late, and it has said nothing since
 	Held          int    // (layer, expert) pairs loaded
 	InFlight      int64  // pairs sent and not answered
 	Problem       string // why it is not connected
@@ -44,10 +45,10 @@ func (d *Dispatcher) Status() Status {
 		}
 	}
 	if r := d.route.Load(); r != nil {
-		s.Covered = r.covered
+		s.Covered = r.covered - r.silent()
 	}
 	for _, n := range d.nodes {
-		s.Nodes = append(s.Nodes, NodeStatus{Name: n.name, Address: n.address, Ready: n.ready(), Draining: n.draining,
+		s.Nodes = append(s.Nodes, NodeStatus{Name: n.name, Address: n.address, Ready: n.ready(), Draining: n.draining, Silent: n.silent.Load(),
 			Held: n.held.Count(), InFlight: n.inflight.Load(), Problem: n.problem})
 	}
 	slices.SortFunc(s.Nodes, func(a, b NodeStatus) int { return strings.Compare(a.Name, b.Name) })
@@ -64,7 +65,7 @@ func (s *Status) problem() string {
 	}
 	text := fmt.Sprintf("%d of %d experts have a ready owner", s.Covered, s.Wanted)
 	for i := range s.Nodes {
-		if n := &s.Nodes[i]; !n.Ready {
+		if n := &s.Nodes[i]; !n.Ready || n.Silent {
 			text += fmt.Sprintf("; expert node %s: %s", n.Name, n.why())
 		}
 	}
@@ -72,8 +73,11 @@ func (s *Status) problem() string {
 }
 
 func (n *NodeStatus) why() string {
-	if n.Draining {
+	switch {
+	case n.Draining:
 		return "shutting down"
+	case n.Ready:
+		return "does not answer"
 	}
 	return n.Problem
 }

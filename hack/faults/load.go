@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// answerTokens is the length of an answer: long enough that a fault falls into one.
+const answerTokens = 200
+
+// load keeps streams going, each with a prompt of its own.
+type load struct {
+	url    string
+	ctx    context.Context //nolint:containedctx // ends with the load
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+
+	mu      sync.Mutex
+	seen    []time.Duration // gaps since the last call of gaps
+	last    []time.Time     // of each client: its last token in the running answer
+	answers int
+	changed int
+	failed  []string
+}
+
+// startLoad first asks every prompt alone: those answers are the right ones.
+func startLoad(ctx context.Context, url string, clients int) (*load, error) {
+	l := &load{url: url, last: make([]time.Time, clients)}
+	want := make([]string, clients)
+	for i := range want {
+		var err error
+		if want[i], err = l.ask(ctx, i, func(time.Time) {}); err != nil {
+			return nil, err
+		}
+	}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	for i := range clients {
+		l.wait.Go(func() { l.client(i, want[i]) })
+	}
+	return l, nil
+}
+
+func (l *load) client(i int, want string) {
+	for l.ctx.Err() == nil {
+		got, err := l.ask(l.ctx, i, func(now time.Time) { l.token(i, now) })
+		l.mu.Lock()
+		l.last[i] = time.Time{}
+		switch {
+		case l.ctx.Err() != nil: // cut off by finish
+		case err != nil:
+			l.answers++
+			l.failed = append(l.failed, err.Error())
+		default:
+			l.answers++
+			if got != want {
+				l.changed++
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
+func (l *load) token(i int, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.last[i].IsZero() {
+		l.seen = append(l.seen, now.Sub(l.last[i]))
+	}
+	l.last[i] = now
+}
+
+// gaps returns the gaps between tokens since the last call.
+func (l *load) gaps() []time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.seen
+	l.seen = nil
+	return g
+}
+
+// open are the gaps that have not ended yet.
+func (l *load) open() (g []time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.last {
+		if !t.IsZero() {
+			g = append(g, time.Since(t))
+		}
+	}
+	return g
+}
+
+func (l *load) finish(r *result) {
+	l.cancel()
+	l.wait.Wait()
+	r.answers, r.changed, r.failed = l.answers, l.changed, l.failed
+}
+
+// ask streams one answer and returns its text.
+func (l *load) ask(ctx context.Context, i int, token func(time.Time)) (string, error) {
+	body, err := json.Marshal(map[string]any{
+		"prompt": []int{5 + i, 7, 11 + i, 13}, "max_tokens": answerTokens, "ignore_eos": true,
+		"temperature": 1, "seed": i, "stream": true, "return_token_ids": true,
+	})
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/v1/completions", bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %s", resp.Status)
+	}
+	return read(bufio.NewScanner(resp.Body), token)
+}
+
+// read puts a stream's tokens together.
+func read(lines *bufio.Scanner, token func(time.Time)) (string, error) {
+	var text strings.Builder
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		if data == "[DONE]" {
+			return text.String(), nil
+		}
+		var piece struct {
+			Choices []struct {
+				TokenIDs []int `json:"token_ids"`
+			} `json:"choices"`
+		}
+		if err := json.Unmarshal([]byte(data), &piece); err != nil {
+			return "", err
+		}
+		for _, c := range piece.Choices {
+			if len(c.TokenIDs) > 0 {
+				token(time.Now())
+				fmt.Fprint(&text, c.TokenIDs)
+			}
+		}
+	}
+	return "", errors.Join(errors.New("the stream ended early"), lines.Err())
+}

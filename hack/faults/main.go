@@ -1,0 +1,120 @@
+// Faults measures what clients notice when expert nodes die, freeze or get slow, and
+// when experts move: it runs "olmoe up", keeps streams going whose every token is
+// known, does something, and prints the longest gaps between tokens as a table.
+//
+//	go run ./hack/faults --program bin/olmoe --model DIR
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+)
+
+type options struct {
+	program, model string
+	nodes, clients int
+	trials         int
+	kinds          string
+	watch          time.Duration // after each fault
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.program, "program", "bin/olmoe", "the olmoe binary")
+	flag.StringVar(&o.model, "model", "", "directory of the checkpoint")
+	flag.IntVar(&o.nodes, "expert-nodes", 3, "expert-node processes")
+	flag.IntVar(&o.clients, "clients", 4, "streams at a time")
+	flag.IntVar(&o.trials, "trials", 10, "of each kind")
+	flag.StringVar(&o.kinds, "kinds", "none,kill,freeze,slow,move,only-owner", "what to do")
+	flag.DurationVar(&o.watch, "watch", 3*time.Second, "how long to look after each fault")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, &o); err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		os.Exit(1)
+	}
+}
+
+// run prints a row for each kind. It fails if a request failed or an answer changed.
+func run(ctx context.Context, o *options) error {
+	fmt.Println("| fault | owners | trials | requests | failed | changed | step p50 | step p99 | longest gap, median | longest gap, worst |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	bad := 0
+	for _, kind := range strings.Split(o.kinds, ",") {
+		owners := 2
+		if kind == "only-owner" {
+			owners = 1
+		}
+		r, err := measure(ctx, o, kind, owners)
+		if err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+		fmt.Printf("| %s | %d | %d | %d | %d | %d | %s | %s | %s | %s |\n", kind, owners, len(r.longest), r.answers, len(r.failed), r.changed,
+			ms(r.p50), ms(r.p99), ms(r.longest[len(r.longest)/2]), ms(r.longest[len(r.longest)-1]))
+		for _, f := range r.failed {
+			fmt.Fprintln(os.Stderr, kind+":", f)
+		}
+		bad += len(r.failed) + r.changed
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d requests failed or were answered otherwise", bad)
+	}
+	return nil
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+
+// result is what a kind of fault did.
+type result struct {
+	answers, changed int
+	failed           []string
+	p50, p99         time.Duration   // of the gaps while nothing was done
+	longest          []time.Duration // of each trial, ascending
+}
+
+func measure(ctx context.Context, o *options, kind string, owners int) (*result, error) {
+	d, err := start(ctx, o, owners)
+	if err != nil {
+		return nil, err
+	}
+	defer d.stop()
+	l, err := startLoad(ctx, d.url, o.clients)
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(time.Second) // the first steps, and what routers learn in them
+	l.gaps()
+	var quiet []time.Duration
+	r := &result{}
+	for trial := range o.trials {
+		time.Sleep(o.watch / 3)
+		quiet = append(quiet, l.gaps()...)
+		undo, err := d.do(kind, trial, o.watch)
+		if err != nil {
+			return nil, err
+		}
+		time.Sleep(o.watch)
+		gaps := append(l.gaps(), l.open()...)
+		undo()
+		if len(gaps) == 0 {
+			return nil, fmt.Errorf("no token in %s", o.watch)
+		}
+		r.longest = append(r.longest, slices.Max(gaps))
+		if err := d.settle(ctx); err != nil {
+			return nil, err
+		}
+		l.gaps() // of the recovery: a stream may have waited for a node to load
+	}
+	l.finish(r)
+	slices.Sort(quiet)
+	slices.Sort(r.longest)
+	r.p50, r.p99 = quiet[len(quiet)/2], quiet[len(quiet)*99/100]
+	return r, nil
+}
