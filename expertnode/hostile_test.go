@@ -28,7 +28,7 @@ func open(t *testing.T) (*pool, grpc.ClientStream) {
 
 func openStream(t *testing.T, p *pool) grpc.ClientStream {
 	t.Helper()
-	cc, err := wire.Dial(p.nodes[0].grpc)
+	cc, err := wire.Dial(p.nodes[0].grpc, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -222,3 +222,23 @@ func TestAddressChange(t *testing.T) {
 		return len(old.open) == 0
 	})
 }
+
+// A node that has moved is found by the hint, though its name still leads to where
+// nobody is; a hint that leads to another node is dropped.
+func TestEndpointsAreTriedFirst(t *testing.T) {
+	gone, moved := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "a", "127.0.0.1:0")
+	other := startFake(t, small, "z", "127.0.0.1:0")
+	d := router(t, nil)
+	gone.server.Stop()
+	d.Apply(place(small, 1, gone))
+	d.Endpoints(map[string]string{"a": moved.address, "unknown": "127.0.0.1:1"})
+	await(t, "found at its new place", func() bool { return ready(d) })
+	if err := newTask(small, 0, 1, 0).do(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+	moved.server.Stop()
+	d.Endpoints(map[string]string{"a": other.address})
+	await(t, "the wrong hint is dropped", func() bool { return d.nodes["a"].endpoint() == "" })
+	startFake(t, small, "a", gone.address)
+	await(t, "found by its name again", func() bool { return ready(d) })
+}

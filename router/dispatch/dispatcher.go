@@ -51,7 +51,7 @@ func (d *Dispatcher) Close() {
 	d.mu.Unlock()
 	d.running.Wait()
 	for _, n := range nodes {
-		_ = n.conn.Close()
+		n.close()
 	}
 }
 

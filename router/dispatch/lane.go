@@ -64,9 +64,14 @@ var errRefused = errors.New("node refused")
 func (l *lane) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := wire.Open(ctx, l.node.conn, l.node.d.opts.Name)
+	conn := l.node.conn.Load()
+	stream, err := wire.Open(ctx, conn, l.node.d.opts.Name)
 	if err == nil {
 		err = l.hello(stream)
+	}
+	if errors.Is(err, errRefused) {
+		l.node.hint.Store(nil)
+		l.node.redial(conn)
 	}
 	if err != nil {
 		l.node.cannotConnect(err)

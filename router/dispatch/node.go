@@ -14,12 +14,13 @@ import (
 type node struct {
 	d             *Dispatcher
 	name, address string
-	conn          *grpc.ClientConn
+	conn          atomic.Pointer[grpc.ClientConn] // nil if the address cannot be parsed
 	lanes         []*lane
-	inflight      atomic.Int64 // pairs sent and not answered: its load
-	silent        atomic.Bool  // did not answer in time, and has said nothing since
-	losses        atomic.Int64 // requests in a row that another owner answered sooner
-	demoted       atomic.Int64 // Unix nanoseconds until which it ranks last
+	inflight      atomic.Int64           // pairs sent and not answered: its load
+	silent        atomic.Bool            // did not answer in time, and has said nothing since
+	losses        atomic.Int64           // requests in a row that another owner answered sooner
+	demoted       atomic.Int64           // Unix nanoseconds until which it ranks last
+	hint          atomic.Pointer[string] // where it is now, as the operator knows before DNS does; nil: unknown
 	ctx           context.Context
 	cancel        context.CancelFunc
 
@@ -36,18 +37,44 @@ type node struct {
 func (d *Dispatcher) connect(name, address string) *node {
 	n := &node{d: d, name: name, address: address, problem: "connecting"}
 	n.ctx, n.cancel = context.WithCancel(d.ctx)
-	conn, err := wire.Dial(address)
+	conn, err := wire.Dial(address, n.endpoint)
 	if err != nil { // only an address that cannot be parsed
 		n.problem = err.Error()
 		return n
 	}
-	n.conn = conn
+	n.conn.Store(conn)
 	for range d.opts.Lanes {
 		l := &lane{node: n, pending: map[uint64]*shard{}}
 		n.lanes = append(n.lanes, l)
 		d.running.Go(l.run)
 	}
 	return n
+}
+
+// endpoint is where the node was last said to be; "" if nobody said.
+func (n *node) endpoint() string {
+	if h := n.hint.Load(); h != nil {
+		return *h
+	}
+	return ""
+}
+
+// Endpoints tells where nodes are now (host:port by name), so that one that has
+// restarted with another address is found before DNS knows it. They are hints: the
+// names of the placement stay what counts, and a wrong one costs an attempt.
+func (d *Dispatcher) Endpoints(at map[string]string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, address := range at {
+		n := d.nodes[name]
+		if n == nil || n.endpoint() == address {
+			continue
+		}
+		n.hint.Store(&address)
+		if conn := n.conn.Load(); conn != nil && n.up == 0 {
+			conn.ResetConnectBackoff()
+		}
+	}
 }
 
 // ready reports whether new requests may go to the node. The caller holds d.mu.
@@ -65,10 +92,27 @@ func (n *node) leave() {
 			l.awaitIdle(n.d.ctx, n.d.opts.RequestTimeout)
 		}
 		n.cancel()
-		if n.conn != nil {
-			_ = n.conn.Close()
-		}
+		n.close()
 	})
+}
+
+func (n *node) close() {
+	if conn := n.conn.Load(); conn != nil {
+		_ = conn.Close()
+	}
+}
+
+// redial gives up a connection that leads to a node that is not this one: its
+// address belongs to another pod by now, and would as long as that one lives.
+func (n *node) redial(old *grpc.ClientConn) {
+	conn, err := wire.Dial(n.address, n.endpoint)
+	if err != nil {
+		return // it could be parsed before
+	}
+	if n.ctx.Err() != nil || !n.conn.CompareAndSwap(old, conn) { // the other lane was quicker
+		old = conn
+	}
+	_ = old.Close()
 }
 
 // announced takes what the node says of itself. A Hello replaces what was known;
