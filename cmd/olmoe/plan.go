@@ -3,13 +3,13 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -27,43 +27,34 @@ type planFlags struct {
 	loads, current string
 	nodes, slots   int
 	bytes          int64
+	minGain        float64
+	maxMoves       int
 	json           bool
 }
 
-// planResult is the JSON that design.md, section 3, fixes; --current takes it too.
-type planResult struct {
-	Layers map[string]planLayer `json:"layers"`
-	Moves  []planMove           `json:"moves"`
-}
-
-type planLayer struct {
-	Nodes        [][]int `json:"nodes"`
-	Balancedness float64 `json:"balancedness"`
-	Bound        float64 `json:"bound"`
-}
-
-// planMove is an expert that a node has to load; From is -1 if no node has it.
-type planMove struct {
-	Layer  int   `json:"layer"`
-	Expert int   `json:"expert"`
-	From   int   `json:"from"`
-	To     int   `json:"to"`
-	Bytes  int64 `json:"bytes"`
-}
+// planMinGain is --min-gain where it is not given: what a window of traffic
+// measures is not worth moving 12 MB for less than a thousandth.
+const planMinGain = 0.001
 
 func newPlanCommand() *cobra.Command {
 	var f planFlags
 	cmd := &cobra.Command{
 		Use:   "plan --loads FILE --nodes N --slots S [--current FILE] [--json]",
 		Short: "Print a placement of experts for given loads, how balanced it is, and what has to move",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.OutOrStdout(), &f) },
+		Long: "Print a placement of experts for given loads, how balanced it is (mean node load / busiest\n" +
+			"node's load; the load of an expert counts evenly over its copies), a bound on that which no\n" +
+			"placement can exceed, and what has to move from the placement in force.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.OutOrStdout(), &f) },
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.loads, "loads", "", "JSON file {layer: [load of each expert]}")
+	fs.StringVar(&f.loads, "loads", "", "JSON file {layer: [load of each expert]}; a load is the tokens of an expert where arithmetic is what "+
+		"takes time (large batches), the batches in which it had any where reading weights is (small ones)")
 	fs.IntVar(&f.nodes, "nodes", 0, "expert nodes")
-	fs.IntVar(&f.slots, "slots", 0, "room for experts of a layer on all nodes together (default: one for each expert)")
+	fs.IntVar(&f.slots, "slots", 0, "room for experts of a layer on all nodes together, spread evenly (default: one for each expert)")
 	fs.StringVar(&f.current, "current", "", "JSON file with the placement in force, as --json prints it")
+	fs.Float64Var(&f.minGain, "min-gain", planMinGain, "with --current: what each expert moved must lower the load of its layer's busiest node by, as a fraction of the mean node load")
+	fs.IntVar(&f.maxMoves, "max-moves", 0, "with --current: move no more experts than this, those that gain most; what has to move comes on top (default: no limit)")
 	fs.Int64Var(&f.bytes, "expert-bytes", expertBytes, "size of one expert of one layer")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
@@ -72,6 +63,9 @@ func newPlanCommand() *cobra.Command {
 func runPlan(out io.Writer, f *planFlags) error {
 	if f.loads == "" || f.nodes < 1 || f.slots < 0 {
 		return fmt.Errorf("%w: give --loads FILE, --nodes of at least 1, and --slots that are not negative", errFlags)
+	}
+	if !(f.minGain >= 0) || f.maxMoves < 0 {
+		return fmt.Errorf("%w: --min-gain %v or --max-moves %d is negative or not a number", errFlags, f.minGain, f.maxMoves)
 	}
 	var loads map[string][]float64
 	if err := readPlanFile(f.loads, &loads); err != nil {
@@ -105,69 +99,82 @@ func readPlanFile(name string, to any) error {
 	return nil
 }
 
-// plan plans each layer by itself.
+// plan plans all layers of the file together, so that --max-moves goes where it
+// gains most.
 func (f *planFlags) plan(loads map[string][]float64, current planResult) (*planResult, error) {
-	result := &planResult{Layers: map[string]planLayer{}, Moves: []planMove{}}
-	for _, key := range layerOrder(loads) {
-		number, err := strconv.Atoi(key)
-		if err != nil || number < 0 {
+	keys := layerOrder(loads)
+	r, err := f.request(keys, loads, current)
+	if err != nil {
+		return nil, err
+	}
+	p, err := placement.Plan(*r)
+	var bad *placement.LoadError
+	if errors.As(err, &bad) {
+		return nil, fmt.Errorf("%s: layer %s: %s", f.loads, keys[bad.Layer], bad.Problem())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.loads, err)
+	}
+	return f.result(keys, r, p), nil
+}
+
+// request numbers the file's layers from 0.
+func (f *planFlags) request(keys []string, loads map[string][]float64, current planResult) (*placement.Request, error) {
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s: it has no layers", f.loads)
+	}
+	r := &placement.Request{Layers: len(keys), Experts: len(loads[keys[0]]), Nodes: planNodes(f.nodes), Replicas: 1,
+		Slots: cmp.Or(f.slots, len(loads[keys[0]])), MinGain: f.minGain, MaxMoves: f.maxMoves}
+	for _, key := range keys {
+		if n, err := strconv.Atoi(key); err != nil || n < 0 {
 			return nil, fmt.Errorf("%s: layer %q is not a number", f.loads, key)
 		}
-		layer, moves, err := f.planLayer(loads[key], current.Layers[key].Nodes)
-		if err != nil {
-			return nil, fmt.Errorf("layer %d: %w", number, err)
+		if len(loads[key]) != r.Experts {
+			return nil, fmt.Errorf("%s: layer %s has %d loads, layer %s has %d: all layers have the same number of experts",
+				f.loads, key, len(loads[key]), keys[0], r.Experts)
 		}
-		result.Layers[key] = *layer
-		for _, m := range moves {
-			m.Layer = number
-			result.Moves = append(result.Moves, m)
-		}
+		r.Loads = append(r.Loads, loads[key])
 	}
-	return result, nil
+	if f.current == "" {
+		return r, nil
+	}
+	if err := current.inRange(r.Experts); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.current, err)
+	}
+	r.Current = current.placement(keys, r.Experts)
+	return r, nil
 }
 
-func layerOrder[V any](layers map[string]V) []string {
-	return slices.SortedFunc(maps.Keys(layers), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-	})
-}
-
-func (f *planFlags) planLayer(loads []float64, current [][]int) (*planLayer, []planMove, error) {
-	slots := f.slots
-	if slots == 0 {
-		slots = len(loads)
-	}
-	was := onNodes(current, len(loads))
-	p, err := placement.Plan(placement.Request{
-		Layers: 1, Experts: len(loads), Nodes: planNodes(f.nodes), Replicas: 1, Slots: slots,
-		Loads: [][]float64{loads}, Current: was,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	layer := &planLayer{
-		Balancedness: p.Balancedness([][]float64{loads})[0],
-		Bound:        placement.Bound(loads, f.nodes, slots),
-	}
-	for _, n := range p.Nodes {
-		layer.Nodes = append(layer.Nodes, n.Experts[0])
-	}
-	if was == nil {
-		return layer, nil, nil
-	}
-	return layer, f.moves(was, p), nil
-}
-
-func (f *planFlags) moves(from, to *placement.Placement) (moves []planMove) {
-	for _, m := range placement.Diff(from, to, f.bytes) {
-		source, err := strconv.Atoi(m.From)
-		if err != nil {
-			source = -1
+// inRange refuses a placement of another model.
+func (r *planResult) inRange(experts int) error {
+	for _, key := range layerOrder(r.Layers) {
+		for i, list := range r.Layers[key].Nodes {
+			for _, e := range list {
+				if e < 0 || e >= experts {
+					return fmt.Errorf("layer %s, node %d: expert %d is not one of the %d that have loads", key, i, e, experts)
+				}
+			}
 		}
-		target, _ := strconv.Atoi(m.To)
-		moves = append(moves, planMove{Expert: m.Expert, From: source, To: target, Bytes: m.Bytes})
 	}
-	return moves
+	return nil
+}
+
+// placement reads a result back; layers that it lacks are on no node.
+func (r *planResult) placement(keys []string, experts int) *placement.Placement {
+	n := 0
+	for _, layer := range r.Layers {
+		n = max(n, len(layer.Nodes))
+	}
+	p := &placement.Placement{Layers: len(keys), Experts: experts, Nodes: planNodes(n)}
+	for i := range p.Nodes {
+		p.Nodes[i].Experts = make([][]int, len(keys))
+		for l, key := range keys {
+			if lists := r.Layers[key].Nodes; i < len(lists) {
+				p.Nodes[i].Experts[l] = lists[i]
+			}
+		}
+	}
+	return p
 }
 
 // planNodes are nodes whose names are their numbers.
@@ -179,38 +186,8 @@ func planNodes(n int) []placement.Node {
 	return nodes
 }
 
-func onNodes(lists [][]int, experts int) *placement.Placement {
-	if lists == nil {
-		return nil
-	}
-	p := &placement.Placement{Layers: 1, Experts: experts, Nodes: planNodes(len(lists))}
-	for i, list := range lists {
-		p.Nodes[i].Experts = [][]int{list}
-	}
-	return p
-}
-
-func (r *planResult) print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "LAYER\tBALANCEDNESS\tBOUND\tNODE\tEXPERTS")
-	for _, key := range layerOrder(r.Layers) {
-		layer := r.Layers[key]
-		for i, list := range layer.Nodes {
-			head := "\t\t"
-			if i == 0 {
-				head = fmt.Sprintf("%s\t%.4f\t%.4f", key, layer.Balancedness, layer.Bound)
-			}
-			fmt.Fprintf(w, "%s\t%d\t%v\n", head, i, list)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	var bytes int64
-	for _, m := range r.Moves {
-		bytes += m.Bytes
-		fmt.Fprintf(out, "move: layer %d, expert %d, node %d -> %d, %d bytes\n", m.Layer, m.Expert, m.From, m.To, m.Bytes)
-	}
-	_, err := fmt.Fprintf(out, "%d moves, %d bytes\n", len(r.Moves), bytes)
-	return err
+func layerOrder[V any](layers map[string]V) []string {
+	return slices.SortedFunc(maps.Keys(layers), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
 }

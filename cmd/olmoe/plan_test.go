@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -41,7 +43,7 @@ func TestPlanJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &first); err != nil {
 		t.Fatal(err)
 	}
-	if got := first.Layers["0"]; got.Balancedness != 0.8 || got.Bound != 0.8 && got.Bound != 1 {
+	if got := first.Layers["0"]; got.Balancedness != 0.8 || got.Bound < 0.8 || got.Bound > 0.801 {
 		t.Errorf("layer 0: %+v, want the heavy expert with a light one: 4/5", got)
 	}
 	if got := first.Layers["7"]; got.Balancedness != 1 || got.Bound != 1 || len(got.Nodes) != 2 {
@@ -83,6 +85,36 @@ func TestPlanText(t *testing.T) {
 	}
 }
 
+// TestPlanLimits: of two layers out of balance the worse is mended first, and what
+// gains too little stays.
+func TestPlanLimits(t *testing.T) {
+	loads := planFile(t, `{"3": [5, 4, 4, 3], "5": [9, 9, 1, 1]}`)
+	current := planFile(t, `{"layers": {"3": {"nodes": [[0, 1], [2, 3]]}, "5": {"nodes": [[0, 1], [2, 3]]}}}`)
+	cases := []struct {
+		args []string
+		want string // layers of the moves
+	}{
+		{nil, "3355"},
+		{[]string{"--max-moves", "2"}, "55"},
+		{[]string{"--min-gain", "0.3"}, "55"},
+		{[]string{"--min-gain", "0.5"}, ""},
+	}
+	for _, c := range cases {
+		text, err := runPlanCommand(append([]string{"--loads", loads, "--nodes", "2", "--json", "--current", current}, c.args...)...)
+		var r planResult
+		if err := cmp.Or(err, json.Unmarshal([]byte(text), &r)); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, m := range r.Moves {
+			got += strconv.Itoa(m.Layer)
+		}
+		if got != c.want {
+			t.Errorf("%v: moves of layers %q, want %q", c.args, got, c.want)
+		}
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	loads := planFile(t, `{"0": [1, 2]}`)
 	cases := []struct {
@@ -92,11 +124,18 @@ func TestPlanRefuses(t *testing.T) {
 		{"no loads", "--loads", []string{"--nodes", "2"}},
 		{"no nodes", "--nodes", []string{"--loads", loads}},
 		{"no file", "no such file", []string{"--loads", "/nonexistent", "--nodes", "2"}},
-		{"too few slots", "layer 0: 2 experts", []string{"--loads", loads, "--nodes", "2", "--slots", "1"}},
+		{"too few slots", "plan.json: 2 experts", []string{"--loads", loads, "--nodes", "2", "--slots", "1"}},
 		{"not JSON", "plan.json: ", []string{"--loads", planFile(t, "["), "--nodes", "2"}},
 		{"layer name", `layer "x" is not a number`, []string{"--loads", planFile(t, `{"x": [1]}`), "--nodes", "1"}},
-		{"negative load", "expert 1 is not between", []string{"--loads", planFile(t, `{"0": [1, -2]}`), "--nodes", "1"}},
-		{"no experts", "layer 0", []string{"--loads", planFile(t, `{"0": []}`), "--nodes", "1"}},
+		{"negative load", "plan.json: layer 0: expert 1: -2 is not between", []string{"--loads", planFile(t, `{"0": [1, -2]}`), "--nodes", "1"}},
+		{"which layer", "plan.json: layer 7: expert 0: -2", []string{"--loads", planFile(t, `{"0": [1, 2], "7": [-2, 1]}`), "--nodes", "1"}},
+		{"layers differ", "layer 7 has 1 loads, layer 0 has 2", []string{"--loads", planFile(t, `{"0": [1, 2], "7": [1]}`), "--nodes", "1"}},
+		{"no layers", "it has no layers", []string{"--loads", planFile(t, `{}`), "--nodes", "1"}},
+		{"negative gain", "--min-gain -1", []string{"--loads", loads, "--nodes", "1", "--min-gain", "-1"}},
+		{"negative moves", "--max-moves -1", []string{"--loads", loads, "--nodes", "1", "--max-moves", "-1"}},
+		{"another model", "layer 0, node 1: expert 2 is not one of the 2", []string{"--loads", loads, "--nodes", "2",
+			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0], [2]]}}}`)}},
+		{"no experts", "with 0 experts", []string{"--loads", planFile(t, `{"0": []}`), "--nodes", "1"}},
 	}
 	for _, c := range cases {
 		if _, err := runPlanCommand(c.args...); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -1,25 +1,44 @@
 package placement
 
-import "slices"
-
 // Balancedness of each layer: mean node load / busiest node's load, 1 is
 // perfect. The tokens of an expert count evenly over its replicas. loads nil
 // counts every expert alike. A layer without load is perfect.
 func (p *Placement) Balancedness(loads [][]float64) []float64 {
 	out := make([]float64, p.Layers)
 	for l := range out {
-		var row []float64
-		if loads != nil {
-			row = loads[l]
+		out[l] = 1
+		if mean, worst := p.nodeLoads(l, row(loads, l)); worst > 0 {
+			out[l] = mean / worst
 		}
-		out[l] = p.layerBalance(l, row)
 	}
 	return out
 }
 
-func (p *Placement) layerBalance(l int, loads []float64) float64 {
+// Gain says, for each layer, by how much going from one placement to another
+// lowers the load of the busiest node, as a fraction of the mean node load of
+// the second; negative if it rises. It is what Request.MinGain is compared with,
+// and 0 in a layer without load.
+func Gain(from, to *Placement, loads [][]float64) []float64 {
+	out := make([]float64, min(from.Layers, to.Layers))
+	for l := range out {
+		_, before := from.nodeLoads(l, row(loads, l))
+		if mean, after := to.nodeLoads(l, row(loads, l)); mean > 0 {
+			out[l] = (before - after) / mean
+		}
+	}
+	return out
+}
+
+func row(loads [][]float64, l int) []float64 {
+	if loads == nil {
+		return nil
+	}
+	return loads[l]
+}
+
+// nodeLoads are the mean and the largest of the nodes' loads in layer l.
+func (p *Placement) nodeLoads(l int, loads []float64) (mean, worst float64) {
 	copies := p.copies(l)
-	var total, worst float64
 	for _, n := range p.Nodes {
 		var s float64
 		for _, e := range n.Experts[l] {
@@ -29,13 +48,10 @@ func (p *Placement) layerBalance(l int, loads []float64) float64 {
 				s += loads[e] / float64(copies[e])
 			}
 		}
-		total += s
+		mean += s
 		worst = max(worst, s)
 	}
-	if worst == 0 {
-		return 1
-	}
-	return total / float64(len(p.Nodes)) / worst
+	return mean / float64(max(len(p.Nodes), 1)), worst
 }
 
 func (p *Placement) copies(l int) []int {
@@ -46,43 +62,4 @@ func (p *Placement) copies(l int) []int {
 		}
 	}
 	return c
-}
-
-// Bound is a balancedness of one layer that no placement on so many nodes with
-// so many slots in all can exceed. The busiest node carries at least
-//   - the mean;
-//   - the smallest possible load per copy of the hottest expert, copies being
-//     handed out to keep that maximum low (greedy is optimal for a maximum);
-//   - without spare slots, the j+1 lightest of the j*nodes+1 heaviest experts,
-//     because some node must hold that many of them (pigeonhole).
-func Bound(loads []float64, nodes, slots int) float64 {
-	var total, worst float64
-	for _, w := range loads {
-		total += w
-	}
-	if total == 0 {
-		return 1
-	}
-	for e, c := range spread(loads, 1, nodes, slots) {
-		worst = max(worst, loads[e]/float64(c))
-	}
-	if slots <= len(loads) {
-		worst = max(worst, pigeonhole(loads, nodes))
-	}
-	mean := total / float64(nodes)
-	return mean / max(mean, worst)
-}
-
-func pigeonhole(loads []float64, nodes int) float64 {
-	heavy := slices.Clone(loads)
-	slices.SortFunc(heavy, func(a, b float64) int { return compareFloat(b, a) })
-	var worst float64
-	for j := 1; j*nodes+1 <= len(heavy); j++ {
-		var s float64
-		for _, w := range heavy[j*nodes-j : j*nodes+1] {
-			s += w
-		}
-		worst = max(worst, s)
-	}
-	return worst
 }

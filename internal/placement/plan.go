@@ -6,31 +6,87 @@ package placement
 //   - no node holds an expert twice, or more than SlotsPerNode of a layer.
 //
 // Without loads the experts are spread evenly and the fewest possible of them
-// change nodes. With loads, spare slots go to the hottest experts, and experts
-// move while that lowers the busiest node's load.
+// change nodes. With loads, spare slots go to the hottest experts and the busiest
+// node of each layer gets as little as the search finds. From a current placement
+// what must change changes; what else changes has to be worth its loads (MinGain,
+// MaxMoves), and never makes a busiest node busier.
 func Plan(r Request) (*Placement, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	p := &Placement{Epoch: r.Epoch, Layers: r.Layers, Experts: r.Experts}
-	for _, n := range r.Nodes {
-		p.Nodes = append(p.Nodes, Node{Name: n.Name, Address: n.Address, Experts: make([][]int, r.Layers)})
+	p := &Placement{Epoch: r.Epoch, Layers: r.Layers, Experts: r.Experts, Nodes: make([]Node, len(r.Nodes))}
+	lists := make([][]int, len(r.Nodes)*r.Layers)
+	for i, n := range r.Nodes {
+		p.Nodes[i] = Node{Name: n.Name, Address: n.Address, Experts: lists[i*r.Layers : (i+1)*r.Layers]}
 	}
-	held := make([]int, len(r.Nodes)) // experts on each node, in the layers done so far
-	for l := range r.Layers {
-		y := newLayer(r.Experts, len(r.Nodes))
-		y.keep(r.Current, r.Nodes, l)
-		if r.Loads == nil {
-			y.even(r.Replicas, held)
-		} else {
-			y.byLoad(r.Loads[l], r.Replicas, r.slots())
-		}
-		for i := range p.Nodes {
-			p.Nodes[i].Experts[l] = y.list(i)
-			held[i] += y.count[i]
-		}
+	now := r.now()
+	if costs := r.Costs(); costs != nil {
+		r.byLoad(p, costs, now)
+	} else {
+		r.evenly(p, now)
 	}
 	return p, nil
+}
+
+// evenly plans without loads.
+func (r *Request) evenly(p *Placement, now []*Node) {
+	held := make([]int, len(r.Nodes)) // experts on each node, in the layers done so far
+	for l := range r.Layers {
+		y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
+		y.keep(now, l)
+		y.even(held)
+		y.write(p, l)
+		for i, n := range y.count {
+			held[i] += n
+		}
+	}
+}
+
+// byLoad plans each layer by itself; only MaxMoves is shared.
+func (r *Request) byLoad(p *Placement, costs [][]float64, now []*Node) {
+	room := r.slots()
+	drafts := make([]*draft, r.Layers)
+	for l := range drafts {
+		drafts[l] = r.draft(l, costs[l], now, room)
+		if r.MaxMoves == 0 {
+			spend(drafts[l:l+1], r.MinGain, 0)
+		}
+	}
+	if r.MaxMoves > 0 {
+		spend(drafts, r.MinGain, r.MaxMoves)
+	}
+	for l, d := range drafts {
+		d.finish()
+		d.write(p, l)
+	}
+}
+
+// write puts the layer into a placement.
+func (y *layer) write(p *Placement, l int) {
+	all := make([]int, 0, sum(y.count))
+	for i := range p.Nodes {
+		start := len(all)
+		all = y.list(i, all)
+		p.Nodes[i].Experts[l] = all[start:len(all):len(all)]
+	}
+}
+
+// now finds what each of the request's nodes holds at present, nil if nothing.
+func (r *Request) now() []*Node {
+	now := make([]*Node, len(r.Nodes))
+	if r.Current == nil {
+		return now
+	}
+	at := make(map[string]int, len(r.Current.Nodes))
+	for i := len(r.Current.Nodes) - 1; i >= 0; i-- {
+		at[r.Current.Nodes[i].Name] = i
+	}
+	for i, n := range r.Nodes {
+		if k, ok := at[n.Name]; ok {
+			now[i] = &r.Current.Nodes[k]
+		}
+	}
+	return now
 }
 
 // slots is the room of each node when loads are known: what the request says,
@@ -51,34 +107,6 @@ func (r *Request) slots() []int {
 			room[i]++
 		}
 		room[i] = min(room[i], r.Experts)
-	}
-	return room
-}
-
-// even spreads exactly replicas copies of each expert so that nodes differ by
-// at most one. held breaks ties, so that the nodes stay even over all layers.
-func (y *layer) even(replicas int, held []int) {
-	y.want = filled(y.experts, replicas)
-	y.room = y.shares(y.experts*replicas, held)
-	y.repair(nil)
-}
-
-// shares splits total over the nodes. The larger shares go to the nodes that
-// hold most of this layer already (fewest moves), then to those that hold least
-// of the other layers.
-func (y *layer) shares(total int, held []int) []int {
-	order := sorted(len(y.count), func(a, b int) int {
-		if d := y.count[b] - y.count[a]; d != 0 {
-			return d
-		}
-		return held[a] - held[b]
-	})
-	room := make([]int, len(y.count))
-	for rank, i := range order {
-		room[i] = total / len(room)
-		if rank < total%len(room) {
-			room[i]++
-		}
 	}
 	return room
 }

@@ -16,11 +16,26 @@ type Request struct {
 	// does not divide evenly (the first nodes then have one more). 0 is
 	// SlotsPerNode on each.
 	Slots int
-	// Loads[l][e] are tokens per expert; nil plans for equal loads.
+	// Loads[l][e] are tokens per expert in a window; nil plans for equal loads.
 	Loads [][]float64
+	// Activations[l][e] are batches of the window in which the expert had a row.
+	// Read only if Cost.Activation is not 0.
+	Activations [][]float64
+	// Cost says whether tokens or activations make work; the zero value: tokens.
+	Cost Cost
 	// Current is the placement in force, nil if none. What is in the right place
 	// stays there.
 	Current *Placement
+	// MinGain is what each expert that a node has to load must gain, so that nothing
+	// moves to and fro for little: the changes of a layer lower the load of its
+	// busiest node by at least MinGain * the mean node load for each of them. 0: any
+	// gain. Only plans with loads and a Current heed it, and only for changes that
+	// need not be: experts without enough copies are placed, and nodes that hold
+	// more than they have room for relieved, whatever it takes.
+	MinGain float64
+	// MaxMoves limits, under the same terms, how many experts nodes have to load, in
+	// all layers together: those that gain most each. 0: no limit.
+	MaxMoves int
 	// Epoch of the new placement.
 	Epoch int64
 }
@@ -36,6 +51,22 @@ func (e *SlotError) Error() string {
 		"set slotsPerNode to at least %d, or the number of nodes to at least %d",
 		e.Experts, e.Replicas, need, e.Nodes, e.SlotsPerNode, e.Nodes*e.SlotsPerNode,
 		ceilDiv(need, e.Nodes), max(e.Replicas, ceilDiv(need, e.SlotsPerNode)))
+}
+
+// LoadError says which number of the loads or activations cannot be one.
+type LoadError struct {
+	Name          string // "loads" or "activations"
+	Layer, Expert int
+	Value         float64
+}
+
+func (e *LoadError) Error() string {
+	return fmt.Sprintf("%s of layer %d: %s", e.Name, e.Layer, e.Problem())
+}
+
+// Problem is the message without the layer, for callers that number layers otherwise.
+func (e *LoadError) Problem() string {
+	return fmt.Sprintf("expert %d: %v is not between 0 and %g", e.Expert, e.Value, float64(maxLoad))
 }
 
 // check refuses what no placement can meet.
@@ -54,20 +85,35 @@ func (r *Request) check() error {
 	case r.Slots > 0 && r.Slots < r.Experts*r.Replicas:
 		return fmt.Errorf("%d experts x %d replicas do not fit into %d slots: at least %d are needed",
 			r.Experts, r.Replicas, r.Slots, r.Experts*r.Replicas)
-	case r.Loads != nil && len(r.Loads) != r.Layers:
-		return fmt.Errorf("loads for %d layers, the model has %d", len(r.Loads), r.Layers)
 	}
-	return checkLoads(r.Loads, r.Experts)
+	return r.checkLoads()
 }
 
-func checkLoads(loads [][]float64, experts int) error {
-	for l, row := range loads {
-		if len(row) != experts {
-			return fmt.Errorf("loads of layer %d are for %d experts, the model has %d", l, len(row), experts)
+// checkLoads refuses what no window can have counted, and no spec can ask for.
+func (r *Request) checkLoads() error {
+	if !(r.MinGain >= 0 && r.MinGain <= maxLoad) || r.MaxMoves < 0 {
+		return fmt.Errorf("minGain %v or maxMoves %d is negative or not a number", r.MinGain, r.MaxMoves)
+	}
+	if err := r.checkMatrix("loads", r.Loads); err != nil {
+		return err
+	}
+	if err := r.checkMatrix("activations", r.Activations); err != nil {
+		return err
+	}
+	return r.Cost.check(r)
+}
+
+func (r *Request) checkMatrix(name string, m [][]float64) error {
+	if m != nil && len(m) != r.Layers {
+		return fmt.Errorf("%s for %d layers, the model has %d", name, len(m), r.Layers)
+	}
+	for l, row := range m {
+		if len(row) != r.Experts {
+			return fmt.Errorf("%s of layer %d are for %d experts, the model has %d", name, l, len(row), r.Experts)
 		}
 		for e, w := range row {
 			if !(w >= 0 && w <= maxLoad) {
-				return fmt.Errorf("load %v of layer %d, expert %d is not between 0 and %g", w, l, e, float64(maxLoad))
+				return &LoadError{name, l, e, w}
 			}
 		}
 	}

@@ -1,0 +1,40 @@
+package placement
+
+import "slices"
+
+// fresh places by load from nothing: copies first, then nodes: in falling order
+// of load per copy, each to the node with least load that has room (Graham's LPT
+// rule). This is what EPLB's global policy does, and the search starts from it.
+func (y *layer) fresh(want []int, each ranking) {
+	copy(y.each, each.value)
+	light := ranking{make([]int, 0, y.nodes), y.load} // load is negative here, so that it falls
+	for i, room := range y.room {
+		if room > 0 {
+			light.order = append(light.order, i)
+		}
+	}
+	for _, e := range each.order {
+		for k := 0; y.copies[e] < want[e]; {
+			if k == len(light.order) { // all nodes with room hold it: others have to move
+				y.place(e)
+				light.order = slices.DeleteFunc(light.order, func(i int) bool { return y.free(i) < 1 })
+				k = 0
+			} else if i := light.order[k]; y.has(i, e) {
+				k++
+			} else {
+				y.flip(i, e)
+				y.load[i] -= y.each[e]
+				if light.fell(k); y.free(i) == 0 {
+					light.drop(i)
+				}
+			}
+		}
+	}
+	y.weigh()
+}
+
+// drop takes a number out.
+func (r *ranking) drop(n int) {
+	k := slices.Index(r.order, n)
+	r.order = slices.Delete(r.order, k, k+1)
+}
