@@ -34,7 +34,7 @@ type players struct {
 
 func newPlayers(w *world) *players {
 	return &players{w: w, broken: map[string]func(*corev1.Pod){}, model: &fleet.Model{
-		Fingerprint: "f00d", Name: "demo", Layers: 16, Experts: 64, ExpertsPerToken: 8, ContextLength: 4096,
+		Fingerprint: "f00d", Name: "demo", Layers: 16, Experts: 64, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 1 << 20,
 	}}
 }
 

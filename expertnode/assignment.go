@@ -12,6 +12,7 @@ type expertID struct{ layer, index int }
 type assignment struct {
 	revision int64
 	named    bool        // the document names the node
+	urgent   bool        // experts without any owner are waited for
 	want     wire.Bitmap // experts to hold: those of serving and of target
 	order    []expertID  // of want, in the order to load: serving first
 	epochs   []share     // serving, target
@@ -30,7 +31,7 @@ func assign(d *placement.Document, name string, layers, experts int) *assignment
 	if d == nil {
 		return a
 	}
-	a.revision = d.Revision
+	a.revision, a.urgent = d.Revision, d.Urgent
 	for _, p := range []*placement.Placement{d.Serving, d.Target} {
 		if p == nil {
 			continue

@@ -97,7 +97,11 @@ func (h *holder) follow(ctx context.Context) error {
 				"revision", a.revision, "seconds", time.Since(start).Seconds())
 			return nil
 		}
-		if err := h.load(ctx, missing[:min(loadTogether, len(missing))]); err != nil {
+		together, load := loadTogether, h.ck.Load
+		if !a.urgent && a.ready(&h.now.Load().set) { // it serves: nobody waits for more
+			together, load = 1, h.ck.LoadBeside
+		}
+		if err := h.load(ctx, missing[:min(together, len(missing))], load); err != nil {
 			return err
 		}
 		if time.Since(h.published) > publishInterval {
@@ -119,8 +123,8 @@ func (h *holder) missing(a *assignment) (list []expertID) {
 	return list
 }
 
-// load reads experts' weights, all cores together.
-func (h *holder) load(ctx context.Context, list []expertID) error {
+// load reads experts' weights with one of the checkpoint's two ways.
+func (h *holder) load(ctx context.Context, list []expertID, read func(context.Context, ...tensor.Tensor) error) error {
 	var all []tensor.Tensor
 	opened := make([]loadedExpert, len(list))
 	for i, x := range list {
@@ -131,7 +135,7 @@ func (h *holder) load(ctx context.Context, list []expertID) error {
 		opened[i] = loadedExpert{e, ts}
 		all = append(all, ts...)
 	}
-	if err := h.ck.Load(ctx, all...); err != nil {
+	if err := read(ctx, all...); err != nil {
 		return err
 	}
 	for i, x := range list {

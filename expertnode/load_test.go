@@ -111,7 +111,7 @@ func TestLoadPageAndMetrics(t *testing.T) {
 		_, text := get(t, n.http+"/metrics")
 		for _, name := range []string{
 			`olmoe_expert_layer_busy_seconds_total{layer="1"} `, `olmoe_expert_layer_queue_seconds_total{layer="0"} `,
-			"olmoe_expert_utilisation ", "olmoe_expert_queue_seconds_mean ", "olmoe_expert_waiting_rows 0", "olmoe_expert_requests_total ",
+			"olmoe_expert_utilization ", "olmoe_expert_queue_seconds_mean ", "olmoe_expert_waiting_rows 0", "olmoe_expert_requests_total ",
 		} {
 			if !strings.Contains(text, "\n"+name) {
 				t.Errorf("metrics have no %s", name)

@@ -50,7 +50,7 @@ var (
 	bytesDesc    = desc("olmoe_expert_held_bytes", "Bytes of the weights in memory.")
 	loadedDesc   = desc("olmoe_expert_loaded_bytes_total", "Bytes of weights read since the start.")
 
-	utilisationDesc = desc("olmoe_expert_utilisation", "Part of the last minute that was spent computing, 0 to 1.")
+	utilisationDesc = desc("olmoe_expert_utilization", "Part of the last minute that was spent computing, 0 to 1.")
 	meanQueueDesc   = desc("olmoe_expert_queue_seconds_mean", "How long a request of the last minute waited on average.")
 )
 

@@ -11,6 +11,9 @@ const (
 	// ConditionReconciling: the operator works towards the spec, or waits for
 	// something that is expected to come by itself.
 	ConditionReconciling = "Reconciling"
+	// ConditionBalanced (of an ExpertPool): experts lie as their load wants it, as
+	// far as is known and allowed. False says what keeps them from it.
+	ConditionBalanced = "Balanced"
 	// ConditionStalled: nothing will change until somebody acts; the message
 	// says what to do.
 	ConditionStalled = "Stalled"
@@ -31,6 +34,19 @@ const (
 	ReasonRoutersNotReady = "RoutersNotReady"
 	// ReasonRebalancing: experts are moving to a new placement.
 	ReasonRebalancing = "Rebalancing"
+)
+
+// Reasons of Balanced.
+const (
+	ReasonBalanced        = "Balanced"        // no move is worth its bytes
+	ReasonTooFewTokens    = "TooFewTokens"    // the window has too few tokens to tell
+	ReasonRebalancingOff  = "RebalancingOff"  // the spec says so
+	ReasonMoving          = "Moving"          // experts are being loaded where they shall go
+	ReasonBudgetSpent     = "BudgetSpent"     // maxBytesPerMinute: the rest follows
+	ReasonBudgetTooSmall  = "BudgetTooSmall"  // maxBytesPerMinute is less than one expert
+	ReasonLoadUnknown     = "LoadUnknown"     // nodes do not tell their load
+	ReasonMoveStuck       = "MoveStuck"       // a placement does not come into force
+	ReasonPlacementFailed = "PlacementFailed" // no placement can be made from the load
 )
 
 // Reasons that need somebody to act.

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -57,6 +58,11 @@ type ExpertPoolSpec struct {
 	// +kubebuilder:default={}
 	Experts ExpertSettings `json:"experts,omitzero"`
 
+	// scaling lets the operator choose replicas by the load of the nodes. Without
+	// it, whoever writes /scale does.
+	// +optional
+	Scaling *ScalingSettings `json:"scaling,omitempty"`
+
 	// routerSelector selects the router pods that use the pool: a placement is
 	// in force when all of them have switched to it.
 	// +required
@@ -65,8 +71,9 @@ type ExpertPoolSpec struct {
 
 // ExpertPlacement are the limits of a placement.
 type ExpertPlacement struct {
-	// replicasPerExpert is on how many nodes each expert is. With 2 or more, the
-	// loss of a node stops no request.
+	// replicasPerExpert is on how many nodes each expert is, at least: experts with
+	// much load get the slots that are left. With 2 or more, the loss of a node
+	// stops no request.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
@@ -79,6 +86,89 @@ type ExpertPlacement struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4096
 	SlotsPerNode *int32 `json:"slotsPerNode,omitempty"`
+	// rebalancing moves experts between nodes by load, while requests are served.
+	// +optional
+	// +kubebuilder:default={}
+	Rebalancing RebalancingSettings `json:"rebalancing,omitzero"`
+	// restoreAfterSeconds: experts of a node that has been silent for so long get
+	// another owner, where the other nodes have slots for them. Experts that have
+	// no owner left do not wait so long.
+	// +optional
+	// +kubebuilder:default=30
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	RestoreAfterSeconds *int32 `json:"restoreAfterSeconds,omitempty"`
+}
+
+// RebalancingMode says whether experts move by load.
+// +kubebuilder:validation:Enum=Load;Off
+type RebalancingMode string
+
+const (
+	// RebalanceByLoad moves experts when that lowers the load of the busiest nodes.
+	RebalanceByLoad RebalancingMode = "Load"
+	// RebalanceOff moves experts only when nodes come or go.
+	RebalanceOff RebalancingMode = "Off"
+)
+
+// RebalancingSettings say when experts move by load, and how many.
+type RebalancingSettings struct {
+	// mode is Load or Off.
+	// +optional
+	// +kubebuilder:default=Load
+	Mode RebalancingMode `json:"mode,omitempty"`
+	// windowSeconds is the sliding window in which load is measured. It is looked
+	// at four times in each window.
+	// +optional
+	// +kubebuilder:default=60
+	// +kubebuilder:validation:Minimum=4
+	// +kubebuilder:validation:Maximum=120
+	WindowSeconds *int32 `json:"windowSeconds,omitempty"`
+	// minGainPercent: experts only move if the load of the busiest nodes, added up
+	// over the layers, falls by this much. In a window with few tokens it takes
+	// more, for such loads are partly chance.
+	// +optional
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	MinGainPercent *int32 `json:"minGainPercent,omitempty"`
+	// maxBytesPerMinute is how many bytes of weights nodes may load because of
+	// rebalancing. What is needed because nodes come or go does not count.
+	// +optional
+	// +kubebuilder:default="4Gi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be above 0; mode: Off stops rebalancing"
+	MaxBytesPerMinute *resource.Quantity `json:"maxBytesPerMinute,omitempty"`
+}
+
+// ScalingSettings let the operator choose the number of expert nodes by their load.
+//
+// +kubebuilder:validation:XValidation:rule="self.min <= self.max",message="scaling.min must not be above scaling.max"
+type ScalingSettings struct {
+	// min is the smallest number of expert nodes.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	Min int32 `json:"min,omitempty"`
+	// max is the largest number of expert nodes.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	Max int32 `json:"max"`
+	// targetUtilizationPercent of the busiest node's time: above it for a while, a
+	// node is added.
+	// +optional
+	// +kubebuilder:default=70
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=95
+	TargetUtilizationPercent int32 `json:"targetUtilizationPercent,omitempty"`
+	// targetQueueMilliseconds is how long requests may wait at the busiest node on
+	// average: above it for a while, a node is added.
+	// +optional
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=60000
+	TargetQueueMilliseconds int32 `json:"targetQueueMilliseconds,omitempty"`
 }
 
 // ExpertPoolStatus is what the operator sees.
@@ -86,7 +176,7 @@ type ExpertPoolStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Available, Reconciling, Stalled.
+	// conditions: Ready, Available, Reconciling, Stalled, Balanced.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -109,11 +199,99 @@ type ExpertPoolStatus struct {
 	// placement is the published placement; a second copy of the ConfigMap's.
 	// +optional
 	Placement *PlacementStatus `json:"placement,omitempty"`
-	// balancedness of each layer, from layer 0: mean number of experts on a node /
-	// that of the fullest node. 1.00 is perfect.
+	// balancedness of each layer, from layer 0: mean load of a node / load of the
+	// busiest one, in tokens of the last window; in experts while there are too few
+	// tokens to tell. 1.00 is perfect.
 	// +optional
 	// +listType=atomic
 	Balancedness []string `json:"balancedness,omitempty"`
+	// load is what the nodes had to do in the last window, when that was last told.
+	// +optional
+	Load *LoadStatus `json:"load,omitempty"`
+	// rebalancing is the last time that experts moved because of their load.
+	// +optional
+	Rebalancing *RebalancingStatus `json:"rebalancing,omitempty"`
+	// scaling is what the operator last decided about the number of nodes.
+	// +optional
+	Scaling *ScalingStatus `json:"scaling,omitempty"`
+}
+
+// LoadStatus is the load of a window in a few figures. The whole matrix is on the
+// routers' debug endpoint, and in "olmoe top".
+type LoadStatus struct {
+	// time at which the window ended.
+	// +required
+	Time metav1.Time `json:"time"`
+	// tokensPerSecond that went through a layer.
+	// +required
+	TokensPerSecond string `json:"tokensPerSecond"`
+	// hottestExpert has the largest share of a layer's tokens.
+	// +optional
+	HottestExpert *HottestExpert `json:"hottestExpert,omitempty"`
+	// busiestNode computed for the largest part of the window.
+	// +optional
+	BusiestNode *BusiestNode `json:"busiestNode,omitempty"`
+}
+
+// HottestExpert is the expert with the most tokens.
+type HottestExpert struct {
+	// layer of the expert.
+	// +required
+	Layer int32 `json:"layer"`
+	// expert within its layer.
+	// +required
+	Expert int32 `json:"expert"`
+	// timesMean is its load / the mean load of the layer's experts.
+	// +required
+	TimesMean string `json:"timesMean"`
+}
+
+// BusiestNode is the node with the least time to spare.
+type BusiestNode struct {
+	// name of the pod.
+	// +required
+	Name string `json:"name"`
+	// utilization is the part of the window in which it computed, 0.00 to 1.00.
+	// +required
+	Utilization string `json:"utilization"`
+	// queueMilliseconds is how long requests waited there on average.
+	// +required
+	QueueMilliseconds string `json:"queueMilliseconds"`
+}
+
+// RebalancingStatus is the last rebalancing.
+type RebalancingStatus struct {
+	// time of the decision.
+	// +required
+	Time metav1.Time `json:"time"`
+	// experts that nodes had to load.
+	// +required
+	Experts int32 `json:"experts"`
+	// bytes of their weights.
+	// +required
+	Bytes int64 `json:"bytes"`
+}
+
+// ScalingStatus is the operator's last change of the number of nodes.
+type ScalingStatus struct {
+	// time of the last change.
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
+	// from and to are the numbers of nodes before and after it.
+	// +optional
+	From int32 `json:"from,omitempty"`
+	// to is the number of nodes after it.
+	// +optional
+	To int32 `json:"to,omitempty"`
+	// reversalTime is when it last changed direction: from more to less, or back.
+	// +optional
+	ReversalTime *metav1.Time `json:"reversalTime,omitempty"`
+	// reason in a word.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// message says why, with the figures.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // PlacementStatus is the published placement document.

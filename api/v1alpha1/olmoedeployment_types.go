@@ -36,6 +36,8 @@ type OLMoEDeployment struct {
 // OLMoEDeploymentSpec is what the user wants.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.expertNodes) || !has(self.experts) || !has(self.experts.replicasPerExpert) || self.experts.replicasPerExpert <= self.expertNodes",message="experts.replicasPerExpert must not be above expertNodes, because two replicas of an expert never share a node: raise expertNodes or lower replicasPerExpert"
+// +kubebuilder:validation:XValidation:rule="!has(self.expertNodes) || !has(self.scaling)",message="give expertNodes (a fixed number) or scaling (the operator chooses), not both"
+// +kubebuilder:validation:XValidation:rule="!has(self.scaling) || !has(self.experts) || !has(self.experts.replicasPerExpert) || self.experts.replicasPerExpert <= self.scaling.min",message="experts.replicasPerExpert must not be above scaling.min, because two replicas of an expert never share a node: raise scaling.min or lower replicasPerExpert"
 type OLMoEDeploymentSpec struct {
 	// model is the checkpoint to serve.
 	// +required
@@ -56,6 +58,11 @@ type OLMoEDeploymentSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=256
 	ExpertNodes *int32 `json:"expertNodes,omitempty"`
+
+	// scaling lets the operator choose the number of expert nodes by their load, in
+	// place of expertNodes.
+	// +optional
+	Scaling *ScalingSettings `json:"scaling,omitempty"`
 
 	// experts says how experts are kept on the expert nodes.
 	// +optional

@@ -23,6 +23,10 @@ import (
 // Manager is the field manager of everything the operator applies.
 const Manager = "olmoe-operator"
 
+// NodesManager is the field manager of an ExpertPool's number of nodes
+// (docs/adr/0070).
+const NodesManager = "olmoe-operator-nodes"
+
 // Applier applies the children of one owner.
 type Applier struct {
 	Client client.Client

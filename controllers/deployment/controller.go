@@ -123,7 +123,7 @@ func (r *Reconciler) applyPool(ctx context.Context, a *apply.Applier, v *view) e
 		desired.Spec.WithReplicas(v.firstNodes())
 	}
 	if n := v.nodes(); n != nil {
-		number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.deployment, Manager: nodesManager}
+		number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.deployment, Manager: apply.NodesManager}
 		wrote, err := number.ApplyTo(ctx, &v.pool, v.poolNumber(*n))
 		if err != nil {
 			return err

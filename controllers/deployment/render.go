@@ -22,9 +22,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 )
 
-// nodesManager owns the number of expert nodes.
-const nodesManager = "olmoe-operator-nodes"
-
 var deploymentKind = v1alpha1.GroupVersion.WithKind("OLMoEDeployment")
 
 type child struct {
@@ -35,7 +32,7 @@ type child struct {
 // expertPool is the pool without its number of nodes.
 func (v *view) expertPool(a *apply.Applier) *servingac.ExpertPoolApplyConfiguration {
 	spec := &servingac.ExpertPoolSpecApplyConfiguration{}
-	mirror(map[string]any{"experts": v.deployment.Spec.Experts, "model": v.deployment.Spec.Model}, spec)
+	mirror(map[string]any{"experts": v.deployment.Spec.Experts, "model": v.deployment.Spec.Model, "scaling": v.deployment.Spec.Scaling}, spec)
 	mirror(v.imageSettings(), spec)
 	spec.RouterSelector = metav1ac.LabelSelector().WithMatchLabels(podspec.Selector(v.deployment.Name, podspec.Router))
 	return servingac.ExpertPool(v.deployment.Name, v.deployment.Namespace).

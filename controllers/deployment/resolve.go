@@ -32,7 +32,11 @@ func (v *view) firstNodes() int32 {
 	if n := v.deployment.Spec.ExpertNodes; n != nil {
 		return *n
 	}
-	return max(defaultNodes, *v.deployment.Spec.Experts.ReplicasPerExpert)
+	n := max(defaultNodes, *v.deployment.Spec.Experts.ReplicasPerExpert)
+	if s := v.deployment.Spec.Scaling; s != nil {
+		return max(s.Min, min(s.Max, n))
+	}
+	return n
 }
 
 // nodes is the number of expert nodes to apply to a pool that is there; nil

@@ -54,6 +54,8 @@ type Fleet interface {
 	Describe(ctx context.Context, pod Pod) (*Report, error)
 	// Apply hands one pod a placement document (JSON).
 	Apply(ctx context.Context, pod Pod, document []byte) error
+	// Point tells a router where expert nodes are now (host:port by name).
+	Point(ctx context.Context, pod Pod, endpoints map[string]string) error
 	// Load asks one expert node what it did in about the last window.
 	Load(ctx context.Context, pod Pod, window time.Duration) (*load.Node, error)
 }
@@ -90,6 +92,20 @@ func ApplyAll(ctx context.Context, f Fleet, pods []Pod, document []byte) map[str
 		}
 	})
 	return failed
+}
+
+// PointAll tells routers where expert nodes are now, and returns the names of
+// those that have heard it. The others find nodes by DNS, later.
+func PointAll(ctx context.Context, f Fleet, routers []Pod, endpoints map[string]string) (told []string) {
+	var mu sync.Mutex
+	each(ctx, routers, func(ctx context.Context, p Pod) {
+		if f.Point(ctx, p, endpoints) == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, p.Name)
+		}
+	})
+	return told
 }
 
 func each(ctx context.Context, pods []Pod, call func(context.Context, Pod)) {

@@ -38,6 +38,14 @@ func (GRPC) Apply(ctx context.Context, pod Pod, document []byte) error {
 	})
 }
 
+// Point implements Fleet.
+func (GRPC) Point(ctx context.Context, pod Pod, endpoints map[string]string) error {
+	return call(pod, func(c controlpb.ControlClient) error {
+		_, err := c.ApplyPlacement(ctx, &controlpb.ApplyPlacementRequest{Endpoints: endpoints})
+		return err
+	})
+}
+
 func call(pod Pod, do func(controlpb.ControlClient) error) error {
 	conn, err := grpc.NewClient("passthrough:///"+pod.Address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -35,9 +35,9 @@ import (
 
 // How often pods are asked when no watch event comes first.
 const (
-	progressInterval = 1 * time.Second  // a placement step waits for pods that load for seconds
-	stalledInterval  = 5 * time.Second  // somebody has to act; a watch usually tells first
-	restInterval     = 30 * time.Second // a pod that lost its experts without a restart
+	progressInterval = 1 * time.Second // a placement step waits for pods that load for seconds
+	stalledInterval  = 5 * time.Second // somebody has to act; a watch usually tells first
+	restInterval     = 5 * time.Second // a node may freeze, or lose its experts without a restart
 	// parallelPools: a round mostly waits for answers of pods.
 	parallelPools = 4
 )
@@ -51,6 +51,8 @@ type Reconciler struct {
 	// Events tells people what happened.
 	Events events.EventRecorder
 	Clock  clock.PassiveClock
+
+	memories memories
 }
 
 // SetupWithManager registers the reconciler.
@@ -82,6 +84,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	pool := &v1alpha1.ExpertPool{}
 	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
 		forget(req)
+		r.memories.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if pool.DeletionTimestamp != nil {
@@ -92,6 +95,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	v.decision = rollout.Decide(v.state())
+	v.noteMoves()
+	v.follow()
 	err = r.act(ctx, v)
 	if reason, problem := apply.Problem(err); problem != nil {
 		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
@@ -126,12 +131,20 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 		return err
 	}
 	r.push(ctx, v)
-	return r.unstick(ctx, v)
+	r.point(ctx, v)
+	if err := r.unstick(ctx, v); err != nil {
+		return err
+	}
+	return r.scale(ctx, v)
 }
 
 // interval is when to look again without an event.
 func (v *view) interval() time.Duration {
 	switch verdict := v.verdict(); {
+	case v.decision.Doc != nil && v.decision.Doc.Target != nil:
+		return progressInterval
+	case verdict.Ready && v.measures():
+		return min(restInterval, v.interval4())
 	case verdict.Ready:
 		return restInterval
 	case verdict.Stalled:

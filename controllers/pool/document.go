@@ -28,6 +28,7 @@ func (v *view) published() *placement.Document {
 		return copied
 	}
 	if copied != nil && doc.Revision <= copied.Revision {
+		copied.Urgent = doc.Urgent && doc.Revision == copied.Revision // which the copy does not tell
 		return copied
 	}
 	return &doc
@@ -47,6 +48,9 @@ func (r *Reconciler) publish(ctx context.Context, a *apply.Applier, v *view) err
 		WithLabels(podspec.Labels(v.pool.Name, podspec.ExpertNode)).
 		WithOwnerReferences(a.OwnerReference(poolKind)).
 		WithData(map[string]string{podspec.PlacementKey: string(raw)})
+	if v.moved != nil {
+		desired.WithAnnotations(map[string]string{movedAnnotation: formatMoved(v.moved)})
+	}
 	if v.record.UID != "" {
 		// Refused if somebody else published since this round read the record.
 		desired.WithResourceVersion(v.record.ResourceVersion)

@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -14,12 +16,23 @@ var (
 	nodesGauge    = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_ready_nodes", Help: "Expert nodes that are ready."}, poolLabels)
 	wantedGauge   = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_wanted_nodes", Help: "Expert nodes that the spec wants."}, poolLabels)
 	revisionGauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_placement_revision", Help: "Revision of the published placement document."}, poolLabels)
-	allGauges     = []*prometheus.GaugeVec{coveredGauge, expertsGauge, nodesGauge, wantedGauge, revisionGauge}
+	balanceGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_balancedness", Help: "Mean node load / busiest node's load in the worst layer, in tokens of the last window; 1 is perfect."}, poolLabels)
+	busiestGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_busiest_utilization", Help: "Part of the last window in which the busiest expert node computed, 0 to 1."}, poolLabels)
+	queueGauge    = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_busiest_queue_seconds", Help: "How long requests waited at that node on average in the last window."}, poolLabels)
+	okGauge       = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_balancer_ok", Help: "0 while the balancer cannot do its work: see the pool's condition Balanced."}, poolLabels)
+	allGauges     = []*prometheus.GaugeVec{coveredGauge, expertsGauge, nodesGauge, wantedGauge, revisionGauge, balanceGauge, busiestGauge, queueGauge, okGauge}
+
+	rebalanceCounter = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalances_total", Help: "Placements made because of load."}, poolLabels)
+	bytesCounter     = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalanced_bytes_total", Help: "Bytes of weights that expert nodes loaded because of load."}, poolLabels)
+	allCounters      = []*prometheus.CounterVec{rebalanceCounter, bytesCounter}
 )
 
 func init() {
 	for _, g := range allGauges {
 		metrics.Registry.MustRegister(g)
+	}
+	for _, c := range allCounters {
+		metrics.Registry.MustRegister(c)
 	}
 }
 
@@ -36,11 +49,43 @@ func (v *view) measure(req ctrl.Request) {
 	} {
 		g.WithLabelValues(req.Namespace, req.Name).Set(n)
 	}
+	v.measureLoad(req)
+}
+
+// measureLoad shows what a look at the load found. Figures that are not known are
+// not shown: an autoscaler must not take an old one for a new one.
+func (v *view) measureLoad(req ctrl.Request) {
+	labels := []string{req.Namespace, req.Name}
+	ok := 1.0
+	if slices.Contains(troubled, v.balanced().reason) {
+		ok = 0
+	}
+	okGauge.WithLabelValues(labels...).Set(ok)
+	if v.decision.Balance != nil && v.decision.Doc != v.doc {
+		rebalanceCounter.WithLabelValues(labels...).Inc()
+		bytesCounter.WithLabelValues(labels...).Add(float64(v.moved.Bytes))
+	}
+	if !v.looked {
+		return
+	}
+	sum := &v.memory.report.Summary
+	if v.memory.missed > 0 || sum.Busiest == nil {
+		for _, g := range []*prometheus.GaugeVec{balanceGauge, busiestGauge, queueGauge} {
+			g.DeleteLabelValues(labels...)
+		}
+		return
+	}
+	balanceGauge.WithLabelValues(labels...).Set(slices.Min(sum.Balancedness))
+	busiestGauge.WithLabelValues(labels...).Set(sum.Busiest.Utilisation)
+	queueGauge.WithLabelValues(labels...).Set(sum.Busiest.MeanQueueSeconds)
 }
 
 // forget drops the series of a pool that is gone.
 func forget(req ctrl.Request) {
 	for _, g := range allGauges {
 		g.DeleteLabelValues(req.Namespace, req.Name)
+	}
+	for _, c := range allCounters {
+		c.DeleteLabelValues(req.Namespace, req.Name)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,11 @@ type view struct {
 	experts []corev1.Pod // by ordinal
 	routers []corev1.Pod // by name
 	answers map[string]fleet.Answer
+	now     time.Time
+	memory  *memory
+	looked  bool                        // this round has asked for the load
+	moved   *v1alpha1.RebalancingStatus // the last moves for balance's sake; nil: none yet
+	scaling *v1alpha1.ScalingStatus
 	// problems of expert nodes by pod; what somebody has to mend. refusal: the
 	// cluster does not take pods at all.
 	problems map[string]*diagnose.Problem
@@ -45,7 +51,7 @@ type view struct {
 }
 
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
-	v := &view{pool: pool}
+	v := &view{pool: pool, now: r.Clock.Now(), memory: r.memories.of(client.ObjectKeyFromObject(pool)), scaling: pool.Status.Scaling}
 	if err := r.readRecord(ctx, v); err != nil {
 		return nil, err
 	}
@@ -53,6 +59,8 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 		return nil, err
 	}
 	v.answers = fleet.DescribeAll(ctx, r.Fleet, v.reachable())
+	v.listen(v.now)
+	r.look(ctx, v)
 	return v, r.diagnose(ctx, v)
 }
 
@@ -72,6 +80,9 @@ func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
 	}
 	v.useRecord(a)
 	v.doc = v.published()
+	if v.moved = parseMoved(v.record.Annotations[movedAnnotation]); v.moved == nil {
+		v.moved = v.pool.Status.Rebalancing
+	}
 	return nil
 }
 
@@ -173,14 +184,22 @@ func (v *view) state() rollout.State {
 	}
 	for i := range v.experts {
 		p := &v.experts[i]
-		n := rollout.Node{Stuck: v.problems[p.Name] != nil}
+		n := rollout.Node{Stuck: v.problems[p.Name] != nil, Lost: v.lost(p.Name)}
 		if a := v.answers[p.Name].Report; a != nil && p.DeletionTimestamp == nil {
 			n.Model, n.Revision, n.ReadyEpoch = model(a), a.Revision, a.ReadyEpoch
 		}
 		s.Nodes[p.Name] = n
 	}
+	for name := range v.memory.silent { // also those without a pod
+		if _, ok := s.Nodes[name]; !ok {
+			s.Nodes[name] = rollout.Node{Lost: v.lost(name)}
+		}
+	}
 	for i := range v.routers {
 		s.Routers = append(s.Routers, v.router(&v.routers[i]))
+	}
+	if s.Loads = v.loads(); s.Loads != nil {
+		s.Rebalance = v.mayRebalance()
 	}
 	return s
 }

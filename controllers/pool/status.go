@@ -24,7 +24,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	next := v.pool.DeepCopy()
 	v.fill(&next.Status)
 	verdict := v.verdict()
-	conditions.Set(&next.Status.Conditions, v.pool.Generation, r.Clock.Now(), verdict)
+	conditions.Set(&next.Status.Conditions, v.pool.Generation, v.now, verdict)
+	r.setBalanced(v, &next.Status)
 	if equality.Semantic.DeepEqual(v.pool.Status, next.Status) {
 		return nil
 	}
@@ -50,14 +51,24 @@ func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
 	if m := v.modelInfo(); m != nil {
 		s.Model = m
 	}
+	s.Rebalancing, s.Scaling = v.moved, v.scaling
 	covered, total := v.covered()
-	s.Summary = v1alpha1.Summary{ExpertNodes: fmt.Sprintf("%d/%d", v.ready(), *v.pool.Spec.Replicas)}
-	s.Balancedness = nil
+	s.Summary.ExpertNodes = fmt.Sprintf("%d/%d", v.ready(), *v.pool.Spec.Replicas)
 	if total == 0 {
+		s.Summary.Experts, s.Summary.Balancedness, s.Balancedness = "", "", nil
 		return
 	}
 	s.Summary.Experts = fmt.Sprintf("%d/%d", covered, total)
+	if s.Load == nil {
+		v.fillBalance(s)
+	}
+	v.fillLoad(s)
+}
+
+// fillBalance counts experts, as long as no load was measured.
+func (v *view) fillBalance(s *v1alpha1.ExpertPoolStatus) {
 	balance := current(v.decision.Doc).Balancedness(nil)
+	s.Balancedness = nil
 	for _, b := range balance {
 		s.Balancedness = append(s.Balancedness, fmt.Sprintf("%.2f", b))
 	}
@@ -149,7 +160,10 @@ func (v *view) verdict() conditions.Verdict {
 		out.Reason, out.Message = reason, fmt.Sprintf(format, args...)
 		return out
 	}
-	doc, problem := v.decision.Doc, v.problem()
+	doc, problem, missing := v.decision.Doc, v.problem(), v.decision.Waiting
+	if moving(doc) || moving(v.doc) {
+		missing = "" // all is as the spec wants it while experts move by load
+	}
 	switch {
 	case v.refused != nil:
 		out.Stalled, out.Reason, out.Message = v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message
@@ -158,10 +172,10 @@ func (v *view) verdict() conditions.Verdict {
 		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
 	case problem != nil:
 		return stalled(problem.Reason, problem.Message)
-	case v.decision.Waiting != "" && doc != nil && doc.Serving != nil && doc.Target != nil:
-		return waiting(v1alpha1.ReasonRebalancing, "experts are moving to placement %d: waiting for %s", doc.Target.Epoch, v.decision.Waiting)
-	case v.decision.Waiting != "":
-		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", v.decision.Waiting)
+	case missing != "" && doc != nil && doc.Serving != nil && doc.Target != nil:
+		return waiting(v1alpha1.ReasonRebalancing, "experts are moving to placement %d: waiting for %s", doc.Target.Epoch, missing)
+	case missing != "":
+		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", missing)
 	case covered < total:
 		return waiting(v1alpha1.ReasonExpertsNotCovered, "%d of %d experts have no ready owner: waiting for %s", total-covered, total, v.missing())
 	case v.missing() != "":

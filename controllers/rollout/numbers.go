@@ -89,7 +89,9 @@ func (s *State) revision() int64 {
 	return top + 1
 }
 
-// epoch is above every epoch likewise.
+// epoch is above every epoch likewise, and at least the revision that publishes
+// it: so it is above those of targets that were taken back, too, of which a router
+// that was cut off may still know (invariant 3: a number is one placement).
 func (s *State) epoch() int64 {
 	var top int64
 	if s.Doc != nil {
@@ -105,7 +107,7 @@ func (s *State) epoch() int64 {
 	for _, r := range s.Routers {
 		top = max(top, r.ServingEpoch)
 	}
-	return top + 1
+	return max(top+1, s.revision())
 }
 
 // used is how many pods (ordinals from 0) the document needs.

@@ -7,7 +7,8 @@
 //
 //	published            pods report                               next
 //	nothing              all nodes are there                       Target = plan
-//	Serving, no Target   plan differs from Serving                 Target = plan
+//	Serving, no Target   nodes came, went or are lost              Target = plan
+//	Serving, no Target   loads make moves worth their bytes        Target = plan
 //	Target               nodes loaded it and routers switched      Serving = Target
 //	Target, unwanted     it cannot come about                      Target = new plan, or none
 //	else                                                           wait
@@ -26,6 +27,11 @@ type State struct {
 	Members []placement.Node
 	// Replicas of each expert, SlotsPerNode per layer (0: no limit).
 	Replicas, SlotsPerNode int
+	// Loads are the tokens of each layer's experts in the last window, [layer][expert];
+	// nil if they are not known.
+	Loads [][]float64
+	// Rebalance: experts may move because of Loads; nil: not now.
+	Rebalance *Rebalance
 	// Doc is what is published; nil if nothing is.
 	Doc *placement.Document
 	// Nodes are the expert-node pods by name, also those that are not wanted.
@@ -47,6 +53,8 @@ type Node struct {
 	ReadyEpoch int64
 	// Stuck: the pod cannot start until somebody acts. Nobody waits for it.
 	Stuck bool
+	// Lost: the pod has been silent for so long that its experts need other owners.
+	Lost bool
 }
 
 // Router is a router pod.
@@ -79,6 +87,8 @@ type Decision struct {
 	// Waiting says for what, empty at rest.
 	Waiting string
 	Problem *Problem
+	// Balance is what was found about the loads; nil if it was not looked at.
+	Balance *Balance
 }
 
 // Decide takes the next step.
@@ -151,16 +161,18 @@ func (s *State) notLoaded(p *placement.Placement, good func(Node) bool) string {
 // retarget replaces a Target that is no longer wanted and cannot come about. One
 // that can is finished first: a router may switch to it at any moment, and nodes
 // drop what only it needs as soon as they hear that it is gone.
+//
+// A Target with a lost node is replaced even if routers use it: its experts have
+// no owner, so calls wait already. Serving is still loaded; a router goes back to
+// it and starts its calls over, each under one epoch (invariant 3).
 func (s *State) retarget(model *Model, waiting string) Decision {
 	wait := Decision{Doc: s.Doc, Waiting: waiting}
-	alive := func(n Node) bool { return n.Model != nil && !n.Stuck }
-	if s.fits(s.Doc.Target) || s.notLoaded(s.Doc.Target, alive) == "" {
+	alive := func(n Node) bool { return n.Model != nil && !n.Stuck && !n.Lost }
+	if s.notLoaded(s.Doc.Target, alive) == "" || s.fits(s.Doc.Target) && !s.lost(s.Doc.Target) {
 		return wait
 	}
-	for _, r := range s.Routers {
-		if r.Running && (r.Model == nil || r.ServingEpoch >= s.Doc.Target.Epoch) {
-			return wait
-		}
+	if !s.lost(s.Doc.Target) && s.used(s.Doc.Target) {
+		return wait
 	}
 	from := s.Doc.Serving
 	if from == nil {
@@ -179,7 +191,8 @@ func (s *State) fits(p *placement.Placement) bool {
 		!slices.ContainsFunc(s.Members, func(m placement.Node) bool { return p.Node(m.Name) == nil && s.Nodes[m.Name].Model != nil })
 }
 
-// plan makes a new Target from what is there, with serving kept in force.
+// plan makes a new Target from what is there, with serving kept in force. Where
+// serving is still as wanted it stays, unless loads ask for a change.
 func (s *State) plan(model *Model, from, serving *placement.Placement) Decision {
 	stay := Decision{Doc: s.Doc}
 	if err := s.checkSlots(model); err != nil {
@@ -191,28 +204,62 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	if waiting != "" {
 		return stay
 	}
-	target, err := placement.Plan(placement.Request{
-		Layers: model.Layers, Experts: model.Experts, Nodes: nodes,
-		Replicas: s.Replicas, SlotsPerNode: s.SlotsPerNode, Current: from, Epoch: s.epoch(),
-	})
-	if err != nil { // some nodes are stuck, and the others have no room
+	if s.keeps(serving, nodes) {
+		if s.Doc.Target == nil {
+			return s.rebalance(nodes)
+		}
+		return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: serving}}
+	}
+	target, err := s.place(model, nodes, from)
+	if err != nil { // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
 		return stay
 	}
-	if serving != nil && same(serving, target) {
-		return s.withdraw(stay)
-	}
 	return Decision{Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
-		Revision: s.revision(), Model: model.Fingerprint, Serving: serving, Target: target,
+		Revision: s.revision(), Model: model.Fingerprint, Serving: serving, Target: target, Urgent: s.uncovered(serving),
 	}}
 }
 
-// withdraw takes an unused Target back, where Serving is what is wanted after all.
-func (s *State) withdraw(stay Decision) Decision {
-	if s.Doc.Target == nil {
-		return stay
+// place plans for the nodes. With fewer nodes than the spec wants, because some
+// are stuck or lost, it makes do with fewer replicas, if that is what it takes.
+func (s *State) place(model *Model, nodes []placement.Node, from *placement.Placement) (*placement.Placement, error) {
+	for replicas := min(s.Replicas, len(nodes)); ; replicas-- {
+		target, err := placement.Plan(placement.Request{
+			Layers: model.Layers, Experts: model.Experts, Nodes: nodes, Loads: s.loads(model),
+			Replicas: replicas, SlotsPerNode: s.SlotsPerNode, Current: from, Epoch: s.epoch(),
+		})
+		if err == nil || replicas <= 1 || len(nodes) == len(s.Members) {
+			return target, err
+		}
 	}
-	return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: s.Doc.Serving}}
+}
+
+// keeps says whether p is what the spec wants on the nodes, whichever expert is
+// where: who moves experts for balance's sake is rebalance.
+func (s *State) keeps(p *placement.Placement, nodes []placement.Node) bool {
+	if p == nil || len(p.Nodes) != len(nodes) {
+		return false
+	}
+	replicas := min(s.Replicas, len(nodes))
+	room := s.SlotsPerNode
+	if room == 0 {
+		room = (p.Experts*replicas + len(nodes) - 1) / len(nodes)
+	}
+	copies := make([]int, p.Layers*p.Experts)
+	for i, n := range p.Nodes {
+		if n.Name != nodes[i].Name || n.Address != nodes[i].Address {
+			return false
+		}
+		for l, experts := range n.Experts {
+			if len(experts) > room {
+				return false
+			}
+			for _, e := range experts {
+				copies[l*p.Experts+e]++
+			}
+		}
+	}
+	return slices.Min(copies) >= replicas
 }
 
 // checkSlots refuses what the wanted nodes can never hold, whether they are there
@@ -226,34 +273,41 @@ func (s *State) checkSlots(model *Model) error {
 
 // joinable are the wanted nodes that take part in a plan: those in the placement
 // already, and those that reported. A node that is on its way is waited for, so
-// that experts move once; a stuck one is not, if there is a placement to go on with.
+// that experts move once; a stuck or lost one is not, if there is a placement to
+// go on with.
 func (s *State) joinable(from *placement.Placement, fingerprint string) ([]placement.Node, string) {
 	var nodes []placement.Node
 	for _, m := range s.Members {
 		n := s.Nodes[m.Name]
 		switch {
+		case n.Lost && from != nil:
+			continue
 		case from != nil && from.Node(m.Name) != nil:
 		case n.Model != nil && n.Model.Fingerprint == fingerprint:
-		case n.Stuck && from != nil:
+		case from != nil && (n.Stuck || s.lost(from)):
 			continue
 		default:
 			return nil, fmt.Sprintf("expert node %s to report", m.Name)
 		}
 		nodes = append(nodes, m)
 	}
+	if len(nodes) == 0 {
+		return nil, "an expert node to answer"
+	}
 	return nodes, ""
 }
 
-// same says whether two placements are equal but for the epoch.
-func same(a, b *placement.Placement) bool {
-	if a.Layers != b.Layers || a.Experts != b.Experts || len(a.Nodes) != len(b.Nodes) {
-		return false
-	}
-	for i, n := range a.Nodes {
-		m := b.Nodes[i]
-		if n.Name != m.Name || n.Address != m.Address || !slices.EqualFunc(n.Experts, m.Experts, slices.Equal[[]int]) {
-			return false
-		}
-	}
-	return true
+// lost says whether a node of p is lost.
+func (s *State) lost(p *placement.Placement) bool {
+	return slices.ContainsFunc(p.Nodes, func(n placement.Node) bool { return s.Nodes[n.Name].Lost })
+}
+
+// used says whether a router uses p, or may.
+func (s *State) used(p *placement.Placement) bool {
+	return slices.ContainsFunc(s.Routers, func(r Router) bool { return r.Running && (r.Model == nil || r.ServingEpoch >= p.Epoch) })
+}
+
+// uncovered says whether p has an expert all of whose owners are lost.
+func (s *State) uncovered(p *placement.Placement) bool {
+	return p != nil && s.notLoaded(p, func(n Node) bool { return !n.Lost }) != ""
 }

@@ -111,8 +111,8 @@ case $cmd in
   destroy) kill_node; rm -rf "$dir" ;;
   partition) ip link set "$veth" down ;;
   heal) ip link set "$veth" up; ip route replace "$POD_NET.$n.0/24" via "$ip" ;;
-  pause) in_node kill -STOP -1 ;;
-  resume) in_node kill -CONT -1 ;;
+  pause) in_node kill -STOP -- -1 ;;
+  resume) in_node kill -CONT -- -1 ;;
   enter) shift 2; in_node "${@:-bash}" ;;
   *) die "unknown command \"$cmd\"; see the head of $0" ;;
 esac

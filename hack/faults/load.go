@@ -19,7 +19,7 @@ const answerTokens = 200
 // load keeps streams going, each with a prompt of its own.
 type load struct {
 	url    string
-	ctx    context.Context //nolint:containedctx // ends with the load
+	ctx    context.Context // ends with the load
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -20,18 +21,57 @@ const loadChunk = 8 << 20
 // costs the scan. Errors satisfy errors.Is with ErrInvalid, ErrChanged (the
 // file was truncated) or the context's error.
 func (c *Checkpoint) Load(ctx context.Context, ts ...tensor.Tensor) error {
-	var chunks []chunk
+	chunks, err := c.chunks(ts, loadChunk)
+	if err != nil {
+		return err
+	}
+	return c.loadAll(ctx, chunks)
+}
+
+const (
+	// besideChunk is the unit of LoadBeside: less than a millisecond of one core.
+	besideChunk = 1 << 20
+	// besideRest is how many times as long as a chunk took LoadBeside rests, so
+	// that it takes a tenth of one core; but at most besidePause, so that a slow
+	// disk does not make it slower still.
+	besideRest  = 9
+	besidePause = 5 * time.Millisecond
+)
+
+// LoadBeside is Load for a process that serves meanwhile: one small piece at a
+// time, with rests in between.
+func (c *Checkpoint) LoadBeside(ctx context.Context, ts ...tensor.Tensor) error {
+	chunks, err := c.chunks(ts, besideChunk)
+	if err != nil {
+		return err
+	}
+	for _, k := range chunks {
+		start := time.Now()
+		if err := c.loadOne(ctx, k); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(min(besideRest*time.Since(start), besidePause)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// chunks cuts tensors into pieces and tells the kernel that they are needed.
+func (c *Checkpoint) chunks(ts []tensor.Tensor, size int) (chunks []chunk, err error) {
 	for _, t := range ts {
 		p, ok := c.tensors[t.Name]
 		if !ok {
-			return tensorError(c.dir, t.Name, "is not part of the model")
+			return nil, tensorError(c.dir, t.Name, "is not part of the model")
 		}
 		markLoaded(pages(p.shard.data, p.begin, p.begin+len(p.Data)))
-		for at := 0; at < len(p.Data); at += loadChunk {
-			chunks = append(chunks, chunk{p, at, min(at+loadChunk, len(p.Data))})
+		for at := 0; at < len(p.Data); at += size {
+			chunks = append(chunks, chunk{p, at, min(at+size, len(p.Data))})
 		}
 	}
-	return c.loadAll(ctx, chunks)
+	return chunks, nil
 }
 
 // Release gives back the memory of tensors that are no longer needed. Their

@@ -62,8 +62,11 @@ func (*DescribeRequest) Descriptor() ([]byte, []int) {
 
 type ApplyPlacementRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// placement.Document as JSON; at most 4 MiB.
-	Document      []byte `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	// placement.Document as JSON; at most 4 MiB. May be empty if there are endpoints.
+	Document []byte `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	// Where expert nodes are now (host:port by name), for routers: a pod's address is
+	// known here before DNS knows it. Hints, not kept: the placement's names count.
+	Endpoints     map[string]string `protobuf:"bytes,2,rep,name=endpoints,proto3" json:"endpoints,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -101,6 +104,13 @@ func (*ApplyPlacementRequest) Descriptor() ([]byte, []int) {
 func (x *ApplyPlacementRequest) GetDocument() []byte {
 	if x != nil {
 		return x.Document
+	}
+	return nil
+}
+
+func (x *ApplyPlacementRequest) GetEndpoints() map[string]string {
+	if x != nil {
+		return x.Endpoints
 	}
 	return nil
 }
@@ -580,9 +590,13 @@ var File_internal_controlpb_control_proto protoreflect.FileDescriptor
 const file_internal_controlpb_control_proto_rawDesc = "" +
 	"\n" +
 	" internal/controlpb/control.proto\x12\x10olmoe.control.v1\"\x11\n" +
-	"\x0fDescribeRequest\"3\n" +
+	"\x0fDescribeRequest\"\xc7\x01\n" +
 	"\x15ApplyPlacementRequest\x12\x1a\n" +
-	"\bdocument\x18\x01 \x01(\fR\bdocument\"\xfd\x02\n" +
+	"\bdocument\x18\x01 \x01(\fR\bdocument\x12T\n" +
+	"\tendpoints\x18\x02 \x03(\v26.olmoe.control.v1.ApplyPlacementRequest.EndpointsEntryR\tendpoints\x1a<\n" +
+	"\x0eEndpointsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfd\x02\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -649,7 +663,7 @@ func file_internal_controlpb_control_proto_rawDescGZIP() []byte {
 	return file_internal_controlpb_control_proto_rawDescData
 }
 
-var file_internal_controlpb_control_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_internal_controlpb_control_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_internal_controlpb_control_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: olmoe.control.v1.DescribeRequest
 	(*ApplyPlacementRequest)(nil), // 1: olmoe.control.v1.ApplyPlacementRequest
@@ -657,20 +671,22 @@ var file_internal_controlpb_control_proto_goTypes = []any{
 	(*Model)(nil),                 // 3: olmoe.control.v1.Model
 	(*LoadRequest)(nil),           // 4: olmoe.control.v1.LoadRequest
 	(*LoadResponse)(nil),          // 5: olmoe.control.v1.LoadResponse
+	nil,                           // 6: olmoe.control.v1.ApplyPlacementRequest.EndpointsEntry
 }
 var file_internal_controlpb_control_proto_depIdxs = []int32{
-	3, // 0: olmoe.control.v1.DescribeResponse.model:type_name -> olmoe.control.v1.Model
-	0, // 1: olmoe.control.v1.Control.Describe:input_type -> olmoe.control.v1.DescribeRequest
-	1, // 2: olmoe.control.v1.Control.ApplyPlacement:input_type -> olmoe.control.v1.ApplyPlacementRequest
-	4, // 3: olmoe.control.v1.Control.Load:input_type -> olmoe.control.v1.LoadRequest
-	2, // 4: olmoe.control.v1.Control.Describe:output_type -> olmoe.control.v1.DescribeResponse
-	2, // 5: olmoe.control.v1.Control.ApplyPlacement:output_type -> olmoe.control.v1.DescribeResponse
-	5, // 6: olmoe.control.v1.Control.Load:output_type -> olmoe.control.v1.LoadResponse
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	6, // 0: olmoe.control.v1.ApplyPlacementRequest.endpoints:type_name -> olmoe.control.v1.ApplyPlacementRequest.EndpointsEntry
+	3, // 1: olmoe.control.v1.DescribeResponse.model:type_name -> olmoe.control.v1.Model
+	0, // 2: olmoe.control.v1.Control.Describe:input_type -> olmoe.control.v1.DescribeRequest
+	1, // 3: olmoe.control.v1.Control.ApplyPlacement:input_type -> olmoe.control.v1.ApplyPlacementRequest
+	4, // 4: olmoe.control.v1.Control.Load:input_type -> olmoe.control.v1.LoadRequest
+	2, // 5: olmoe.control.v1.Control.Describe:output_type -> olmoe.control.v1.DescribeResponse
+	2, // 6: olmoe.control.v1.Control.ApplyPlacement:output_type -> olmoe.control.v1.DescribeResponse
+	5, // 7: olmoe.control.v1.Control.Load:output_type -> olmoe.control.v1.LoadResponse
+	5, // [5:8] is the sub-list for method output_type
+	2, // [2:5] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_internal_controlpb_control_proto_init() }
@@ -684,7 +700,7 @@ func file_internal_controlpb_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_controlpb_control_proto_rawDesc), len(file_internal_controlpb_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -102,8 +101,18 @@ func letters(r rune) rune {
 	return -1
 }
 
-// Root is the repository's root folder.
+// Root is the repository's root folder: the first above the test's own that has a
+// go.mod. (File names in a program built with -trimpath do not tell.)
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+	for dir := "."; ; dir = filepath.Join(dir, "..") {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			root, err := filepath.Abs(dir)
+			if err == nil {
+				return root
+			}
+		}
+		if abs, err := filepath.Abs(dir); err != nil || abs == "/" {
+			panic("kubetest: the test does not run within a checkout")
+		}
+	}
 }

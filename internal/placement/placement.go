@@ -37,4 +37,7 @@ type Document struct {
 	Model   string     `json:"model,omitempty"`
 	Serving *Placement `json:"serving,omitempty"`
 	Target  *Placement `json:"target,omitempty"`
+	// Urgent: an expert has lost its last owner, so nodes load Target as fast as
+	// they can; else they load beside what they serve without slowing it.
+	Urgent bool `json:"urgent,omitempty"`
 }

@@ -20,6 +20,8 @@ type Server struct {
 	// Fill sets what only the role knows; version, revision and a refused
 	// document's message are there already.
 	Fill func(*controlpb.DescribeResponse)
+	// Endpoints takes hints where expert nodes are now; nil: the pod is no router.
+	Endpoints func(map[string]string)
 	// Window says what an expert node did in about the last d, a length within the
 	// limits of package load. nil: the pod is no expert node.
 	Window func(d time.Duration) *load.Node
@@ -35,8 +37,13 @@ func (s *Server) Describe(context.Context, *controlpb.DescribeRequest) (*control
 
 // ApplyPlacement implements controlpb.ControlServer.
 func (s *Server) ApplyPlacement(_ context.Context, r *controlpb.ApplyPlacementRequest) (*controlpb.DescribeResponse, error) {
-	if err := s.Watcher.Apply(r.GetDocument()); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+	if len(r.GetDocument()) > 0 || len(r.GetEndpoints()) == 0 {
+		if err := s.Watcher.Apply(r.GetDocument()); err != nil {
+			return nil, status.Error(codes.InvalidArgument, err.Error())
+		}
+	}
+	if s.Endpoints != nil && len(r.GetEndpoints()) > 0 {
+		s.Endpoints(r.GetEndpoints())
 	}
 	return s.describe(), nil
 }

@@ -67,7 +67,7 @@ func testColumns(t *testing.T) {
 }
 
 func testStream(t *testing.T, api endpoint, want string) {
-	got, pieces, err := api.chatStream(t.Context())
+	got, pieces, err := api.chatStream(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,13 +126,22 @@ func seccomp(p *corev1.SeccompProfile) bool {
 	return p != nil && p.Type == corev1.SeccompProfileTypeRuntimeDefault
 }
 
-// testQuiet checks invariant 7: the versions of all objects stay as they are.
+// testQuiet checks invariant 7: the versions of all objects stay as they are. The load of the requests
+// so far is told once, a window later, so the first look may find a write.
 func testQuiet(t *testing.T) {
-	before := versions(t)
-	time.Sleep(10 * time.Second)
-	for object, version := range versions(t) {
-		if before[object] != version {
-			t.Errorf("%s was written at rest: version %q, then %q", object, before[object], version)
+	for attempt := range 2 {
+		before, written := versions(t), []string(nil)
+		time.Sleep(15 * time.Second)
+		for object, version := range versions(t) {
+			if before[object] != version {
+				written = append(written, fmt.Sprintf("%s: version %q, then %q", object, before[object], version))
+			}
+		}
+		if written == nil {
+			return
+		}
+		if t.Log("written at rest", written); attempt > 0 {
+			t.Error("written at rest twice")
 		}
 	}
 }

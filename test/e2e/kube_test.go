@@ -91,8 +91,11 @@ func pods(t *testing.T, role string) []corev1.Pod {
 	return found
 }
 
-// killContainer sends SIGKILL to the olmoe process of a pod. Nodes share the machine's process table.
-func killContainer(t *testing.T, pod corev1.Pod) {
+// killContainer sends SIGKILL to the olmoe process of a pod.
+func killContainer(t *testing.T, pod corev1.Pod) { signal(t, pod, syscall.SIGKILL) }
+
+// signal sends a signal to the olmoe process of a pod. Nodes share the machine's process table.
+func signal(t *testing.T, pod corev1.Pod, what syscall.Signal) {
 	t.Helper()
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
@@ -105,7 +108,7 @@ func killContainer(t *testing.T, pod corev1.Pod) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(pid, what); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -103,8 +104,9 @@ func (e endpoint) chat(ctx context.Context) (string, error) {
 	return a.Choices[0].Message.Content, nil
 }
 
-// chatStream returns the text put together from a stream's pieces, and how many pieces held text.
-func (e endpoint) chatStream(ctx context.Context) (text string, pieces int, err error) {
+// chatStream returns the text put together from a stream's pieces, and how many pieces held text;
+// each, if not nil, is called for each of them.
+func (e endpoint) chatStream(ctx context.Context, each func()) (text string, pieces int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	response, err := e.post(ctx, true)
@@ -126,6 +128,9 @@ func (e endpoint) chatStream(ctx context.Context) (text string, pieces int, err 
 		}
 		if len(a.Choices) == 1 && a.Choices[0].Delta.Content != "" {
 			text, pieces = text+a.Choices[0].Delta.Content, pieces+1
+			if each != nil {
+				each()
+			}
 		}
 	}
 	return "", 0, fmt.Errorf("the stream ended without [DONE] after %q", text)
@@ -139,6 +144,7 @@ type load struct {
 	mu       sync.Mutex
 	answered int
 	longest  time.Duration
+	gaps     []time.Duration // between the pieces of an answer
 	errors   []string
 }
 
@@ -158,6 +164,43 @@ func startLoad(t *testing.T, to endpoint, want string) *load {
 		})
 	}
 	return l
+}
+
+// startStreams is startLoad with streamed answers, whose gaps are measured.
+func startStreams(t *testing.T, to endpoint, want string) *load {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &load{cancel: cancel}
+	for range loadClients {
+		l.wait.Go(func() {
+			for ctx.Err() == nil {
+				start, last := time.Now(), time.Time{}
+				got, _, err := to.chatStream(t.Context(), func() {
+					now := time.Now()
+					if !last.IsZero() {
+						l.mu.Lock()
+						l.gaps = append(l.gaps, now.Sub(last))
+						l.mu.Unlock()
+					}
+					last = now
+				})
+				l.record(time.Since(start), got, want, err)
+			}
+		})
+	}
+	return l
+}
+
+// stalls describes the gaps since the last call: how many, their median, 99th percentile and longest.
+func (l *load) stalls() (n int, p50, p99, longest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	gaps := l.gaps
+	l.gaps = nil
+	if len(gaps) == 0 {
+		return 0, 0, 0, 0
+	}
+	slices.Sort(gaps)
+	return len(gaps), gaps[len(gaps)/2], gaps[len(gaps)*99/100], gaps[len(gaps)-1]
 }
 
 func (l *load) record(took time.Duration, got, want string, err error) {

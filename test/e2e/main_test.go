@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,6 +33,7 @@ var (
 	kubeconfig string
 	kubectl    string
 	kube       client.Client
+	sample     v1alpha1.OLMoEDeployment // as the demo applied it
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -103,6 +105,8 @@ func connect() (err error) {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return err
 	}
-	kube, err = client.New(config, client.Options{Scheme: scheme})
-	return err
+	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	return kube.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: name}, &sample)
 }

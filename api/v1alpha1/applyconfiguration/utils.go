@@ -16,6 +16,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=serving.olmoe.dev, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("BusiestNode"):
+		return &apiv1alpha1.BusiestNodeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExpertPlacement"):
 		return &apiv1alpha1.ExpertPlacementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExpertPool"):
@@ -26,10 +28,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ExpertPoolStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExpertSettings"):
 		return &apiv1alpha1.ExpertSettingsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HottestExpert"):
+		return &apiv1alpha1.HottestExpertApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ImagePullSecret"):
 		return &apiv1alpha1.ImagePullSecretApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ImageSettings"):
 		return &apiv1alpha1.ImageSettingsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LoadStatus"):
+		return &apiv1alpha1.LoadStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Model"):
 		return &apiv1alpha1.ModelApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelInfo"):
@@ -48,10 +54,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PlacementStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodSettings"):
 		return &apiv1alpha1.PodSettingsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RebalancingSettings"):
+		return &apiv1alpha1.RebalancingSettingsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RebalancingStatus"):
+		return &apiv1alpha1.RebalancingStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Resources"):
 		return &apiv1alpha1.ResourcesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RouterSettings"):
 		return &apiv1alpha1.RouterSettingsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ScalingSettings"):
+		return &apiv1alpha1.ScalingSettingsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ScalingStatus"):
+		return &apiv1alpha1.ScalingStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceSettings"):
 		return &apiv1alpha1.ServiceSettingsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Summary"):

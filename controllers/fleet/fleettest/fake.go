@@ -23,14 +23,16 @@ type Fleet struct {
 
 // Pod is one pod's program.
 type Pod struct {
-	Router  bool
-	Model   *fleet.Model
-	Lag     bool // take documents, but neither load nor switch
-	Silent  bool // answer nothing
-	Doc     *placement.Document
-	Load    *load.Node // what it answers when asked for its load; nil: it was idle
-	ready   int64
-	serving int64
+	Router bool
+	Model  *fleet.Model
+	Lag    bool // take documents, but neither load nor switch
+	Silent bool // answer nothing
+	Doc    *placement.Document
+	// Endpoints are what a router was told.
+	Endpoints map[string]string
+	Load      *load.Node // what it answers when asked for its load; nil: it was idle
+	ready     int64
+	serving   int64
 }
 
 // New is an empty fleet.
@@ -112,6 +114,29 @@ func (f *Fleet) Apply(_ context.Context, pod fleet.Pod, document []byte) error {
 		p.Doc = &d
 	}
 	f.settle()
+	return nil
+}
+
+// Point implements fleet.Fleet.
+func (f *Fleet) Point(_ context.Context, pod fleet.Pod, endpoints map[string]string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	p := f.pods[pod.Address]
+	if p == nil || p.Silent {
+		return fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
+	}
+	p.Endpoints = endpoints
+	return nil
+}
+
+// Endpoints are what the program at an address was last told.
+func (f *Fleet) Endpoints(address string) map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.pods[address]; p != nil {
+		return p.Endpoints
+	}
 	return nil
 }
 

@@ -23,6 +23,18 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.BusiestNode
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: queueMilliseconds
+      type:
+        scalar: string
+    - name: utilization
+      type:
+        scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ExpertPool
   map:
     fields:
@@ -73,6 +85,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: routerSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: scaling
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ScalingSettings
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ExpertPoolStatus
   map:
     fields:
@@ -90,6 +105,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: load
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LoadStatus
     - name: model
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ModelInfo
@@ -102,9 +120,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: readyReplicas
       type:
         scalar: numeric
+    - name: rebalancing
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.RebalancingStatus
     - name: replicas
       type:
         scalar: numeric
+    - name: scaling
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ScalingStatus
     - name: selector
       type:
         scalar: string
@@ -135,6 +159,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: priorityClassName
       type:
         scalar: string
+    - name: rebalancing
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.RebalancingSettings
+      default: {}
     - name: replicasPerExpert
       type:
         scalar: numeric
@@ -142,6 +170,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: resources
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.Resources
+    - name: restoreAfterSeconds
+      type:
+        scalar: numeric
+      default: 30
     - name: slotsPerNode
       type:
         scalar: numeric
@@ -151,10 +183,37 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: io.k8s.api.core.v1.Toleration
           elementRelationship: atomic
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.HottestExpert
+  map:
+    fields:
+    - name: expert
+      type:
+        scalar: numeric
+    - name: layer
+      type:
+        scalar: numeric
+    - name: timesMean
+      type:
+        scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ImagePullSecret
   map:
     fields:
     - name: name
+      type:
+        scalar: string
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LoadStatus
+  map:
+    fields:
+    - name: busiestNode
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.BusiestNode
+    - name: hottestExpert
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.HottestExpert
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: tokensPerSecond
       type:
         scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.Model
@@ -246,6 +305,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.RouterSettings
       default: {}
+    - name: scaling
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ScalingSettings
     - name: service
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ServiceSettings
@@ -320,6 +382,39 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: target
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.PlacementEpoch
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.RebalancingMode
+  scalar: string
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.RebalancingSettings
+  map:
+    fields:
+    - name: maxBytesPerMinute
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+      default: 4Gi
+    - name: minGainPercent
+      type:
+        scalar: numeric
+      default: 5
+    - name: mode
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.RebalancingMode
+      default: Load
+    - name: windowSeconds
+      type:
+        scalar: numeric
+      default: 60
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.RebalancingStatus
+  map:
+    fields:
+    - name: bytes
+      type:
+        scalar: numeric
+    - name: experts
+      type:
+        scalar: numeric
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.Resources
   map:
     fields:
@@ -378,6 +473,45 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: io.k8s.api.core.v1.Toleration
           elementRelationship: atomic
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ScalingSettings
+  map:
+    fields:
+    - name: max
+      type:
+        scalar: numeric
+    - name: min
+      type:
+        scalar: numeric
+      default: 1
+    - name: targetQueueMilliseconds
+      type:
+        scalar: numeric
+      default: 20
+    - name: targetUtilizationPercent
+      type:
+        scalar: numeric
+      default: 70
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ScalingStatus
+  map:
+    fields:
+    - name: from
+      type:
+        scalar: numeric
+    - name: message
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: reversalTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: to
+      type:
+        scalar: numeric
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ServiceSettings
   map:
     fields:

@@ -7,13 +7,20 @@ package v1alpha1
 //
 // ExpertPlacement are the limits of a placement.
 type ExpertPlacementApplyConfiguration struct {
-	// replicasPerExpert is on how many nodes each expert is. With 2 or more, the
-	// loss of a node stops no request.
+	// replicasPerExpert is on how many nodes each expert is, at least: experts with
+	// much load get the slots that are left. With 2 or more, the loss of a node
+	// stops no request.
 	ReplicasPerExpert *int32 `json:"replicasPerExpert,omitempty"`
 	// slotsPerNode is how many experts of a layer a node may hold. Without it,
 	// as many as needed. All nodes together need room for (experts of a layer) x
 	// replicasPerExpert.
 	SlotsPerNode *int32 `json:"slotsPerNode,omitempty"`
+	// rebalancing moves experts between nodes by load, while requests are served.
+	Rebalancing *RebalancingSettingsApplyConfiguration `json:"rebalancing,omitempty"`
+	// restoreAfterSeconds: experts of a node that has been silent for so long get
+	// another owner, where the other nodes have slots for them. Experts that have
+	// no owner left do not wait so long.
+	RestoreAfterSeconds *int32 `json:"restoreAfterSeconds,omitempty"`
 }
 
 // ExpertPlacementApplyConfiguration constructs a declarative configuration of the ExpertPlacement type for use with
@@ -35,5 +42,21 @@ func (b *ExpertPlacementApplyConfiguration) WithReplicasPerExpert(value int32) *
 // If called multiple times, the SlotsPerNode field is set to the value of the last call.
 func (b *ExpertPlacementApplyConfiguration) WithSlotsPerNode(value int32) *ExpertPlacementApplyConfiguration {
 	b.SlotsPerNode = &value
+	return b
+}
+
+// WithRebalancing sets the Rebalancing field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Rebalancing field is set to the value of the last call.
+func (b *ExpertPlacementApplyConfiguration) WithRebalancing(value *RebalancingSettingsApplyConfiguration) *ExpertPlacementApplyConfiguration {
+	b.Rebalancing = value
+	return b
+}
+
+// WithRestoreAfterSeconds sets the RestoreAfterSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RestoreAfterSeconds field is set to the value of the last call.
+func (b *ExpertPlacementApplyConfiguration) WithRestoreAfterSeconds(value int32) *ExpertPlacementApplyConfiguration {
+	b.RestoreAfterSeconds = &value
 	return b
 }

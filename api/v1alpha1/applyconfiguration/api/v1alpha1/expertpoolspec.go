@@ -19,6 +19,9 @@ type ExpertPoolSpecApplyConfiguration struct {
 	ImageSettingsApplyConfiguration `json:""`
 	// experts says how experts are kept on the nodes.
 	Experts *ExpertSettingsApplyConfiguration `json:"experts,omitempty"`
+	// scaling lets the operator choose replicas by the load of the nodes. Without
+	// it, whoever writes /scale does.
+	Scaling *ScalingSettingsApplyConfiguration `json:"scaling,omitempty"`
 	// routerSelector selects the router pods that use the pool: a placement is
 	// in force when all of them have switched to it.
 	RouterSelector *v1.LabelSelectorApplyConfiguration `json:"routerSelector,omitempty"`
@@ -80,6 +83,14 @@ func (b *ExpertPoolSpecApplyConfiguration) WithImagePullSecrets(values ...*Image
 // If called multiple times, the Experts field is set to the value of the last call.
 func (b *ExpertPoolSpecApplyConfiguration) WithExperts(value *ExpertSettingsApplyConfiguration) *ExpertPoolSpecApplyConfiguration {
 	b.Experts = value
+	return b
+}
+
+// WithScaling sets the Scaling field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Scaling field is set to the value of the last call.
+func (b *ExpertPoolSpecApplyConfiguration) WithScaling(value *ScalingSettingsApplyConfiguration) *ExpertPoolSpecApplyConfiguration {
+	b.Scaling = value
 	return b
 }
 

@@ -13,7 +13,7 @@ import (
 type ExpertPoolStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Available, Reconciling, Stalled.
+	// conditions: Ready, Available, Reconciling, Stalled, Balanced.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// replicas is the number of expert-node pods that exist.
 	Replicas *int32 `json:"replicas,omitempty"`
@@ -27,9 +27,16 @@ type ExpertPoolStatusApplyConfiguration struct {
 	Model *ModelInfoApplyConfiguration `json:"model,omitempty"`
 	// placement is the published placement; a second copy of the ConfigMap's.
 	Placement *PlacementStatusApplyConfiguration `json:"placement,omitempty"`
-	// balancedness of each layer, from layer 0: mean number of experts on a node /
-	// that of the fullest node. 1.00 is perfect.
+	// balancedness of each layer, from layer 0: mean load of a node / load of the
+	// busiest one, in tokens of the last window; in experts while there are too few
+	// tokens to tell. 1.00 is perfect.
 	Balancedness []string `json:"balancedness,omitempty"`
+	// load is what the nodes had to do in the last window, when that was last told.
+	Load *LoadStatusApplyConfiguration `json:"load,omitempty"`
+	// rebalancing is the last time that experts moved because of their load.
+	Rebalancing *RebalancingStatusApplyConfiguration `json:"rebalancing,omitempty"`
+	// scaling is what the operator last decided about the number of nodes.
+	Scaling *ScalingStatusApplyConfiguration `json:"scaling,omitempty"`
 }
 
 // ExpertPoolStatusApplyConfiguration constructs a declarative configuration of the ExpertPoolStatus type for use with
@@ -114,5 +121,29 @@ func (b *ExpertPoolStatusApplyConfiguration) WithBalancedness(values ...string) 
 	for i := range values {
 		b.Balancedness = append(b.Balancedness, values[i])
 	}
+	return b
+}
+
+// WithLoad sets the Load field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Load field is set to the value of the last call.
+func (b *ExpertPoolStatusApplyConfiguration) WithLoad(value *LoadStatusApplyConfiguration) *ExpertPoolStatusApplyConfiguration {
+	b.Load = value
+	return b
+}
+
+// WithRebalancing sets the Rebalancing field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Rebalancing field is set to the value of the last call.
+func (b *ExpertPoolStatusApplyConfiguration) WithRebalancing(value *RebalancingStatusApplyConfiguration) *ExpertPoolStatusApplyConfiguration {
+	b.Rebalancing = value
+	return b
+}
+
+// WithScaling sets the Scaling field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Scaling field is set to the value of the last call.
+func (b *ExpertPoolStatusApplyConfiguration) WithScaling(value *ScalingStatusApplyConfiguration) *ExpertPoolStatusApplyConfiguration {
+	b.Scaling = value
 	return b
 }

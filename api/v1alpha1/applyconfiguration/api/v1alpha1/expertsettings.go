@@ -37,6 +37,22 @@ func (b *ExpertSettingsApplyConfiguration) WithSlotsPerNode(value int32) *Expert
 	return b
 }
 
+// WithRebalancing sets the Rebalancing field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Rebalancing field is set to the value of the last call.
+func (b *ExpertSettingsApplyConfiguration) WithRebalancing(value *RebalancingSettingsApplyConfiguration) *ExpertSettingsApplyConfiguration {
+	b.ExpertPlacementApplyConfiguration.Rebalancing = value
+	return b
+}
+
+// WithRestoreAfterSeconds sets the RestoreAfterSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RestoreAfterSeconds field is set to the value of the last call.
+func (b *ExpertSettingsApplyConfiguration) WithRestoreAfterSeconds(value int32) *ExpertSettingsApplyConfiguration {
+	b.ExpertPlacementApplyConfiguration.RestoreAfterSeconds = &value
+	return b
+}
+
 // WithResources sets the Resources field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Resources field is set to the value of the last call.

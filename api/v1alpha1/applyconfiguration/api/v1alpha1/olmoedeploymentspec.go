@@ -21,6 +21,9 @@ type OLMoEDeploymentSpecApplyConfiguration struct {
 	// nodes (or replicasPerExpert, where that is more) and its number belongs to
 	// whoever scales the ExpertPool (kubectl scale, an autoscaler).
 	ExpertNodes *int32 `json:"expertNodes,omitempty"`
+	// scaling lets the operator choose the number of expert nodes by their load, in
+	// place of expertNodes.
+	Scaling *ScalingSettingsApplyConfiguration `json:"scaling,omitempty"`
 	// experts says how experts are kept on the expert nodes.
 	Experts *ExpertSettingsApplyConfiguration `json:"experts,omitempty"`
 	// service is how clients reach the routers.
@@ -83,6 +86,14 @@ func (b *OLMoEDeploymentSpecApplyConfiguration) WithRouters(value *RouterSetting
 // If called multiple times, the ExpertNodes field is set to the value of the last call.
 func (b *OLMoEDeploymentSpecApplyConfiguration) WithExpertNodes(value int32) *OLMoEDeploymentSpecApplyConfiguration {
 	b.ExpertNodes = &value
+	return b
+}
+
+// WithScaling sets the Scaling field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Scaling field is set to the value of the last call.
+func (b *OLMoEDeploymentSpecApplyConfiguration) WithScaling(value *ScalingSettingsApplyConfiguration) *OLMoEDeploymentSpecApplyConfiguration {
+	b.Scaling = value
 	return b
 }
 

@@ -1,0 +1,260 @@
+package controllers_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet/fleettest"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// busy is a node's load: rows for each expert, and a part of its time spent computing.
+func busy(utilisation float64, rows func(layer, expert int) uint64) *load.Node {
+	n := &load.Node{Seconds: 60, ExpertsPerToken: 8, Counts: *load.NewCounts(16, 64), ExpertBytes: 1 << 20}
+	for l := range 16 {
+		for e := range 64 {
+			n.Rows[l][e] = rows(l, e)
+			n.BusyNs[l][e] = uint64(utilisation * 60e9 / 1024)
+		}
+		n.Requests[l] = 100
+	}
+	return n
+}
+
+// setLoads gives the expert nodes 0, 1, … their loads.
+func (w *world) setLoads(nodes ...*load.Node) {
+	w.Helper()
+	for i, n := range nodes {
+		w.fleet.SetLoad(address(get(w, &corev1.Pod{}, fmt.Sprintf("demo-experts-%d", i))), n)
+	}
+}
+
+func (w *world) balanced(reason string) string {
+	c := conditions.Of(w.pool().Status.Conditions, v1alpha1.ConditionBalanced)
+	if c.Reason == reason {
+		return ""
+	}
+	return fmt.Sprintf("Balanced is %s, %s: %s", c.Status, c.Reason, c.Message)
+}
+
+// hotFirst: the experts of the first node have nine times the load of the others.
+func hotFirst(p *placement.Placement) func(l, e int) uint64 {
+	return func(l, e int) uint64 {
+		if slices.Contains(p.Nodes[0].Experts[l], e) {
+			return 900
+		}
+		return 100
+	}
+}
+
+func none(int, int) uint64 { return 0 }
+
+// TestRebalance: experts move to where their load wants them, within the budget;
+// the deployment stays Ready, and then all is quiet.
+func TestRebalance(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {windowSeconds: 4}}")
+	w.untilReady()
+	w.until(func() string { return w.balanced(v1alpha1.ReasonTooFewTokens) })
+	before := w.document()
+	hot := hotFirst(before.Serving)
+	loads := make([][]float64, 16)
+	for l := range loads {
+		for e := range 64 {
+			loads[l] = append(loads[l], float64(hot(l, e)))
+		}
+	}
+	if b := before.Serving.Balancedness(loads)[0]; b > 0.9 {
+		t.Fatalf("balancedness %v before: the test shows nothing", b)
+	}
+	w.setLoads(busy(0.5, hot), busy(0.1, none))
+	w.until(func() string {
+		if said := w.not(v1alpha1.ConditionReady, "True", v1alpha1.ReasonAsWanted); said != "" {
+			t.Fatalf("while experts move by load: %s", said)
+		}
+		return w.balanced(v1alpha1.ReasonBalanced)
+	})
+	after := w.document()
+	if b := after.Serving.Balancedness(loads); b[0] < 0.99 || b[15] < 0.99 {
+		t.Errorf("balancedness %v after rebalancing", b)
+	}
+	s := w.pool().Status
+	moves := len(placement.Diff(before.Serving, after.Serving, 0))
+	if s.Rebalancing == nil || int(s.Rebalancing.Experts) < moves || moves == 0 || s.Rebalancing.Bytes != int64(s.Rebalancing.Experts)<<20 {
+		t.Errorf("status.rebalancing %+v, and %d experts moved", s.Rebalancing, moves)
+	}
+	if s.Load == nil || s.Load.BusiestNode.Name != "demo-experts-0" || s.Load.BusiestNode.Utilization != "0.50" {
+		t.Errorf("status.load %+v", s.Load)
+	}
+	revision := after.Revision
+	time.Sleep(3 * time.Second) // three looks
+	if now := w.document().Revision; now != revision {
+		t.Errorf("revision %d became %d under the same load", revision, now)
+	}
+}
+
+// TestRebalanceWithinTheBudget: no more bytes than allowed at once, and the rest
+// only after that has been paid off.
+func TestRebalanceWithinTheBudget(t *testing.T) {
+	w := newWorldAt(t, fastClock{time.Now(), 10})
+	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {windowSeconds: 4, maxBytesPerMinute: 100Mi}}")
+	w.untilReady()
+	before := w.document().Serving
+	w.setLoads(busy(0.5, hotFirst(w.document().Serving)), busy(0.1, none))
+	var first metav1.Time
+	w.until(func() string {
+		s := w.pool().Status.Rebalancing
+		if s == nil {
+			return "nothing has moved"
+		}
+		first = s.Time
+		if s.Experts > 100 || s.Bytes > 100<<20 {
+			t.Fatalf("%d experts, %d bytes at once with a budget of 100 Mi", s.Experts, s.Bytes)
+		}
+		return ""
+	})
+	w.until(func() string { return w.balanced(v1alpha1.ReasonBudgetSpent) })
+	w.until(func() string {
+		if s := w.pool().Status.Rebalancing; s.Time.After(first.Time) {
+			if gap := s.Time.Sub(first.Time); gap < 50*time.Second {
+				t.Fatalf("the next moves came after %s", gap)
+			}
+			return ""
+		}
+		return "no second round of moves"
+	})
+	if n := len(placement.Diff(before, w.document().Serving, 0)); n < 100 {
+		t.Errorf("%d experts have moved in two rounds", n)
+	}
+}
+
+func TestRebalancingOff(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {mode: 'Off', windowSeconds: 4}}")
+	w.untilReady()
+	w.setLoads(busy(0.5, hotFirst(w.document().Serving)), busy(0.1, none))
+	revision := w.document().Revision
+	w.until(func() string { return w.balanced(v1alpha1.ReasonRebalancingOff) })
+	time.Sleep(3 * time.Second)
+	if now := w.document().Revision; now != revision {
+		t.Errorf("revision %d became %d although rebalancing is off", revision, now)
+	}
+}
+
+// TestTheBalancerSaysWhenItCannotWork: in a condition and an event, naming the node.
+func TestTheBalancerSaysWhenItCannotWork(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {windowSeconds: 4}}")
+	w.untilReady()
+	w.setLoads(busy(0.5, hotFirst(w.document().Serving)), busy(0.1, none))
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, "demo-experts-1")), func(p *fleettest.Pod) { p.Silent = true })
+	w.until(func() string { return w.balanced(v1alpha1.ReasonLoadUnknown) })
+	c := conditions.Of(w.pool().Status.Conditions, v1alpha1.ConditionBalanced)
+	if c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "demo-experts-1") {
+		t.Errorf("%+v does not name the node", c)
+	}
+	w.until(func() string { return w.told("Warning", v1alpha1.ReasonLoadUnknown) })
+}
+
+// told looks for an event of the pool.
+func (w *world) told(kind, reason string) string {
+	var list corev1.EventList
+	if err := w.List(w.Context(), &list); err != nil {
+		return err.Error()
+	}
+	for _, e := range list.Items {
+		if e.InvolvedObject.Namespace == w.ns && e.InvolvedObject.Kind == "ExpertPool" && e.Type == kind && e.Reason == reason {
+			return ""
+		}
+	}
+	return "no " + kind + " event " + reason
+}
+
+// TestAutoscale: a busy pool gets a node, an idle one gives it back, one at a time.
+func TestAutoscale(t *testing.T) {
+	w := newWorldAt(t, fastClock{time.Now(), 60})
+	w.create("demo", model+"scaling: {min: 2, max: 3, targetUtilizationPercent: 70}\nexperts: {rebalancing: {windowSeconds: 4}}")
+	w.untilReady()
+	even := func(int, int) uint64 { return 500 }
+	w.setLoads(busy(0.9, even), busy(0.9, even))
+	w.until(func() string {
+		if n := *w.pool().Spec.Replicas; n != 3 {
+			return fmt.Sprintf("%d nodes", n)
+		}
+		return ""
+	})
+	w.untilReady()
+	s := w.pool().Status.Scaling
+	if s == nil || s.From != 2 || s.To != 3 || s.Time == nil {
+		t.Errorf("status.scaling %+v", s)
+	}
+	w.until(func() string { return w.told("Normal", "Scaled") })
+	w.setLoads(busy(0.1, even), busy(0.1, even), busy(0.1, even))
+	w.until(func() string {
+		if n := *w.pool().Spec.Replicas; n != 2 {
+			return fmt.Sprintf("%d nodes: %+v", n, w.pool().Status.Scaling)
+		}
+		return ""
+	})
+	w.untilReady()
+	if gap := w.pool().Status.Scaling.Time.Sub(s.Time.Time); gap < 5*time.Minute {
+		t.Errorf("the node left after %s", gap)
+	}
+}
+
+// TestAutoscaleWithoutSignals: a node that does not tell its load scales nothing.
+func TestAutoscaleWithoutSignals(t *testing.T) {
+	w := newWorldAt(t, fastClock{time.Now(), 60})
+	w.create("demo", model+"scaling: {min: 1, max: 3}\nexperts: {rebalancing: {windowSeconds: 4}}")
+	w.untilReady()
+	nodes := *w.pool().Spec.Replicas
+	w.setLoads(busy(0.9, none), busy(0.9, none))
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, "demo-experts-1")), func(p *fleettest.Pod) { p.Silent = true })
+	w.until(func() string { return w.balanced(v1alpha1.ReasonLoadUnknown) })
+	time.Sleep(3 * time.Second) // three minutes of the operator's clock
+	if n := *w.pool().Spec.Replicas; n != nodes {
+		t.Errorf("%d nodes became %d without signals", nodes, n)
+	}
+}
+
+// TestRoutersAreToldWhereNodesAre: a replaced expert node's address reaches the
+// routers from the operator, each once.
+func TestRoutersAreToldWhereNodesAre(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	var routers corev1.PodList
+	if err := w.List(t.Context(), &routers, client.InNamespace(w.ns), client.MatchingLabels{"app.kubernetes.io/component": "router"}); err != nil {
+		t.Fatal(err)
+	}
+	router := address(&routers.Items[0])
+	old := get(w, &corev1.Pod{}, "demo-experts-1")
+	w.until(func() string {
+		if got := w.fleet.Endpoints(router)["demo-experts-1"]; got != address(old) {
+			return fmt.Sprintf("the router was told %q, the pod is at %s", got, address(old))
+		}
+		return ""
+	})
+	w.players.remove(old)
+	w.until(func() string {
+		pod := &corev1.Pod{}
+		if w.Get(t.Context(), client.ObjectKeyFromObject(old), pod) != nil || pod.Status.PodIP == "" || pod.Status.PodIP == old.Status.PodIP {
+			return "no new pod"
+		}
+		if got := w.fleet.Endpoints(router)["demo-experts-1"]; got != address(pod) {
+			return fmt.Sprintf("the router was told %q, the new pod is at %s", got, address(pod))
+		}
+		return ""
+	})
+}

@@ -1,0 +1,213 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+)
+
+const (
+	// looksPerWindow: the load is looked at so often in each window.
+	looksPerWindow = 4
+	// toleratedMisses: a node may miss one look; after the second the balancer says
+	// that it does not know the load.
+	toleratedMisses = 1
+	// minRowsPerNode: with fewer rows a layer in the window, a node's share of them
+	// is chance by more than a tenth, and nothing moves.
+	minRowsPerNode = 100
+	// chance: a gain counts from so many standard deviations of a node's share.
+	chance = 3
+)
+
+// look asks the expert nodes for their load, a few times in each window.
+func (r *Reconciler) look(ctx context.Context, v *view) {
+	m := v.memory
+	if !v.measures() || v.doc == nil || v.now.Sub(m.looked) < v.interval4() {
+		return
+	}
+	pods := v.expertPods()
+	if len(pods) == 0 {
+		return
+	}
+	v.looked, m.looked = true, v.now
+	m.report = fleet.LoadAll(ctx, r.Fleet, pods, v.window())
+	if v.complete(m.report) {
+		m.missed = 0
+	} else {
+		m.missed++
+	}
+}
+
+// measures says whether anybody wants to know the load.
+func (v *view) measures() bool {
+	return v.pool.Spec.Experts.Rebalancing.Mode != v1alpha1.RebalanceOff || v.pool.Spec.Scaling != nil
+}
+
+// window in which load is measured.
+func (v *view) window() time.Duration {
+	if s := v.pool.Spec.Experts.Rebalancing.WindowSeconds; s != nil {
+		return time.Duration(*s) * time.Second
+	}
+	return load.DefaultWindow
+}
+
+// interval4 is the time between two looks.
+func (v *view) interval4() time.Duration { return v.window() / looksPerWindow }
+
+// expertPods are the expert nodes that can be asked.
+func (v *view) expertPods() []fleet.Pod {
+	return slices.DeleteFunc(v.reachable(), func(p fleet.Pod) bool { return v.expert(p.Name) == nil })
+}
+
+// complete says whether every node that serves experts has answered.
+func (v *view) complete(r *load.Report) bool {
+	p := current(v.doc)
+	for i := range p.Nodes {
+		if !slices.ContainsFunc(r.Nodes, func(n *load.Node) bool { return n.Name == p.Nodes[i].Name }) {
+			return false
+		}
+	}
+	return true
+}
+
+// loads are the tokens of the last look for the planner, [layer][expert]; nil if
+// they are unknown, stale, or too few. Every expert counts as if it had a few
+// tokens more, so that one without any is not taken to weigh nothing.
+func (v *view) loads() [][]float64 {
+	m := v.memory
+	if m.report == nil || m.missed > 0 || v.now.Sub(m.looked) > v.window() || v.rowsPerNode() < minRowsPerNode {
+		return nil
+	}
+	rows := load.Rows(m.report.Nodes)
+	for l := range rows {
+		var sum float64
+		for _, n := range rows[l] {
+			sum += n
+		}
+		for e := range rows[l] {
+			rows[l][e] += max(1, sum/float64(len(rows[l]))/16)
+		}
+	}
+	return rows
+}
+
+// rowsPerNode is the mean node's rows in the layer with the fewest.
+func (v *view) rowsPerNode() float64 {
+	r := v.memory.report
+	if r == nil || len(r.Nodes) == 0 {
+		return 0
+	}
+	least := math.Inf(1)
+	for _, layer := range load.Rows(r.Nodes) {
+		var sum float64
+		for _, n := range layer {
+			sum += n
+		}
+		least = min(least, sum/float64(len(r.Nodes)))
+	}
+	return least
+}
+
+// mayRebalance are the limits of moves for this round; nil if it is not the time:
+// only right after a look, and one change at a time.
+func (v *view) mayRebalance() *rollout.Rebalance {
+	mode := v.pool.Spec.Experts.Rebalancing.Mode
+	if !v.looked || mode == v1alpha1.RebalanceOff || v.doc.Target != nil {
+		return nil
+	}
+	gain := 0.05
+	if p := v.pool.Spec.Experts.Rebalancing.MinGainPercent; p != nil {
+		gain = float64(*p) / 100
+	}
+	gain = max(gain, chance/math.Sqrt(max(v.rowsPerNode(), 1)*float64(len(v.memory.report.Summary.Balancedness))))
+	return &rollout.Rebalance{Moves: v.budget(), MinGain: gain}
+}
+
+// budget is how many experts may be loaded now because of their load: a minute's
+// worth at once, and then nothing until that has been paid off.
+func (v *view) budget() int {
+	size := v.expertBytes()
+	if size == 0 {
+		return 0
+	}
+	perMinute := v.bytesPerMinute()
+	if last := v.moved; last != nil {
+		paid := time.Duration(float64(last.Bytes) / float64(perMinute) * float64(time.Minute))
+		if v.now.Before(last.Time.Add(paid)) {
+			return 0
+		}
+	}
+	return int(perMinute / size)
+}
+
+func (v *view) expertBytes() int64 {
+	if m := v.modelInfo(); m != nil {
+		return m.ExpertBytes
+	}
+	return 0
+}
+
+func (v *view) bytesPerMinute() int64 {
+	if q := v.pool.Spec.Experts.Rebalancing.MaxBytesPerMinute; q != nil {
+		return q.Value()
+	}
+	return 4 << 30 // the API's default, for objects made before the field was there
+}
+
+// noteMoves remembers what this round's decision makes nodes load for balance.
+func (v *view) noteMoves() {
+	b := v.decision.Balance
+	if b == nil || v.decision.Doc == v.doc {
+		return
+	}
+	v.moved = &v1alpha1.RebalancingStatus{
+		Time: metav1.NewTime(v.now.Truncate(time.Second)), Experts: int32(b.Moves), Bytes: int64(b.Moves) * v.expertBytes(), //nolint:gosec // at most layers x experts x nodes
+	}
+}
+
+// movedAnnotation of the record says when experts last moved because of their
+// load and how many bytes that was, written together with the placement that
+// moves them: an operator that dies in between cannot spend the budget twice.
+const movedAnnotation = "serving.olmoe.dev/rebalanced"
+
+func formatMoved(m *v1alpha1.RebalancingStatus) string {
+	return fmt.Sprintf("%s %d %d", m.Time.UTC().Format(time.RFC3339), m.Experts, m.Bytes)
+}
+
+// parseMoved reads the annotation; nil if there is none.
+func parseMoved(text string) *v1alpha1.RebalancingStatus {
+	var m v1alpha1.RebalancingStatus
+	var at string
+	if n, err := fmt.Sscan(text, &at, &m.Experts, &m.Bytes); n != 3 || err != nil {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return nil
+	}
+	m.Time = metav1.NewTime(t)
+	return &m
+}
+
+// faults names the nodes that did not tell their load, and why.
+func faults(r *load.Report) string {
+	var list []string
+	for i, f := range r.Failed {
+		if i == 3 {
+			list = append(list, fmt.Sprintf("and %d more", len(r.Failed)-i))
+			break
+		}
+		list = append(list, f.Node+": "+f.Error)
+	}
+	return strings.Join(list, "; ")
+}

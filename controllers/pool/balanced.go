@@ -1,0 +1,144 @@
+package pool
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// opinion is what the Balanced condition says.
+type opinion struct {
+	status          metav1.ConditionStatus
+	reason, message string
+}
+
+// troubled are the reasons for which somebody should look: a balancer that does
+// not do its work says so (event, metric olmoe_pool_balancer_ok).
+var troubled = []string{
+	v1alpha1.ReasonLoadUnknown, v1alpha1.ReasonMoveStuck, v1alpha1.ReasonPlacementFailed, v1alpha1.ReasonBudgetTooSmall,
+}
+
+// balanced judges the balancer's work. Messages hold no figures that change from
+// round to round: a quiet cluster is quiet (invariant 7).
+func (v *view) balanced() opinion {
+	no := func(reason, format string, args ...any) opinion {
+		return opinion{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
+	}
+	m, b := v.memory, v.decision.Balance
+	switch {
+	case v.pool.Spec.Experts.Rebalancing.Mode == v1alpha1.RebalanceOff:
+		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonRebalancingOff, "experts.rebalancing.mode is Off"}
+	case moving(v.decision.Doc) && v.now.Sub(m.since) > 2*v.interval4():
+		return no(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals for %s", m.target, v.decision.Waiting)
+	case moving(v.decision.Doc):
+		return no(v1alpha1.ReasonMoving, "experts are loaded where placement %d has them", v.decision.Doc.Target.Epoch)
+	case m.missed > toleratedMisses:
+		return no(v1alpha1.ReasonLoadUnknown, "nodes have not told their load: %s", v.silentNodes())
+	case b != nil && b.Err != nil:
+		return no(v1alpha1.ReasonPlacementFailed, "no placement can be made from the load: %v", b.Err)
+	case v.expertBytes() > v.bytesPerMinute():
+		return no(v1alpha1.ReasonBudgetTooSmall, "experts.rebalancing.maxBytesPerMinute is less than one expert of %d bytes: raise it, or set mode: Off", v.expertBytes())
+	case b != nil && b.Worth:
+		return no(v1alpha1.ReasonBudgetSpent, "moves that are worth it wait until experts.rebalancing.maxBytesPerMinute allows them")
+	case b != nil && v.rowsPerNode() < minRowsPerNode, v.looked && b == nil:
+		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a window to tell loads from chance"}
+	case b != nil:
+		return opinion{metav1.ConditionTrue, v1alpha1.ReasonBalanced, "no move of experts is worth its bytes"}
+	}
+	last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced) // not looked at in this round
+	if last.Reason == v1alpha1.ReasonMoving || last.Reason == v1alpha1.ReasonMoveStuck || last.Reason == v1alpha1.ReasonRebalancingOff {
+		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "the load is looked at next"}
+	}
+	return opinion{last.Status, last.Reason, last.Message}
+}
+
+// moving says whether the document moves experts between the same nodes.
+func moving(doc *placement.Document) bool {
+	if doc == nil || doc.Serving == nil || doc.Target == nil || len(doc.Serving.Nodes) != len(doc.Target.Nodes) {
+		return false
+	}
+	for i := range doc.Serving.Nodes {
+		if doc.Serving.Nodes[i].Name != doc.Target.Nodes[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
+// silentNodes names the nodes of the placement that did not tell their load.
+func (v *view) silentNodes() string {
+	if text := faults(v.memory.report); text != "" {
+		return text
+	}
+	return "they cannot be reached"
+}
+
+// setBalanced writes the condition and tells of trouble.
+func (r *Reconciler) setBalanced(v *view, s *v1alpha1.ExpertPoolStatus) {
+	o := v.balanced()
+	was := conditions.Of(s.Conditions, v1alpha1.ConditionBalanced)
+	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionBalanced, Status: o.status, Reason: o.reason, Message: o.message,
+		ObservedGeneration: v.pool.Generation, LastTransitionTime: metav1.NewTime(v.now),
+	})
+	if was.Reason != o.reason && slices.Contains(troubled, o.reason) {
+		r.Events.Eventf(v.pool, nil, corev1.EventTypeWarning, o.reason, "Rebalance", "%s", o.message)
+	}
+}
+
+// follow notes since when which placement is being prepared.
+func (v *view) follow() {
+	var epoch int64
+	if doc := v.decision.Doc; doc != nil && doc.Target != nil {
+		epoch = doc.Target.Epoch
+	}
+	if v.memory.target != epoch {
+		v.memory.target, v.memory.since = epoch, v.now
+	}
+}
+
+// fillLoad tells the measured load: at most once in a window, and nothing while
+// there is none, so that a pool without traffic is not written.
+func (v *view) fillLoad(s *v1alpha1.ExpertPoolStatus) {
+	r := v.memory.report
+	if !v.looked || r == nil || v.memory.missed > 0 {
+		return
+	}
+	idle := r.Summary.TokensPerSecond == 0
+	if s.Load != nil && (v.now.Sub(s.Load.Time.Time) < v.window() || idle && s.Load.TokensPerSecond == "0.0") || s.Load == nil && idle {
+		return
+	}
+	s.Load = v.loadStatus()
+	if v.rowsPerNode() < minRowsPerNode {
+		return
+	}
+	s.Balancedness = nil
+	for _, b := range r.Summary.Balancedness {
+		s.Balancedness = append(s.Balancedness, fmt.Sprintf("%.2f", b))
+	}
+	s.Summary.Balancedness = fmt.Sprintf("%.2f", slices.Min(r.Summary.Balancedness))
+}
+
+func (v *view) loadStatus() *v1alpha1.LoadStatus {
+	sum := &v.memory.report.Summary
+	out := &v1alpha1.LoadStatus{Time: metav1.NewTime(v.now), TokensPerSecond: fmt.Sprintf("%.1f", sum.TokensPerSecond)}
+	if h := sum.Hottest; h != nil {
+		out.HottestExpert = &v1alpha1.HottestExpert{Layer: int32(h.Layer), Expert: int32(h.Expert), TimesMean: fmt.Sprintf("%.2f", h.TimesMean)} //nolint:gosec // a model's dimensions
+	}
+	if b := sum.Busiest; b != nil {
+		queue := time.Duration(b.MeanQueueSeconds * float64(time.Second))
+		out.BusiestNode = &v1alpha1.BusiestNode{
+			Name: b.Node, Utilization: fmt.Sprintf("%.2f", b.Utilisation),
+			QueueMilliseconds: fmt.Sprintf("%.2f", float64(queue.Microseconds())/1000),
+		}
+	}
+	return out
+}

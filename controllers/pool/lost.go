@@ -1,0 +1,103 @@
+package pool
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// urgentAfter: experts without any owner wait no longer than this for a pod that
+// is not known to be on its way back.
+const urgentAfter = time.Second
+
+// listen notes which nodes of the placement have stopped answering, and since when.
+func (v *view) listen(now time.Time) {
+	named := map[string]bool{}
+	for _, p := range v.placements() {
+		for i := range p.Nodes {
+			named[p.Nodes[i].Name] = true
+		}
+	}
+	for name := range v.memory.silent {
+		if !named[name] {
+			delete(v.memory.silent, name)
+		}
+	}
+	for name := range named {
+		if v.answers[name].Report != nil {
+			delete(v.memory.silent, name)
+		} else if v.memory.silent[name].IsZero() {
+			v.memory.silent[name] = now
+		}
+	}
+}
+
+// placements are those of the published document.
+func (v *view) placements() (list []*placement.Placement) {
+	if v.doc == nil {
+		return nil
+	}
+	for _, p := range []*placement.Placement{v.doc.Serving, v.doc.Target} {
+		if p != nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// lost says whether a node's experts shall get other owners. While requests are
+// served it takes restoreAfterSeconds, and the kubelet must agree: a node that
+// only the operator cannot reach serves on. Once a router misses an expert it
+// takes a second, unless the pod is on its way back by itself.
+func (v *view) lost(name string) bool {
+	since := v.memory.silent[name]
+	if since.IsZero() {
+		return false
+	}
+	silent := v.now.Sub(since)
+	pod := v.expert(name)
+	if v.missesExperts() && silent >= urgentAfter && !comesBack(pod, v.now) {
+		return true
+	}
+	return silent >= v.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.missesExperts())
+}
+
+// missesExperts says whether a router has an expert without an owner.
+func (v *view) missesExperts() bool {
+	for i := range v.routers {
+		if a := v.answers[v.routers[i].Name].Report; a != nil && a.ExpertsReady < a.ExpertsWanted {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *view) restoreAfter() time.Duration {
+	if s := v.pool.Spec.Experts.RestoreAfterSeconds; s != nil {
+		return time.Duration(*s) * time.Second
+	}
+	return 30 * time.Second // the API's default, for objects made before the field was there
+}
+
+// comesBack says whether a pod is being replaced or started, which is quicker than
+// to load its experts elsewhere and then back.
+func comesBack(p *corev1.Pod, now time.Time) bool {
+	if p == nil {
+		return true // the StatefulSet's controller makes it
+	}
+	if p.DeletionTimestamp != nil {
+		return now.Before(p.DeletionTimestamp.Time)
+	}
+	if p.Status.Phase != corev1.PodPending || p.Spec.NodeName == "" {
+		return false
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		if w := c.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,51 @@
+package pool
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+)
+
+// memory is what a round knows of earlier ones: since when something is so. It is
+// lost with the operator, which costs patience and nothing else; whatever must
+// outlive the operator is in the status or in the placement's record.
+type memory struct {
+	silent map[string]time.Time // since when an expert node has not answered, by name
+	target int64                // the epoch that is being prepared
+	since  time.Time            // since when
+	looked time.Time            // last look at the load
+	missed int                  // looks in a row at which a node was missing
+	report *load.Report         // the last one; nil before the first
+	scale  autoscale.Memory
+	told   map[string]string // which endpoints each router was told last, by pod and restarts
+}
+
+// memories are those of all pools.
+type memories struct {
+	mu  sync.Mutex
+	all map[types.NamespacedName]*memory
+}
+
+// of returns a pool's. A pool is reconciled by one round at a time, so the memory
+// itself needs no lock.
+func (m *memories) of(name types.NamespacedName) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.all == nil {
+		m.all = map[types.NamespacedName]*memory{}
+	}
+	if m.all[name] == nil {
+		m.all[name] = &memory{silent: map[string]time.Time{}}
+	}
+	return m.all[name]
+}
+
+func (m *memories) forget(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.all, name)
+}

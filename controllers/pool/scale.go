@@ -1,0 +1,157 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	servingac "github.com/olmoe-serving/olmoe-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// scale lets the autoscaler decide, right after each look at the load, and makes
+// its answer the pool's number of nodes. What it must remember is in the status
+// before the number changes, so that an operator that dies in between cannot turn
+// the pool twice.
+func (r *Reconciler) scale(ctx context.Context, v *view) error {
+	if v.pool.Spec.Scaling == nil || !v.looked {
+		return nil
+	}
+	d := autoscale.Decide(v.autoscaleInput())
+	v.memory.scale = d.Memory
+	v.scaling = v.scalingStatus(d)
+	if d.Nodes == int(*v.pool.Spec.Replicas) {
+		return nil
+	}
+	if err := r.writeScaling(ctx, v); err != nil {
+		return err
+	}
+	number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool, Manager: apply.NodesManager}
+	_, err := number.ApplyTo(ctx, v.pool, servingac.ExpertPool(v.pool.Name, v.pool.Namespace).
+		WithSpec(servingac.ExpertPoolSpec().WithReplicas(int32(d.Nodes)))) //nolint:gosec // at most 256
+	if err != nil {
+		return fmt.Errorf("scale to %d expert nodes: %w", d.Nodes, err)
+	}
+	r.Events.Eventf(v.pool, nil, corev1.EventTypeNormal, "Scaled", "Scale", "from %d to %d expert nodes: %s", *v.pool.Spec.Replicas, d.Nodes, d.Message)
+	return nil
+}
+
+// writeScaling writes the part of the status that the number of nodes depends on.
+func (r *Reconciler) writeScaling(ctx context.Context, v *view) error {
+	next := v.pool.DeepCopy()
+	next.Status.Scaling = v.scaling
+	if err := r.Client.Status().Patch(ctx, next, client.MergeFrom(v.pool)); err != nil {
+		return err
+	}
+	v.pool.Status.Scaling = v.scaling
+	v.pool.ResourceVersion = next.ResourceVersion
+	return nil
+}
+
+func (v *view) autoscaleInput() autoscale.Input {
+	s := v.pool.Spec.Scaling
+	wanted := int(*v.pool.Spec.Replicas)
+	return autoscale.Input{
+		Settings: autoscale.Settings{
+			Min: int(s.Min), Max: int(s.Max), TargetUtilisation: int(s.TargetUtilizationPercent),
+			TargetQueue: time.Duration(s.TargetQueueMilliseconds) * time.Millisecond,
+		},
+		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(),
+		Nodes: v.signals(), Pool: v.planned(wanted), Memory: v.scaleMemory(),
+	}
+}
+
+// changing says whether the pool is not yet as wanted.
+func (v *view) changing() bool {
+	return v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || v.decision.Waiting != "" || v.missing() != ""
+}
+
+// minNodes is the fewest nodes with room for every expert and its replicas.
+func (v *view) minNodes() int {
+	replicas, experts := int(*v.pool.Spec.Experts.ReplicasPerExpert), 0
+	if p := current(v.doc); p != nil {
+		experts = p.Experts
+	}
+	if s := v.pool.Spec.Experts.SlotsPerNode; s != nil {
+		return max(replicas, (experts*replicas+int(*s)-1)/int(*s))
+	}
+	return replicas
+}
+
+// signals are what the nodes said of themselves at this round's look.
+func (v *view) signals() []autoscale.Node {
+	var out []autoscale.Node
+	for _, n := range v.memory.report.Nodes {
+		pod := v.expert(n.Name)
+		out = append(out, autoscale.Node{
+			Name: n.Name, Ordinal: rollout.Ordinal(n.Name), Ready: pod != nil && diagnose.Ready(pod),
+			Utilisation: n.Utilisation(), Queue: n.MeanQueue(), Covered: time.Duration(n.Seconds * float64(time.Second)),
+		})
+	}
+	return out
+}
+
+// planned is what a plan for the pool is made from.
+func (v *view) planned(wanted int) placement.Request {
+	p := current(v.doc)
+	if p == nil {
+		return placement.Request{}
+	}
+	r := placement.Request{
+		Layers: p.Layers, Experts: p.Experts, Nodes: v.members(wanted), Replicas: int(*v.pool.Spec.Experts.ReplicasPerExpert),
+		Current: p, Loads: load.Rows(v.memory.report.Nodes),
+	}
+	if s := v.pool.Spec.Experts.SlotsPerNode; s != nil {
+		r.SlotsPerNode = int(*s)
+	}
+	return r
+}
+
+// scaleMemory is the autoscaler's memory: what the status keeps, and what only
+// this process knows.
+func (v *view) scaleMemory() autoscale.Memory {
+	m := v.memory.scale
+	s := v.pool.Status.Scaling
+	if s == nil || s.Time == nil {
+		return m
+	}
+	m.Changed, m.Direction = s.Time.Time, 1
+	if s.To < s.From {
+		m.Direction = -1
+	}
+	if s.ReversalTime != nil {
+		m.Reversed = s.ReversalTime.Time
+	}
+	return m
+}
+
+// scalingStatus tells the last change, and why the number is as it is. A message
+// changes with its reason only, so that figures that come and go write nothing.
+func (v *view) scalingStatus(d autoscale.Decision) *v1alpha1.ScalingStatus {
+	next := &v1alpha1.ScalingStatus{}
+	if s := v.pool.Status.Scaling; s != nil {
+		next = s.DeepCopy()
+	}
+	if d.Reason != next.Reason {
+		next.Reason, next.Message = d.Reason, d.Message
+	}
+	if wanted := int(*v.pool.Spec.Replicas); d.Nodes != wanted {
+		now := metav1.NewTime(v.now)
+		next.Time, next.From, next.To, next.Message = &now, int32(wanted), int32(d.Nodes), d.Message //nolint:gosec // at most 256
+		if !d.Memory.Reversed.IsZero() {
+			at := metav1.NewTime(d.Memory.Reversed)
+			next.ReversalTime = &at
+		}
+	}
+	return next
+}
