@@ -9,18 +9,23 @@ import "math/bits"
 // other, then the busier of the two is afterwards min(d, gap-d) below what the
 // busiest had.
 func (s *search) swaps() {
-	mine := s.on[s.busy*s.words:][:s.words]
-	for j, load := range s.load {
-		gap := s.load[s.busy] - load
-		if gap <= 2*s.need[1] {
-			continue // also the node itself
+	most, mine := s.load[s.busy], s.on[s.busy*s.words:][:s.words]
+	loads := 2
+	if s.slack > 0 {
+		loads = 1
+	}
+	for _, e := range s.held {
+		// What comes back is no heavier than node j's load, so the busier of the two
+		// keeps at least all of the busiest's load but e, too.
+		if w := s.each[e]; min(w, most-w) <= s.need[loads] {
+			continue
 		}
-		s.tries -= len(s.held) * s.count[j]
-		for _, e := range s.held {
-			if !s.has(j, e) {
+		for j, load := range s.load {
+			if gap := most - load; gap > 2*s.need[loads] && !s.has(j, e) { // never the node itself
 				s.swap(e, j, gap, mine)
 			}
 		}
+		s.tries -= s.nodes
 	}
 }
 
@@ -28,10 +33,11 @@ func (s *search) swaps() {
 // does not hold, mine, comes back.
 func (s *search) swap(e, j int, gap float64, mine []uint64) {
 	w := s.each[e]
-	if gain := min(w, gap-w); s.free(j) > 0 && gain > s.need[1] {
+	if gain := min(w, gap-w); gain > s.need[1] && s.free(j) > 0 {
 		s.take(gain, 1)
 		s.best.pass(e, s.busy, j)
 	}
+	s.tries -= s.count[j]
 	need := s.need[2]
 	for k, word := range s.on[j*s.words:][:s.words] {
 		each := s.each[k<<6:]

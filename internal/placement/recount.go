@@ -61,22 +61,22 @@ func (s *search) top(e int) top {
 
 // share is what the other copies of e get each when one goes.
 func (s *search) share(e int) float64 {
-	return s.cost[e]/float64(s.copies[e]-1) - s.each[e]
+	return s.each[e] / float64(s.copies[e]-1)
 }
 
-// without is the most load that a node with a copy of e has once node i gives its
-// copy up and the rest take its share.
-func (s *search) without(e, i int) float64 {
-	if t := &s.tops[e]; t.node != i {
-		return t.most + s.share(e)
+// without is the most load that a node with a copy has once node i gives its copy
+// up and the rest take their share of it.
+func (t *top) without(i int, share float64) float64 {
+	if t.node != i {
+		return t.most + share
 	}
-	return s.tops[e].next + s.share(e)
+	return t.next + share
 }
 
 // withdraw offers to drop the busiest node's copy of e; the others get its share.
 func (s *search) withdraw(e int) {
-	s.survey()
-	worst := max(s.load[s.busy]-s.each[e], s.without(e, s.busy))
+	t := s.top(e)
+	worst := max(s.load[s.busy]-s.each[e], t.without(s.busy, s.share(e)))
 	if s.promising(worst, 0) {
 		s.take(s.load[s.busy]-worst, 0)
 		s.best.add(s.busy, e)
@@ -116,12 +116,12 @@ func (s *search) multiply(e int) {
 // replace offers a copy of e in the place of one of f, wherever there is one. here
 // is the busiest node's load with one more copy of e, each what such a copy costs.
 func (s *search) replace(f, e int, here, each float64) {
-	mine := s.at[e*s.places:][:s.places]
+	mine, share := s.at[e*s.places:][:s.places], s.share(f)
 	for k, word := range s.at[f*s.places:][:s.places] {
 		for word &^= mine[k]; word != 0; word &= word - 1 {
 			j := k<<6 + bits.TrailingZeros64(word)
 			if worst := max(here, s.load[j]+each-s.each[f]); worst < s.limit {
-				s.offerCopy(e, j, f, max(worst, s.without(f, j)))
+				s.offerCopy(e, j, f, max(worst, s.tops[f].without(j, share)))
 			}
 		}
 	}

@@ -35,8 +35,8 @@ func (y *layer) relabel(fresh *layer) []uint64 {
 const maxSweeps = 8
 
 // overlaps counts, for each set i of fresh and each node j, what j holds of it now.
-func (y *layer) overlaps(fresh *layer) []int {
-	shared := make([]int, y.nodes*y.nodes)
+func (y *layer) overlaps(fresh *layer) []int32 {
+	shared := make([]int32, y.nodes*y.nodes)
 	var held []int
 	for j := range y.nodes {
 		held = listed(y.was[j*y.words:][:y.words], held[:0])
@@ -52,7 +52,7 @@ func (y *layer) overlaps(fresh *layer) []int {
 }
 
 // trade lets each pair of sets swap nodes if more stays in place then.
-func (y *layer) trade(node, shared []int) (traded bool) {
+func (y *layer) trade(node []int, shared []int32) (traded bool) {
 	for i, a := range node {
 		mine := shared[i*y.nodes : (i+1)*y.nodes]
 		for k := range node[:i] {

@@ -64,15 +64,15 @@ func (s *search) descend(after func(*step)) {
 	}
 }
 
-// next finds the best step: among single experts and copies first, then, if none
+// next finds the best step: among copies and single experts first, then, if none
 // of those helps, among pairs.
 func (s *search) next() bool {
 	s.take(0, 0)
 	s.surveyed, s.slack = false, s.slots-sum(s.count)
 	s.tries -= s.nodes
 	s.held = s.list(s.busy, s.held[:0])
-	s.swaps()
 	s.recounts()
+	s.swaps()
 	if s.best.n == 0 && s.nodes <= fewNodes {
 		s.pairs()
 	}
