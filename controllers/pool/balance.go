@@ -25,6 +25,9 @@ const (
 	// minRowsPerNode: with fewer rows a layer in the window, a node's share of them
 	// is chance by more than a tenth, and nothing moves.
 	minRowsPerNode = 100
+	// wholeWindow is the part of a window that every node must have told: a node that
+	// has just started knows little of its experts.
+	wholeWindow = 0.9
 	// chance: a gain counts from so many standard deviations of a node's share.
 	chance = 3
 )
@@ -46,6 +49,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	} else {
 		m.missed++
 	}
+	v.learn()
 }
 
 // measures says whether anybody wants to know the load.
@@ -80,13 +84,13 @@ func (v *view) complete(r *load.Report) bool {
 	return true
 }
 
-// loads are the tokens of the last look for the planner, [layer][expert]; nil if
-// they are unknown, stale, or too few. Every expert counts as if it had a few
-// tokens more, so that one without any is not taken to weigh nothing.
-func (v *view) loads() [][]float64 {
+// learn keeps the tokens of a look for the planner, [layer][expert], if every node
+// has told a whole window and there are enough of them. Every expert counts as if
+// it had a few tokens more, so that one without any is not taken to weigh nothing.
+func (v *view) learn() {
 	m := v.memory
-	if m.report == nil || m.missed > 0 || v.now.Sub(m.looked) > v.window() || v.rowsPerNode() < minRowsPerNode {
-		return nil
+	if m.missed > 0 || m.report.Summary.Seconds < wholeWindow*v.window().Seconds() || v.rowsPerNode() < minRowsPerNode {
+		return
 	}
 	rows := load.Rows(m.report.Nodes)
 	for l := range rows {
@@ -98,7 +102,16 @@ func (v *view) loads() [][]float64 {
 			rows[l][e] += max(1, sum/float64(len(rows[l]))/16)
 		}
 	}
-	return rows
+	m.loads, m.learnt = rows, v.now
+}
+
+// loads are what was learnt last, if that is not long ago: also for a plan that
+// has to do without the node that is silent now.
+func (v *view) loads() [][]float64 {
+	if v.now.Sub(v.memory.learnt) > 2*v.window() {
+		return nil
+	}
+	return v.memory.loads
 }
 
 // rowsPerNode is the mean node's rows in the layer with the fewest.
@@ -119,10 +132,10 @@ func (v *view) rowsPerNode() float64 {
 }
 
 // mayRebalance are the limits of moves for this round; nil if it is not the time:
-// only right after a look, and one change at a time.
+// only right after a look that told something, and one change at a time.
 func (v *view) mayRebalance() *rollout.Rebalance {
 	mode := v.pool.Spec.Experts.Rebalancing.Mode
-	if !v.looked || mode == v1alpha1.RebalanceOff || v.doc.Target != nil {
+	if !v.looked || !v.memory.learnt.Equal(v.now) || mode == v1alpha1.RebalanceOff || v.doc.Target != nil {
 		return nil
 	}
 	gain := 0.05
@@ -133,21 +146,19 @@ func (v *view) mayRebalance() *rollout.Rebalance {
 	return &rollout.Rebalance{Moves: v.budget(), MinGain: gain}
 }
 
-// budget is how many experts may be loaded now because of their load: a minute's
-// worth at once, and then nothing until that has been paid off.
+// budgetPeriod is a minute, and the second by which the time that is kept may be
+// too early.
+const budgetPeriod = time.Minute + time.Second
+
+// budget is how many experts may be loaded now because of their load: up to a
+// minute's worth at once, and then nothing for a minute, so that no minute, from
+// whichever moment it is counted, sees more (invariant 8).
 func (v *view) budget() int {
 	size := v.expertBytes()
-	if size == 0 {
+	if size == 0 || v.moved != nil && v.now.Before(v.moved.Time.Add(budgetPeriod)) {
 		return 0
 	}
-	perMinute := v.bytesPerMinute()
-	if last := v.moved; last != nil {
-		paid := time.Duration(float64(last.Bytes) / float64(perMinute) * float64(time.Minute))
-		if v.now.Before(last.Time.Add(paid)) {
-			return 0
-		}
-	}
-	return int(perMinute / size)
+	return int(v.bytesPerMinute() / size)
 }
 
 func (v *view) expertBytes() int64 {
@@ -197,6 +208,14 @@ func parseMoved(text string) *v1alpha1.RebalancingStatus {
 	}
 	m.Time = metav1.NewTime(t)
 	return &m
+}
+
+// later is the newer of two notes; nil if there is none.
+func later(a, b *v1alpha1.RebalancingStatus) *v1alpha1.RebalancingStatus {
+	if a == nil || b != nil && b.Time.After(a.Time.Time) {
+		return b
+	}
+	return a
 }
 
 // faults names the nodes that did not tell their load, and why.

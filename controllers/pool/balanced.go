@@ -48,8 +48,8 @@ func (v *view) balanced() opinion {
 		return no(v1alpha1.ReasonBudgetTooSmall, "experts.rebalancing.maxBytesPerMinute is less than one expert of %d bytes: raise it, or set mode: Off", v.expertBytes())
 	case b != nil && b.Worth:
 		return no(v1alpha1.ReasonBudgetSpent, "moves that are worth it wait until experts.rebalancing.maxBytesPerMinute allows them")
-	case b != nil && v.rowsPerNode() < minRowsPerNode, v.looked && b == nil:
-		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a window to tell loads from chance"}
+	case v.looked && b == nil:
+		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
 	case b != nil:
 		return opinion{metav1.ConditionTrue, v1alpha1.ReasonBalanced, "no move of experts is worth its bytes"}
 	}

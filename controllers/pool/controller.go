@@ -123,6 +123,9 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 			return err
 		}
 	}
+	if err := r.copyAhead(ctx, v); err != nil {
+		return err
+	}
 	if err := r.publish(ctx, a, v); err != nil {
 		return err
 	}

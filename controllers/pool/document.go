@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
@@ -32,6 +33,24 @@ func (v *view) published() *placement.Document {
 		return copied
 	}
 	return &doc
+}
+
+// copyAhead writes the status's copy of a new document before the record: whoever
+// deletes or damages the record, and whenever, the copy is the newest that a pod
+// can have seen, and no number is given twice. It is refused if this round has read
+// an older pool than there is, and with it, perhaps, an older copy.
+func (r *Reconciler) copyAhead(ctx context.Context, v *view) error {
+	if v.decision.Doc == nil || v.decision.Doc == v.doc {
+		return nil
+	}
+	next := v.pool.DeepCopy()
+	next.Status.Placement, next.Status.Rebalancing = toStatus(v.decision.Doc), v.moved // what is spent is noted with what it is spent on
+	if err := r.Client.Status().Patch(ctx, next, client.MergeFromWithOptions(v.pool, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("copy placement revision %d to the status: %w", v.decision.Doc.Revision, err)
+	}
+	next.Spec = v.pool.Spec // this round's
+	v.pool = next
+	return nil
 }
 
 // publish writes the decided document; nothing if it is there already.

@@ -20,6 +20,8 @@ type memory struct {
 	looked time.Time            // last look at the load
 	missed int                  // looks in a row at which a node was missing
 	report *load.Report         // the last one; nil before the first
+	loads  [][]float64          // tokens of the last window that was told whole
+	learnt time.Time            // when that was
 	scale  autoscale.Memory
 	told   map[string]string // which endpoints each router was told last, by pod and restarts
 }

@@ -80,9 +80,7 @@ func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
 	}
 	v.useRecord(a)
 	v.doc = v.published()
-	if v.moved = parseMoved(v.record.Annotations[movedAnnotation]); v.moved == nil {
-		v.moved = v.pool.Status.Rebalancing
-	}
+	v.moved = later(parseMoved(v.record.Annotations[movedAnnotation]), v.pool.Status.Rebalancing)
 	return nil
 }
 

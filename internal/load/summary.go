@@ -26,7 +26,7 @@ type Hot struct {
 // Busy is a node that computes more of the time than others.
 type Busy struct {
 	Node             string  `json:"node"`
-	Utilisation      float64 `json:"utilisation"` // 0 to 1
+	Utilisation      float64 `json:"utilization"` // 0 to 1
 	MeanQueueSeconds float64 `json:"mean_queue_seconds"`
 }
 
