@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# cluster.sh up|down|status|kubeconfig|clean: a real Kubernetes cluster on this one machine.
+# cluster.sh up|down|pause|resume|status|kubeconfig|clean: a real Kubernetes cluster on this one machine.
 #
 #   up          etcd, API server, controller-manager, scheduler, an image registry, NODES nodes with
 #               real containers, DNS; does only what is not done yet, so it can be run again
 #   down        stop all of it and remove every trace; then checks that nothing is left
+#   pause       freeze etcd and the API server.     resume: let them go on
 #   status      which parts run
 #   kubeconfig  the path of the administrator's kubeconfig
 #   clean       check only: say what is left of a cluster that is down
@@ -80,11 +81,19 @@ status() {
   done
 }
 
+# freeze SIGNAL: the control plane stops answering; nodes and pods go on.
+freeze() {
+  local part
+  for part in etcd kube-apiserver; do kill "-$1" "$(pid_of "$STATE/pid/$part")"; done
+}
+
 case ${1:-} in
   up) up ;;
   down) down ;;
+  pause) freeze STOP ;;
+  resume) freeze CONT ;;
   status) status ;;
   kubeconfig) say "$KUBECONFIG_ADMIN" ;;
   clean) clean && say "nothing is left of cluster $CLUSTER" ;;
-  *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -16,6 +16,9 @@ const (
 	hedgeShare = 20
 	// hedgeBurst hedges may come at once: all requests that a frozen node holds.
 	hedgeBurst = 16
+	// hedgeAnyway: a request that is so late is hedged without a budget. Else a pool
+	// that waits for one node, and so has no answers, would never earn a hedge.
+	hedgeAnyway = 500 * time.Millisecond
 	// silentAfter: an only owner that has said nothing for so long counts as one
 	// that does not answer. No batch takes as long, and each is answered by itself.
 	silentAfter = 2 * time.Second
@@ -71,7 +74,7 @@ func (c *call) overdue(s *shard, now time.Time) {
 		}
 		return
 	}
-	if !c.d.hedges.take() {
+	if !c.d.hedges.take() && now.Sub(s.sent) < hedgeAnyway {
 		c.todo = c.todo[:before]
 		return
 	}

@@ -148,6 +148,23 @@ func TestHedgesHaveABudget(t *testing.T) {
 	}
 }
 
+// A freeze while the budget is spent costs half a second, not forever: what waits
+// for the frozen node earns nothing.
+func TestAFreezeWithoutBudget(t *testing.T) {
+	d, a, _, w := pair(t)
+	d.hedges.spent.Store(2 * hedgeBurst * hedgeShare)
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	a.fault = func(*fakeStream, *wire.In) bool { <-release; return false }
+	begun := time.Now()
+	if err := w.do(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took < hedgeAnyway-recheck || took > hedgeAnyway+5*time.Second {
+		t.Errorf("took %s, want about %s", took, hedgeAnyway)
+	}
+}
+
 func TestPace(t *testing.T) {
 	var p pace
 	if got := p.late(8); got != 0 {

@@ -144,7 +144,8 @@ type load struct {
 	mu       sync.Mutex
 	answered int
 	longest  time.Duration
-	gaps     []time.Duration // between the pieces of an answer
+	gaps     []time.Duration   // between the pieces of an answer
+	last     map[int]time.Time // of each client's running answer: its last piece, or its start
 	errors   []string
 }
 
@@ -169,19 +170,15 @@ func startLoad(t *testing.T, to endpoint, want string) *load {
 // startStreams is startLoad with streamed answers, whose gaps are measured.
 func startStreams(t *testing.T, to endpoint, want string) *load {
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{cancel: cancel}
-	for range loadClients {
+	l := &load{cancel: cancel, last: map[int]time.Time{}}
+	for i := range loadClients {
 		l.wait.Go(func() {
 			for ctx.Err() == nil {
-				start, last := time.Now(), time.Time{}
+				start, pieces := time.Now(), 0
+				l.piece(i, start, false)
 				got, _, err := to.chatStream(t.Context(), func() {
-					now := time.Now()
-					if !last.IsZero() {
-						l.mu.Lock()
-						l.gaps = append(l.gaps, now.Sub(last))
-						l.mu.Unlock()
-					}
-					last = now
+					l.piece(i, time.Now(), pieces > 0)
+					pieces++
 				})
 				l.record(time.Since(start), got, want, err)
 			}
@@ -190,12 +187,26 @@ func startStreams(t *testing.T, to endpoint, want string) *load {
 	return l
 }
 
-// stalls describes the gaps since the last call: how many, their median, 99th percentile and longest.
+// piece notes that a client's stream goes on; the time to the first piece is no gap.
+func (l *load) piece(client int, now time.Time, gap bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if gap {
+		l.gaps = append(l.gaps, now.Sub(l.last[client]))
+	}
+	l.last[client] = now
+}
+
+// stalls describes the gaps since the last call, those that have not ended yet with them: how many,
+// their median, 99th percentile and longest.
 func (l *load) stalls() (n int, p50, p99, longest time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	gaps := l.gaps
 	l.gaps = nil
+	for _, last := range l.last {
+		gaps = append(gaps, time.Since(last))
+	}
 	if len(gaps) == 0 {
 		return 0, 0, 0, 0
 	}

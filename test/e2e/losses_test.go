@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,6 +54,7 @@ func TestLosses(t *testing.T) {
 			t.Log(ctl(t, "get", "olmoe,expertpools,pods,events", "-o", "wide"))
 		}
 	}
+	t.Run("no API server, no etcd", func(t *testing.T) { testNoControlPlane(t, api, want) })
 	t.Run("a router dies", func(t *testing.T) { testRouterDies(t, api, want) })
 	t.Run("the only owner freezes", func(t *testing.T) { testOnlyOwner(t, api, want) })
 	if err := kube.Delete(t.Context(), getDeployment(t, name)); err != nil {
@@ -117,6 +120,57 @@ func testLoss(t *testing.T, api endpoint, want string, lose, back func(*testing.
 	back(t)
 	eventually(t, 120*time.Second, func() error { return ready(t.Context(), "2/2") })
 	l.stop(t)
+}
+
+// testNoControlPlane checks invariant 4 to its end: with etcd and the API server frozen requests flow,
+// and an expert node that is killed meanwhile comes back from its mounted placement.
+func testNoControlPlane(t *testing.T, api endpoint, want string) {
+	victim := expertOn(t, "node2")
+	l := startStreams(t, api, want)
+	control := func(do string) {
+		if err := script("hack/cluster/cluster.sh", do); err != nil {
+			t.Error(err)
+		}
+	}
+	control("pause")
+	time.Sleep(2 * time.Second)
+	killContainer(t, victim)
+	time.Sleep(8 * time.Second)
+	n, p50, p99, longest := l.stalls()
+	t.Logf("without a control plane: %d gaps of %s (median), %s (99 %%), %s (longest)", n, p50, p99, longest)
+	if longest > stallLimit || n == 0 {
+		t.Errorf("%d gaps, the longest of %s; want at most %s", n, longest, stallLimit)
+	}
+	if err := serves(victim); err != nil {
+		t.Errorf("the killed expert node is not back: %v", err)
+	}
+	control("resume")
+	l.stop(t)
+	eventually(t, 120*time.Second, func() error { return ready(t.Context(), "2/2") })
+}
+
+// serves asks a pod itself whether it is ready.
+func serves(pod corev1.Pod) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Status.PodIP+":7071/ready", nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = errors.New(response.Status)
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // testRouterDies: of two routers one is killed; its streams end, the other's go on, and what is asked
