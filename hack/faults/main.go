@@ -44,7 +44,7 @@ func main() {
 
 // run prints a row for each kind. It fails if a request failed or an answer changed.
 func run(ctx context.Context, o *options) error {
-	fmt.Println("| fault | owners | trials | requests | failed | changed | step p50 | step p99 | longest gap, median | longest gap, worst |")
+	fmt.Println("| fault | owners | trials | requests | failed | changed | gap p50, quiet and during | gap p99 | longest gap, median and worst trial | tokens/s |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	bad := 0
 	for _, kind := range strings.Split(o.kinds, ",") {
@@ -56,8 +56,9 @@ func run(ctx context.Context, o *options) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
-		fmt.Printf("| %s | %d | %d | %d | %d | %d | %s | %s | %s | %s |\n", kind, owners, len(r.longest), r.answers, len(r.failed), r.changed,
-			ms(r.p50), ms(r.p99), ms(r.longest[len(r.longest)/2]), ms(r.longest[len(r.longest)-1]))
+		fmt.Printf("| %s | %d | %d | %d | %d | %d | %s, %s | %s, %s | %s, %s | %.0f, %.0f |\n", kind, owners, len(r.longest), r.answers, len(r.failed), r.changed,
+			r.quiet.at(50), r.during.at(50), r.quiet.at(99), r.during.at(99), ms(r.longest[len(r.longest)/2]), ms(r.longest[len(r.longest)-1]),
+			r.quiet.perSecond(), r.during.perSecond())
 		for _, f := range r.failed {
 			fmt.Fprintln(os.Stderr, kind+":", f)
 		}
@@ -75,9 +76,27 @@ func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Micros
 type result struct {
 	answers, changed int
 	failed           []string
-	p50, p99         time.Duration   // of the gaps while nothing was done
+	quiet, during    sample
 	longest          []time.Duration // of each trial, ascending
 }
+
+// sample is gaps between tokens in some stretch of time.
+type sample struct {
+	gaps []time.Duration
+	over time.Duration
+}
+
+func (s *sample) add(gaps []time.Duration, over time.Duration) {
+	s.gaps, s.over = append(s.gaps, gaps...), s.over+over
+}
+
+// at is a percentile.
+func (s *sample) at(percent int) string {
+	slices.Sort(s.gaps)
+	return ms(s.gaps[len(s.gaps)*percent/100])
+}
+
+func (s *sample) perSecond() float64 { return float64(len(s.gaps)) / s.over.Seconds() }
 
 func measure(ctx context.Context, o *options, kind string, owners int) (*result, error) {
 	d, err := start(ctx, o, owners)
@@ -91,17 +110,19 @@ func measure(ctx context.Context, o *options, kind string, owners int) (*result,
 	}
 	time.Sleep(time.Second) // the first steps, and what routers learn in them
 	l.gaps()
-	var quiet []time.Duration
 	r := &result{}
 	for trial := range o.trials {
-		time.Sleep(o.watch / 3)
-		quiet = append(quiet, l.gaps()...)
+		begun := time.Now()
+		time.Sleep(o.watch)
+		r.quiet.add(l.gaps(), time.Since(begun))
+		begun = time.Now()
 		undo, err := d.do(kind, trial, o.watch)
 		if err != nil {
 			return nil, err
 		}
 		time.Sleep(o.watch)
 		gaps := append(l.gaps(), l.open()...)
+		r.during.add(gaps, time.Since(begun))
 		undo()
 		if len(gaps) == 0 {
 			return nil, fmt.Errorf("no token in %s", o.watch)
@@ -113,8 +134,6 @@ func measure(ctx context.Context, o *options, kind string, owners int) (*result,
 		l.gaps() // of the recovery: a stream may have waited for a node to load
 	}
 	l.finish(r)
-	slices.Sort(quiet)
 	slices.Sort(r.longest)
-	r.p50, r.p99 = quiet[len(quiet)/2], quiet[len(quiet)*99/100]
 	return r, nil
 }
