@@ -19,6 +19,8 @@ IMAGE ?=
 BENCH_MODEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/olmoe-operator/models/full
 # How long "make fuzz" tries each target.
 FUZZTIME ?= 30s
+# How many events "make soak" simulates.
+SOAK_STEPS ?= 1000000
 # The demo: a cluster of your own (a kubeconfig), and the checkpoint to serve.
 DEMO_KUBECONFIG := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
 MODEL ?=
@@ -87,6 +89,10 @@ verify-quick: ## The same without the linters, which take minutes to build and r
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME
 	@FUZZTIME='$(FUZZTIME)' hack/fuzz.sh
+
+.PHONY: soak
+soak: ## The simulation of operator, pods and routers for SOAK_STEPS steps
+	@CGO_ENABLED=0 go test -trimpath -count=1 -timeout 24h -run '^TestSoak$$' -v ./test/simulation -args -soak $(SOAK_STEPS)
 
 .PHONY: bench
 bench: build ## Decode, prefill and dispatch as fractions of what this machine allows (BENCH_MODEL=DIR; default: a full-size model is made, 14 GB)

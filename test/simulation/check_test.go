@@ -1,0 +1,308 @@
+package simulation
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// ledger is what the checks remember.
+type ledger struct {
+	documents map[int64]string // published, by revision
+	epochs    map[int64]string // placements, by epoch
+	seen      map[int64]bool   // revisions that a pod has taken
+	topEpoch  int64
+	topDoc    int64
+	spent     []spending
+	steps     []scaling
+	whole     map[*router]map[int64]bool // epochs of which every owner was there while it used them
+	newest    *placement.Document
+	newestRaw string
+}
+
+type spending struct {
+	at    time.Time
+	bytes int64
+}
+
+type scaling struct {
+	at       time.Time
+	by       int
+	reversal bool
+}
+
+func newLedger() ledger {
+	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, seen: map[int64]bool{}, whole: map[*router]map[int64]bool{}}
+}
+
+// record is the published document; nil while it is missing or damaged.
+func (w *world) record() *placement.Document {
+	m, _ := w.api.get("ConfigMap", podspec.PlacementName(poolName)).(*corev1.ConfigMap)
+	if m == nil {
+		return nil
+	}
+	if raw := m.Data[podspec.PlacementKey]; raw != w.newestRaw {
+		var d placement.Document
+		w.newestRaw, w.newest = raw, nil
+		if json.Unmarshal([]byte(raw), &d) == nil && d.Validate() == nil && d.Revision > 0 {
+			w.newest = &d
+		}
+	}
+	return w.newest
+}
+
+// takeApply is the API server's side of an apply of the operator's: it looks at
+// what is asked for, then does it.
+func (w *world) takeApply(want map[string]any, manager string) error {
+	kind := want["kind"].(string)
+	switch kind {
+	case "ExpertPool":
+		return w.takeNumber(want, manager)
+	case "ConfigMap":
+		if err := w.api.apply(want, manager); err != nil {
+			return err
+		}
+		w.checkDocument()
+		return nil
+	}
+	return w.api.apply(want, manager)
+}
+
+// checkDocument checks what the operator has just published (invariants 1 and 3:
+// one number, one placement).
+func (w *world) checkDocument() {
+	raw := live[*corev1.ConfigMap](w.api, podspec.PlacementName(poolName)).Data[podspec.PlacementKey]
+	var d placement.Document
+	if err := json.Unmarshal([]byte(raw), &d); err != nil {
+		w.violate("3", "a document that cannot be read was published: %v", err)
+	}
+	if err := d.Validate(); err != nil {
+		w.violate("2", "a document that is not whole was published: %v", err)
+	}
+	w.note("published %s", shape(&d))
+	d.Urgent, raw = false, strings.Replace(raw, `,"urgent":true`, "", 1) // a hint, which the status's copy does not hold
+	if was, ok := w.documents[d.Revision]; ok {
+		if was != raw {
+			w.violate("3", "revision %d was published twice, first as\n%s\nthen as\n%s", d.Revision, was, raw)
+		}
+		return
+	}
+	if d.Revision <= w.topDoc {
+		w.violate("3", "revision %d was published after %d", d.Revision, w.topDoc)
+	}
+	w.documents[d.Revision], w.topDoc = raw, d.Revision
+	w.stats.documents++
+	for _, p := range []*placement.Placement{d.Serving, d.Target} {
+		if p != nil {
+			w.checkEpoch(p)
+		}
+	}
+	if d.Serving != nil && d.Target != nil {
+		w.checkBudget(&d)
+	}
+}
+
+func (w *world) checkEpoch(p *placement.Placement) {
+	raw := mustJSON(p)
+	was, ok := w.epochs[p.Epoch]
+	switch {
+	case ok && was != raw:
+		w.violate("3", "epoch %d is two placements, first\n%s\nthen\n%s", p.Epoch, was, raw)
+	case !ok && p.Epoch <= w.topEpoch:
+		w.violate("3", "epoch %d was published after %d", p.Epoch, w.topEpoch)
+	}
+	w.epochs[p.Epoch], w.topEpoch = raw, max(w.topEpoch, p.Epoch)
+}
+
+// checkBudget: a target that moves experts between nodes of a placement that is as
+// the spec wants it is the balancer's, and costs of the budget (invariant 8).
+func (w *world) checkBudget(d *placement.Document) {
+	if !w.asWanted(d.Serving) || !slices.EqualFunc(d.Serving.Nodes, d.Target.Nodes, func(a, b placement.Node) bool { return a.Name == b.Name }) {
+		return
+	}
+	now := w.operatorTime()
+	w.spent = append(w.spent, spending{now, int64(len(placement.Diff(d.Serving, d.Target, 0))) * expertBytes})
+	w.stats.rebalances++
+	var sum int64
+	for _, s := range w.spent {
+		if now.Sub(s.at) < time.Minute-2*jitter {
+			sum += s.bytes
+		}
+	}
+	if limit := w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value(); sum > limit && w.cheapest() <= limit {
+		w.violate("8", "%d experts move by load within a minute, the budget is %d: %v", sum/expertBytes, limit/expertBytes, w.spent)
+	}
+}
+
+// cheapest is the most that any budget of the last minute allowed: one that was
+// lowered since does not make wrong what was spent before.
+func (w *world) cheapest() int64 { return w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value() }
+
+// asWanted says whether p is what the spec that the operator saw asks for.
+func (w *world) asWanted(p *placement.Placement) bool {
+	s := &w.shown.Spec
+	if len(p.Nodes) != int(*s.Replicas) {
+		return false
+	}
+	room := (experts*int(*s.Experts.ReplicasPerExpert) + len(p.Nodes) - 1) / len(p.Nodes) // as many as needed
+	if n := s.Experts.SlotsPerNode; n != nil {
+		room = int(*n)
+	}
+	copies := [layers][experts]int32{}
+	for i := range p.Nodes {
+		for l, list := range p.Nodes[i].Experts {
+			if len(list) > room {
+				return false
+			}
+			for _, e := range list {
+				copies[l][e]++
+			}
+		}
+	}
+	for l := range copies {
+		if slices.Min(copies[l][:]) < *s.Experts.ReplicasPerExpert {
+			return false
+		}
+	}
+	return true
+}
+
+// takeNumber is an apply of the pool: the number of nodes and nothing else, only
+// if it is the operator's to choose, and by one (invariants 5 and 8).
+func (w *world) takeNumber(want map[string]any, manager string) error {
+	was := live[*v1alpha1.ExpertPool](w.api, poolName)
+	if err := w.api.apply(want, manager); err != nil {
+		return err
+	}
+	is := live[*v1alpha1.ExpertPool](w.api, poolName)
+	from, to := int(*was.Spec.Replicas), int(*is.Spec.Replicas)
+	if to < int(*is.Spec.Experts.ReplicasPerExpert) { // the CRD's rule
+		w.api.put(was)
+		return apierrors.NewInvalid(schema.GroupKind{Kind: "ExpertPool"}, poolName, field.ErrorList{field.Invalid(field.NewPath("spec"), to, "replicas")})
+	}
+	saw := int(*w.shown.Spec.Replicas)
+	w.note("the operator scales from %d (saw %d) to %d", from, saw, to)
+	is.Spec.Replicas = was.Spec.Replicas
+	switch {
+	case manager != apply.NodesManager || !equality.Semantic.DeepEqual(was.Spec, is.Spec):
+		w.violate("5", "the operator has written more than the number of nodes")
+	case w.shown.Spec.Scaling == nil:
+		w.violate("5", "the operator has changed the number of nodes, which is the user's")
+	case to-saw > 1 || saw-to > 1, was.Spec.Scaling != nil && (to-from > 1 || from-to > 1):
+		w.violate("8", "from %d (the operator saw %d) to %d nodes in one step", from, saw, to)
+	}
+	if to != from {
+		w.stats.scalings++
+		w.checkTurns(to-from, saw)
+	}
+	return nil
+}
+
+// checkTurns: at most one reversal in ten minutes, but for steps into the range
+// that the user asks for.
+func (w *world) checkTurns(by, saw int) {
+	s := w.shown.Spec.Scaling
+	low := max(int(s.Min), w.roomFor())
+	next := scaling{at: w.operatorTime(), by: by}
+	if n := len(w.steps); n > 0 && w.steps[n-1].by != by && saw >= low && saw <= max(low, int(s.Max)) {
+		next.reversal = true
+		for _, t := range w.steps {
+			if t.reversal && next.at.Sub(t.at) < 10*time.Minute-2*jitter {
+				w.violate("8", "the pool turns twice within %s: %v", next.at.Sub(t.at), append(w.steps, next))
+			}
+		}
+	}
+	w.steps = append(w.steps, next)
+}
+
+// roomFor is the fewest nodes that hold every expert.
+func (w *world) roomFor() int {
+	s := &w.shown.Spec.Experts
+	copies := int(*s.ReplicasPerExpert)
+	if s.SlotsPerNode == nil {
+		return copies
+	}
+	n := int(*s.SlotsPerNode)
+	return max(copies, (experts*copies+n-1)/n)
+}
+
+// answered checks one answer of a call: the node is an owner under the call's
+// epoch, and that epoch is one that was published (invariants 1 to 3).
+func (w *world) answered(c *call, p *pair) {
+	var q placement.Placement
+	if raw, ok := w.epochs[c.epoch]; !ok || json.Unmarshal([]byte(raw), &q) != nil {
+		w.violate("3", "a call uses epoch %d, which was never published", c.epoch)
+	}
+	if n := q.Node(p.node); n == nil || !slices.Contains(n.Experts[c.layer], p.expert) {
+		w.violate("1", "layer %d, expert %d was computed by %s, no owner under epoch %d", c.layer, p.expert, p.node, c.epoch)
+	}
+}
+
+// checkRemoval: a pod goes only when no router's placement needs it (invariant 2).
+func (w *world) checkRemoval(name string) {
+	if w.faulty {
+		return // a router may have been cut off from every word about it: its calls wait
+	}
+	for _, x := range w.running(true) {
+		r := x.prog.router
+		if r.current != nil && r.current.Node(name) != nil {
+			w.violate("2", "pod %s is removed while router %s uses placement %d, which has it", name, x.name, r.epoch())
+		}
+		for _, c := range r.calls {
+			if c.placement.Node(name) != nil {
+				w.violate("2", "pod %s is removed while a call of router %s uses placement %d, which has it", name, x.name, c.epoch)
+			}
+		}
+	}
+}
+
+// check looks at every router after every step. Without faults, what a router uses
+// keeps every owner from the first moment that it had them all (make before
+// break), whatever the operator does or if there is none (invariants 2 to 4).
+func (w *world) check() {
+	for _, x := range w.running(true) {
+		r := x.prog.router
+		if r.current == nil || w.faulty {
+			continue
+		}
+		w.keeps(x.name, r, r.current)
+		for _, c := range r.calls {
+			w.keeps(x.name, r, c.placement)
+		}
+	}
+}
+
+// keeps: p, once whole, stays so.
+func (w *world) keeps(name string, r *router, p *placement.Placement) {
+	missing := w.missingOwner(p)
+	if w.whole[r] == nil {
+		w.whole[r] = map[int64]bool{}
+	}
+	if w.whole[r][p.Epoch] && missing != "" {
+		w.violate("2", "router %s uses placement %d, of which %s", name, p.Epoch, missing)
+	}
+	w.whole[r][p.Epoch] = missing == ""
+}
+
+// missingOwner says which node of p does not hold its part.
+func (w *world) missingOwner(p *placement.Placement) string {
+	for i := range p.Nodes {
+		n := &p.Nodes[i]
+		if x := w.pods[n.Name]; !x.up() || !x.prog.holds(n.Experts) {
+			return "node " + n.Name + " has lost its part"
+		}
+	}
+	return ""
+}
