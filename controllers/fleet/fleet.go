@@ -16,7 +16,7 @@ import (
 const (
 	// Timeout of one call. A pod answers from memory; what takes longer is a pod
 	// that is stopped or cut off, and the next round asks again.
-	Timeout = 2 * time.Second
+	Timeout = time.Second
 	// parallel calls: the largest pool and its routers (512) in 16 rounds.
 	parallel = 32
 )

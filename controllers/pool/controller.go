@@ -35,9 +35,10 @@ import (
 
 // How often pods are asked when no watch event comes first.
 const (
-	progressInterval = 1 * time.Second // a placement step waits for pods that load for seconds
-	stalledInterval  = 5 * time.Second // somebody has to act; a watch usually tells first
-	restInterval     = 5 * time.Second // a node may freeze, or lose its experts without a restart
+	progressInterval = 1 * time.Second        // a placement step waits for pods that load for seconds
+	silentInterval   = 500 * time.Millisecond // an expert node of the placement does not answer
+	stalledInterval  = 5 * time.Second        // somebody has to act; a watch usually tells first
+	restInterval     = 3 * time.Second        // a node may freeze, or lose its experts without a restart
 	// parallelPools: a round mostly waits for answers of pods.
 	parallelPools = 4
 )
@@ -146,6 +147,8 @@ func (v *view) interval() time.Duration {
 	switch verdict := v.verdict(); {
 	case v.decision.Doc != nil && v.decision.Doc.Target != nil:
 		return progressInterval
+	case v.fellSilent():
+		return silentInterval
 	case verdict.Ready && v.measures():
 		return min(restInterval, v.interval4())
 	case verdict.Ready:

@@ -65,6 +65,17 @@ func (v *view) lost(name string) bool {
 	return silent >= v.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.missesExperts())
 }
 
+// fellSilent says whether a node has stopped answering so lately that something
+// may be about to be done about it.
+func (v *view) fellSilent() bool {
+	for _, since := range v.memory.silent {
+		if v.now.Sub(since) <= v.restoreAfter() {
+			return true
+		}
+	}
+	return false
+}
+
 // missesExperts says whether a router has an expert without an owner.
 func (v *view) missesExperts() bool {
 	for i := range v.routers {
