@@ -1,0 +1,171 @@
+package poolsim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// Config is what a day is played with.
+type Config struct {
+	Trace *Trace
+	// Peak is the size of the pool: at the trace's regular peak, so many perfectly
+	// balanced nodes would be PeakUtilisation busy.
+	Peak int
+	// SlotsPerNode and layer.
+	SlotsPerNode int
+	Service      Service
+	Times        Times
+	// Rebalance plans by load, at every step and when the text changes; without it
+	// plans count all experts alike.
+	Rebalance bool
+	// Bound is the response of the busiest node that users accept (s).
+	Bound float64
+	Seed  uint64
+}
+
+// PeakUtilisation is what Config.Peak is measured by.
+const PeakUtilisation = 0.7
+
+// Result is what a day came to.
+type Result struct {
+	NodeHours float64
+	// Late is the part of all tokens that came while the busiest node answered
+	// later than the bound.
+	Late float64
+	// P99 of the busiest node's response over all tokens (s).
+	P99 float64
+	// Steps is how often the number of nodes changed, and Most the largest number.
+	Steps, Most int
+	// Nodes, Busiest (utilisation) and Response (s) of each slot, for plots.
+	Nodes             []int
+	Busiest, Response []float64
+}
+
+// day is a day under way.
+type day struct {
+	config  Config
+	planner *planner
+	times   Times
+	events  events
+	r       *rand.Rand
+
+	now     float64 // s
+	slot    int
+	rate    float64 // frames a second and layer, at a demand of 1
+	pool    pool
+	plan    *plan
+	current *placement.Placement // of plan; made when asked for
+	spread  *spread
+	window  window
+	failed  error
+}
+
+// Simulator plays days of one trace; plans are shared between them.
+type Simulator struct {
+	config  Config
+	planner *planner
+}
+
+// New checks the configuration.
+func New(c Config) (*Simulator, error) {
+	switch {
+	case c.Trace == nil || len(c.Trace.Demand) == 0:
+		return nil, fmt.Errorf("poolsim: no trace")
+	case c.Peak < 1 || c.SlotsPerNode < 1 || c.SlotsPerNode > Experts:
+		return nil, fmt.Errorf("poolsim: %d nodes with %d slots: both must be at least 1, slots at most %d", c.Peak, c.SlotsPerNode, Experts)
+	}
+	return &Simulator{c, newPlanner(c.Service, c.Trace.Mixes, c.SlotsPerNode)}, nil
+}
+
+// MinNodes is the fewest nodes that hold all experts.
+func (s *Simulator) MinNodes() int { return s.planner.minNodes() }
+
+// Run plays the day. rebalance overrides Config.Rebalance, so that policies with
+// and without it share plans.
+func (s *Simulator) Run(p Policy, rebalance bool) (*Result, error) {
+	d := &day{config: s.config, planner: s.planner, times: s.config.Times, r: seeded(s.config.Seed, 1)}
+	d.config.Rebalance = rebalance
+	d.rate = PeakUtilisation * float64(s.config.Peak) / s.totalWork()
+	first := max(s.MinNodes(), s.config.Peak)
+	if fixed, ok := p.(Static); ok {
+		first = int(fixed)
+	}
+	d.pool = pool{wanted: first, exist: first}
+	d.serve(first)
+	return d.play(p)
+}
+
+// totalWork of a frame in all layers, the mean of the day.
+func (s *Simulator) totalWork() float64 {
+	work := make([]float64, len(s.planner.work))
+	for m, layers := range s.planner.work {
+		for _, row := range layers {
+			for _, a := range row {
+				work[m] += a.mean
+			}
+		}
+	}
+	var sum float64
+	for _, m := range s.config.Trace.Mix {
+		sum += work[m]
+	}
+	return sum / float64(len(s.config.Trace.Mix))
+}
+
+func (d *day) play(p Policy) (*Result, error) {
+	var m meter
+	for d.slot = range d.config.Trace.Demand {
+		d.now = float64(d.slot) * Slot
+		d.events.until(d.now)
+		d.rebalance()
+		if d.failed != nil {
+			return nil, d.failed
+		}
+		m.add(d, d.measure())
+		o := &Observation{Wanted: d.pool.wanted, Changing: d.pool.changing, Nodes: d.window.nodes, Waiting: d.window.waiting, day: d}
+		d.pool.wanted = max(p.Want(time.Duration(d.now*float64(time.Second)), o), d.planner.minNodes())
+		d.scale()
+	}
+	return m.result(d.config.Bound), nil
+}
+
+func (d *day) mix() int { return d.config.Trace.Mix[d.slot] }
+
+// install puts a plan into force.
+func (d *day) install(nodes, mix int) {
+	p, err := d.planner.get(nodes, mix)
+	if err != nil {
+		d.failed = err
+		return
+	}
+	d.plan, d.current = p, nil
+	d.pool.serving, d.pool.planned = nodes, mix
+	d.window.resize(nodes)
+}
+
+// request is what the autoscaler's simulation is made from.
+func (d *day) request(nodes, mix int) placement.Request {
+	r := placement.Request{Layers: Layers, Experts: Experts, Replicas: 1, SlotsPerNode: d.planner.slots,
+		Loads: d.planner.loads[mix], Nodes: names(nodes)}
+	if d.current == nil {
+		d.current = d.plan.placement()
+	}
+	r.Current = d.current
+	return r
+}
+
+// planned is placement.Plan through what was kept. Plans are made from nothing,
+// not from the current placement, so that they can be kept; that costs moves,
+// which are not counted here, and no balance.
+func (c *planner) planned(mix int) func(placement.Request) (*placement.Placement, error) {
+	return func(r placement.Request) (*placement.Placement, error) {
+		p, err := c.get(len(r.Nodes), mix)
+		if err != nil {
+			return nil, err
+		}
+		return p.placement(), nil
+	}
+}

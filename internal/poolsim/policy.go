@@ -1,0 +1,57 @@
+package poolsim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
+)
+
+// Policy chooses the number of nodes. One that remembers must be made anew for
+// each day.
+type Policy interface {
+	// Want is asked in every slot; now counts from the start of the day.
+	Want(now time.Duration, o *Observation) int
+}
+
+// Observation is what a policy may know: means over a sliding window.
+type Observation struct {
+	Wanted   int
+	Changing bool
+	// Nodes that serve, by ordinal.
+	Nodes func() []autoscale.Node
+	// Waiting is the mean number of requests that wait at all nodes together.
+	Waiting func() float64
+
+	day *day
+}
+
+// Static is peak provisioning: one number all day.
+type Static int
+
+// Want implements Policy.
+func (s Static) Want(time.Duration, *Observation) int { return int(s) }
+
+// Ours is package autoscale as the operator would call it.
+type Ours struct {
+	Settings autoscale.Settings
+	memory   autoscale.Memory
+}
+
+// Want implements Policy.
+func (p *Ours) Want(now time.Duration, o *Observation) int {
+	mix := o.day.mix()
+	plans := o.day.planner
+	in := autoscale.Input{Settings: p.Settings, Now: start.Add(now), Wanted: o.Wanted, MinNodes: plans.minNodes(),
+		Changing: o.Changing, Nodes: o.Nodes(), Memory: p.memory, Plan: plans.planned(mix)}
+	in.Pool = o.day.request(o.Wanted, mix)
+	d := autoscale.Decide(in)
+	if d.Reason == autoscale.ReasonInvalid {
+		panic(fmt.Sprintf("poolsim: %s", d.Message)) // the caller checked the settings
+	}
+	p.memory = d.Memory
+	return d.Nodes
+}
+
+// start is the midnight that days begin at; only differences matter.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
