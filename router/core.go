@@ -21,10 +21,11 @@ type CoreOptions struct {
 	Name    string // of this router, for the expert nodes' logs
 	Workers int    // threads for arithmetic; 0 = all CPUs
 	engine.Limits
-	MaxWait time.Duration // for experts that have no owner
-	Fatal   func(error)   // called when the weights changed under us
-	Log     logr.Logger
-	Metrics prometheus.Registerer
+	PrefixCache bool
+	MaxWait     time.Duration // for experts that have no owner
+	Fatal       func(error)   // called when the weights changed under us
+	Log         logr.Logger
+	Metrics     prometheus.Registerer
 }
 
 // Core is the router without its HTTP face: checkpoint, engine and the dispatcher
@@ -57,14 +58,15 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		MaxWait: o.MaxWait, Log: o.Log.WithName("dispatch"), Metrics: o.Metrics,
 	})
 	c.Engine = engine.New(engine.Options{
-		Limits:     o.Limits,
-		Runner:     model.NewRunner(trunk, c.pool, c.Dispatcher, o.MaxRows),
-		NewSampler: newSampler(trunk.Config().VocabSize),
-		Logprobs:   sampling.Logprobs,
-		Guard:      ck.Guard,
-		Fatal:      o.Fatal,
-		Log:        o.Log.WithName("engine"),
-		Metrics:    engine.NewMetrics(o.Metrics),
+		Limits:      o.Limits,
+		PrefixCache: o.PrefixCache,
+		Runner:      model.NewRunner(trunk, c.pool, c.Dispatcher, o.MaxRows),
+		NewSampler:  newSampler(trunk.Config().VocabSize),
+		Logprobs:    sampling.Logprobs,
+		Guard:       ck.Guard,
+		Fatal:       o.Fatal,
+		Log:         o.Log.WithName("engine"),
+		Metrics:     engine.NewMetrics(o.Metrics),
 	})
 	return c, nil
 }

@@ -43,6 +43,7 @@ func newRouterCommand() *cobra.Command {
 	fs.IntVar(&o.MaxQueue, "max-queue", defaultMaxQueue, "requests that may wait; one more is answered 429")
 	fs.IntVar(&o.MaxRows, "max-step-tokens", defaultStepTokens, "tokens that one step computes, prefill chunks and decode together")
 	fs.Int64Var(&kvMB, "kv-cache-mb", defaultKVCacheMB, "MiB of KV cache at most")
+	fs.BoolVar(&o.PrefixCache, "prefix-cache", true, "compute once what prompts begin with alike; switch off where the time to an answer must not tell what others asked")
 	fs.Int64Var(&o.MaxBody, "max-body-bytes", defaultMaxBody, "bytes of a request body at most")
 	fs.DurationVar(&o.MaxWait, "max-expert-wait", defaultMaxWait, "how long a request waits for experts that have no owner")
 	fs.DurationVar(&o.DrainDelay, "drain-delay", 5*time.Second, "after SIGTERM: serve on for so long, so that clients stop coming")

@@ -1,6 +1,9 @@
 package model
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // PageTokens is how many positions one KV page holds: large enough that the
 // page walk costs nothing beside the arithmetic, small enough that a sequence
@@ -9,50 +12,87 @@ const PageTokens = 16
 
 // Page holds keys and values of PageTokens consecutive positions in all layers:
 // per layer K [kv heads, PageTokens, head dim], then V likewise, float32.
-type Page struct{ data []float32 }
+type Page struct {
+	data  []float32
+	users int // sequences that hold it
+
+	id           uint64 // while it is in the index: never given to another page
+	name         prefix // likewise
+	older, newer *Page  // neighbours in the list of cached pages
+}
 
 // Pages is a bounded pool of KV pages. Memory is taken when a page is first
-// used and kept for reuse. Not safe for concurrent use: the engine's loop owns it.
+// used and kept for reuse. A page is free, in use by sequences, or cached: computed,
+// in the index, and without users. Cached pages are handed out anew, the one that
+// was left first, when no other is left. Not safe for concurrent use: the engine's
+// loop owns it.
 type Pages struct {
 	pageFloats int
 	free       []*Page
 	made, max  int
 	inUse      atomic.Int64
+	index      map[prefix]*Page // at most max entries
+	cached     Page             // the list's ends: newer is the oldest cached page
+	lastID     uint64
 }
 
 // NewPages makes a pool of at most maxBytes (and at least one page).
 func NewPages(t *Trunk, maxBytes int64) *Pages {
 	n := t.layerPage() * len(t.layers)
-	return &Pages{pageFloats: n, max: max(1, int(maxBytes/int64(4*n)))}
+	p := &Pages{pageFloats: n, max: max(1, int(maxBytes/int64(4*n))), index: map[prefix]*Page{}}
+	p.cached.older, p.cached.newer = &p.cached, &p.cached
+	return p
 }
 
-// Total is the pool's capacity in pages, InUse the pages handed out. Both may be
-// read from any goroutine.
+// Total is the pool's capacity in pages, InUse the pages that sequences hold. Both
+// may be read from any goroutine.
 func (p *Pages) Total() int { return p.max }
 
-// InUse is the number of pages handed out.
+// InUse is the number of pages that sequences hold, each counted once.
 func (p *Pages) InUse() int { return int(p.inUse.Load()) }
 
-// Get hands out a page, or nil when the pool is exhausted.
+// Cached is the number of pages that nobody holds and Find may still find.
+func (p *Pages) Cached() int { return p.made - len(p.free) - p.InUse() }
+
+// Get hands out a page of the caller's own, or nil when all are in use.
 func (p *Pages) Get() *Page {
+	pg := p.take()
+	if pg != nil {
+		pg.users = 1
+		p.inUse.Add(1)
+	}
+	return pg
+}
+
+func (p *Pages) take() *Page {
 	if n := len(p.free); n > 0 {
 		pg := p.free[n-1]
 		p.free = p.free[:n-1]
-		p.inUse.Add(1)
 		return pg
 	}
-	if p.made == p.max {
-		return nil
+	if p.made < p.max {
+		p.made++
+		return &Page{data: make([]float32, p.pageFloats)}
 	}
-	p.made++
-	p.inUse.Add(1)
-	return &Page{data: make([]float32, p.pageFloats)}
+	return p.evict()
 }
 
-// Put takes pages back.
+// Put takes back a sequence's pages, given in the order of their positions. The
+// last is left first, so that a page is always evicted before the one it follows:
+// every page in the index can be reached.
 func (p *Pages) Put(pages ...*Page) {
-	p.free = append(p.free, pages...)
-	p.inUse.Add(-int64(len(pages)))
+	for _, pg := range slices.Backward(pages) {
+		pg.users--
+		switch {
+		case pg.users > 0:
+			continue
+		case pg.id != 0:
+			p.link(pg)
+		default:
+			p.free = append(p.free, pg)
+		}
+		p.inUse.Add(-1)
+	}
 }
 
 // Cache is one sequence's KV cache: Pages[i] holds positions [16i, 16i+16).

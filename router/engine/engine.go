@@ -30,6 +30,8 @@ type Options struct {
 	Limits
 	Runner     *model.Runner
 	NewSampler func(Sampling, []int32) Sampler
+	// PrefixCache: what is computed of a prompt serves every request that begins alike.
+	PrefixCache bool
 	// Logprobs returns the log-probability of token and the n largest.
 	Logprobs func(logits []float32, token int32, n int) (TokenLogprob, []TokenLogprob)
 	// Guard runs a step and turns a fault in mapped weights into an error.
@@ -195,9 +197,15 @@ func (e *Engine) admit() {
 }
 
 // fits says whether the cache has pages for what the sequence holds so far, so that
-// a preempted one does not come back only to be preempted again.
+// a preempted one does not come back only to be preempted again. It takes those that
+// are known already; what must wait holds none.
 func (e *Engine) fits(s *sequence) bool {
-	return len(e.running) == 0 || model.PagesFor(len(s.tokens)) <= e.pages.Total()-e.pages.InUse()
+	e.attach(s)
+	if len(e.running) == 0 || model.PagesFor(len(s.tokens))-len(s.kv.Pages) <= e.pages.Total()-e.pages.InUse() {
+		return true
+	}
+	e.detach(s)
+	return false
 }
 
 // sweep releases sequences whose client has hung up.

@@ -13,10 +13,11 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
 
-// alone answers requests one at a time in a roomy engine: the reference.
+// alone answers requests one at a time in a roomy engine without a prefix cache:
+// the reference.
 func alone(t *testing.T, n int) []answer {
 	t.Helper()
-	r := start(t, limits())
+	r := forgetful(t, limits())
 	var want []answer
 	for i := range n {
 		a := r.ask(t, request(i))
@@ -59,7 +60,7 @@ func TestAnswersDoNotDependOnTheBatch(t *testing.T) {
 func TestPreemptedSequencesGiveTheSameAnswer(t *testing.T) {
 	want := alone(t, 12)
 	l := limits()
-	l.KVBytes = 14 * 16 << 10 // 14 pages of 2 layers x 2 x 16 x 64 x 4 B: two or three sequences at once
+	l.KVBytes = 14 * pageBytes // two or three sequences at once
 	r := start(t, l)
 	together(t, r, want)
 	if r.metric(t, "olmoe_engine_preempted_total") == 0 {
@@ -72,7 +73,7 @@ func TestPreemptedSequencesGiveTheSameAnswer(t *testing.T) {
 
 func TestPromptTooLargeForTheCache(t *testing.T) {
 	l := limits()
-	l.KVBytes = 3 * 16 << 10
+	l.KVBytes = 3 * pageBytes
 	r := start(t, l)
 	req := &engine.Request{Prompt: make([]int32, 49), MaxTokens: 1, Logprobs: -1, PromptLogprobs: -1}
 	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrContextFull) {

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -71,6 +73,42 @@ type rig struct {
 	fatal   chan error
 	metrics *prometheus.Registry
 	stop    context.CancelFunc
+	mu      sync.Mutex
+	drawn   map[uint64]*drawnFrom // by the request's seed
+}
+
+// drawnFrom sums up, to the bit, the logits of each draw of a sequence.
+type drawnFrom struct {
+	engine.Sampler
+	sums []uint64
+}
+
+func (d *drawnFrom) Next(logits []float32, banned []int32) (int32, error) {
+	h := fnv.New64a()
+	for _, v := range logits {
+		b := math.Float32bits(v)
+		h.Write([]byte{byte(b), byte(b >> 8), byte(b >> 16), byte(b >> 24)})
+	}
+	d.sums = append(d.sums, h.Sum64())
+	return d.Sampler.Next(logits, banned)
+}
+
+// record keeps what a sequence is drawn from, if its seed names it.
+func (r *rig) record(seed uint64, s engine.Sampler) engine.Sampler {
+	if seed == 0 {
+		return s
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drawn[seed] = &drawnFrom{Sampler: s}
+	return r.drawn[seed]
+}
+
+// logits of the sequence with this seed, summed up; it must have ended.
+func (r *rig) logits(seed uint64) []uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drawn[seed].sums
 }
 
 // metric is the value of a counter or gauge of the engine.
@@ -89,12 +127,30 @@ func (r *rig) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
+// settled waits until a metric, which the loop may set after the answer, has a value.
+func (r *rig) settled(t *testing.T, name string, want float64) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); r.metric(t, name) != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is %g, want %g", name, r.metric(t, name), want)
+		}
+	}
+}
+
+// pageBytes is a KV page of the tiny checkpoint: 2 layers x 2 x 16 x 64 x 4 B.
+const pageBytes = 16 << 10
+
 func limits() engine.Limits {
 	return engine.Limits{MaxSequences: 64, MaxQueue: 64, MaxRows: 64, KVBytes: 64 << 20}
 }
 
-// start runs an engine for the test's duration.
-func start(t *testing.T, l engine.Limits) *rig {
+// start runs an engine for the test's duration, as it is served.
+func start(t *testing.T, l engine.Limits) *rig { return startWith(t, l, true) }
+
+// forgetful is an engine that computes everything: the reference.
+func forgetful(t *testing.T, l engine.Limits) *rig { return startWith(t, l, false) }
+
+func startWith(t *testing.T, l engine.Limits, prefixCache bool) *rig {
 	t.Helper()
 	ck, err := checkpoint.Open(tiny)
 	if err != nil {
@@ -109,11 +165,11 @@ func start(t *testing.T, l engine.Limits) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{experts: &hooked{Experts: local}, fatal: make(chan error, 1), metrics: prometheus.NewRegistry()}
+	r := &rig{experts: &hooked{Experts: local}, fatal: make(chan error, 1), metrics: prometheus.NewRegistry(), drawn: map[uint64]*drawnFrom{}}
 	r.Engine = engine.New(engine.Options{
-		Limits: l, Runner: model.NewRunner(trunk, pool, r.experts, l.MaxRows), Logprobs: sampling.Logprobs,
+		Limits: l, PrefixCache: prefixCache, Runner: model.NewRunner(trunk, pool, r.experts, l.MaxRows), Logprobs: sampling.Logprobs,
 		NewSampler: func(p engine.Sampling, prompt []int32) engine.Sampler {
-			return sampling.New(p, prompt, trunk.Config().VocabSize)
+			return r.record(p.Seed, sampling.New(p, prompt, trunk.Config().VocabSize))
 		},
 		Guard: ck.Guard, Fatal: func(err error) { r.fatal <- err }, Log: logr.Discard(),
 		Metrics: engine.NewMetrics(r.metrics),
@@ -134,6 +190,7 @@ type answer struct {
 	Finish engine.FinishReason
 	Stop   int32
 	Err    error
+	Cached int // tokens of the prompt that were not computed: the one thing that may differ
 }
 
 func (r *rig) submit(t *testing.T, ctx context.Context, req *engine.Request) <-chan engine.Event {
@@ -163,7 +220,7 @@ func collect(t *testing.T, ch <-chan engine.Event) answer {
 			if ev.Prompt != nil {
 				a.Prompt = ev.Prompt
 			}
-			a.Finish, a.Err = ev.Finish, ev.Err
+			a.Finish, a.Err, a.Cached = ev.Finish, ev.Err, a.Cached+ev.CachedTokens
 			if ev.Stopped {
 				a.Stop = ev.StopToken
 			}
@@ -192,6 +249,7 @@ func request(i int) *engine.Request {
 
 // equal compares answers to the bit.
 func equal(a, b answer) error {
+	a.Cached, b.Cached = 0, 0
 	if x, y := fmt.Sprintf("%+v", a), fmt.Sprintf("%+v", b); x != y {
 		return fmt.Errorf("answers differ:\n%s\n%s", x, y)
 	}

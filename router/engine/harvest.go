@@ -22,7 +22,9 @@ func (e *Engine) harvest(hidden []float32) {
 	for i, o := range e.owners {
 		lastRow := i == len(e.owners)-1 || e.owners[i+1].seq != o.seq
 		if lastRow && o.seq.req.MaxTokens == 0 && o.seq.pending() == 0 {
-			e.finish(o.seq, Event{Prompt: o.seq.prompt, Finish: FinishLength})
+			last := Event{Finish: FinishLength}
+			e.first(o.seq, &last)
+			e.finish(o.seq, last)
 		}
 	}
 }
@@ -104,7 +106,7 @@ func (e *Engine) emit(s *sequence, ev Event) {
 	}
 	ev.HasToken = true
 	if s.generated == 0 {
-		ev.Prompt = s.promptScores()
+		e.first(s, &ev)
 	}
 	s.generated++
 	s.tokens = append(s.tokens, ev.Token)
@@ -118,6 +120,13 @@ func (e *Engine) emit(s *sequence, ev Event) {
 		return
 	}
 	e.finish(s, ev)
+}
+
+// first adds to a sequence's first event what there is to say of its prompt.
+func (e *Engine) first(s *sequence, ev *Event) {
+	ev.Prompt, ev.CachedTokens = s.promptScores(), s.cached
+	e.Metrics.prompt.Add(float64(len(s.req.Prompt)))
+	e.Metrics.cached.Add(float64(s.cached))
 }
 
 // promptScores is what goes out with the first event; a prompt of one token has

@@ -10,10 +10,12 @@ import (
 
 // Metrics of the engine, all named olmoe_engine_*.
 type Metrics struct {
-	queued, running, pagesUsed, pagesTotal prometheus.Gauge
-	refused, cancelled, failed, preempted  prometheus.Counter
-	finished, generated, rows              prometheus.Counter
-	stepSeconds                            prometheus.Histogram
+	queued, running                       prometheus.Gauge
+	pagesUsed, pagesCached, pagesTotal    prometheus.Gauge
+	refused, cancelled, failed, preempted prometheus.Counter
+	finished, generated, rows             prometheus.Counter
+	prompt, cached                        prometheus.Counter
+	stepSeconds                           prometheus.Histogram
 }
 
 // NewMetrics registers the engine's metrics; a nil registerer leaves them unregistered.
@@ -25,17 +27,20 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return register(reg, prometheus.NewCounter(prometheus.CounterOpts{Namespace: "olmoe", Subsystem: "engine", Name: name, Help: help}))
 	}
 	return &Metrics{
-		queued:     gauge("queued_sequences", "Sequences that wait for a place in the batch."),
-		running:    gauge("running_sequences", "Sequences in the batch."),
-		pagesUsed:  gauge("kv_pages_used", "KV cache pages in use."),
-		pagesTotal: gauge("kv_pages", "KV cache pages there may be."),
-		refused:    counter("refused_total", "Requests refused because the queue was full."),
-		cancelled:  counter("cancelled_total", "Sequences whose client hung up."),
-		failed:     counter("failed_total", "Sequences that ended with an error."),
-		preempted:  counter("preempted_total", "Times a sequence lost its KV pages to an older one."),
-		finished:   counter("finished_total", "Sequences that ended."),
-		generated:  counter("generated_tokens_total", "Tokens drawn for sequences that ended."),
-		rows:       counter("rows_total", "Token rows computed, prefill and decode."),
+		queued:      gauge("queued_sequences", "Sequences that wait for a place in the batch."),
+		running:     gauge("running_sequences", "Sequences in the batch."),
+		pagesUsed:   gauge("kv_pages_used", "KV cache pages in use by sequences."),
+		pagesCached: gauge("kv_pages_cached", "KV cache pages of ended sequences that serve prompts that begin alike, until their memory is needed."),
+		pagesTotal:  gauge("kv_pages", "KV cache pages there may be."),
+		refused:     counter("refused_total", "Requests refused because the queue was full."),
+		cancelled:   counter("cancelled_total", "Sequences whose client hung up."),
+		failed:      counter("failed_total", "Sequences that ended with an error."),
+		preempted:   counter("preempted_total", "Times a sequence lost its KV pages to an older one."),
+		finished:    counter("finished_total", "Sequences that ended."),
+		generated:   counter("generated_tokens_total", "Tokens drawn for sequences that ended."),
+		prompt:      counter("prompt_tokens_total", "Prompt tokens of sequences that got as far as their first token."),
+		cached:      counter("prefix_cached_tokens_total", "Of these prompt tokens, those that were found in the KV cache and not computed again."),
+		rows:        counter("rows_total", "Token rows computed, prefill and decode."),
 		stepSeconds: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "olmoe", Subsystem: "engine", Name: "step_seconds", Help: "Time of one step of the model.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)})),
@@ -56,5 +61,6 @@ func (m *Metrics) step(d time.Duration, rows int) {
 
 func (m *Metrics) pages(p *model.Pages) {
 	m.pagesUsed.Set(float64(p.InUse()))
+	m.pagesCached.Set(float64(p.Cached()))
 	m.pagesTotal.Set(float64(p.Total()))
 }

@@ -55,6 +55,10 @@ func (e *Engine) planPrefills() {
 		if s.decoding() {
 			continue
 		}
+		e.attach(s)
+		if e.underWay(s) {
+			continue
+		}
 		n := min(s.pending(), budget)
 		e.grow(s, s.computed+n)
 		room := len(s.kv.Pages)*model.PageTokens - s.computed
@@ -93,8 +97,7 @@ func (e *Engine) preempt(i int) *sequence {
 		return s
 	}
 	e.Metrics.preempted.Inc()
-	e.pages.Put(s.kv.Pages...)
-	s.reset()
+	e.detach(s)
 	e.mu.Lock()
 	e.queue = append([]*sequence{s}, e.queue...)
 	e.mu.Unlock()

@@ -24,6 +24,7 @@ type sequence struct {
 
 	tokens    []int32 // prompt and generated so far
 	computed  int     // positions whose keys and values are in kv
+	cached    int     // of these, positions that were found, not computed
 	generated int
 	kv        model.Cache
 	sampler   Sampler
@@ -40,7 +41,7 @@ func (s *sequence) decoding() bool { return s.generated > 0 && s.pending() == 1 
 
 // reset forgets the cache, after its pages were taken away: everything is computed
 // again, to the same bits.
-func (s *sequence) reset() { s.computed, s.kv.Pages = 0, nil }
+func (s *sequence) reset() { s.computed, s.cached, s.kv.Pages = 0, 0, nil }
 
 // outbox is an unbounded-in-time, bounded-in-size queue between the loop, which
 // must never block on a slow client, and the client. It holds at most the

@@ -28,7 +28,7 @@ func (e *Engine) step(ctx context.Context) {
 		return
 	}
 	for _, o := range e.owners {
-		o.seq.computed = o.pos + 1
+		e.advance(o.seq, o.pos)
 	}
 	if fault := e.Guard(func() { e.harvest(hidden) }); fault != nil {
 		e.breakDown(fault)
