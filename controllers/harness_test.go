@@ -56,10 +56,12 @@ type world struct {
 // fastClock runs faster than the real one: rules that take minutes take seconds.
 type fastClock struct {
 	start time.Time
-	speed time.Duration
+	speed int64
 }
 
-func (c fastClock) Now() time.Time                  { return c.start.Add(time.Since(c.start) * c.speed) }
+func (c fastClock) Now() time.Time {
+	return c.start.Add(time.Duration(int64(time.Since(c.start)) * c.speed))
+}
 func (c fastClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // newWorld starts an operator that works in a namespace of its own, with exactly

@@ -11,6 +11,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -29,32 +30,52 @@ var troubled = []string{
 // balanced judges the balancer's work. Messages hold no figures that change from
 // round to round: a quiet cluster is quiet (invariant 7).
 func (v *view) balanced() opinion {
-	no := func(reason, format string, args ...any) opinion {
-		return opinion{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
-	}
-	m, b := v.memory, v.decision.Balance
+	b := v.decision.Balance
 	switch {
 	case v.pool.Spec.Experts.Rebalancing.Mode == v1alpha1.RebalanceOff:
 		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonRebalancingOff, "experts.rebalancing.mode is Off"}
-	case moving(v.decision.Doc) && v.now.Sub(m.since) > 2*v.interval4():
-		return no(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals for %s", m.target, v.decision.Waiting)
 	case moving(v.decision.Doc):
-		return no(v1alpha1.ReasonMoving, "experts are loaded where placement %d has them", v.decision.Doc.Target.Epoch)
-	case m.missed > toleratedMisses:
+		return v.movingOn()
+	case v.memory.missed > toleratedMisses:
 		return no(v1alpha1.ReasonLoadUnknown, "nodes have not told their load: %s", v.silentNodes())
-	case b != nil && b.Err != nil:
-		return no(v1alpha1.ReasonPlacementFailed, "no placement can be made from the load: %v", b.Err)
 	case v.expertBytes() > v.bytesPerMinute():
 		return no(v1alpha1.ReasonBudgetTooSmall, "experts.rebalancing.maxBytesPerMinute is less than one expert of %d bytes: raise it, or set mode: Off", v.expertBytes())
-	case b != nil && b.Worth:
-		return no(v1alpha1.ReasonBudgetSpent, "moves that are worth it wait until experts.rebalancing.maxBytesPerMinute allows them")
-	case v.looked && b == nil:
-		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
 	case b != nil:
-		return opinion{metav1.ConditionTrue, v1alpha1.ReasonBalanced, "no move of experts is worth its bytes"}
+		return judged(b)
+	case v.looked:
+		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
 	}
-	last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced) // not looked at in this round
-	if last.Reason == v1alpha1.ReasonMoving || last.Reason == v1alpha1.ReasonMoveStuck || last.Reason == v1alpha1.ReasonRebalancingOff {
+	return v.asBefore()
+}
+
+func no(reason, format string, args ...any) opinion {
+	return opinion{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
+}
+
+// movingOn: experts are on their way; two intervals are enough for that.
+func (v *view) movingOn() opinion {
+	if v.now.Sub(v.memory.since) > 2*v.interval4() {
+		return no(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals for %s", v.memory.target, v.decision.Waiting)
+	}
+	return no(v1alpha1.ReasonMoving, "experts are loaded where placement %d has them", v.decision.Doc.Target.Epoch)
+}
+
+// judged: the loads were looked at.
+func judged(b *rollout.Balance) opinion {
+	switch {
+	case b.Err != nil:
+		return no(v1alpha1.ReasonPlacementFailed, "no placement can be made from the load: %v", b.Err)
+	case b.Worth:
+		return no(v1alpha1.ReasonBudgetSpent, "moves that are worth it wait until experts.rebalancing.maxBytesPerMinute allows them")
+	}
+	return opinion{metav1.ConditionTrue, v1alpha1.ReasonBalanced, "no move of experts is worth its bytes"}
+}
+
+// asBefore: the loads were not looked at in this round.
+func (v *view) asBefore() opinion {
+	last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced)
+	switch last.Reason {
+	case v1alpha1.ReasonMoving, v1alpha1.ReasonMoveStuck, v1alpha1.ReasonRebalancingOff:
 		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "the load is looked at next"}
 	}
 	return opinion{last.Status, last.Reason, last.Message}

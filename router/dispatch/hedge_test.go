@@ -203,9 +203,9 @@ func TestPace(t *testing.T) {
 
 func TestDemotionGrowsAndEnds(t *testing.T) {
 	n, now := &node{}, time.Unix(1000, 0)
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+	for i, want := range []int{1, 2, 4, 8, 16, 30, 30} {
 		n.demote(now)
-		if end := now.Add(want * time.Second); !n.last(end.Add(-1)) || n.last(end) {
+		if end := now.Add(time.Duration(want) * time.Second); !n.last(end.Add(-1)) || n.last(end) {
 			t.Errorf("demotion %d does not last %d s", i, want)
 		}
 	}
