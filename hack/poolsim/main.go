@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/olmoe-serving/olmoe-operator/internal/poolsim"
 )
 
@@ -28,19 +30,18 @@ func main() {
 
 // options are the flags.
 type options struct {
-	counts, out   string
-	sizes, traces []string
-	slots, rows   int
-	bound         time.Duration
-	seed          uint64
+	counts, out string
+	days        []string // TRACE:NODES
+	slots, rows int
+	bound       time.Duration
+	seed        uint64
 }
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("poolsim", flag.ContinueOnError)
 	f.StringVar(&o.counts, "counts", "", "JSON `file` {kind of text: {layer: [choices of each expert]}}; without it, made-up kinds")
 	f.StringVar(&o.out, "out", "", "`folder` for plots; without it, none are drawn")
-	sizes := f.String("sizes", "64,256,1000", "nodes at the regular peak")
-	traces := f.String("traces", strings.Join(poolsim.TraceNames, ","), "days to play")
+	days := f.String("days", defaultDays, "days to play, `TRACE:NODES,...`: traffic, and nodes at its regular peak")
 	f.IntVar(&o.slots, "slots", 0, "experts of a layer on a node (default: so many that a quarter of the nodes can hold all)")
 	f.DurationVar(&o.bound, "bound", 15*time.Millisecond, "response of the busiest node, for a layer, that 99 % of tokens shall have")
 	f.IntVar(&o.rows, "rows", poolsim.DefaultService().Rows, "tokens of a router's step")
@@ -48,7 +49,7 @@ func parse(args []string) (o options, err error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	o.sizes, o.traces = strings.Split(*sizes, ","), strings.Split(*traces, ",")
+	o.days = strings.Split(*days, ",")
 	return o, nil
 }
 
@@ -61,25 +62,39 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var all []comparison
-	for _, size := range o.sizes {
-		peak, err := strconv.Atoi(size)
-		if err != nil || peak < 1 || peak > poolsim.MaxNodes/peakFactor {
-			return fmt.Errorf("-sizes: %q is not a number of nodes from 1 to %d", size, poolsim.MaxNodes/peakFactor)
-		}
-		for _, name := range o.traces {
-			c, err := o.compare(name, peak, texts)
-			if err != nil {
-				return err
-			}
-			c.print(out)
-			all = append(all, *c)
-		}
+	all, err := o.play(texts, out)
+	if err != nil {
+		return err
 	}
 	if o.out == "" {
 		return nil
 	}
 	return draw(o.out, all, o)
+}
+
+// play compares the policies on each day, all days at once, and prints the tables
+// in the order of the days.
+func (o *options) play(texts []poolsim.Text, out io.Writer) ([]*comparison, error) {
+	all := make([]*comparison, len(o.days))
+	var days errgroup.Group
+	for i, day := range o.days {
+		name, size, _ := strings.Cut(day, ":")
+		peak, err := strconv.Atoi(size)
+		if err != nil || peak < 1 || peak > poolsim.MaxNodes/peakFactor {
+			return nil, fmt.Errorf("-days: %q: the number of nodes after the colon must be 1 to %d", day, poolsim.MaxNodes/peakFactor)
+		}
+		days.Go(func() (err error) {
+			all[i], err = o.compare(name, peak, texts)
+			return err
+		})
+	}
+	if err := days.Wait(); err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		c.print(out)
+	}
+	return all, nil
 }
 
 func (o *options) texts() ([]poolsim.Text, error) {
@@ -98,6 +113,9 @@ func (o *options) texts() ([]poolsim.Text, error) {
 	}
 	return texts, nil
 }
+
+// defaultDays are those of docs/scaling.md.
+const defaultDays = "diurnal:64,bursts:64,shift:64,all:64,diurnal:256,all:256,diurnal:1000,all:1000"
 
 // peakFactor is how many times the pool's nominal size a policy may take.
 const peakFactor = 3

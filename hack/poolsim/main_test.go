@@ -13,11 +13,11 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/poolsim"
 )
 
-// comparisonOfTwo is a day of 48 slots, by hand.
-func comparisonOfTwo() comparison {
-	c := comparison{trace: &poolsim.Trace{Name: "diurnal"}, peak: 8}
-	for i, name := range []string{"ours", "theirs"} {
-		r := &poolsim.Result{NodeHours: float64(100 + 50*i)}
+// byHand is a day of 48 slots, by hand.
+func byHand() *comparison {
+	c := &comparison{trace: &poolsim.Trace{Name: "all"}, peak: 8}
+	for i, name := range []string{"ours", "defaults", "theirs"} {
+		r := &poolsim.Result{NodeHours: float64(100 + 25*i)}
 		for range 48 {
 			r.Nodes, r.Response = append(r.Nodes, 4+i), append(r.Response, .001)
 		}
@@ -29,7 +29,7 @@ func comparisonOfTwo() comparison {
 // TestPlotsAreXML, with every policy named in each.
 func TestPlotsAreXML(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "img")
-	if err := draw(dir, []comparison{comparisonOfTwo()}, options{bound: 15e6}); err != nil {
+	if err := draw(dir, []*comparison{byHand()}, options{bound: 15e6}); err != nil {
 		t.Fatal(err)
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "*.svg"))
@@ -58,20 +58,20 @@ func TestPlotsAreXML(t *testing.T) {
 
 func TestTableTellsWhatBreaksTheBound(t *testing.T) {
 	var out strings.Builder
-	c := comparisonOfTwo()
+	c := byHand()
 	c.print(&out)
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 4 || !strings.Contains(lines[3], "-33%") || !strings.HasSuffix(lines[3], "no target keeps the bound") || strings.Contains(lines[2], "no target") {
+	if len(lines) != 5 || !strings.Contains(lines[4], "-33%") || !strings.HasSuffix(lines[4], "no target keeps the bound") || strings.Contains(lines[2], "no target") {
 		t.Errorf("the table is\n%s", out.String())
 	}
 }
 
 func TestBadFlags(t *testing.T) {
 	for _, c := range []struct{ flag, want string }{
-		{"-sizes=many", "-sizes"},
-		{"-sizes=5000", "from 1 to"},
+		{"-days=all", "-days"},
+		{"-days=all:5000", "must be 1 to"},
 		{"-counts=missing.json", "missing.json"},
-		{"-traces=weekly", "weekly"},
+		{"-days=weekly:64", "weekly"},
 		{"-slots=65", "65 slots"},
 	} {
 		if err := run([]string{c.flag}, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {

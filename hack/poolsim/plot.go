@@ -18,8 +18,9 @@ type plot struct {
 }
 
 type line struct {
-	name string
-	x, y []float64
+	name   string
+	colour string
+	x, y   []float64
 }
 
 const (
@@ -29,7 +30,7 @@ const (
 )
 
 // palette is Okabe and Ito's, told apart by colour-blind readers too.
-var palette = []string{"#009e73", "#d55e00", "#0072b2", "#e69f00", "#cc79a7", "#8a8a8a", "#56b4e9"}
+var palette = []string{"#009e73", "#d55e00", "#0072b2", "#e69f00", "#cc79a7", "#8a8a8a", "#56b4e9", "#7a5195"}
 
 const style = `<style>
 text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-size:15px;font-weight:600}
@@ -54,8 +55,8 @@ func (p *plot) svg() string {
 	yMax = math.Ceil(yMax/step) * step
 	p.axes(&b, yMax, step)
 	for i, l := range p.lines {
-		p.draw(&b, l, palette[i%len(palette)], yMax)
-		legend(&b, i, l.name)
+		p.draw(&b, l, yMax)
+		legend(&b, i, l.name, l.colour)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
@@ -95,8 +96,8 @@ func horizontal(b *strings.Builder, yMax, step float64, label string) {
 	fmt.Fprintf(b, `<text transform="translate(16 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n", top+innerH/2, label)
 }
 
-func (p *plot) draw(b *strings.Builder, l line, colour string, yMax float64) {
-	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.8" stroke-linejoin="round" points="`, colour)
+func (p *plot) draw(b *strings.Builder, l line, yMax float64) {
+	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.8" stroke-linejoin="round" points="`, l.colour)
 	for i := range l.x {
 		y := min(l.y[i], yMax)
 		fmt.Fprintf(b, "%.1f,%.1f ", left+innerW*l.x[i]/p.xMax, top+innerH*(1-y/yMax))
@@ -105,9 +106,9 @@ func (p *plot) draw(b *strings.Builder, l line, colour string, yMax float64) {
 }
 
 // legend writes name i below the axis, three in a row.
-func legend(b *strings.Builder, i int, name string) {
+func legend(b *strings.Builder, i int, name, colour string) {
 	x, y := left+(i%3)*232, height-52+(i/3)*20
-	fmt.Fprintf(b, `<rect x="%d" y="%d" width="14" height="4" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n", x, y-6, palette[i%len(palette)], x+19, y, name)
+	fmt.Fprintf(b, `<rect x="%d" y="%d" width="14" height="4" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n", x, y-6, colour, x+19, y, name)
 }
 
 // niceStep is 1, 2 or 5 times a power of ten, for about five ticks.

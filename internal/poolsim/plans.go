@@ -2,6 +2,7 @@ package poolsim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -26,6 +27,7 @@ type planner struct {
 // plan is a placement in compact form, and how it does under mixes.
 type plan struct {
 	held   [][]uint8       // [node*Layers+layer]: experts
+	pairs  int             // in all lists
 	spread map[int]*spread // by mix
 }
 
@@ -102,20 +104,25 @@ func (p *plan) keep(made *placement.Placement) {
 				row[i] = uint8(e)
 			}
 			p.held = append(p.held, row)
+			p.pairs += len(row)
 		}
 	}
 }
 
 // placement is the plan as the planner gave it.
 func (p *plan) placement() *placement.Placement {
-	out := &placement.Placement{Layers: Layers, Experts: Experts, Nodes: make([]placement.Node, len(p.held)/Layers)}
-	for i := range out.Nodes {
-		out.Nodes[i] = placement.Node{Name: allNodes()[i].Name, Experts: make([][]int, Layers)}
-		for l := range Layers {
-			for _, e := range p.held[i*Layers+l] {
-				out.Nodes[i].Experts[l] = append(out.Nodes[i].Experts[l], int(e))
-			}
+	nodes := len(p.held) / Layers
+	out := &placement.Placement{Layers: Layers, Experts: Experts, Nodes: slices.Clone(names(nodes))}
+	lists, all := make([][]int, len(p.held)), make([]int, 0, p.pairs)
+	for k, held := range p.held {
+		first := len(all)
+		for _, e := range held {
+			all = append(all, int(e))
 		}
+		lists[k] = all[first:len(all):len(all)]
+	}
+	for i := range out.Nodes {
+		out.Nodes[i].Experts = lists[i*Layers : (i+1)*Layers]
 	}
 	return out
 }

@@ -57,7 +57,7 @@ func (s *Simulator) Tune(c Candidate) (*Tuned, error) {
 }
 
 // coarseTargets bounds the days that the coarse search plays.
-const coarseTargets = 16
+const coarseTargets = 12
 
 // first tries targets from one down to, but without, another, and stops at the
 // first that keeps the bound. The last one tried is returned.
@@ -99,18 +99,18 @@ func Ladders(fewest, most int, bound float64) []Ladder {
 	static := func(target float64) Policy { return Static(int(target)) }
 	percentages, lengths, numbers := steps(20, 95, 1), powers(0.01, 10, 64), falling(fewest, most)
 	var load Ladder
-	for _, part := range []float64{8, 5, 3, 1} {
+	for _, part := range []float64{3, 1} {
 		load = append(load, ours(fewest, most, percentages, time.Duration(bound/part*float64(time.Second)).Round(100*time.Microsecond)))
 	}
 	return []Ladder{
 		load,
 		{ours(fewest, most, []float64{autoscale.DefaultTargetUtilisation}, autoscale.DefaultTargetQueue)},
 		{{"HPA, CPU", false, percentages, " %", hpa(MeanCPU, 0.01)}},
-		{{"HPA, queue length", false, lengths, " waiting", hpa(QueueLength, 1)}},
-		{{"HPA, CPU + our balancer", true, percentages, " %", hpa(MeanCPU, 0.01)}},
-		{{"HPA, queue length + our balancer", true, lengths, " waiting", hpa(QueueLength, 1)}},
+		{{"HPA, queue", false, lengths, " waiting", hpa(QueueLength, 1)}},
+		{{"HPA, CPU + balancer", true, percentages, " %", hpa(MeanCPU, 0.01)}},
+		{{"HPA, queue + balancer", true, lengths, " waiting", hpa(QueueLength, 1)}},
 		{{"peak, fixed", false, numbers, " nodes", static}},
-		{{"peak, fixed + our balancer", true, numbers, " nodes", static}},
+		{{"peak, fixed + balancer", true, numbers, " nodes", static}},
 	}
 }
 
