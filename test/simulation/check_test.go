@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,14 +21,15 @@ import (
 
 // ledger is what the checks remember.
 type ledger struct {
-	documents map[int64]string // published, by revision
-	epochs    map[int64]string // placements, by epoch
-	seen      map[int64]bool   // revisions that a pod has taken
+	documents map[int64]string    // published, by revision
+	epochs    map[int64]string    // placements, by epoch
+	decided   map[int64]time.Time // when a revision was first written anywhere, by the operator's clock
 	topEpoch  int64
 	topDoc    int64
 	spent     []spending
 	steps     []scaling
 	whole     map[*router]map[int64]bool // epochs of which every owner was there while it used them
+	served    map[*router]bool           // routers that had an owner of every expert
 	newest    *placement.Document
 	newestRaw string
 }
@@ -44,7 +46,7 @@ type scaling struct {
 }
 
 func newLedger() ledger {
-	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, seen: map[int64]bool{}, whole: map[*router]map[int64]bool{}}
+	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, decided: map[int64]time.Time{}, whole: map[*router]map[int64]bool{}, served: map[*router]bool{}}
 }
 
 // record is the published document; nil while it is missing or damaged.
@@ -80,6 +82,9 @@ func (w *world) takeApply(want map[string]any, manager string) error {
 	return w.api.apply(want, manager)
 }
 
+// urgent is a hint that may differ: the status's copy does not hold it.
+const urgent = `,"urgent":true`
+
 // checkDocument checks what the operator has just published (invariants 1 and 3:
 // one number, one placement).
 func (w *world) checkDocument() {
@@ -92,7 +97,7 @@ func (w *world) checkDocument() {
 		w.violate("2", "a document that is not whole was published: %v", err)
 	}
 	w.note("published %s", shape(&d))
-	d.Urgent, raw = false, strings.Replace(raw, `,"urgent":true`, "", 1) // a hint, which the status's copy does not hold
+	raw = strings.Replace(raw, urgent, "", 1)
 	if was, ok := w.documents[d.Revision]; ok {
 		if was != raw {
 			w.violate("3", "revision %d was published twice, first as\n%s\nthen as\n%s", d.Revision, was, raw)
@@ -132,7 +137,7 @@ func (w *world) checkBudget(d *placement.Document) {
 	if !w.asWanted(d.Serving) || !slices.EqualFunc(d.Serving.Nodes, d.Target.Nodes, func(a, b placement.Node) bool { return a.Name == b.Name }) {
 		return
 	}
-	now := w.operatorTime()
+	now := w.decide(d.Revision)
 	w.spent = append(w.spent, spending{now, int64(len(placement.Diff(d.Serving, d.Target, 0))) * expertBytes})
 	w.stats.rebalances++
 	var sum int64
@@ -141,14 +146,19 @@ func (w *world) checkBudget(d *placement.Document) {
 			sum += s.bytes
 		}
 	}
-	if limit := w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value(); sum > limit && w.cheapest() <= limit {
+	if limit := w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value(); sum > limit {
 		w.violate("8", "%d experts move by load within a minute, the budget is %d: %v", sum/expertBytes, limit/expertBytes, w.spent)
 	}
 }
 
-// cheapest is the most that any budget of the last minute allowed: one that was
-// lowered since does not make wrong what was spent before.
-func (w *world) cheapest() int64 { return w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value() }
+// decide notes when the operator decided on a revision: a budget counts from then,
+// also if the API server keeps the record waiting.
+func (w *world) decide(revision int64) time.Time {
+	if w.decided[revision].IsZero() {
+		w.decided[revision] = w.operatorTime()
+	}
+	return w.decided[revision]
+}
 
 // asWanted says whether p is what the spec that the operator saw asks for.
 func (w *world) asWanted(p *placement.Placement) bool {
@@ -268,14 +278,21 @@ func (w *world) checkRemoval(name string) {
 	}
 }
 
-// check looks at every router after every step. Without faults, what a router uses
-// keeps every owner from the first moment that it had them all (make before
-// break), whatever the operator does or if there is none (invariants 2 to 4).
+// check looks at every router after every step. Without faults a router that has
+// once served always serves, and what it uses keeps every owner from the first
+// moment that it had them all (make before break), whatever the operator does or
+// if there is none (invariants 2 to 4).
 func (w *world) check() {
 	for _, x := range w.running(true) {
 		r := x.prog.router
 		if r.current == nil || w.faulty {
 			continue
+		}
+		switch e := w.uncovered(r.current); {
+		case e == "":
+			w.served[r] = true
+		case w.served[r]:
+			w.violate("2", "router %s has served and now uses placement %d, of which %s", x.name, r.epoch(), e)
 		}
 		w.keeps(x.name, r, r.current)
 		for _, c := range r.calls {
@@ -302,6 +319,25 @@ func (w *world) missingOwner(p *placement.Placement) string {
 		n := &p.Nodes[i]
 		if x := w.pods[n.Name]; !x.up() || !x.prog.holds(n.Experts) {
 			return "node " + n.Name + " has lost its part"
+		}
+	}
+	return ""
+}
+
+// uncovered names an expert of p that no node holds for it; empty if there is none.
+func (w *world) uncovered(p *placement.Placement) string {
+	var held [layers][experts]bool
+	for i := range p.Nodes {
+		x := w.pods[p.Nodes[i].Name]
+		for l, list := range p.Nodes[i].Experts {
+			for _, e := range list {
+				held[l][e] = held[l][e] || x.up() && x.prog.held[l*experts+e]
+			}
+		}
+	}
+	for l := range held {
+		if e := slices.Index(held[l][:], false); e >= 0 {
+			return fmt.Sprintf("layer %d, expert %d has no owner", l, e)
 		}
 	}
 	return ""

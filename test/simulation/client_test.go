@@ -107,7 +107,13 @@ func (s statusWriter) Patch(_ context.Context, o client.Object, patch client.Pat
 	if err != nil {
 		return err
 	}
-	return s.c.write("status", func() error { return s.c.w.api.patchStatus(o, raw) })
+	return s.c.write("status", func() error {
+		err := s.c.w.api.patchStatus(o, raw)
+		if p := o.(*v1alpha1.ExpertPool).Status.Placement; err == nil && p != nil {
+			s.c.w.decide(p.Revision)
+		}
+		return err
+	})
 }
 
 // crash is what a write panics with when the operator dies there.
@@ -116,7 +122,7 @@ type crash struct{}
 var errUnheard = errors.New("the answer was lost")
 
 // write does a write as the round's fate has it: it may fail, take effect without
-// an answer, take effect late, or be the operator's last.
+// an answer, or only when the operator has given up on it, or be its last.
 func (c *operatorClient) write(what string, effect func() error) error {
 	w := c.w
 	r := &w.round
@@ -125,9 +131,7 @@ func (c *operatorClient) write(what string, effect func() error) error {
 		panic(crash{})
 	}
 	if r.crashAfter == r.writes {
-		if effect() == nil {
-			w.wrote(what)
-		}
+		_ = w.takeEffect(what, effect)
 		panic(crash{})
 	}
 	switch n := w.rnd.IntN(200); {
@@ -137,14 +141,20 @@ func (c *operatorClient) write(what string, effect func() error) error {
 	case n < 6:
 		return conflict(what, "object")
 	case n < 9:
-		if effect() == nil {
-			w.wrote(what)
-		}
+		_ = w.takeEffect(what, effect)
+		return errUnheard
+	case n < 12:
+		w.late = append(w.late, func() { _ = w.takeEffect("late "+what, effect) })
 		return errUnheard
 	}
+	return w.takeEffect(what, effect)
+}
+
+// takeEffect does a write and counts it.
+func (w *world) takeEffect(what string, effect func() error) error {
 	err := effect()
 	if err == nil {
-		w.wrote(what)
+		w.stats.writes[what]++
 	}
 	return err
 }

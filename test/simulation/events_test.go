@@ -32,6 +32,7 @@ var eventList = []event{
 	{10, false, (*world).deploys},
 	{10, false, func(w *world) bool { w.shift(); w.note("the load shifts; busy %.1f", w.busy); return true }},
 	{6, false, (*world).spoils},
+	{20, false, (*world).lateWrite},
 	{4, false, (*world).leaves},
 	{12, true, (*world).fails},
 	{14, true, (*world).heals},
@@ -95,6 +96,17 @@ func (w *world) operate() bool {
 	if !w.reconcile() {
 		w.note("the operator died at write %d", w.round.writes)
 	}
+	return true
+}
+
+// lateWrite: the API server does what the operator does not wait for any more.
+func (w *world) lateWrite() bool {
+	if len(w.late) == 0 {
+		return false
+	}
+	w.note("a late write takes effect")
+	w.late[0]()
+	w.late = w.late[1:]
 	return true
 }
 
@@ -234,6 +246,9 @@ func (w *world) kubelets() bool {
 
 // wishes: the user wants something else.
 func (w *world) wishes() bool {
+	if w.steady {
+		return false
+	}
 	next := w.someSpec()
 	w.stats.specs++
 	if next.Scaling != nil { // the number is the operator's: it stays

@@ -62,7 +62,6 @@ func (x *pod) start() {
 	shape := podctl.Shape{Layers: layers, Experts: experts, Model: fingerprint}
 	p.watcher = podctl.NewWatcher("", shape, logr.Discard(), func(d *placement.Document) {
 		p.doc = d
-		x.w.seen[d.Revision] = true
 		if p.router != nil {
 			p.router.reroute()
 		}

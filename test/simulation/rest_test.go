@@ -3,9 +3,11 @@ package simulation
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
@@ -25,6 +27,12 @@ const (
 // within restRounds, and then 50 more reconciles must write nothing (invariant 7).
 func (w *world) rest() {
 	w.mend()
+	w.serveAlone()
+	for w.lateWrite() {
+	}
+	if w.operator == nil {
+		w.newOperator()
+	}
 	quiet := 0
 	n := 0
 	for ; quiet < quietRounds; n++ {
@@ -62,8 +70,24 @@ func (w *world) mend() {
 		*s = max(*s, (experts**w.wish.Experts.ReplicasPerExpert+*w.wish.Replicas-1) / *w.wish.Replicas)
 	}
 	w.deploys()
-	if w.operator == nil {
-		w.newOperator()
+}
+
+// serveAlone: when everything works again but the operator, every router serves:
+// pods that restarted read their mounted files (invariant 4).
+func (w *world) serveAlone() {
+	w.note("the operator is away")
+	raw := w.documents[w.topDoc]
+	m := live[*corev1.ConfigMap](w.api, podspec.PlacementName(poolName))
+	if m == nil || strings.Replace(m.Data[podspec.PlacementKey], urgent, "", 1) != raw {
+		return // no placement yet, or somebody has damaged what new pods start from
+	}
+	for range 3 {
+		w.others()
+	}
+	for _, x := range w.running(true) {
+		if x.prog.router.covered != layers*experts {
+			w.violate("4", "without an operator router %s finds owners of %d experts only", x.name, x.prog.router.covered)
+		}
 	}
 }
 
@@ -73,6 +97,11 @@ func (w *world) turn() {
 	w.now = w.now.Add(5*time.Second + time.Duration(w.rnd.IntN(int(5*time.Second))))
 	w.reconcile()
 	w.deploys()
+	w.others()
+}
+
+// others is a turn of everybody but operator and user.
+func (w *world) others() {
 	w.playSet()
 	w.playRouters(1)
 	for _, name := range w.podNames() {

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"github.com/go-logr/logr"
 	"maps"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 var (
@@ -30,10 +31,9 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// run is one history: random events, then rest. Even seeds are calm (only
-// messages, caches and operators fail), odd ones are not.
+// run is one history: random events, then rest.
 func run(seed uint64, steps int) (s stats, err error) {
-	w := newWorld(seed, seed%2 == 1)
+	w := newWorld(seed, steps)
 	defer func() {
 		s = w.stats
 		switch v := recover().(type) {
@@ -71,6 +71,17 @@ func TestSimulation(t *testing.T) {
 		sum = add(sum, s)
 	}
 	t.Logf("in %s: %s", time.Since(begin).Round(time.Millisecond), sum)
+}
+
+// TestSameSeed: a seed is one history, or no failure could be looked at twice.
+func TestSameSeed(t *testing.T) {
+	first, err := run(11, 600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := run(11, 600); err != nil || second.String() != first.String() {
+		t.Errorf("twice the same seed: %v\n%s\n%s", err, first, second)
+	}
 }
 
 // TestSoak runs -soak steps with seeds that no other test uses, and tells every

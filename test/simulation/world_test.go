@@ -32,6 +32,7 @@ type world struct {
 	seed   uint64
 	rnd    *rand.Rand
 	faulty bool // pods fail and networks are cut; else only messages and operators do
+	steady bool // the user is content, so that the balancer has much to do
 	still  bool // nothing fails any more: the world shall come to rest
 	now    time.Time
 	api    *api
@@ -50,10 +51,13 @@ type world struct {
 	load      [layers][experts]float64
 	busy      float64 // utilisation of all nodes together
 
+	late []func() // writes that the API server has not got to
+
 	ledger
-	step  int
-	trace []string
-	stats stats
+	events int // to happen before the world shall rest
+	step   int
+	trace  []string
+	stats  stats
 }
 
 // round is what happens in one reconcile.
@@ -66,18 +70,23 @@ type round struct {
 // stats tell that things happened at all.
 type stats struct {
 	steps, rounds, crashes, documents, rebalances, scalings, calls, restarted, waits, faults, losses, specs, restRounds int
-	writes                                                                                                  map[string]int
+	writes                                                                                                              map[string]int
 }
 
-func newWorld(seed uint64, faulty bool) *world {
+// newWorld: odd seeds are faulty; of the others, every second is steady.
+func newWorld(seed uint64, events int) *world {
 	w := &world{
-		seed: seed, rnd: rand.New(rand.NewPCG(seed, 7)), faulty: faulty,
+		seed: seed, events: events, rnd: rand.New(rand.NewPCG(seed, 7)), faulty: seed%2 == 1, steady: seed%4 == 2,
 		now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), api: &api{objects: store{}},
 		pods: map[string]*pod{}, ledger: newLedger(), stats: stats{writes: map[string]int{}},
 	}
 	w.fleet = &network{w: w}
 	w.skew = time.Duration(w.rnd.IntN(121)-60) * time.Second
 	w.wish = w.someSpec()
+	if w.steady {
+		*w.wish.Replicas = max(2, *w.wish.Replicas)
+		w.wish.Experts.Rebalancing.Mode, w.wish.Experts.SlotsPerNode = v1alpha1.RebalanceByLoad, nil
+	}
 	o := &v1alpha1.ExpertPool{Spec: w.wish}
 	o.Name, o.Namespace, o.Generation = poolName, namespace, 1
 	w.api.put(o)
@@ -186,9 +195,6 @@ func (w *world) fateOfRound() {
 	}
 }
 
-// wrote counts a write of the operator's that took effect.
-func (w *world) wrote(what string) { w.stats.writes[what]++ }
-
 func (w *world) podNames() []string { return slices.Sorted(maps.Keys(w.pods)) }
 
 // nodeNames are the pods that run a program of a kind.
@@ -211,7 +217,7 @@ func (w *world) violate(kind, format string, args ...any) {
 		text += "  " + line + "\n"
 	}
 	text += w.describe()
-	panic(violation{text + fmt.Sprintf("\nagain: go test ./test/simulation -run TestSimulation -seed %d -steps %d", w.seed, w.step+1)})
+	panic(violation{text + fmt.Sprintf("\nagain: go test ./test/simulation -run TestSimulation -seed %d -steps %d", w.seed, w.events)})
 }
 
 func (w *world) note(format string, args ...any) {
