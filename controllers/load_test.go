@@ -63,6 +63,7 @@ func none(int, int) uint64 { return 0 }
 // TestRebalance: experts move to where their load wants them, within the budget;
 // the deployment stays Ready, and then all is quiet.
 func TestRebalance(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorld(t)
 	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {windowSeconds: 4}}")
 	w.untilReady()
@@ -107,6 +108,7 @@ func TestRebalance(t *testing.T) {
 // TestRebalanceWithinTheBudget: no more bytes than allowed at once, and the rest
 // only after that has been paid off.
 func TestRebalanceWithinTheBudget(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorldAt(t, fastClock{time.Now(), 10})
 	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {windowSeconds: 4, maxBytesPerMinute: 100Mi}}")
 	w.untilReady()
@@ -140,6 +142,7 @@ func TestRebalanceWithinTheBudget(t *testing.T) {
 }
 
 func TestRebalancingOff(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorld(t)
 	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {mode: 'Off', windowSeconds: 4}}")
 	w.untilReady()
@@ -154,6 +157,7 @@ func TestRebalancingOff(t *testing.T) {
 
 // TestTheBalancerSaysWhenItCannotWork: in a condition and an event, naming the node.
 func TestTheBalancerSaysWhenItCannotWork(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorld(t)
 	w.create("demo", model+"expertNodes: 2\nexperts: {rebalancing: {windowSeconds: 4}}")
 	w.untilReady()
@@ -183,6 +187,7 @@ func (w *world) told(kind, reason string) string {
 
 // TestAutoscale: a busy pool gets a node, an idle one gives it back, one at a time.
 func TestAutoscale(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorldAt(t, fastClock{time.Now(), 60})
 	w.create("demo", model+"scaling: {min: 2, max: 3, targetUtilizationPercent: 70}\nexperts: {rebalancing: {windowSeconds: 4}}")
 	w.untilReady()
@@ -215,6 +220,7 @@ func TestAutoscale(t *testing.T) {
 
 // TestAutoscaleWithoutSignals: a node that does not tell its load scales nothing.
 func TestAutoscaleWithoutSignals(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorldAt(t, fastClock{time.Now(), 60})
 	w.create("demo", model+"scaling: {min: 1, max: 3}\nexperts: {rebalancing: {windowSeconds: 4}}")
 	w.untilReady()
@@ -231,6 +237,7 @@ func TestAutoscaleWithoutSignals(t *testing.T) {
 // TestRoutersAreToldWhereNodesAre: a replaced expert node's address reaches the
 // routers from the operator, each once.
 func TestRoutersAreToldWhereNodesAre(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorld(t)
 	w.create("demo", model+"expertNodes: 2")
 	w.untilReady()

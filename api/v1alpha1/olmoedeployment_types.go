@@ -107,6 +107,12 @@ type RouterSettings struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1048576
 	KVCacheMB *int32 `json:"kvCacheMB,omitempty"`
+	// prefixCache says whether a router keeps what prompts begin with, and does not
+	// compute it again; the program's default is true. Clients can tell by the time
+	// to an answer whether somebody's prompt began like theirs: false where they
+	// must not.
+	// +optional
+	PrefixCache *bool `json:"prefixCache,omitempty"`
 
 	PodSettings `json:",inline"`
 }

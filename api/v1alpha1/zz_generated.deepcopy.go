@@ -644,6 +644,11 @@ func (in *RouterSettings) DeepCopyInto(out *RouterSettings) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.PrefixCache != nil {
+		in, out := &in.PrefixCache, &out.PrefixCache
+		*out = new(bool)
+		**out = **in
+	}
 	in.PodSettings.DeepCopyInto(&out.PodSettings)
 }
 

@@ -86,5 +86,8 @@ func (v *view) routerArgs() []string {
 			args = append(args, fmt.Sprintf("--%s=%d", f.flag, *f.value))
 		}
 	}
+	if s.PrefixCache != nil {
+		args = append(args, fmt.Sprintf("--prefix-cache=%t", *s.PrefixCache))
+	}
 	return args
 }

@@ -95,7 +95,9 @@ func TestRouterArgs(t *testing.T) {
 	}
 	r := &v.deployment.Spec.Routers
 	r.ServedModelName, r.MaxQueue, r.MaxSequences, r.KVCacheMB = "olmoe", ptr(1), ptr(2), ptr(3)
-	if got := strings.Join(v.routerArgs(), " "); !strings.HasSuffix(got, "--max-sequences=2 --max-queue=1 --kv-cache-mb=3") || !strings.Contains(got, "=olmoe") {
+	never := false
+	r.PrefixCache = &never
+	if got := strings.Join(v.routerArgs(), " "); !strings.HasSuffix(got, "--max-sequences=2 --max-queue=1 --kv-cache-mb=3 --prefix-cache=false") || !strings.Contains(got, "=olmoe") {
 		t.Error(got)
 	}
 }

@@ -100,13 +100,13 @@ func (d *Dispatcher) reroute() {
 	if d.doc == nil {
 		return
 	}
-	target := false
 	d.ready = 0
-	for _, p := range []*placement.Placement{d.doc.Serving, d.doc.Target} {
-		if p != nil && d.newRoute(&epoch{placement: p}).complete {
-			d.ready = max(d.ready, p.Epoch)
-			target = target || p == d.doc.Target
-		}
+	if p := d.doc.Serving; p != nil && d.newRoute(&epoch{placement: p}, 0).complete {
+		d.ready = p.Epoch
+	}
+	target := d.targetComplete()
+	if target {
+		d.ready = max(d.ready, d.doc.Target.Epoch)
 	}
 	p := d.doc.Choose(d.currentEpoch(), target)
 	if e := d.currentEpoch(); e != p.Epoch {
@@ -115,10 +115,18 @@ func (d *Dispatcher) reroute() {
 	}
 	current := d.epochs[len(d.epochs)-1]
 	current.placement = p
-	d.route.Store(d.newRoute(current))
+	d.route.Store(d.newRoute(current, 0))
 	for c := range d.waiters {
 		c.nudge()
 	}
+}
+
+// targetComplete says whether every expert of the target has an owner that is ready
+// for it. That it holds the expert is not enough: a node that does not know of the
+// target yet may be dropping what an older document no longer names.
+func (d *Dispatcher) targetComplete() bool {
+	p := d.doc.Target
+	return p != nil && d.newRoute(&epoch{placement: p}, p.Epoch).complete
 }
 
 // currentEpoch is 0 before the first placement.

@@ -192,6 +192,16 @@ func TestPace(t *testing.T) {
 			t.Errorf("%s: late after %s, want %s", tt.name, got, tt.want)
 		}
 	}
+	for i := range paceSamples { // every tenth is held up by something else
+		took := 5 * time.Millisecond
+		if i%10 == 0 {
+			took = time.Second
+		}
+		p.answered(2, took)
+	}
+	if got, want := p.late(2), paceMedians*5*time.Millisecond; got != want {
+		t.Errorf("on a machine with too much work: late after %s, want %s", got, want)
+	}
 	for range paceSamples {
 		p.answered(1, time.Microsecond)
 	}

@@ -18,6 +18,9 @@ const (
 	// percentile cuts the tail for a few percent more work (Dean and Barroso, The
 	// Tail at Scale, 2013); twice as much leaves room for a burst.
 	paceFactor = 2
+	// paceMedians: so many medians are late, too. On a machine with more work than
+	// cores the percentile is that of the scheduler, not of the node.
+	paceMedians = 10
 	// paceFloor: below this the scheduler and the garbage collector of a busy
 	// machine make delays that no other node would cure.
 	paceFloor = 20 * time.Millisecond
@@ -44,16 +47,18 @@ func (p *pace) answered(pairs int, took time.Duration) {
 	c.recent[c.n%paceSamples] = took
 	c.n++
 	if c.n%paceRefresh == 0 {
-		c.late.Store(int64(max(paceFloor, paceFactor*c.percentile95())))
+		p50, p95 := c.percentiles()
+		c.late.Store(int64(max(paceFloor, min(paceFactor*p95, paceMedians*p50))))
 	}
 }
 
-// percentile95 of what is remembered. The caller holds the lock.
-func (c *paceClass) percentile95() time.Duration {
+// percentiles are the 50th and the 95th of what is remembered. The caller holds
+// the lock.
+func (c *paceClass) percentiles() (p50, p95 time.Duration) {
 	sorted := c.recent // a copy, on the stack
 	s := sorted[:min(c.n, paceSamples)]
 	slices.Sort(s)
-	return s[len(s)*95/100]
+	return s[len(s)/2], s[len(s)*95/100]
 }
 
 // late is how long a request may take before it counts as late: by its own size

@@ -25,14 +25,15 @@ type epoch struct {
 	calls     atomic.Int64
 }
 
-// newRoute builds the table of a placement from what its nodes hold now.
+// newRoute builds the table of a placement from what its nodes hold now, as far as
+// they have said. Only nodes that were ready for epoch since count: 0 for any.
 // The caller holds Dispatcher.mu.
-func (d *Dispatcher) newRoute(e *epoch) *route {
+func (d *Dispatcher) newRoute(e *epoch, since int64) *route {
 	p := e.placement
 	r := &route{epoch: e, owners: make([][]*node, p.Layers*p.Experts)}
 	for i := range p.Nodes {
 		n := d.nodes[p.Nodes[i].Name]
-		if n == nil || !n.ready() {
+		if n == nil || !n.ready() || n.readyEpoch < since {
 			continue
 		}
 		for l, experts := range p.Nodes[i].Experts {

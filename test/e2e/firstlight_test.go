@@ -43,6 +43,7 @@ func TestFirstLight(t *testing.T) {
 		{"rolling restart of the routers", func(t *testing.T) { testRestart(t, api, want, "router", "deployment") }},
 		{"rolling restart of the expert nodes", func(t *testing.T) { testRestart(t, api, want, "expert-node", "statefulset") }},
 		{"2, 3, 2 expert nodes", func(t *testing.T) { testScale(t, api, want) }},
+		{"experts move by load", func(t *testing.T) { testRebalance(t, api, want) }},
 		{"the operator is away", func(t *testing.T) { testOperatorAway(t, api, want) }},
 		{"a model that is not there", testModelNotFound},
 		{"deletion leaves nothing", testDelete},
@@ -253,6 +254,37 @@ func testScale(t *testing.T, api endpoint, want string) {
 		}
 		return nil
 	})
+}
+
+// testRebalance: under steady traffic experts move to where their load wants them; no answer changes,
+// no stream stalls, and the deployment stays Ready.
+func testRebalance(t *testing.T, api endpoint, want string) {
+	ctl(t, "patch", "olmoe", name, "--type=merge", "-p", `{"spec":{"experts":{"rebalancing":{"windowSeconds":8,"minGainPercent":1}}}}`)
+	waitReady(t, "2/2")
+	l := startStreams(t, api, want)
+	eventually(t, 90*time.Second, func() error {
+		if err := ready(t.Context(), "2/2"); err != nil {
+			t.Error(err) // Ready all the time
+		}
+		s := getPool(t).Status
+		if s.Rebalancing == nil || s.Placement.Target != nil {
+			return fmt.Errorf("no experts have moved: %+v, %+v", s.Load, meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionBalanced))
+		}
+		t.Logf("%d experts moved; balancedness before the next window %v", s.Rebalancing.Experts, s.Balancedness)
+		return nil
+	})
+	n, p50, p99, longest := l.stalls()
+	t.Logf("meanwhile: %d gaps of %s (median), %s (99 %%), %s (longest)", n, p50, p99, longest)
+	l.stop(t)
+}
+
+func getPool(t *testing.T) *v1alpha1.ExpertPool {
+	t.Helper()
+	pool := &v1alpha1.ExpertPool{}
+	if err := kube.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, pool); err != nil {
+		t.Fatal(err)
+	}
+	return pool
 }
 
 // testOperatorAway checks invariant 4: without an operator requests flow and a restarted pod rejoins.

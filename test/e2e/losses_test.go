@@ -14,7 +14,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
@@ -107,11 +106,11 @@ func testLoss(t *testing.T, api endpoint, want string, lose, back func(*testing.
 		}
 	}()
 	l := startStreams(t, api, want)
-	time.Sleep(3 * time.Second)
+	time.Sleep(2 * time.Second)
 	_, p50, p99, longest := l.stalls()
 	t.Logf("before: gaps of %s (median), %s (99 %%), %s (longest)", p50, p99, longest)
 	lose(t)
-	time.Sleep(5 * time.Second)
+	time.Sleep(4 * time.Second)
 	n, p50, p99, longest := l.stalls()
 	t.Logf("while it is lost: %d gaps of %s (median), %s (99 %%), %s (longest)", n, p50, p99, longest)
 	if longest > stallLimit || n == 0 {
@@ -135,7 +134,7 @@ func testNoControlPlane(t *testing.T, api endpoint, want string) {
 	control("pause")
 	time.Sleep(2 * time.Second)
 	killContainer(t, victim)
-	time.Sleep(8 * time.Second)
+	time.Sleep(5 * time.Second)
 	n, p50, p99, longest := l.stalls()
 	t.Logf("without a control plane: %d gaps of %s (median), %s (99 %%), %s (longest)", n, p50, p99, longest)
 	if longest > stallLimit || n == 0 {
@@ -180,7 +179,7 @@ func testRouterDies(t *testing.T, api endpoint, want string) {
 	waitReady(t, "2/2")
 	api.fresh = true
 	killContainer(t, pods(t, "router")[0])
-	failed, deadline := 0, time.Now().Add(8*time.Second)
+	failed, deadline := 0, time.Now().Add(4*time.Second)
 	for time.Now().Before(deadline) {
 		got, err := api.chat(t.Context())
 		if err == nil && got != want {
@@ -196,7 +195,7 @@ func testRouterDies(t *testing.T, api endpoint, want string) {
 	if got, err := api.chat(t.Context()); err != nil || got != want {
 		t.Errorf("afterwards: %q, %v", got, err)
 	}
-	t.Logf("%d new requests failed within 8 s, before the Service left the dead router out", failed)
+	t.Logf("%d new requests failed within 4 s, before the Service left the dead router out", failed)
 }
 
 // testOnlyOwner: experts without another owner are loaded elsewhere; requests wait for that, and go on
@@ -210,11 +209,7 @@ func testOnlyOwner(t *testing.T, api endpoint, want string) {
 	signal(t, victim, syscall.SIGSTOP)
 	start := time.Now()
 	eventually(t, 60*time.Second, func() error {
-		pool := &v1alpha1.ExpertPool{}
-		if err := kube.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, pool); err != nil {
-			return err
-		}
-		p := pool.Status.Placement
+		p := getPool(t).Status.Placement
 		if p == nil || p.Target != nil || p.Serving == nil || len(p.Serving.Nodes) != 1 || strings.Contains(p.Serving.Nodes[0].Name, victim.Name) {
 			return errors.New("the experts have no other owner yet")
 		}

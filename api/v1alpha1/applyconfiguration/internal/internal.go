@@ -454,6 +454,9 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             scalar: string
+    - name: prefixCache
+      type:
+        scalar: boolean
     - name: priorityClassName
       type:
         scalar: string

@@ -24,7 +24,12 @@ type RouterSettingsApplyConfiguration struct {
 	MaxQueue *int32 `json:"maxQueue,omitempty"`
 	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
 	// is 2048.
-	KVCacheMB                     *int32 `json:"kvCacheMB,omitempty"`
+	KVCacheMB *int32 `json:"kvCacheMB,omitempty"`
+	// prefixCache says whether a router keeps what prompts begin with, and does not
+	// compute it again; the program's default is true. Clients can tell by the time
+	// to an answer whether somebody's prompt began like theirs: false where they
+	// must not.
+	PrefixCache                   *bool `json:"prefixCache,omitempty"`
 	PodSettingsApplyConfiguration `json:""`
 }
 
@@ -71,6 +76,14 @@ func (b *RouterSettingsApplyConfiguration) WithMaxQueue(value int32) *RouterSett
 // If called multiple times, the KVCacheMB field is set to the value of the last call.
 func (b *RouterSettingsApplyConfiguration) WithKVCacheMB(value int32) *RouterSettingsApplyConfiguration {
 	b.KVCacheMB = &value
+	return b
+}
+
+// WithPrefixCache sets the PrefixCache field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PrefixCache field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithPrefixCache(value bool) *RouterSettingsApplyConfiguration {
+	b.PrefixCache = &value
 	return b
 }
 
