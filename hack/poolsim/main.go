@@ -115,7 +115,7 @@ func (o *options) texts() ([]poolsim.Text, error) {
 }
 
 // defaultDays are those of docs/scaling.md.
-const defaultDays = "diurnal:64,bursts:64,shift:64,all:64,diurnal:256,all:256,diurnal:1000,all:1000"
+const defaultDays = "diurnal:64,bursts:64,shift:64,all:64,diurnal:256,all:256,diurnal:1000"
 
 // peakFactor is how many times the pool's nominal size a policy may take.
 const peakFactor = 3

@@ -30,8 +30,8 @@ const (
 
 func newPlant(t *testing.T, seed uint64) *plant {
 	p := &plant{r: rand.New(rand.NewPCG(seed, 2)), now: noon, demand: 3, wanted: 4, ready: noon}
-	for range 4 {
-		row := make([]float64, 16)
+	for range 2 {
+		row := make([]float64, 12)
 		for e := range row {
 			row[e] = 1000 / float64(1+e)
 		}
@@ -43,7 +43,7 @@ func newPlant(t *testing.T, seed uint64) *plant {
 }
 
 func (p *plant) request(n int) placement.Request {
-	r := placement.Request{Layers: 4, Experts: 16, Replicas: 1, SlotsPerNode: 8, Loads: p.loads, Current: p.serving}
+	r := placement.Request{Layers: 2, Experts: 12, Replicas: 1, SlotsPerNode: 6, Loads: p.loads, Current: p.serving}
 	for i := range n {
 		r.Nodes = append(r.Nodes, placement.Node{Name: nodeName(i)})
 	}

@@ -26,8 +26,8 @@ type planner struct {
 
 // plan is a placement in compact form, and how it does under mixes.
 type plan struct {
-	held   [][]uint8       // [node*Layers+layer]: experts
-	pairs  int             // in all lists
+	held   []uint8         // experts of node 0 in layer 0, in layer 1, ..., of node 1, ...
+	from   []int32         // [node*Layers+layer]: where a list of held begins; one more at the end
 	spread map[int]*spread // by mix
 }
 
@@ -96,30 +96,36 @@ func (c *planner) get(nodes, mix int) (*plan, error) {
 }
 
 func (p *plan) keep(made *placement.Placement) {
-	p.held = make([][]uint8, 0, len(made.Nodes)*Layers)
+	p.from = []int32{0}
 	for _, n := range made.Nodes {
 		for _, experts := range n.Experts {
-			row := make([]uint8, len(experts))
-			for i, e := range experts {
-				row[i] = uint8(e)
+			for _, e := range experts {
+				p.held = append(p.held, uint8(e))
 			}
-			p.held = append(p.held, row)
-			p.pairs += len(row)
+			p.from = append(p.from, int32(len(p.held)))
 		}
 	}
+	p.held = slices.Clip(p.held)
+}
+
+func (p *plan) nodes() int { return len(p.from) / Layers }
+
+// list is what a node holds of a layer.
+func (p *plan) list(node, l int) []uint8 {
+	k := node*Layers + l
+	return p.held[p.from[k]:p.from[k+1]]
 }
 
 // placement is the plan as the planner gave it.
 func (p *plan) placement() *placement.Placement {
-	nodes := len(p.held) / Layers
-	out := &placement.Placement{Layers: Layers, Experts: Experts, Nodes: slices.Clone(names(nodes))}
-	lists, all := make([][]int, len(p.held)), make([]int, 0, p.pairs)
-	for k, held := range p.held {
-		first := len(all)
-		for _, e := range held {
-			all = append(all, int(e))
-		}
-		lists[k] = all[first:len(all):len(all)]
+	out := &placement.Placement{Layers: Layers, Experts: Experts, Nodes: slices.Clone(names(p.nodes()))}
+	all := make([]int, len(p.held))
+	for i, e := range p.held {
+		all[i] = int(e)
+	}
+	lists := make([][]int, len(p.from)-1)
+	for k := range lists {
+		lists[k] = all[p.from[k]:p.from[k+1]:p.from[k+1]]
 	}
 	for i := range out.Nodes {
 		out.Nodes[i].Experts = lists[i*Layers : (i+1)*Layers]

@@ -20,14 +20,14 @@ type job struct {
 func framesOf(r *rand.Rand, text Text, p *plan, s Service, rate, seconds float64) (jobs []job) {
 	for l := range Layers {
 		copies := make([]int, Experts)
-		for i := l; i < len(p.held); i += Layers {
-			for _, e := range p.held[i] {
+		for i := range p.nodes() {
+			for _, e := range p.list(i, l) {
 				copies[e]++
 			}
 		}
 		for at := r.ExpFloat64() / rate; at < seconds; at += r.ExpFloat64() / rate {
 			mine := job{at, l, map[int]int{}}
-			for _, e := range p.held[l] {
+			for _, e := range p.list(0, l) {
 				if rows := binomial(r, s.Rows, text[l][e]); rows > 0 && r.IntN(copies[e]) == 0 {
 					mine.rows[int(e)] = rows
 				}

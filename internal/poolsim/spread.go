@@ -21,7 +21,7 @@ func (c *planner) under(p *plan, mix int) *spread {
 const watched = 8
 
 func newSpread(p *plan, work [][]activation) *spread {
-	s := &spread{nodes: make([]station, len(p.held)/Layers)}
+	s := &spread{nodes: make([]station, p.nodes())}
 	for l := range Layers {
 		s.addLayer(p, l, work[l])
 	}
@@ -53,14 +53,14 @@ func (n *station) add(m *station, part float64) {
 func (s *spread) addLayer(p *plan, l int, work []activation) {
 	copies := make([]float64, Experts)
 	for i := range s.nodes {
-		for _, e := range p.held[i*Layers+l] {
+		for _, e := range p.list(i, l) {
 			copies[e]++
 		}
 	}
 	for i := range s.nodes {
 		node := &s.nodes[i]
 		var mean, variance, none float64 = 0, 0, 1
-		for _, e := range p.held[i*Layers+l] {
+		for _, e := range p.list(i, l) {
 			a, part := work[e], 1/copies[e]
 			mean += part * a.mean
 			variance += part*a.square - part*a.mean*part*a.mean
