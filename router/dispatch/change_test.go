@@ -181,6 +181,23 @@ func TestServingEpochWaitsForCalls(t *testing.T) {
 	}
 }
 
+// A node may still hold what a target gives it and be dropping it, because it has
+// read an older document: it counts once it says that it is ready for the target.
+func TestATargetWaitsForNodesThatKnowIt(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	a.ready = 1
+	d := router(t, nil)
+	d.Apply(place(small, 1, a))
+	await(t, "covered", func() bool { return ready(d) })
+	one, two := place(small, 1, a).Serving, place(small, 2, a).Serving
+	d.Apply(&placement.Document{Revision: 2, Serving: one, Target: two})
+	if s := d.Status(); s.ServingEpoch != 1 || s.ReadyEpoch != 1 {
+		t.Errorf("serving epoch %d, ready %d before the node knows of the target; want 1 and 1", s.ServingEpoch, s.ReadyEpoch)
+	}
+	a.change(func() { a.ready = 2 })
+	await(t, "the target serves", func() bool { return d.Status().ServingEpoch == 2 })
+}
+
 // The node's owner under the old epoch disappears for good: a waiting call starts
 // over under the new one.
 func TestAWaitingCallFollowsTheEpoch(t *testing.T) {

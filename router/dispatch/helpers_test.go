@@ -38,6 +38,7 @@ type fakeNode struct {
 	sequence atomic.Uint64
 	mu       sync.Mutex
 	held     wire.Bitmap
+	ready    int64 // the epoch that it says to be ready for
 	draining bool
 	open     map[*fakeStream]struct{}
 	requests atomic.Int64
@@ -75,12 +76,15 @@ func listen(t testing.TB, address string) net.Listener {
 
 func readFull(c net.Conn, b []byte) error { _, err := io.ReadFull(c, b); return err }
 
-// startFake starts a node that holds everything.
+// everyEpoch is above those of all tests.
+const everyEpoch = 1 << 30
+
+// startFake starts a node that holds everything, and is ready for every epoch.
 func startFake(t testing.TB, m sizes, name, address string) *fakeNode {
 	t.Helper()
 	l := listen(t, address)
 	n := &fakeNode{sizes: m, name: name, address: l.Addr().String(), fingerprint: "f00d", compute: pretend,
-		instance: instances.Add(1), held: wire.NewBitmap(m.layers, m.experts), open: map[*fakeStream]struct{}{}}
+		instance: instances.Add(1), held: wire.NewBitmap(m.layers, m.experts), ready: everyEpoch, open: map[*fakeStream]struct{}{}}
 	for i := range m.layers * m.experts {
 		n.held.Set(i/m.experts, i%m.experts)
 	}
@@ -102,7 +106,7 @@ func (n *fakeNode) announce() *wire.Announce {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a := &wire.Announce{Instance: n.instance, Sequence: n.sequence.Load(), Hidden: n.hidden, Name: n.name,
-		Fingerprint: n.fingerprint, Draining: n.draining, Held: wire.NewBitmap(n.layers, n.experts)}
+		Fingerprint: n.fingerprint, Draining: n.draining, ReadyEpoch: n.ready, Held: wire.NewBitmap(n.layers, n.experts)}
 	for i := range n.layers * n.experts {
 		if n.held.Has(i/n.experts, i%n.experts) {
 			a.Held.Set(i/n.experts, i%n.experts)

@@ -20,6 +20,7 @@ type router struct {
 // known is a node's last announcement.
 type known struct {
 	instance int
+	ready    int64 // epoch
 	held     [layers * experts]bool
 }
 
@@ -44,7 +45,7 @@ func (r *router) hear(name string) {
 	if !x.up() || x.cutRouters || r.program.pod.cutRouters || x.prog.draining {
 		delete(r.known, name)
 	} else {
-		r.known[name] = known{x.prog.instance, x.prog.held}
+		r.known[name] = known{x.prog.instance, x.prog.readyEpoch(), x.prog.held}
 	}
 	r.reroute()
 }
@@ -56,7 +57,7 @@ func (r *router) stale(name string) bool {
 	if !x.up() || x.cutRouters || r.program.pod.cutRouters || x.prog.draining {
 		return ok
 	}
-	return !ok || k != known{x.prog.instance, x.prog.held}
+	return !ok || k != known{x.prog.instance, x.prog.readyEpoch(), x.prog.held}
 }
 
 // nodes are those that the document names, sorted.
@@ -86,8 +87,8 @@ func (r *router) reroute() {
 			delete(r.known, name)
 		}
 	}
-	r.current = d.Choose(r.epoch(), d.Target != nil && r.coverage(d.Target) == layers*experts)
-	r.covered = r.coverage(r.current)
+	r.current = d.Choose(r.epoch(), d.Target != nil && r.coverage(d.Target, d.Target.Epoch) == layers*experts)
+	r.covered = r.coverage(r.current, 0)
 }
 
 func (r *router) epoch() int64 {
@@ -97,11 +98,12 @@ func (r *router) epoch() int64 {
 	return r.current.Epoch
 }
 
-// coverage counts the experts of p that have a ready owner, as far as is known.
-func (r *router) coverage(p *placement.Placement) (n int) {
+// coverage counts the experts of p that have an owner which was ready for epoch
+// since, as far as is known.
+func (r *router) coverage(p *placement.Placement, since int64) (n int) {
 	for l := range layers {
 		for e := range experts {
-			if len(r.owners(p, l, e)) > 0 {
+			if len(r.owners(p, l, e, since)) > 0 {
 				n++
 			}
 		}
@@ -109,9 +111,9 @@ func (r *router) coverage(p *placement.Placement) (n int) {
 	return n
 }
 
-func (r *router) owners(p *placement.Placement, l, e int) (names []string) {
+func (r *router) owners(p *placement.Placement, l, e int, since int64) (names []string) {
 	for i := range p.Nodes {
-		if k, ok := r.known[p.Nodes[i].Name]; ok && k.held[l*experts+e] && slices.Contains(p.Nodes[i].Experts[l], e) {
+		if k, ok := r.known[p.Nodes[i].Name]; ok && k.ready >= since && k.held[l*experts+e] && slices.Contains(p.Nodes[i].Experts[l], e) {
 			names = append(names, p.Nodes[i].Name)
 		}
 	}
@@ -147,7 +149,7 @@ func (r *router) send(c *call, i int) {
 		c.epoch, c.placement = r.epoch(), r.current
 		w.stats.restarted++
 	}
-	owners := r.owners(c.placement, c.layer, c.pairs[i].expert)
+	owners := r.owners(c.placement, c.layer, c.pairs[i].expert, 0)
 	if len(owners) == 0 {
 		r.waits++
 		w.stats.waits++
