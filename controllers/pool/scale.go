@@ -36,8 +36,10 @@ func (r *Reconciler) scale(ctx context.Context, v *view) error {
 	if err := r.writeScaling(ctx, v); err != nil {
 		return err
 	}
+	// Refused if the pool has changed since: the number may be the user's now (invariant 5).
 	number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool, Manager: apply.NodesManager}
 	_, err := number.ApplyTo(ctx, v.pool, servingac.ExpertPool(v.pool.Name, v.pool.Namespace).
+		WithResourceVersion(v.pool.ResourceVersion).
 		WithSpec(servingac.ExpertPoolSpec().WithReplicas(int32(d.Nodes)))) //nolint:gosec // at most 256
 	if err != nil {
 		return fmt.Errorf("scale to %d expert nodes: %w", d.Nodes, err)
@@ -50,7 +52,7 @@ func (r *Reconciler) scale(ctx context.Context, v *view) error {
 func (r *Reconciler) writeScaling(ctx context.Context, v *view) error {
 	next := v.pool.DeepCopy()
 	next.Status.Scaling = v.scaling
-	if err := r.Client.Status().Patch(ctx, next, client.MergeFrom(v.pool)); err != nil {
+	if err := r.Client.Status().Patch(ctx, next, client.MergeFromWithOptions(v.pool, client.MergeFromWithOptimisticLock{})); err != nil {
 		return err
 	}
 	v.pool.Status.Scaling = v.scaling

@@ -54,9 +54,6 @@ func (a *api) remove(kind, name string) {
 	delete(a.objects[kind], name)
 }
 
-// names of a kind's objects, sorted.
-func (a *api) names(kind string) []string { return slices.Sorted(maps.Keys(a.objects[kind])) }
-
 // live is a copy of an object; nil if there is none.
 func live[T client.Object](a *api, name string) T {
 	var none T

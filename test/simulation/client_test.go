@@ -87,8 +87,8 @@ func (c *operatorClient) List(ctx context.Context, list client.ObjectList, opts 
 func (c *operatorClient) Apply(_ context.Context, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 	var options client.ApplyOptions
 	options.ApplyOptions(opts)
-	want := toMap(o)
-	return c.write(want["kind"].(string), func() error { return c.w.takeApply(want, options.FieldManager) })
+	want, shown := toMap(o), c.w.shown
+	return c.write(want["kind"].(string), func() error { return c.w.takeApply(want, options.FieldManager, shown) })
 }
 
 func (c *operatorClient) Delete(_ context.Context, o client.Object, _ ...client.DeleteOption) error {

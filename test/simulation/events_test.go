@@ -105,8 +105,9 @@ func (w *world) lateWrite() bool {
 		return false
 	}
 	w.note("a late write takes effect")
+	w.lateNow = true
 	w.late[0]()
-	w.late = w.late[1:]
+	w.late, w.lateNow = w.late[1:], false
 	return true
 }
 

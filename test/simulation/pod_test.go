@@ -169,14 +169,14 @@ func (p *program) wanted() (order []int, want [layers * experts]bool) {
 }
 
 // drop lets go of what neither share has; false if there is nothing.
-func (p *program) drop() (any bool) {
+func (p *program) drop() (dropped bool) {
 	_, want := p.wanted()
 	for i := range p.held {
 		if p.held[i] && !want[i] {
-			p.held[i], any = false, true
+			p.held[i], dropped = false, true
 		}
 	}
-	return any
+	return dropped
 }
 
 // load drops, then loads one expert, as package expertnode does; false if all is loaded.

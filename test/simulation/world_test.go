@@ -51,7 +51,8 @@ type world struct {
 	load      [layers][experts]float64
 	busy      float64 // utilisation of all nodes together
 
-	late []func() // writes that the API server has not got to
+	late    []func() // writes that the API server has not got to
+	lateNow bool     // it gets to one
 
 	ledger
 	events int // to happen before the world shall rest
