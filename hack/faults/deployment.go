@@ -71,18 +71,20 @@ func (d *deployment) expertNodes() map[int][]string {
 	return found
 }
 
-// victim is one expert node, another one in each trial.
+// victim is one expert node, another one in each trial: "olmoe up" gives up on a
+// process that dies again and again.
 func (d *deployment) victim(trial int) (int, error) {
 	nodes := d.expertNodes()
 	if len(nodes) != d.nodes {
 		return 0, fmt.Errorf("%d expert nodes run, want %d", len(nodes), d.nodes)
 	}
-	pids := make([]int, 0, len(nodes))
-	for pid := range nodes {
-		pids = append(pids, pid)
+	name := fmt.Sprintf("expert-node-%d", trial%d.nodes)
+	for pid, args := range nodes {
+		if slices.Contains(args, name) {
+			return pid, nil
+		}
 	}
-	slices.Sort(pids)
-	return pids[trial%len(pids)], nil
+	return 0, fmt.Errorf("no process %s", name)
 }
 
 // do does one fault and returns how to undo it.
