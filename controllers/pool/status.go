@@ -29,7 +29,12 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	if equality.Semantic.DeepEqual(v.pool.Status, next.Status) {
 		return nil
 	}
-	if err := r.Client.Status().Patch(ctx, next, client.MergeFrom(v.pool)); err != nil {
+	patch := client.MergeFrom(v.pool)
+	if !equality.Semantic.DeepEqual(v.pool.Status.Placement, next.Status.Placement) {
+		// This round may have read an old pool: a difference to it would mix two copies.
+		patch = client.MergeFromWithOptions(v.pool, client.MergeFromWithOptimisticLock{})
+	}
+	if err := r.Client.Status().Patch(ctx, next, patch); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if was := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionReady); was.Reason != verdict.Reason {

@@ -128,7 +128,9 @@ func (a *api) patchStatus(o client.Object, patch []byte) error {
 		return conflict(kindOf(o), o.GetName())
 	}
 	object := toMap(now)
-	merge(object, map[string]any{"status": p["status"]})
+	if status, ok := p["status"]; ok {
+		merge(object, map[string]any{"status": status})
+	}
 	next := blank(kindOf(o))
 	fromMap(object, next)
 	a.put(next)
