@@ -89,7 +89,7 @@ func (s *Simulator) Run(p Policy, rebalance bool) (*Result, error) {
 	d := &day{config: s.config, planner: s.planner, times: s.config.Times, r: seeded(s.config.Seed, 1)}
 	d.config.Rebalance = rebalance
 	d.rate = PeakUtilisation * float64(s.config.Peak) / s.totalWork()
-	first := max(s.MinNodes(), s.config.Peak)
+	first := max(s.MinNodes(), int(startFactor*float64(s.config.Peak)*s.config.Trace.Demand[0]))
 	if fixed, ok := p.(Static); ok {
 		first = int(fixed)
 	}
@@ -97,6 +97,10 @@ func (s *Simulator) Run(p Policy, rebalance bool) (*Result, error) {
 	d.serve(first)
 	return d.play(p)
 }
+
+// startFactor times what perfectly balanced nodes would need is what a day begins
+// with, whatever the policy.
+const startFactor = 1.5
 
 // totalWork of a frame in all layers, the mean of the day.
 func (s *Simulator) totalWork() float64 {

@@ -39,6 +39,9 @@ func (h *HPA) Want(now time.Duration, o *Observation) int {
 	if h.began && now-h.synced < hpaSync {
 		return o.Wanted
 	}
+	if !h.began { // what is there counts as the first wish
+		h.wishes = append(h.wishes, wish{now, o.Wanted})
+	}
 	h.began, h.synced = true, now
 	desired := o.Wanted
 	if ratio := h.Metric(o) / h.Target; math.Abs(ratio-1) > hpaTolerance {

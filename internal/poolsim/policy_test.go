@@ -35,7 +35,8 @@ func TestHPA(t *testing.T) {
 		{360 * time.Second, 24, .1, 5, "which were 5 since", false},
 		{0, 2, 1, 6, "ceil(2 * 1/0.1), but at most 4 pods more", true},
 		{0, 10, 1, 20, "at most twice as many", true},
-		{0, 10, 0, 3, "the minimum", true},
+		{0, 10, 0, 10, "what is there counts as the first wish", true},
+		{301 * time.Second, 10, 0, 3, "the minimum, when that is 300 s ago", false},
 	}
 	var h *HPA
 	for _, s := range steps {
