@@ -131,9 +131,12 @@ func holder(t *testing.T, c client.Client, not string) (name string) {
 // bound to metrics-reader.
 func testMetrics(t *testing.T, c client.Client, address string) {
 	url := "https://" + address + "/metrics"
-	if code, _ := fetch(t, url, ""); code != http.StatusUnauthorized {
-		t.Errorf("without a token: %d, want 401", code)
-	}
+	soon(t, func() string { // the server starts beside the leader election
+		if code, _ := fetch(t, url, ""); code != http.StatusUnauthorized {
+			return fmt.Sprintf("without a token: %d, want 401", code)
+		}
+		return ""
+	})
 	ns := kubetest.Namespace(t, c)
 	token := serviceAccountToken(t, c, ns)
 	if code, _ := fetch(t, url, token); code != http.StatusForbidden {
