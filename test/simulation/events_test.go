@@ -30,7 +30,7 @@ var eventList = []event{
 	{80, false, (*world).kubelets},
 	{6, false, (*world).wishes},
 	{10, false, (*world).deploys},
-	{10, false, func(w *world) bool { w.shift(); w.note("the load shifts; busy %.1f", w.busy); return true }},
+	{10, false, (*world).shifts},
 	{6, false, (*world).spoils},
 	{20, false, (*world).lateWrite},
 	{4, false, (*world).leaves},
@@ -243,6 +243,17 @@ func (w *world) kubelets() bool {
 	}
 	x, ok := pick(w, names)
 	return ok && w.kubelet(w.pods[x])
+}
+
+// shifts: where the autoscaler is at work the load stays for minutes, as it waits
+// for them.
+func (w *world) shifts() bool {
+	if w.steady && w.wish.Scaling != nil && w.rnd.IntN(4) > 0 {
+		return false
+	}
+	w.shift()
+	w.note("the load shifts; busy %.1f", w.busy)
+	return true
 }
 
 // wishes: the user wants something else.

@@ -32,7 +32,7 @@ type world struct {
 	seed   uint64
 	rnd    *rand.Rand
 	faulty bool // pods fail and networks are cut; else only messages and operators do
-	steady bool // the user is content, so that the balancer has much to do
+	steady bool // the user is content, so that balancer or autoscaler have much to do
 	still  bool // nothing fails any more: the world shall come to rest
 	now    time.Time
 	api    *api
@@ -87,6 +87,10 @@ func newWorld(seed uint64, events int) *world {
 	if w.steady {
 		*w.wish.Replicas = max(2, *w.wish.Replicas)
 		w.wish.Experts.Rebalancing.Mode, w.wish.Experts.SlotsPerNode = v1alpha1.RebalanceByLoad, nil
+		w.wish.Scaling = nil
+		if seed%8 == 2 {
+			w.wish.Scaling = &v1alpha1.ScalingSettings{Min: *w.wish.Experts.ReplicasPerExpert, Max: maxNodes, TargetUtilizationPercent: 70, TargetQueueMilliseconds: 20}
+		}
 	}
 	o := &v1alpha1.ExpertPool{Spec: w.wish}
 	o.Name, o.Namespace, o.Generation = poolName, namespace, 1
@@ -191,7 +195,7 @@ func (w *world) fateOfRound() {
 			f.push = w.rnd.IntN(5)
 		}
 		f.deaf = w.faulty && w.rnd.IntN(25) == 0
-		f.loadOff = w.rnd.IntN(40) == 0
+		f.loadOff = w.rnd.IntN(40) == 0 && (!w.steady || w.rnd.IntN(20) == 0) // a signal that is missing ends the autoscaler's windows
 		w.round.fates[name] = f
 	}
 }
