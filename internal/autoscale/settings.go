@@ -44,7 +44,7 @@ const (
 	MaxAge = 30 * time.Second
 	// MinCovered is the shortest time that a figure may be about: of a node that
 	// has just started, less says nothing.
-	MinCovered = 5 * time.Second
+	MinCovered = 3 * time.Second
 )
 
 // Check says which field no pool can be scaled by.
