@@ -132,7 +132,7 @@ func seccomp(p *corev1.SeccompProfile) bool {
 func testQuiet(t *testing.T) {
 	for attempt := range 2 {
 		before, written := versions(t), []string(nil)
-		time.Sleep(15 * time.Second)
+		time.Sleep(10 * time.Second)
 		for object, version := range versions(t) {
 			if before[object] != version {
 				written = append(written, fmt.Sprintf("%s: version %q, then %q", object, before[object], version))
