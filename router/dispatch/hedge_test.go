@@ -39,7 +39,7 @@ func TestAFrozenNodeIsHedged(t *testing.T) {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	var frozen atomic.Int64
-	a.fault = func(*fakeStream, *wire.In) bool { frozen.Add(1); <-release; return false }
+	a.breaks(func(*fakeStream, *wire.In) bool { frozen.Add(1); <-release; return false })
 	const calls = 20
 	var worst time.Duration
 	for range calls {
@@ -64,7 +64,14 @@ func TestAFrozenNodeIsHedged(t *testing.T) {
 // A node that is slow all the time ranks last soon, and is tried again now and then.
 func TestASlowNodeRanksLast(t *testing.T) {
 	d, a, _, w := pair(t)
-	a.fault = func(*fakeStream, *wire.In) bool { time.Sleep(d.lateAfter(len(w.ids)) * 5); return false }
+	var slow atomic.Bool
+	slow.Store(true)
+	a.breaks(func(*fakeStream, *wire.In) bool {
+		if slow.Load() {
+			time.Sleep(d.lateAfter(len(w.ids)) * 5)
+		}
+		return false
+	})
 	before := a.requests.Load()
 	for range 100 {
 		if err := w.do(context.Background(), d); err != nil {
@@ -74,7 +81,7 @@ func TestASlowNodeRanksLast(t *testing.T) {
 	if asked := a.requests.Load() - before; asked > 5 {
 		t.Errorf("the slow node was asked %d times by 100 calls", asked)
 	}
-	a.fault = nil
+	slow.Store(false)
 	await(t, "it is used again", func() bool {
 		if err := w.do(context.Background(), d); err != nil {
 			t.Fatal(err)
@@ -87,13 +94,13 @@ func TestASlowNodeRanksLast(t *testing.T) {
 func TestTheLateAnswerMayBeTheFirst(t *testing.T) {
 	d, a, b, w := pair(t)
 	slow := d.lateAfter(len(w.ids))
-	a.fault = func(*fakeStream, *wire.In) bool { time.Sleep(slow + slow/2); return false }
-	b.fault = func(_ *fakeStream, in *wire.In) bool {
+	a.breaks(func(*fakeStream, *wire.In) bool { time.Sleep(slow + slow/2); return false })
+	b.breaks(func(_ *fakeStream, in *wire.In) bool {
 		if in.Rows > 0 && a.requests.Load() > 0 && testutil.ToFloat64(d.metrics.retries.WithLabelValues("Timeout")) > 0 {
 			time.Sleep(20 * slow)
 		}
 		return false
-	}
+	})
 	if err := w.do(context.Background(), d); err != nil {
 		t.Fatal(err)
 	}
@@ -109,13 +116,12 @@ func TestTheLateAnswerMayBeTheFirst(t *testing.T) {
 // call goes on with that, under the new placement.
 func TestAFrozenOnlyOwnerIsTold(t *testing.T) {
 	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
-	d := router(t, nil)
+	d := router(t, func(o *Options) { o.RequestTimeout = 100 * time.Millisecond })
 	d.Apply(place(small, 1, a))
 	await(t, "connected", func() bool { return ready(d) })
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
-	a.fault = func(*fakeStream, *wire.In) bool { <-release; return false }
-	d.opts.RequestTimeout = 100 * time.Millisecond
+	a.breaks(func(*fakeStream, *wire.In) bool { <-release; return false })
 	done := make(chan error, 1)
 	go func() { done <- newTask(small, 0, 2, 0, 1, 2, 3).do(context.Background(), d) }()
 	await(t, "told", func() bool {
@@ -155,7 +161,7 @@ func TestAFreezeWithoutBudget(t *testing.T) {
 	d.hedges.spent.Store(2 * hedgeBurst * hedgeShare)
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
-	a.fault = func(*fakeStream, *wire.In) bool { <-release; return false }
+	a.breaks(func(*fakeStream, *wire.In) bool { <-release; return false })
 	begun := time.Now()
 	if err := w.do(context.Background(), d); err != nil {
 		t.Fatal(err)

@@ -115,6 +115,13 @@ func (n *fakeNode) announce() *wire.Announce {
 	return a
 }
 
+// breaks sets fault while the node has streams.
+func (n *fakeNode) breaks(fault func(s *fakeStream, in *wire.In) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fault = fault
+}
+
 // change alters what the node says and tells its routers.
 func (n *fakeNode) change(f func()) {
 	n.mu.Lock()
@@ -152,12 +159,15 @@ func (n *fakeNode) Dispatch(gs grpc.ServerStream) error {
 		}
 		n.requests.Add(1)
 		n.rows.Add(int64(in.Rows))
-		if n.fault == nil {
+		n.mu.Lock()
+		fault := n.fault
+		n.mu.Unlock()
+		if fault == nil {
 			n.serve(s, in)
 			continue
 		}
 		work.Go(func() {
-			if !n.fault(s, in) {
+			if !fault(s, in) {
 				n.serve(s, in)
 			}
 		})

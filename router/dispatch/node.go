@@ -72,7 +72,7 @@ func (d *Dispatcher) Endpoints(at map[string]string) {
 		}
 		n.hint.Store(&address)
 		if conn := n.conn.Load(); conn != nil && n.up == 0 {
-			conn.ResetConnectBackoff()
+			n.redial(conn) // at once: the old one may be in a pause, and its ResetConnectBackoff races with itself
 		}
 	}
 }
@@ -102,8 +102,8 @@ func (n *node) close() {
 	}
 }
 
-// redial gives up a connection that leads to a node that is not this one: its
-// address belongs to another pod by now, and would as long as that one lives.
+// redial begins a new connection in place of one that is of no use: the node is
+// elsewhere, or at its address is another one, and would be for as long as it lives.
 func (n *node) redial(old *grpc.ClientConn) {
 	conn, err := wire.Dial(n.address, n.endpoint)
 	if err != nil {
