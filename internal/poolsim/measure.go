@@ -64,7 +64,7 @@ func (w *window) slot(d *day, rate float64) {
 	w.wait[w.at] = 0
 	for i := range d.spread.nodes {
 		n := &d.spread.nodes[i]
-		s := d.spread.typical.at(rate*n.work + d.r.NormFloat64()*math.Sqrt(rate*n.square/Slot))
+		s := d.spread.curves[i].at(rate*n.work + d.r.NormFloat64()*math.Sqrt(rate*n.square/Slot))
 		w.busy[w.at][i], w.queue[w.at][i] = s.busy, s.queue
 		w.wait[w.at] += rate * n.frames * s.queue
 		w.since[i] = min(w.since[i]+1, windowSlots)

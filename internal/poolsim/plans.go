@@ -35,7 +35,7 @@ type plan struct {
 type spread struct {
 	nodes   []station
 	busiest []*curve // of the nodes with most work
-	typical *curve   // of the mean of all nodes
+	curves  []*curve // by node: its own for the busiest, else that of the mean of all nodes
 }
 
 // planLoadScale makes seconds of work a number of a size that counts have.

@@ -38,18 +38,18 @@ func byLoad(fewest, most int) *Ours {
 
 // TestDayIsDeterministic, and a day without scaling costs what its nodes cost.
 func TestDayIsDeterministic(t *testing.T) {
-	s := simulator(t, hours(t, "all", 0, 3), 16)
+	s := simulator(t, hours(t, "all", 0, 1), 16)
 	a, err := s.Run(byLoad(8, 40), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := simulator(t, hours(t, "all", 0, 3), 16).Run(byLoad(8, 40), true)
+	b, _ := simulator(t, hours(t, "all", 0, 1), 16).Run(byLoad(8, 40), true)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("the same day came out otherwise")
 	}
 	fixed, err := s.Run(Static(20), false)
-	if err != nil || fixed.NodeHours < 59.99 || fixed.NodeHours > 60.01 || fixed.Steps != 0 {
-		t.Errorf("20 nodes for 3 hours: %+v, %v", fixed, err)
+	if err != nil || fixed.NodeHours < 19.99 || fixed.NodeHours > 20.01 || fixed.Steps != 0 {
+		t.Errorf("20 nodes for an hour: %+v, %v", fixed, err)
 	}
 }
 

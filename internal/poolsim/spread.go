@@ -15,10 +15,10 @@ func (c *planner) under(p *plan, mix int) *spread {
 	return s
 }
 
-// watched is how many of the nodes with most work are looked at one by one for
-// the longest response: more work may still be an earlier answer, if it comes in
-// smaller pieces.
-const watched = 8
+// watched is how many of the nodes with most work are looked at one by one: the
+// policies see their figures, and one of them has the longest response. More work
+// may still be an earlier answer, if it comes in smaller pieces.
+const watched = 16
 
 func newSpread(p *plan, work [][]activation) *spread {
 	s := &spread{nodes: make([]station, p.nodes())}
@@ -26,14 +26,16 @@ func newSpread(p *plan, work [][]activation) *spread {
 		s.addLayer(p, l, work[l])
 	}
 	order := make([]int, len(s.nodes))
-	s.typical = &curve{}
+	typical := &curve{}
 	for i := range s.nodes {
 		order[i] = i
-		s.typical.station.add(&s.nodes[i], 1/float64(len(s.nodes)))
+		s.curves = append(s.curves, typical)
+		typical.station.add(&s.nodes[i], 1/float64(len(s.nodes)))
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.nodes[b].work, s.nodes[a].work) })
 	for _, i := range order[:min(watched, len(order))] {
-		s.busiest = append(s.busiest, &curve{station: s.nodes[i]})
+		s.curves[i] = &curve{station: s.nodes[i]}
+		s.busiest = append(s.busiest, s.curves[i])
 	}
 	return s
 }
