@@ -50,6 +50,22 @@ type holder struct {
 type loadedExpert struct {
 	expert  *model.Expert
 	tensors []tensor.Tensor
+	memory  []byte // of the 8-bit form; nil for weights as stored
+}
+
+// bytes is what the expert takes in memory.
+func (l *loadedExpert) bytes() int64 {
+	if l.memory != nil {
+		return int64(len(l.memory))
+	}
+	return size(l.tensors)
+}
+
+// freeAll gives the experts' own memory back.
+func freeAll(list []loadedExpert) {
+	for i := range list {
+		free(list[i].memory)
+	}
 }
 
 func newHolder(ck *checkpoint.Checkpoint, log logr.Logger) *holder {
@@ -97,11 +113,11 @@ func (h *holder) follow(ctx context.Context) error {
 				"revision", a.revision, "seconds", time.Since(start).Seconds())
 			return nil
 		}
-		together, load := loadTogether, h.ck.Load
-		if !a.urgent && a.ready(&h.now.Load().set) { // it serves: nobody waits for more
-			together, load = 1, h.ck.LoadBeside
+		together, beside := loadTogether, !a.urgent && a.ready(&h.now.Load().set)
+		if beside { // it serves: nobody waits for more
+			together = 1
 		}
-		if err := h.load(ctx, missing[:min(together, len(missing))], load); err != nil {
+		if err := h.load(ctx, missing[:min(together, len(missing))], beside); err != nil {
 			return err
 		}
 		if time.Since(h.published) > publishInterval {
@@ -123,8 +139,8 @@ func (h *holder) missing(a *assignment) (list []expertID) {
 	return list
 }
 
-// load reads experts' weights with one of the checkpoint's two ways.
-func (h *holder) load(ctx context.Context, list []expertID, read func(context.Context, ...tensor.Tensor) error) error {
+// load reads experts' weights, as fast as possible or beside serving.
+func (h *holder) load(ctx context.Context, list []expertID, beside bool) error {
 	var all []tensor.Tensor
 	opened := make([]loadedExpert, len(list))
 	for i, x := range list {
@@ -132,10 +148,18 @@ func (h *holder) load(ctx context.Context, list []expertID, read func(context.Co
 		if err != nil {
 			return err
 		}
-		opened[i] = loadedExpert{e, ts}
+		opened[i] = loadedExpert{expert: e, tensors: ts}
 		all = append(all, ts...)
 	}
+	read := h.ck.Load
+	if beside {
+		read = h.ck.LoadBeside
+	}
 	if err := read(ctx, all...); err != nil {
+		return err
+	}
+	if err := h.quantise(ctx, opened, beside); err != nil {
+		freeAll(opened)
 		return err
 	}
 	for i, x := range list {
@@ -148,11 +172,11 @@ func (h *holder) load(ctx context.Context, list []expertID, read func(context.Co
 // drop lets go of experts that are not wanted: first nobody gets them any more,
 // then nobody uses them, then their memory goes.
 func (h *holder) drop(a *assignment) {
-	var gone []tensor.Tensor
+	var gone []loadedExpert
 	perLayer := h.ck.Config().NumExperts
 	for i := range h.loaded {
 		if h.loaded[i].expert != nil && !a.want.Has(i/perLayer, i%perLayer) {
-			gone = append(gone, h.loaded[i].tensors...)
+			gone = append(gone, h.loaded[i])
 			h.loaded[i] = loadedExpert{}
 		}
 	}
@@ -161,7 +185,16 @@ func (h *holder) drop(a *assignment) {
 	}
 	h.publish()
 	h.quiesce()
-	h.ck.Release(gone...)
+	for _, l := range gone {
+		h.ck.Release(l.tensors...)
+	}
+	freeAll(gone)
+}
+
+// close frees all memory; nothing runs any more.
+func (h *holder) close() {
+	freeAll(h.loaded)
+	h.loaded = nil
 }
 
 // publish makes what is loaded serve.
@@ -178,7 +211,7 @@ func (h *holder) snapshot() *holding {
 		if l := &h.loaded[i]; l.expert != nil {
 			s.experts[i] = l.expert
 			s.set.Set(i/cfg.NumExperts, i%cfg.NumExperts)
-			s.bytes += size(l.tensors)
+			s.bytes += l.bytes()
 		}
 	}
 	return s

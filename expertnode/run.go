@@ -24,7 +24,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.DrainTimeout <= 0 {
 		o.DrainTimeout = defaultDrainTimeout
 	}
-	ck, err := checkpoint.Open(o.Model)
+	ck, err := checkpoint.OpenAs(o.Model, o.Weights)
 	if err != nil {
 		closeListeners(o)
 		return err
@@ -38,6 +38,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer n.pool.Close()
+	defer n.holder.close()
 	return n.run(ctx)
 }
 

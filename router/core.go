@@ -17,9 +17,10 @@ import (
 
 // CoreOptions make a Core.
 type CoreOptions struct {
-	Model   string // checkpoint directory
-	Name    string // of this router, for the expert nodes' logs
-	Workers int    // threads for arithmetic; 0 = all CPUs
+	Model   string             // checkpoint directory
+	Weights checkpoint.Weights // "" = as stored
+	Name    string             // of this router, for the expert nodes' logs
+	Workers int                // threads for arithmetic; 0 = all CPUs
 	engine.Limits
 	PrefixCache bool
 	MaxWait     time.Duration // for experts that have no owner
@@ -39,7 +40,7 @@ type Core struct {
 
 // Open reads the router's own weights. Its errors name the file and tensor.
 func Open(ctx context.Context, o CoreOptions) (*Core, error) {
-	ck, err := checkpoint.Open(o.Model)
+	ck, err := checkpoint.OpenAs(o.Model, o.Weights)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func runBench(cmd *cobra.Command, f *localFlags, runs int, asJSON bool) error {
 	if err != nil {
 		return interrupted(cmd.Context(), err)
 	}
-	ck, err := checkpoint.Open(f.Model)
+	ck, err := checkpoint.OpenAs(f.Model, checkpoint.Weights(f.Weights))
 	if err != nil {
 		return err
 	}

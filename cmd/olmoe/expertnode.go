@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/olmoe-serving/olmoe-operator/expertnode"
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
 	"github.com/olmoe-serving/olmoe-operator/router"
 )
@@ -50,7 +51,7 @@ func runExpertNode(cmd *cobra.Command, f *podFlags, listen, http string) error {
 		return err
 	}
 	return expertnode.Run(cmd.Context(), expertnode.Options{
-		Model: f.model, Name: f.name, Placement: f.placement, GRPC: grpcAt, HTTP: httpAt,
+		Model: f.model, Weights: checkpoint.Weights(f.weights), Name: f.name, Placement: f.placement, GRPC: grpcAt, HTTP: httpAt,
 		Workers: f.workers, DrainTimeout: f.drainTimeout, Log: log.WithName("expert-node"),
 	})
 }

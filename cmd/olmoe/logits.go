@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/golden"
 	"github.com/olmoe-serving/olmoe-operator/router"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
@@ -66,7 +67,7 @@ func writeLogits(ctx context.Context, f *localFlags, file, out string, chunk int
 	defer pool.Wait()
 	defer cancel()
 	core, err := router.Open(ctx, router.CoreOptions{
-		Model: f.Model, Workers: f.Workers, MaxWait: defaultMaxWait, Log: logr.Discard(), Fatal: func(error) {},
+		Model: f.Model, Weights: checkpoint.Weights(f.Weights), Workers: f.Workers, MaxWait: defaultMaxWait, Log: logr.Discard(), Fatal: func(error) {},
 		Limits: engine.Limits{MaxSequences: len(prompts), MaxQueue: len(prompts), MaxRows: chunk, KVBytes: logitsKVBytes},
 	})
 	if err != nil {

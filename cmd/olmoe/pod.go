@@ -31,7 +31,7 @@ func (f *podFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.model, "model", "", "directory of the checkpoint (Hugging Face layout)")
 	fs.StringVar(&f.name, "name", host, "this pod's name, by which the placement knows it")
 	fs.StringVar(&f.placement, "placement", "", "file with the placement document (JSON); may appear later")
-	fs.StringVar(&f.weights, "weights", "bf16", "bf16: weights as the checkpoint stores them")
+	fs.StringVar(&f.weights, "weights", "bf16", weightsHelp)
 	fs.StringVar(&f.terminationLog, "termination-log", "", "file that receives the reason of a fatal error")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
 	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "after SIGTERM: end at the latest")
@@ -46,10 +46,13 @@ func (f *podFlags) check() error {
 	return checkWeights(f.weights)
 }
 
-// checkWeights knows the formats weights can be computed in.
-func checkWeights(format string) error {
-	if format != "bf16" {
-		return fmt.Errorf("%w: --weights %q is not supported: use bf16 (weights as stored)", errFlags, format)
+// weightsHelp describes --weights.
+const weightsHelp = "bf16: as the checkpoint stores them; int8: 8-bit integers made at load, half the memory (gate and embedding stay as stored)"
+
+// checkWeights knows the forms weights can be computed in.
+func checkWeights(form string) error {
+	if _, err := checkpoint.ParseWeights(form); err != nil {
+		return fmt.Errorf("%w: --weights: %w", errFlags, err)
 	}
 	return nil
 }

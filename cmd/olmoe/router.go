@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
 	"github.com/olmoe-serving/olmoe-operator/router"
 )
@@ -62,6 +63,7 @@ func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 		return fmt.Errorf("%w: %v", errFlags, err)
 	}
 	o.Model, o.Name, o.Placement, o.Workers = f.model, f.name, f.placement, f.workers
+	o.Weights = checkpoint.Weights(f.weights)
 	o.DrainTimeout, o.APIKey = f.drainTimeout, os.Getenv("OLMOE_API_KEY")
 	o.Log = log.WithName("router")
 	o.Announce = func(http, grpc string) error {

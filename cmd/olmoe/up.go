@@ -21,7 +21,7 @@ func (f *localFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.Model, "model", "", "directory of the checkpoint (Hugging Face layout)")
 	fs.IntVar(&f.ExpertNodes, "expert-nodes", 2, "expert-node processes")
 	fs.IntVar(&f.Replicas, "replicas-per-expert", 1, "expert-node processes that hold each expert")
-	fs.StringVar(&f.Weights, "weights", "bf16", "bf16: weights as the checkpoint stores them")
+	fs.StringVar(&f.Weights, "weights", "bf16", weightsHelp)
 	fs.IntVar(&f.Workers, "workers", 0, "threads for arithmetic in each process (default: all CPUs)")
 	fs.StringVar(&f.LogLevel, "log-level", "error", "of the processes: debug, info or error")
 	f.Stderr = os.Stderr

@@ -5,6 +5,7 @@ package bench
 import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
 // Limits are what this machine can do, measured in the same run.
@@ -25,17 +26,18 @@ func Measure(pool *kernels.Pool) Limits {
 type cost struct {
 	trunkBytes, headBytes, expertBytes float64 // expert: of one expert of one layer
 	trunkFlops, headFlops, expertFlops float64 // for one row; expert: all K of all layers
+	int8                               bool    // computed with 8-bit integers; the gate's few are counted so too
 }
 
 func costOf(ck *checkpoint.Checkpoint) (cost, error) {
-	var c cost
+	c := cost{int8: ck.Weights() == checkpoint.Int8}
 	cfg := ck.Config()
 	for _, spec := range cfg.Tensors() {
 		t, err := ck.Tensor(spec.Name)
 		if err != nil {
 			return c, err
 		}
-		bytes, flops := float64(len(t.Data)), 2*float64(t.Elements())
+		bytes, flops := float64(model.MatrixBytes(ck, t)), 2*float64(t.Elements())
 		switch {
 		case spec.Name == cfg.OutputTensor():
 			c.headBytes, c.headFlops = bytes, flops
@@ -53,11 +55,17 @@ func costOf(ck *checkpoint.Checkpoint) (cost, error) {
 }
 
 // seconds is the least time of work that reads so many bytes and computes so much.
-func (l Limits) seconds(bytes, flops float64) float64 { return max(bytes/l.Read, flops/l.F32) }
+func (c cost) seconds(l Limits, bytes, flops float64) float64 {
+	peak := l.F32
+	if c.int8 {
+		peak = l.Int8
+	}
+	return max(bytes/l.Read, flops/peak)
+}
 
 // step is the least time of a step of rows of which logitRows need logits, with so
 // many experts active over all layers.
 func (c cost) step(l Limits, rows, logitRows, activeExperts float64) float64 {
-	return l.seconds(c.trunkBytes+c.headBytes+activeExperts*c.expertBytes,
+	return c.seconds(l, c.trunkBytes+c.headBytes+activeExperts*c.expertBytes,
 		rows*(c.trunkFlops+c.expertFlops)+logitRows*c.headFlops)
 }

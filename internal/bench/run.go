@@ -206,7 +206,7 @@ func (b *bench) dispatch(ctx context.Context, rows int) (Result, error) {
 		}
 		seconds = append(seconds, time.Since(start).Seconds())
 		flops := float64(rows) * b.cost.expertFlops / float64(b.cfg.NumLayers)
-		limit += b.Limits.seconds(float64(len(distinct))*b.cost.expertBytes, flops) / dispatchRounds
+		limit += b.cost.seconds(b.Limits, float64(len(distinct))*b.cost.expertBytes, flops) / dispatchRounds
 	}
 	slices.Sort(seconds)
 	r.SecondsP50 = seconds[len(seconds)/2]

@@ -17,6 +17,7 @@ type Checkpoint struct {
 	side        []sideFile
 	tensors     map[string]placed
 	fingerprint string
+	weights     Weights
 }
 
 // placed is a tensor and where its bytes are.
@@ -36,7 +37,7 @@ func Open(dir string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{dir: dir, config: config, side: side, tensors: map[string]placed{}}
+	c := &Checkpoint{dir: dir, config: config, side: side, tensors: map[string]placed{}, weights: AsStored}
 	if err := c.openFiles(); err != nil {
 		_ = c.Close()
 		return nil, err

@@ -19,7 +19,8 @@ const fingerprintBytes = 8
 
 // Fingerprint is 16 hex digits over the config, the files' names and sizes,
 // every tensor's name, type, shape and offsets, and 64 bytes from the middle of
-// each. Pods with different fingerprints must not work together. A difference
+// each; then the form of the weights unless they are as stored. Pods with
+// different fingerprints must not work together. A difference
 // outside the sampled bytes goes unseen (docs/adr/0012).
 func (c *Checkpoint) Fingerprint() string { return c.fingerprint }
 

@@ -37,6 +37,9 @@ const expertPart = ".mlp.experts."
 // IsExpertTensor tells an expert's tensor from one of the router's.
 func IsExpertTensor(name string) bool { return strings.Contains(name, expertPart) }
 
+// isGate tells a layer's expert router from other tensors.
+func isGate(name string) bool { return strings.HasSuffix(name, "."+Gate+".weight") }
+
 // ExpertTensorNames names the three matrices of one expert: gate and up
 // [intermediate, hidden], down [hidden, intermediate].
 func ExpertTensorNames(layer, expert int) (gate, up, down string) {

@@ -35,6 +35,8 @@ var avx2 = kernelSet{
 	div:         divAVX2,
 	widen:       widenAVX2,
 	matMulRange: matMulRangeAVX2,
+	quantise:    quantiseAVX2,
+	matMulInt8:  matMulInt8AVX2,
 	read:        readBlocksAVX2,
 	fma:         fmaAVX2,
 	fmaFlops:    12 * 8 * 2,

@@ -125,6 +125,47 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
+// int8Once is peakOnce for 8-bit integers.
+func int8Once() float64 {
+	const rounds = 20_000
+	tasks := 16 * benchPool().Workers()
+	start := time.Now()
+	benchPool().Run(tasks, func(int) { active.int8(rounds) })
+	return float64(tasks*rounds*active.int8Ops) / time.Since(start).Seconds()
+}
+
+// BenchmarkInt8 is BenchmarkDecode and BenchmarkMatMul in 8-bit form, the
+// quantisation of x included.
+func BenchmarkInt8(b *testing.B) {
+	const in = 2048
+	for _, rows := range []int{1, 2, 4, 8} {
+		b.Run(fmt.Sprintf("decode/rows=%d", rows), func(b *testing.B) {
+			w := Weight{Out: passBytes / Int8Bytes(1, in), In: in, Int8: true}
+			x, dst, next := floats(rows*in), floats(rows*w.Out), walk()
+			against(b, "B", passBytes, func() {
+				w.Data = next()[:Int8Bytes(w.Out, in)]
+				MatMul(benchPool(), dst, x, rows, w)
+			}, func() float64 { return readRate(next()) })
+		})
+	}
+	for _, rows := range []int{2, 4, 8, 16, 48, 512} {
+		b.Run(fmt.Sprintf("matmul/rows=%d", rows), func(b *testing.B) {
+			const out = 1024
+			w := Weight{Out: out, In: in, Int8: true, Data: streamed()[:Int8Bytes(out, in)]}
+			x, dst := floats(rows*in), floats(rows*out)
+			against(b, "op", 2*out*in*float64(rows), func() { MatMul(benchPool(), dst, x, rows, w) }, int8Once)
+		})
+	}
+}
+
+// BenchmarkQuantise makes one expert's matrix from BF16.
+func BenchmarkQuantise(b *testing.B) {
+	const out, in = 1024, 2048
+	w := Weight{Out: out, In: in, DType: tensor.BF16, Data: streamed()[:2*out*in]}
+	data := make([]byte, Int8Bytes(out, in))
+	against(b, "B", 2*out*in, func() { Quantise(benchPool(), w, data) }, func() float64 { return readRate(streamed()[:passBytes]) })
+}
+
 // BenchmarkAttention is one head of 128 over a cached context of 1024.
 func BenchmarkAttention(b *testing.B) {
 	const dim, n, stride = 128, 1024, 2048

@@ -31,6 +31,8 @@ type kernelSet struct {
 	div         func(x []float32, a float32)
 	widen       func(dst []float32, t tensor.DType, src []byte)
 	matMulRange func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
+	quantise    func(row []byte, x []float32)
+	matMulInt8  func(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int)
 
 	// What limits.go measures with.
 	read     func(p []byte)
@@ -57,6 +59,8 @@ var portable = kernelSet{
 	div:         divPortable,
 	widen:       widenPortable,
 	matMulRange: matMulRangePortable,
+	quantise:    quantisePortable,
+	matMulInt8:  matMulInt8Portable,
 	read:        readPortable,
 	fma:         fmaPortable,
 	fmaFlops:    8,

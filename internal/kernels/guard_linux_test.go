@@ -79,6 +79,25 @@ func TestMatMulStaysInsideWeightAndRows(t *testing.T) {
 	}
 }
 
+func TestInt8StaysInsideWeightAndRows(t *testing.T) {
+	for _, in := range []int{1, 31, 32, 33, 255, 256, 288, 530} {
+		for _, rows := range []int{1, 2, 3, 4, 5, 9} {
+			const out = 9
+			w := Weight{Out: out, In: in, Int8: true, Data: guarded(t, Int8Bytes(out, in))}
+			dst := guardedFloats(t, rows*out)
+			q := int8Rows{rows: rows, in: in}
+			q.buf = guarded(t, rows*q.stride())
+			x := guardedFloats(t, in)
+			for _, s := range available() {
+				mustNotFault(t, fmt.Sprintf("%s rows=%d in=%d", s.name, rows, in), func() {
+					s.quantise(q.row(rows-1), x)
+					s.matMulInt8(dst, out, &q, w, 0, out)
+				})
+			}
+		}
+	}
+}
+
 func TestVectorKernelsStayInside(t *testing.T) {
 	for n := range 40 {
 		a, b := guardedFloats(t, n), guardedFloats(t, n)

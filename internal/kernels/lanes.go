@@ -10,6 +10,11 @@ func reduce(l *[lanes]float32) float32 {
 	for j := range t {
 		t[j] = l[j] + l[j+8]
 	}
+	return reduceEight(&t)
+}
+
+// reduceEight is the rest of reduce, and all of it for sums of 8 lanes.
+func reduceEight(t *[8]float32) float32 {
 	low := (t[0] + t[1]) + (t[2] + t[3])
 	high := (t[4] + t[5]) + (t[6] + t[7])
 	return low + high

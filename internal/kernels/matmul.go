@@ -11,6 +11,10 @@ func MatMulRange(dst []float32, dstStride int, x []float32, xStride, rows int, w
 		return
 	}
 	checkMatMul(len(dst), dstStride, len(x), xStride, rows, w, lo, hi)
+	if w.Int8 {
+		matMulInt8Range(dst, dstStride, x, xStride, rows, w, lo, hi)
+		return
+	}
 	step := taskOutputs(w, rows)
 	for ; lo < hi; lo += step {
 		active.matMulRange(dst, dstStride, x, xStride, rows, w, lo, min(lo+step, hi))

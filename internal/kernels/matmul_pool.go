@@ -32,6 +32,7 @@ func MatMulMany(p *Pool, jobs []Job) {
 	defer p.busy.Unlock()
 	p.mm.load(jobs)
 	defer p.mm.clear()
+	p.mm.int8.quantise(p)
 	p.runLocked(p.mm.tasks, p.mm.run)
 }
 
@@ -53,12 +54,14 @@ type matMulRound struct {
 	first []int // first[i] is the first task of job i
 	tasks int
 	run   func(int) // the method task, bound once
+	int8  int8Round // what the jobs need before
 }
 
-func (m *matMulRound) init() { m.run = m.task }
+func (m *matMulRound) init() { m.run, m.int8.run = m.task, m.int8.task }
 
 func (m *matMulRound) load(jobs []Job) {
 	m.jobs = append(m.jobs[:0], jobs...)
+	m.int8.load(m.jobs)
 	m.first, m.tasks = m.first[:0], 0
 	for i := range m.jobs {
 		m.first = append(m.first, m.tasks)
@@ -70,7 +73,10 @@ func (m *matMulRound) load(jobs []Job) {
 }
 
 // clear drops the references to the caller's memory.
-func (m *matMulRound) clear() { clear(m.jobs) }
+func (m *matMulRound) clear() {
+	clear(m.jobs)
+	clear(m.int8.sources)
+}
 
 // task computes the t-th range of outputs of the round.
 func (m *matMulRound) task(t int) {
@@ -81,5 +87,10 @@ func (m *matMulRound) task(t int) {
 	j := &m.jobs[i]
 	size := taskOutputs(j.W, j.Rows)
 	lo := (t - m.first[i]) * size
-	j.compute(lo, min(lo+size, j.W.Out))
+	hi := min(lo+size, j.W.Out)
+	if s := m.int8.of[i]; s >= 0 {
+		int8Steps(j.Dst, j.DstStride, &m.int8.sources[s].int8Rows, j.W, lo, hi)
+		return
+	}
+	j.compute(lo, hi)
 }

@@ -131,7 +131,9 @@ func TestMatMulRefusesShortSlices(t *testing.T) {
 		"x":       func() { MatMulRange(full(8), 4, full(15), 8, 2, w, 0, 4) },
 		"range":   func() { MatMulRange(full(8), 5, full(16), 8, 2, w, 0, 5) },
 		"strides": func() { MatMulRange(full(8), 3, full(16), 8, 2, w, 0, 4) },
-		"weight":  func() { MatMulRange(full(8), 4, full(16), 8, 2, Weight{4, 8, tensor.F32, w.Data[1:]}, 0, 4) },
+		"weight": func() {
+			MatMulRange(full(8), 4, full(16), 8, 2, Weight{Out: 4, In: 8, DType: tensor.F32, Data: w.Data[1:]}, 0, 4)
+		},
 	}
 	for name, f := range tests {
 		if msg, ok := recovered(f).(string); !ok || !strings.HasPrefix(msg, "kernels: MatMul: ") {

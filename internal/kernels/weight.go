@@ -6,11 +6,13 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
-// Weight is a matrix [Out, In], row-major, as stored in the checkpoint.
+// Weight is a matrix [Out, In], row-major, as stored in the checkpoint or, made
+// from that by Quantise, in 8-bit form.
 type Weight struct {
 	Out, In int
-	DType   tensor.DType
-	Data    []byte // Out*In*DType.Size() bytes, any alignment
+	DType   tensor.DType // as stored
+	Int8    bool         // Data is in 8-bit form
+	Data    []byte       // Out*In*DType.Size() or Int8Bytes(Out, In) bytes, any alignment
 }
 
 // NewWeight views a stored tensor as a matrix. It refuses anything that is not
@@ -31,11 +33,16 @@ func NewWeight(t tensor.Tensor) (Weight, error) {
 	return w, nil
 }
 
-// rowBytes is the stored size of one output's weights.
-func (w Weight) rowBytes() int { return w.In * w.DType.Size() }
+// rowBytes is the size of one output's weights.
+func (w Weight) rowBytes() int {
+	if w.Int8 {
+		return int8RowBytes(w.In)
+	}
+	return w.In * w.DType.Size()
+}
 
-// row is the stored weights of output o.
+// row is the weights of output o.
 func (w Weight) row(o int) []byte { return w.Data[o*w.rowBytes():][:w.rowBytes()] }
 
-// at is the stored weights of output o from input k on.
+// at is the weights of output o from input k on, as stored.
 func (w Weight) at(o, k int) []byte { return w.row(o)[k*w.DType.Size():] }

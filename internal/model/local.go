@@ -33,6 +33,10 @@ func OpenLocal(ctx context.Context, ck *checkpoint.Checkpoint, pool *kernels.Poo
 			if err := ck.Load(ctx, tensors...); err != nil {
 				return nil, err
 			}
+			if ck.Weights() == checkpoint.Int8 {
+				expert = expert.Quantise(pool, make([]byte, expert.Int8Bytes()), func() {})
+				ck.Release(tensors...)
+			}
 			layer[e] = expert
 		}
 		l.experts = append(l.experts, layer)

@@ -13,7 +13,7 @@ type Trunk struct {
 	cfg    *checkpoint.Config
 	layers []layer
 	embed  kernels.Weight // [V,H]
-	head   kernels.Weight // [V,H]; the embedding when tied
+	head   kernels.Weight // [V,H]; the embedding when tied, in 8-bit form a copy of it
 	norm   []float32      // [H]
 	rope   *ropeTable
 }
@@ -43,6 +43,7 @@ func OpenTrunk(ctx context.Context, ck *checkpoint.Checkpoint) (*Trunk, error) {
 	if err := ck.Load(ctx, l.tensors...); err != nil {
 		return nil, err
 	}
+	t.quantise(ck)
 	t.rope = newRopeTable(t.cfg.MaxPositionEmbeddings, t.cfg.HeadDim, t.cfg.RopeTheta)
 	return t, nil
 }

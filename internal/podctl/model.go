@@ -3,6 +3,7 @@ package podctl
 import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
 // DescribeModel is the model's part of Describe, the same from all pods.
@@ -22,9 +23,11 @@ func DescribeModel(ck *checkpoint.Checkpoint, name string) (*controlpb.Model, er
 		}
 		switch {
 		case spec.Name == gate || spec.Name == up || spec.Name == down:
-			m.ExpertBytes += uint64(len(t.Data))
+			m.ExpertBytes += uint64(model.MatrixBytes(ck, t)) //nolint:gosec // a size
+		case spec.Name == checkpoint.EmbedTokens && ck.Quantised(spec.Name): // tied: as stored, and a copy for the logits
+			m.RouterBytes += uint64(len(t.Data) + model.MatrixBytes(ck, t)) //nolint:gosec // a size
 		case !checkpoint.IsExpertTensor(spec.Name):
-			m.RouterBytes += uint64(len(t.Data))
+			m.RouterBytes += uint64(model.MatrixBytes(ck, t)) //nolint:gosec // a size
 		}
 	}
 	return m, nil

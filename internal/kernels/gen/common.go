@@ -86,10 +86,17 @@ func tailMask(table Mem, t Register) (lo, hi VecVirtual) {
 // (see reduce in lanes.go); lane i of the result is the sum of pair i. The
 // accumulators are overwritten.
 func reduce4(pairs [][2]VecVirtual) VecVirtual {
-	for _, p := range pairs {
+	sums := make([]VecVirtual, len(pairs))
+	for i, p := range pairs {
 		VADDPS(p[1], p[0], p[0])
+		sums[i] = p[0]
 	}
-	at := func(i int) VecVirtual { return pairs[min(i, len(pairs)-1)][0] }
+	return reduceEight4(sums)
+}
+
+// reduceEight4 is the rest of reduce4, for up to four accumulators of 8 lanes.
+func reduceEight4(sums []VecVirtual) VecVirtual {
+	at := func(i int) VecVirtual { return sums[min(i, len(sums)-1)] }
 	h01, h23 := YMM(), YMM()
 	VHADDPS(at(1), at(0), h01)
 	VHADDPS(at(3), at(2), h23)

@@ -18,6 +18,7 @@ var families = map[string]func(){
 	"exp":    expFamily,
 	"widen":  widenFamily,
 	"limits": limitsFamily,
+	"int8":   int8Family,
 }
 
 func main() {

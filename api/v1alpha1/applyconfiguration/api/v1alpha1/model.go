@@ -19,7 +19,10 @@ type ModelApplyConfiguration struct {
 	// models cannot work together.
 	Source *apiv1alpha1.ModelSource `json:"source,omitempty"`
 	// weights is the form in which the pods keep the weights. bf16 means as
-	// stored in the checkpoint.
+	// stored in the checkpoint. int8 makes 8-bit integers of the large matrices
+	// when they are loaded: half the memory and faster, with small differences in
+	// the answers. It cannot be changed: pods that compute different numbers
+	// cannot work together.
 	Weights *apiv1alpha1.WeightFormat `json:"weights,omitempty"`
 }
 

@@ -7,7 +7,8 @@ package v1alpha1
 //
 // ModelInfo is what the pods found in the checkpoint.
 type ModelInfoApplyConfiguration struct {
-	// fingerprint is equal for two pods exactly if they see the same checkpoint.
+	// fingerprint is equal for two pods exactly if they see the same checkpoint and
+	// compute with its weights in the same form.
 	Fingerprint *string `json:"fingerprint,omitempty"`
 	// name is the checkpoint's own name.
 	Name *string `json:"name,omitempty"`

@@ -1,0 +1,239 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// int8Weight is a random matrix in 8-bit form.
+func int8Weight(r *rand.Rand, out, in int, kind sprinkle) Weight {
+	return quantised(r, out, in, finite(values(r, out*in, kind)))
+}
+
+func quantised(r *rand.Rand, out, in int, x []float32) Weight {
+	w := Weight{Out: out, In: in, DType: tensor.F32, Data: stored(tensor.F32, x)}
+	return Quantise(nil, w, unaligned(r, make([]byte, Int8Bytes(out, in))))
+}
+
+// finite replaces what a checkpoint may not hold.
+func finite(x []float32) []float32 {
+	for i, v := range x {
+		if math.IsInf(float64(v), 0) || v != v {
+			x[i] = math.MaxFloat32
+		}
+	}
+	return x
+}
+
+// shape returns random sizes; every fourth time whole groups, every fourth time
+// more than one chunk of them.
+func shape(r *rand.Rand, trial int) (rows, out, in int) {
+	rows, out, in = 1+r.IntN(12), 1+r.IntN(40), 1+r.IntN(140)
+	switch trial % 4 {
+	case 0:
+		in = int8Group * (1 + r.IntN(6))
+	case 1:
+		in = int8Group*int8Chunk*(1+r.IntN(3)) + r.IntN(80)
+	}
+	return rows, out, in
+}
+
+func TestInt8EqualBits(t *testing.T) {
+	eachSet(t, func(t *testing.T, s *kernelSet) {
+		r := newRand(t)
+		for trial := range 400 {
+			rows, out, in := shape(r, trial)
+			kind := sprinkle(trial) % kinds
+			what := fmt.Sprintf("trial %d: rows=%d out=%d in=%d", trial, rows, out, in)
+			w, x := int8Weight(r, out, in, kind), values(r, rows*in, kind)
+			var got, want int8Rows
+			got.reset(rows, in)
+			want.reset(rows, in)
+			for i := range rows {
+				s.quantise(got.row(i), x[i*in:][:in])
+				portable.quantise(want.row(i), x[i*in:][:in])
+			}
+			sameRows(t, what, &got, &want)
+			lo := r.IntN(out)
+			hi, stride := lo+1+r.IntN(out-lo), out+r.IntN(3)
+			a, b := make([]float32, rows*stride), make([]float32, rows*stride)
+			s.matMulInt8(a, stride, &got, w, lo, hi)
+			portable.matMulInt8(b, stride, &want, w, lo, hi)
+			sameBits(t, what, a, b)
+		}
+	})
+}
+
+// sameRows compares scales (any NaN equals any other) and values.
+func sameRows(t *testing.T, what string, got, want *int8Rows) {
+	t.Helper()
+	for r := range want.rows {
+		for g := range int8Groups(want.in) {
+			gs, gv := scaleAndGroup(got.row(r), g)
+			ws, wv := scaleAndGroup(want.row(r), g)
+			a, b := make([]float32, 1), make([]float32, 1)
+			widenPortable(a, tensor.F32, gs)
+			widenPortable(b, tensor.F32, ws)
+			sameBits(t, fmt.Sprintf("%s: scale of row %d, group %d", what, r, g), a, b)
+			if string(gv) != string(wv) {
+				t.Fatalf("%s: row %d, group %d is %v, want %v", what, r, g, gv, wv)
+			}
+		}
+	}
+}
+
+// Invariant 1 for the 8-bit form: an element is the same whatever is computed
+// beside it, in one call or over a pool.
+func TestInt8ElementIndependentOfShape(t *testing.T) {
+	r := newRand(t)
+	p := NewPool(3)
+	defer p.Close()
+	for trial := range 40 {
+		rows, out, in := shape(r, trial)
+		w, x := int8Weight(r, out, in, tame), normals(r, rows*in)
+		want := make([]float32, rows*out)
+		for i := range want {
+			MatMulRange(want[i-i%out:], out, x[i/out*in:], in, 1, w, i%out, i%out+1)
+		}
+		first := r.IntN(rows)
+		n := 1 + r.IntN(rows-first)
+		got := make([]float32, n*out)
+		MatMulRange(got, out, x[first*in:], in, n, w, 0, out)
+		sameBits(t, fmt.Sprint("range of rows, trial ", trial), got, want[first*out:][:n*out])
+
+		all, again := make([]float32, rows*out), make([]float32, rows*out)
+		job := Job{Dst: all, X: x, DstStride: out, XStride: in, Rows: rows, W: w}
+		twice, other := job, job
+		twice.Dst = again
+		other.W = randomWeight(r, tensor.BF16, out, in)
+		other.Dst = make([]float32, rows*out)
+		MatMulMany(p, []Job{job, twice, other, {W: w}, job})
+		sameBits(t, fmt.Sprint("pool, trial ", trial), all, want)
+		sameBits(t, fmt.Sprint("pool, same rows again, trial ", trial), again, want)
+	}
+}
+
+// The sum of a group of extreme values is exact: 16-bit parts do not saturate.
+func TestInt8Extremes(t *testing.T) {
+	r := newRand(t)
+	const in = 3*int8Group + 5
+	fill := func(a, b float32) []float32 {
+		x := make([]float32, in)
+		for i := range x {
+			x[i] = []float32{a, b}[i%2]
+		}
+		return x
+	}
+	for _, c := range []struct {
+		w, x [2]float32
+		want float64
+	}{
+		{[2]float32{127, 127}, [2]float32{127, 127}, 127 * 127 * in},
+		{[2]float32{-127, -127}, [2]float32{127, 127}, -127 * 127 * in},
+		{[2]float32{-127, -127}, [2]float32{-127, -127}, 127 * 127 * in},
+		{[2]float32{127, -127}, [2]float32{-127, 127}, -127 * 127 * in},
+		{[2]float32{0, 0}, [2]float32{127, 127}, 0},
+		{[2]float32{127, 0}, [2]float32{0, 127}, 0},
+	} {
+		w, dst := quantised(r, 1, in, fill(c.w[0], c.w[1])), make([]float32, 2)
+		MatMul(nil, dst, append(fill(c.x[0], c.x[1]), fill(c.x[0], c.x[1])...), 2, w)
+		if float64(dst[0]) != c.want || dst[1] != dst[0] {
+			t.Errorf("w %v, x %v: %v, want %g", c.w, c.x, dst, c.want)
+		}
+	}
+}
+
+func TestInt8NonFiniteRowsBecomeNaN(t *testing.T) {
+	r := newRand(t)
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, v := range []float32{1, 0} { // also where the weights are zero
+			w := quantised(r, 5, 40, repeat(v, 200))
+			x, dst := normals(r, 80), make([]float32, 10)
+			x[39] = float32(bad)
+			MatMul(nil, dst, x, 2, w)
+			for i, y := range dst {
+				if (y != y) != (i < 5) {
+					t.Errorf("%g among x, weights %g: output %d is %g", bad, v, i, y)
+				}
+			}
+		}
+	}
+}
+
+func repeat(v float32, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = v
+	}
+	return x
+}
+
+// Every element comes back within half a step; a step is at most 1/127 of the
+// group's largest magnitude and the rounding of the scale (2^-7).
+func TestQuantiseGroupError(t *testing.T) {
+	r := newRand(t)
+	for trial := range 300 {
+		x := finite(values(r, 1+r.IntN(int8Group), sprinkle(trial)%kinds))
+		q, top := make([]byte, int8Group), 0.0
+		scale := quantiseGroup(q, x)
+		for _, v := range x {
+			top = max(top, math.Abs(float64(v)))
+		}
+		for i, v := range x {
+			step := top/int8Most*(1+0x1p-7) + 0x1p-133 // the least bf16 number
+			if d := math.Abs(float64(v) - float64(scale)*float64(int8(q[i]))); !(d <= step*0.5000001) {
+				t.Fatalf("trial %d: %g became %d * %g, off by %g of a step", trial, v, int8(q[i]), scale, d/step)
+			}
+		}
+	}
+}
+
+// On normal data the product is off by less than a hundredth of its size.
+func TestInt8AgainstFloat64(t *testing.T) {
+	r := newRand(t)
+	const rows, out, in = 5, 24, 2048
+	wide := randomWeight(r, tensor.BF16, out, in)
+	w := Quantise(nil, wide, make([]byte, Int8Bytes(out, in)))
+	x, dst := normals(r, rows*in), make([]float32, rows*out)
+	MatMul(nil, dst, x, rows, w)
+	want, sum := reference(x, rows, wide), 0.0
+	for i := range dst {
+		sum += (float64(dst[i]) - want[i]) * (float64(dst[i]) - want[i])
+	}
+	rms := math.Sqrt(sum/float64(len(dst))) / math.Sqrt(in)
+	t.Logf("relative RMS error %.5f", rms)
+	if !(rms < 0.01) {
+		t.Errorf("relative RMS error %g, want < 0.01", rms)
+	}
+}
+
+func TestInt8Bytes(t *testing.T) {
+	for _, c := range [][2]int{{2048, 2176}, {1024, 1088}, {32, 48}, {33, 80}, {1, 48}, {288, 320}} {
+		if got := Int8Bytes(3, c[0]); got != 3*c[1] {
+			t.Errorf("3 rows of %d: %d bytes, want %d", c[0], got, 3*c[1])
+		}
+	}
+}
+
+// The same bits on every kind of CPU: see TestSameBitsOnEveryCPU.
+func TestInt8SameBitsOnEveryCPU(t *testing.T) {
+	const rows, out, in = 7, 21, 1072 - 5
+	wide := Weight{Out: out, In: in, DType: tensor.BF16, Data: stored(tensor.BF16, integers(3, out*in))}
+	w := Quantise(nil, wide, make([]byte, Int8Bytes(out, in)))
+	dst := make([]float32, rows*out)
+	MatMul(nil, dst, integers(1, rows*in), rows, w)
+	hash := fnv.New64a()
+	for _, f := range dst {
+		_ = binary.Write(hash, binary.LittleEndian, f)
+	}
+	const want = uint64(0x6ca4816c32b30903)
+	if got := hash.Sum64(); got != want {
+		t.Errorf("%s: results hash to %#x, want %#x", Name(), got, want)
+	}
+}
