@@ -43,6 +43,33 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// With 8-bit weights less is read; operations are the same, at the integer peak.
+// The gate stays as stored.
+func TestCostOfInt8(t *testing.T) {
+	o := synth.Tiny()
+	o.Tokenizer = false
+	dir := t.TempDir()
+	if err := synth.Write(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	ck, err := checkpoint.OpenAs(dir, checkpoint.Int8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ck.Close() }()
+	c, err := costOf(ck)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.expertBytes != 2*32*80+64*48 || c.headBytes != 512*80 || c.trunkBytes != 4*(4*64*80+2*64*64) || c.expertFlops != 2*4*8*3*64*32 {
+		t.Errorf("cost %+v", c)
+	}
+	l := Limits{Read: 1e12, F32: 1, Int8: 1e6}
+	if got := c.seconds(l, 0, 5e6); got != 5 {
+		t.Errorf("computing takes %g s, want 5: at the peak of integers", got)
+	}
+}
+
 func TestStepIsBoundByTheSlowerOfReadingAndComputing(t *testing.T) {
 	c := cost{trunkBytes: 100, headBytes: 50, expertBytes: 10, trunkFlops: 1000, headFlops: 100, expertFlops: 500}
 	l := Limits{Read: 10, F32: 1e9}

@@ -26,7 +26,12 @@ func goldenRoot(t *testing.T) string {
 // open makes a runner whose experts are all in this process.
 func open(t *testing.T, dir string, maxRows int) *Runner {
 	t.Helper()
-	ck, err := checkpoint.Open(dir)
+	return openAs(t, dir, maxRows, checkpoint.AsStored)
+}
+
+func openAs(t *testing.T, dir string, maxRows int, w checkpoint.Weights) *Runner {
+	t.Helper()
+	ck, err := checkpoint.OpenAs(dir, w)
 	if err != nil {
 		t.Fatal(err)
 	}

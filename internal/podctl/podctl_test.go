@@ -200,6 +200,19 @@ func TestDescribeModel(t *testing.T) {
 	if m.GetExpertBytes() != expert || m.GetRouterBytes() != all-8*expert {
 		t.Errorf("expert %d bytes, router %d; want %d and %d", m.GetExpertBytes(), m.GetRouterBytes(), expert, all-8*expert)
 	}
+	small, err := checkpoint.OpenAs(dir, checkpoint.Int8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = small.Close() }()
+	q, err := DescribeModel(small, "tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// gate and up [32, 64] in rows of 80 bytes, down [64, 32] in rows of 48.
+	if got := q.GetExpertBytes(); got != 2*32*80+64*48 || q.GetRouterBytes() >= m.GetRouterBytes() || q.GetFingerprint() == m.GetFingerprint() {
+		t.Errorf("int8: expert %d bytes, router %d of %d, fingerprint %s", got, q.GetRouterBytes(), m.GetRouterBytes(), q.GetFingerprint())
+	}
 	if m.GetFingerprint() != ck.Fingerprint() || m.GetLayers() != 2 || m.GetExperts() != 4 || m.GetHiddenSize() != 64 {
 		t.Errorf("model %v", m)
 	}

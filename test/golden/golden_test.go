@@ -87,11 +87,17 @@ func TestBitIdentical(t *testing.T) {
 		t.Fatal(err)
 	}
 	prompts := writePrompts(t)
-	want := logits(t, model, prompts, "--expert-nodes", "1")
-	for _, nodes := range []int{1, 2, 3, 5, 8} {
-		for _, chunk := range []int{7, 256} {
-			got := logits(t, model, prompts, "--expert-nodes", strconv.Itoa(nodes), "--chunk", strconv.Itoa(chunk))
-			sameFiles(t, want, got)
+	for _, c := range []struct {
+		weights string
+		nodes   []int
+	}{{"bf16", []int{1, 2, 3, 5, 8}}, {"int8", []int{1, 2, 3}}} {
+		want := logits(t, model, prompts, "--weights", c.weights, "--expert-nodes", "1")
+		for _, nodes := range c.nodes {
+			for _, chunk := range []int{7, 256} {
+				got := logits(t, model, prompts, "--weights", c.weights, "--expert-nodes", strconv.Itoa(nodes), "--chunk", strconv.Itoa(chunk),
+					"--replicas-per-expert", strconv.Itoa(min(nodes, 2)))
+				sameFiles(t, want, got)
+			}
 		}
 	}
 }
