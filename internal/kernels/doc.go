@@ -14,6 +14,9 @@
 //     +0 and takes elements k = j, j+16, j+32, … by one fused multiply-add
 //     each. The 16 lanes are then added in one tree: lane j to lane j+8, then
 //     neighbours, then neighbours, then the two halves (see reduce).
+//   - A product with weights in 8-bit form has 8 lanes, exact integer sums within
+//     a group and one fused multiply-add per group and lane (see
+//     matMulInt8Portable). Rows of x are quantised one by one.
 //   - The sum of Softmax runs in the same lanes and tree with plain adds.
 //   - A sum over rows (WeightedSum, Axpy) takes one fused multiply-add per row,
 //     in ascending order.
