@@ -2,6 +2,7 @@ package expertnode
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -101,7 +102,7 @@ func TestRouterRefusesNodeWithOtherWeights(t *testing.T) {
 	await(t, "the node's experts", func() bool { code, _ := get(t, p.nodes[0].http+"/ready"); return code == 200 })
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
-	if err := int8Work(t, p.dir, 2).do(ctx, d); err == nil || err == errWrong {
+	if err := int8Work(t, p.dir, 2).do(ctx, d); err == nil || errors.Is(err, errWrong) {
 		t.Errorf("the router used a node with other weights: %v", err)
 	}
 }
