@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -136,15 +137,15 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 // run serves until ctx ends or something fails, and drains.
 func (p *process) run(ctx context.Context, core *Core, server *http.Server, control net.Listener) error {
 	live, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
-	engineDone := make(chan struct{})
-	go func() { defer close(engineDone); core.Engine.Run(live) }()
-	defer func() { stop(); <-engineDone }()
+	var running sync.WaitGroup                                   // what uses the core: it is closed after all of it
+	running.Go(func() { core.Engine.Run(live) })
+	defer func() { stop(); running.Wait() }()
 
 	watcher := podctl.NewWatcher(p.o.Placement, podctl.Shape{
 		Layers: core.Config().NumLayers, Experts: core.Config().NumExperts, Model: core.Checkpoint.Fingerprint(),
 	}, p.log.WithName("placement"), core.Dispatcher.Apply)
-	go watcher.Run(live)
-	go core.Checkpoint.Watch(live, watchInterval, p.modelChanged)
+	running.Go(func() { watcher.Run(live) })
+	running.Go(func() { core.Checkpoint.Watch(live, watchInterval, p.modelChanged) })
 
 	grpcServer := grpc.NewServer()
 	(&podctl.Server{Watcher: watcher, Endpoints: core.Dispatcher.Endpoints, Fill: func(r *describeResponse) { p.describe(r, core) }}).Register(grpcServer)

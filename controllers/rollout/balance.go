@@ -53,7 +53,7 @@ func (s *State) rebalance(nodes []placement.Node) Decision {
 	b := &Balance{Gain: gain(serving, target, s.Loads), Moves: len(placement.Diff(serving, target, 0))}
 	b.Worth = b.Gain >= s.Rebalance.MinGain
 	stay.Balance = b
-	if !b.Worth || s.Rebalance.Moves == 0 {
+	if !b.Worth || b.Moves > s.Rebalance.Moves { // a plan may hold moves that are needed for more than balance
 		return stay
 	}
 	return Decision{Balance: b, Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
