@@ -24,6 +24,7 @@ type ledger struct {
 	documents map[int64]string    // published, by revision
 	epochs    map[int64]string    // placements, by epoch
 	decided   map[int64]time.Time // when a revision was first written anywhere, by the operator's clock
+	allowed   map[int64]int64     // the budget that the operator knew then
 	topEpoch  int64
 	topDoc    int64
 	spent     []spending
@@ -46,7 +47,7 @@ type scaling struct {
 }
 
 func newLedger() ledger {
-	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, decided: map[int64]time.Time{}, whole: map[*router]map[int64]bool{}, served: map[*router]bool{}}
+	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, decided: map[int64]time.Time{}, allowed: map[int64]int64{}, whole: map[*router]map[int64]bool{}, served: map[*router]bool{}}
 }
 
 // record is the published document; nil while it is missing or damaged.
@@ -149,7 +150,7 @@ func (w *world) checkBudget(d *placement.Document) {
 			sum += s.bytes
 		}
 	}
-	if limit := w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value(); sum > limit {
+	if limit := w.allowed[d.Revision]; sum > limit { // another operator may publish it under a newer spec
 		w.violate("8", "%d experts move by load within a minute, the budget is %d: %v", sum/expertBytes, limit/expertBytes, w.spent)
 	}
 }
@@ -159,6 +160,7 @@ func (w *world) checkBudget(d *placement.Document) {
 func (w *world) decide(revision int64) time.Time {
 	if w.decided[revision].IsZero() {
 		w.decided[revision] = w.operatorTime()
+		w.allowed[revision] = w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value()
 	}
 	return w.decided[revision]
 }
