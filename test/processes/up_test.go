@@ -4,6 +4,7 @@ package processes_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -229,7 +230,7 @@ func TestErrors(t *testing.T) {
 		"no model":       {[]string{"up"}, "--model is missing"},
 		"missing model":  {[]string{"up", "--model", "/nonexistent"}, "/nonexistent"},
 		"damaged model":  {[]string{"up", "--model", damaged}, "model.safetensors: tensor "},
-		"int8":           {[]string{"up", "--model", model, "--weights", "int8"}, "use bf16"},
+		"weights":        {[]string{"up", "--model", model, "--weights", "fp4"}, "int8"},
 		"too many nodes": {[]string{"up", "--model", model, "--expert-nodes", "65"}, "give 1 to 64"},
 		"no nodes":       {[]string{"up", "--model", model, "--expert-nodes", "0"}, "give 1 to 64"},
 		"replicas":       {[]string{"up", "--model", model, "--replicas-per-expert", "3"}, "3 replicas"},
@@ -241,7 +242,10 @@ func TestErrors(t *testing.T) {
 		"node, no model": {[]string{"expert-node", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, "--model is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(program, c.args...)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that is not refused would serve for ever
+			defer cancel()
+			cmd := exec.CommandContext(ctx, program, c.args...)
+			cmd.WaitDelay = time.Second
 			began := time.Now()
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), c.want) {
