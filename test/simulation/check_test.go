@@ -21,10 +21,10 @@ import (
 
 // ledger is what the checks remember.
 type ledger struct {
-	documents map[int64]string    // published, by revision
-	epochs    map[int64]string    // placements, by epoch
-	decided   map[int64]time.Time // when a revision was first written anywhere, by the operator's clock
-	allowed   map[int64]int64     // the budget that the operator knew then
+	documents map[int64]string               // published, by revision
+	epochs    map[int64]string               // placements, by epoch
+	decided   map[int64]time.Time            // when a revision was first written anywhere, by the operator's clock
+	specs     map[int64]*v1alpha1.ExpertPool // the pool that it knew then
 	topEpoch  int64
 	topDoc    int64
 	spent     []spending
@@ -47,7 +47,7 @@ type scaling struct {
 }
 
 func newLedger() ledger {
-	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, decided: map[int64]time.Time{}, allowed: map[int64]int64{}, whole: map[*router]map[int64]bool{}, served: map[*router]bool{}}
+	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, decided: map[int64]time.Time{}, specs: map[int64]*v1alpha1.ExpertPool{}, whole: map[*router]map[int64]bool{}, served: map[*router]bool{}}
 }
 
 // record is the published document; nil while it is missing or damaged.
@@ -138,10 +138,12 @@ func (w *world) checkEpoch(p *placement.Placement) {
 // checkBudget: a target that moves experts between nodes of a placement that is as
 // the spec wants it is the balancer's, and costs of the budget (invariant 8).
 func (w *world) checkBudget(d *placement.Document) {
+	now := w.decide(d.Revision)
+	defer func(now *v1alpha1.ExpertPool) { w.shown = now }(w.shown)
+	w.shown = w.specs[d.Revision] // another operator may publish it under a newer spec
 	if !w.asWanted(d.Serving) || !slices.EqualFunc(d.Serving.Nodes, d.Target.Nodes, func(a, b placement.Node) bool { return a.Name == b.Name }) {
 		return
 	}
-	now := w.decide(d.Revision)
 	w.spent = append(w.spent, spending{now, int64(len(placement.Diff(d.Serving, d.Target, 0))) * expertBytes})
 	w.stats.rebalances++
 	var sum int64
@@ -150,7 +152,7 @@ func (w *world) checkBudget(d *placement.Document) {
 			sum += s.bytes
 		}
 	}
-	if limit := w.allowed[d.Revision]; sum > limit { // another operator may publish it under a newer spec
+	if limit := w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value(); sum > limit {
 		w.violate("8", "%d experts move by load within a minute, the budget is %d: %v", sum/expertBytes, limit/expertBytes, w.spent)
 	}
 }
@@ -160,7 +162,7 @@ func (w *world) checkBudget(d *placement.Document) {
 func (w *world) decide(revision int64) time.Time {
 	if w.decided[revision].IsZero() {
 		w.decided[revision] = w.operatorTime()
-		w.allowed[revision] = w.shown.Spec.Experts.Rebalancing.MaxBytesPerMinute.Value()
+		w.specs[revision] = w.shown
 	}
 	return w.decided[revision]
 }
