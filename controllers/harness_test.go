@@ -24,7 +24,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet/fleettest"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 	"github.com/olmoe-serving/olmoe-operator/internal/kubetest"
 )
 

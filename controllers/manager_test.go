@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet/fleettest"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 	"github.com/olmoe-serving/olmoe-operator/internal/kubetest"
 )
 

@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet/fleettest"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 )
 
 // players are the StatefulSet and Deployment controllers, the scheduler and the

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet/fleettest"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 

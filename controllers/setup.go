@@ -18,9 +18,9 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/deployment"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/controllers/pool"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 )
 
 // Scheme holds the kinds that the operator reads and writes.

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 )

@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
 

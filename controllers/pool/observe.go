@@ -19,9 +19,9 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 

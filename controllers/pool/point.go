@@ -10,8 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 )
 
 // point tells routers where expert nodes are now, each once for each change: a pod

@@ -41,3 +41,8 @@ type Document struct {
 	// they can; else they load beside what they serve without slowing it.
 	Urgent bool `json:"urgent,omitempty"`
 }
+
+// Placements are Serving and Target, those that there are.
+func (d *Document) Placements() []*Placement {
+	return slices.DeleteFunc([]*Placement{d.Serving, d.Target}, func(p *Placement) bool { return p == nil })
+}

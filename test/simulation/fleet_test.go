@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
 

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/olmoe-serving/olmoe-operator/controllers/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
