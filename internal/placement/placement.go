@@ -2,6 +2,8 @@
 // no I/O, no goroutines, no imports but the standard library's.
 package placement
 
+import "slices"
+
 // Placement assigns every expert of every layer to the nodes that hold a
 // replica of it. It is immutable once published: a change is a new Placement
 // with a larger Epoch.
