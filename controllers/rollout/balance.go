@@ -33,24 +33,21 @@ type Balance struct {
 // node, as a fraction of the mean node's load: what brings less is noise.
 const gainPerMove = 0.002
 
-// rebalance moves experts of a placement that is otherwise as wanted, if the
+// rebalance moves experts of a placement that is otherwise as requested, if the
 // loads make it worth while and the budget allows it.
-func (s *State) rebalance(nodes []placement.Node) Decision {
+func (s *State) rebalance(r placement.Request) Decision {
 	stay := Decision{Doc: s.Doc}
-	serving := s.Doc.Serving
-	if s.Rebalance == nil || !fitsLoads(serving, s.Loads) {
+	if s.Rebalance == nil || r.Loads == nil {
 		return stay
 	}
-	target, err := placement.Plan(placement.Request{
-		Layers: serving.Layers, Experts: serving.Experts, Nodes: nodes, Loads: s.Loads,
-		Replicas: min(s.Replicas, len(nodes)), SlotsPerNode: s.SlotsPerNode, Current: serving, Epoch: s.epoch(),
-		MinGain: gainPerMove, MaxMoves: s.Rebalance.Moves,
-	})
+	serving := s.Doc.Serving
+	r.Current, r.MinGain, r.MaxMoves = serving, gainPerMove, s.Rebalance.Moves
+	target, err := placement.Plan(r)
 	if err != nil {
 		stay.Balance = &Balance{Err: err}
 		return stay
 	}
-	b := &Balance{Gain: gain(serving, target, s.Loads), Moves: len(placement.Diff(serving, target, 0))}
+	b := &Balance{Gain: gain(serving, target, r.Loads), Moves: len(placement.Diff(serving, target, 0))}
 	b.Worth = b.Gain >= s.Rebalance.MinGain
 	stay.Balance = b
 	if !b.Worth || b.Moves > s.Rebalance.Moves { // a plan may hold moves that are needed for more than balance
@@ -63,33 +60,24 @@ func (s *State) rebalance(nodes []placement.Node) Decision {
 
 // loads are State's, if they are the model's.
 func (s *State) loads(m *Model) [][]float64 {
-	if !fitsLoads(&placement.Placement{Layers: m.Layers, Experts: m.Experts}, s.Loads) {
+	if len(s.Loads) != m.Layers || len(s.Loads) == 0 || len(s.Loads[0]) != m.Experts {
 		return nil
 	}
 	return s.Loads
 }
 
-func fitsLoads(p *placement.Placement, loads [][]float64) bool {
-	return len(loads) == p.Layers && len(loads) > 0 && len(loads[0]) == p.Experts
-}
-
 // gain is 1 - (sum of the layers' busiest loads after) / (the same before).
 func gain(from, to *placement.Placement, loads [][]float64) float64 {
-	before, after := busiest(from, loads), busiest(to, loads)
+	before, after := sum(from.BusiestLoads(loads)), sum(to.BusiestLoads(loads))
 	if before == 0 {
 		return 0
 	}
 	return 1 - after/before
 }
 
-// busiest adds up the busiest node's load of each layer.
-func busiest(p *placement.Placement, loads [][]float64) (sum float64) {
-	for l, balance := range p.Balancedness(loads) {
-		var total float64
-		for _, w := range loads[l] {
-			total += w
-		}
-		sum += total / float64(len(p.Nodes)) / balance
+func sum(list []float64) (total float64) {
+	for _, v := range list {
+		total += v
 	}
-	return sum
+	return total
 }

@@ -95,10 +95,8 @@ func (s *State) revision() int64 {
 func (s *State) epoch() int64 {
 	var top int64
 	if s.Doc != nil {
-		for _, p := range []*placement.Placement{s.Doc.Serving, s.Doc.Target} {
-			if p != nil {
-				top = max(top, p.Epoch)
-			}
+		for _, p := range s.Doc.Placements() {
+			top = max(top, p.Epoch)
 		}
 	}
 	for _, n := range s.Nodes {
@@ -116,10 +114,7 @@ func used(d *placement.Document) int {
 		return 0
 	}
 	top := 0
-	for _, p := range []*placement.Placement{d.Serving, d.Target} {
-		if p == nil {
-			continue
-		}
+	for _, p := range d.Placements() {
 		for _, n := range p.Nodes {
 			top = max(top, Ordinal(n.Name)+1)
 		}

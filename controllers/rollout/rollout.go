@@ -204,13 +204,15 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	if waiting != "" {
 		return stay
 	}
-	if s.keeps(serving, nodes) {
+	request := s.request(model, nodes)
+	if request.Satisfied(serving) { // whichever expert is where: who moves them for balance's sake is rebalance
 		if s.Doc.Target == nil {
-			return s.rebalance(nodes)
+			return s.rebalance(request)
 		}
 		return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: serving}}
 	}
-	target, err := s.place(model, nodes, from)
+	request.Current = from
+	target, err := s.place(request)
 	if err != nil { // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
 		return stay
@@ -220,55 +222,31 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	}}
 }
 
+// request asks for what the spec wants on the nodes.
+func (s *State) request(model *Model, nodes []placement.Node) placement.Request {
+	return placement.Request{
+		Layers: model.Layers, Experts: model.Experts, Nodes: nodes, Loads: s.loads(model),
+		Replicas: min(s.Replicas, len(nodes)), SlotsPerNode: s.SlotsPerNode, Epoch: s.epoch(),
+	}
+}
+
 // place plans for the nodes. With fewer nodes than the spec wants, because some
 // are stuck or lost, it makes do with fewer replicas, if that is what it takes.
-func (s *State) place(model *Model, nodes []placement.Node, from *placement.Placement) (*placement.Placement, error) {
-	for replicas := min(s.Replicas, len(nodes)); ; replicas-- {
-		target, err := placement.Plan(placement.Request{
-			Layers: model.Layers, Experts: model.Experts, Nodes: nodes, Loads: s.loads(model),
-			Replicas: replicas, SlotsPerNode: s.SlotsPerNode, Current: from, Epoch: s.epoch(),
-		})
-		if err == nil || replicas <= 1 || len(nodes) == len(s.Members) {
+func (s *State) place(r placement.Request) (*placement.Placement, error) {
+	for ; ; r.Replicas-- {
+		target, err := placement.Plan(r)
+		if err == nil || r.Replicas <= 1 || len(r.Nodes) == len(s.Members) {
 			return target, err
 		}
 	}
 }
 
-// keeps says whether p is what the spec wants on the nodes, whichever expert is
-// where: who moves experts for balance's sake is rebalance.
-func (s *State) keeps(p *placement.Placement, nodes []placement.Node) bool {
-	if p == nil || len(p.Nodes) != len(nodes) {
-		return false
-	}
-	replicas := min(s.Replicas, len(nodes))
-	room := s.SlotsPerNode
-	if room == 0 {
-		room = (p.Experts*replicas + len(nodes) - 1) / len(nodes)
-	}
-	copies := make([]int, p.Layers*p.Experts)
-	for i, n := range p.Nodes {
-		if n.Name != nodes[i].Name || n.Address != nodes[i].Address {
-			return false
-		}
-		for l, experts := range n.Experts {
-			if len(experts) > room {
-				return false
-			}
-			for _, e := range experts {
-				copies[l*p.Experts+e]++
-			}
-		}
-	}
-	return slices.Min(copies) >= replicas
-}
-
 // checkSlots refuses what the wanted nodes can never hold, whether they are there
 // or not.
 func (s *State) checkSlots(model *Model) error {
-	_, err := placement.Plan(placement.Request{
-		Layers: 1, Experts: model.Experts, Nodes: s.Members, Replicas: s.Replicas, SlotsPerNode: s.SlotsPerNode,
-	})
-	return err
+	r := s.request(model, s.Members)
+	r.Replicas = s.Replicas
+	return r.Check()
 }
 
 // joinable are the wanted nodes that take part in a plan: those in the placement

@@ -14,17 +14,12 @@ func (p *Placement) Balancedness(loads [][]float64) []float64 {
 	return out
 }
 
-// Gain says, for each layer, by how much going from one placement to another
-// lowers the load of the busiest node, as a fraction of the mean node load of
-// the second; negative if it rises. It is what Request.MinGain is compared with,
-// and 0 in a layer without load.
-func Gain(from, to *Placement, loads [][]float64) []float64 {
-	out := make([]float64, min(from.Layers, to.Layers))
+// BusiestLoads is the busiest node's load in each layer; the tokens of an expert
+// count evenly over its replicas.
+func (p *Placement) BusiestLoads(loads [][]float64) []float64 {
+	out := make([]float64, p.Layers)
 	for l := range out {
-		_, before := from.nodeLoads(l, row(loads, l))
-		if mean, after := to.nodeLoads(l, row(loads, l)); mean > 0 {
-			out[l] = (before - after) / mean
-		}
+		_, out[l] = p.nodeLoads(l, row(loads, l))
 	}
 	return out
 }

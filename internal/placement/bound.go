@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -56,7 +57,7 @@ func pigeonhole(cost []float64, replicas, nodes, slots int) (worst float64) {
 		return 0
 	}
 	heavy := slices.Clone(cost)
-	slices.SortFunc(heavy, func(a, b float64) int { return compareFloat(b, a) })
+	slices.SortFunc(heavy, func(a, b float64) int { return cmp.Compare(b, a) })
 	heavy = heavy[spare:]
 	for j := 1; j*nodes < replicas*len(heavy); j++ {
 		var s float64

@@ -24,7 +24,7 @@ type Cost struct {
 
 // Costs is what Plan balances: for each layer and expert what all its copies cost
 // together, Cost.Token * Loads + Cost.Activation * Activations. Balancedness, Bound
-// and Gain take it as loads. Nil if the request has neither loads nor activations.
+// and BusiestLoads take it as loads. Nil if the request has neither loads nor activations.
 func (r *Request) Costs() [][]float64 {
 	c := r.Cost
 	if c.Activation == 0 && (c.Token == 0 || c.Token == 1) {

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"testing"
@@ -39,7 +40,7 @@ func globalPolicy(loads []float64, n, slots int) (balancedness float64, doubled 
 			pieces = append(pieces, piece{e, loads[e] / float64(c)})
 		}
 	}
-	slices.SortStableFunc(pieces, func(a, b piece) int { return compareFloat(b.load, a.load) })
+	slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(b.load, a.load) })
 	node, held := make([]float64, n), make([][]int, n)
 	for _, p := range pieces {
 		best := -1

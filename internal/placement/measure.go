@@ -49,21 +49,17 @@ func byShares(k float64) func(float64) float64 {
 // all, one between as it is. Beside a copy larger than 1-t all others are smaller
 // than t, and two such do not fit, as t is at most a half.
 func byEdge(t float64) func(float64) float64 {
-	return func(x float64) float64 {
-		switch {
-		case x > 1-t:
-			return 1
-		case x < t:
-			return 0
-		}
-		return x
-	}
+	return edged(t, func(x float64) float64 { return x })
 }
 
 // bySlots: the same, but what is between takes a slot, of perNode. A node without a
 // copy larger than 1-t has no more than perNode of them; one with such a copy has
 // none besides it.
 func bySlots(t float64, perNode int) func(float64) float64 {
+	return edged(t, func(float64) float64 { return 1 / float64(perNode) })
+}
+
+func edged(t float64, between func(float64) float64) func(float64) float64 {
 	return func(x float64) float64 {
 		switch {
 		case x > 1-t:
@@ -71,6 +67,6 @@ func bySlots(t float64, perNode int) func(float64) float64 {
 		case x < t:
 			return 0
 		}
-		return 1 / float64(perNode)
+		return between(x)
 	}
 }

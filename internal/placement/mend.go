@@ -1,6 +1,9 @@
 package placement
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // mend makes a placement by load valid again with the fewest loads: nodes that
 // hold more than they have room for give experts up, and experts with too few
@@ -17,7 +20,7 @@ func (y *layer) mend() {
 			y.shed(i, mean)
 		}
 	}
-	for _, e := range sorted(y.experts, func(a, b int) int { return compareFloat(y.cost[b], y.cost[a]) }) {
+	for _, e := range sorted(y.experts, func(a, b int) int { return cmp.Compare(y.cost[b], y.cost[a]) }) {
 		for y.copies[e] < y.least {
 			y.restore(e)
 		}

@@ -35,7 +35,7 @@ func (y *layer) place(e int) {
 			}
 		}
 	}
-	panic("placement: no room for an expert although check() found enough slots")
+	panic("placement: no room for an expert although Check found enough slots")
 }
 
 // movable is an expert that node i could give to node j, or -1.

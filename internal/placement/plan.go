@@ -11,7 +11,7 @@ package placement
 // what must change changes; what else changes has to be worth its loads (MinGain,
 // MaxMoves), and never makes a busiest node busier.
 func Plan(r Request) (*Placement, error) {
-	if err := r.check(); err != nil {
+	if err := r.Check(); err != nil {
 		return nil, err
 	}
 	p := &Placement{Epoch: r.Epoch, Layers: r.Layers, Experts: r.Experts, Nodes: make([]Node, len(r.Nodes))}

@@ -69,8 +69,8 @@ func (e *LoadError) Problem() string {
 	return fmt.Sprintf("expert %d: %v is not between 0 and %g", e.Expert, e.Value, float64(maxLoad))
 }
 
-// check refuses what no placement can meet.
-func (r *Request) check() error {
+// Check refuses what no placement can meet: Plan makes one of what it lets pass.
+func (r *Request) Check() error {
 	switch n := len(r.Nodes); {
 	case r.Layers < 1 || r.Experts < 1:
 		return fmt.Errorf("a model of %d layers with %d experts cannot be placed: both must be at least 1", r.Layers, r.Experts)

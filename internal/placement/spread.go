@@ -66,13 +66,3 @@ func spread(cost []float64, replicas, nodes, slots int) (want []int, each rankin
 	}
 	return want, each
 }
-
-func compareFloat(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}

@@ -1,6 +1,9 @@
 package placement
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Node finds a node by name; nil if there is none.
 func (p *Placement) Node(name string) *Node {
@@ -54,12 +57,33 @@ func (n *Node) validate(layers, experts int) error {
 	return nil
 }
 
+// Satisfied says whether p is what the request wants, but for its loads: the same
+// model and nodes, no node beyond its room, enough copies of each expert. p is nil
+// or valid.
+func (r *Request) Satisfied(p *Placement) bool {
+	if p == nil || len(p.Nodes) != len(r.Nodes) || p.Layers != r.Layers || p.Experts != r.Experts {
+		return false
+	}
+	room := r.slots()
+	for i, n := range p.Nodes {
+		if n.Name != r.Nodes[i].Name || n.Address != r.Nodes[i].Address {
+			return false
+		}
+		if slices.ContainsFunc(n.Experts, func(held []int) bool { return len(held) > room[i] }) {
+			return false
+		}
+	}
+	for l := range p.Layers {
+		if slices.Min(p.copies(l)) < r.Replicas {
+			return false
+		}
+	}
+	return true
+}
+
 // Validate checks both placements of a document.
 func (d *Document) Validate() error {
-	for _, p := range []*Placement{d.Serving, d.Target} {
-		if p == nil {
-			continue
-		}
+	for _, p := range d.Placements() {
 		if err := p.Validate(); err != nil {
 			return fmt.Errorf("document revision %d: %w", d.Revision, err)
 		}

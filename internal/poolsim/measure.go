@@ -1,6 +1,7 @@
 package poolsim
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -125,7 +126,7 @@ func (m *meter) result(bound float64) *Result {
 			late += t
 		}
 	}
-	slices.SortFunc(order, func(a, b int) int { return compare(r.Response[b], r.Response[a]) })
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(r.Response[b], r.Response[a]) })
 	left := all / 100
 	for _, i := range order {
 		if left -= m.tokens[i]; left < 0 {

@@ -1,6 +1,7 @@
 package poolsim
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -37,7 +38,7 @@ func framesOf(r *rand.Rand, text Text, p *plan, s Service, rate, seconds float64
 			}
 		}
 	}
-	slices.SortFunc(jobs, func(a, b job) int { return compare(a.at, b.at) })
+	slices.SortFunc(jobs, func(a, b job) int { return cmp.Compare(a.at, b.at) })
 	return jobs
 }
 

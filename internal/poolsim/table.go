@@ -1,7 +1,5 @@
 package poolsim
 
-import "cmp"
-
 // curve is what a station does at any load, solved where it is first asked for:
 // the same loads come again all day.
 type curve struct {
@@ -32,5 +30,3 @@ func (c *curve) point(i int) *state {
 	}
 	return &c.states[i]
 }
-
-func compare(a, b float64) int { return cmp.Compare(a, b) }
