@@ -32,10 +32,7 @@ func assign(d *placement.Document, name string, layers, experts int) *assignment
 		return a
 	}
 	a.revision, a.urgent = d.Revision, d.Urgent
-	for _, p := range []*placement.Placement{d.Serving, d.Target} {
-		if p == nil {
-			continue
-		}
+	for _, p := range d.Placements() {
 		for i := range p.Nodes {
 			if p.Nodes[i].Name == name {
 				a.add(p.Epoch, p.Nodes[i].Experts)

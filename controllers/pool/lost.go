@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
-	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // urgentAfter: experts without any owner wait no longer than this for a pod that
@@ -15,12 +14,7 @@ const urgentAfter = time.Second
 
 // listen notes which nodes of the placement have stopped answering, and since when.
 func (v *view) listen(now time.Time) {
-	named := map[string]bool{}
-	for _, p := range v.placements() {
-		for i := range p.Nodes {
-			named[p.Nodes[i].Name] = true
-		}
-	}
+	named := v.named()
 	for name := range v.memory.silent {
 		if !named[name] {
 			delete(v.memory.silent, name)
@@ -35,17 +29,18 @@ func (v *view) listen(now time.Time) {
 	}
 }
 
-// placements are those of the published document.
-func (v *view) placements() (list []*placement.Placement) {
+// named are the nodes of the published document.
+func (v *view) named() map[string]bool {
+	names := map[string]bool{}
 	if v.doc == nil {
-		return nil
+		return names
 	}
-	for _, p := range []*placement.Placement{v.doc.Serving, v.doc.Target} {
-		if p != nil {
-			list = append(list, p)
+	for _, p := range v.doc.Placements() {
+		for i := range p.Nodes {
+			names[p.Nodes[i].Name] = true
 		}
 	}
-	return list
+	return names
 }
 
 // lost says whether a node's experts shall get other owners. While requests are

@@ -44,10 +44,7 @@ func (s Shape) check(d *placement.Document) error {
 	if d.Serving == nil && d.Target == nil {
 		return errors.New("has neither serving nor target")
 	}
-	for _, p := range []*placement.Placement{d.Serving, d.Target} {
-		if p == nil {
-			continue
-		}
+	for _, p := range d.Placements() {
 		if err := s.fits(p); err != nil {
 			return fmt.Errorf("placement epoch %d: %w", p.Epoch, err)
 		}

@@ -83,10 +83,7 @@ func (d *Dispatcher) Apply(doc *placement.Document) {
 // addresses of all nodes of a document; Target's win.
 func addresses(doc *placement.Document) map[string]string {
 	m := map[string]string{}
-	for _, p := range []*placement.Placement{doc.Serving, doc.Target} {
-		if p == nil {
-			continue
-		}
+	for _, p := range doc.Placements() {
 		for i := range p.Nodes {
 			m[p.Nodes[i].Name] = p.Nodes[i].Address
 		}

@@ -78,14 +78,23 @@ func (f *Fleet) Calls() int {
 	return f.calls
 }
 
-// Describe implements fleet.Fleet.
-func (f *Fleet) Describe(_ context.Context, pod fleet.Pod) (*fleet.Report, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// reach counts a call and finds the program that answers it.
+func (f *Fleet) reach(pod fleet.Pod) (*Pod, error) {
 	f.calls++
 	p := f.pods[pod.Address]
 	if p == nil || p.Silent {
 		return nil, fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
+	}
+	return p, nil
+}
+
+// Describe implements fleet.Fleet.
+func (f *Fleet) Describe(_ context.Context, pod fleet.Pod) (*fleet.Report, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, err := f.reach(pod)
+	if err != nil {
+		return nil, err
 	}
 	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0}
 	if p.Doc != nil {
@@ -98,10 +107,9 @@ func (f *Fleet) Describe(_ context.Context, pod fleet.Pod) (*fleet.Report, error
 func (f *Fleet) Apply(_ context.Context, pod fleet.Pod, document []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls++
-	p := f.pods[pod.Address]
-	if p == nil || p.Silent {
-		return fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
+	p, err := f.reach(pod)
+	if err != nil {
+		return err
 	}
 	var d placement.Document
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -121,10 +129,9 @@ func (f *Fleet) Apply(_ context.Context, pod fleet.Pod, document []byte) error {
 func (f *Fleet) Point(_ context.Context, pod fleet.Pod, endpoints map[string]string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls++
-	p := f.pods[pod.Address]
-	if p == nil || p.Silent {
-		return fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
+	p, err := f.reach(pod)
+	if err != nil {
+		return err
 	}
 	p.Endpoints = endpoints
 	return nil
@@ -169,10 +176,8 @@ func (f *Fleet) loaded(epoch int64) bool {
 
 func newest(d *placement.Document) int64 {
 	var epoch int64
-	for _, p := range []*placement.Placement{d.Serving, d.Target} {
-		if p != nil {
-			epoch = max(epoch, p.Epoch)
-		}
+	for _, p := range d.Placements() {
+		epoch = max(epoch, p.Epoch)
 	}
 	return epoch
 }

@@ -19,11 +19,11 @@ func (f *Fleet) SetLoad(address string, n *load.Node) {
 func (f *Fleet) Load(_ context.Context, pod fleet.Pod, window time.Duration) (*load.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls++
-	p := f.pods[pod.Address]
+	p, err := f.reach(pod)
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case p == nil || p.Silent:
-		return nil, fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
 	case p.Router || p.Model == nil:
 		return nil, fmt.Errorf("pod %s at %s: this pod holds no experts", pod.Name, pod.Address)
 	case p.Load != nil:
