@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,11 +27,11 @@ type call struct {
 	assign   []*shard // by expert: where this launch puts it
 	building []*shard // requests of this launch
 	inflight []*shard // requests without an answer
-	hedged   []*shard // of inflight: late, and sent to other owners too
 	free     []*shard
 	avoid    []avoided
 	now      time.Time // of this launch
 	since    time.Time // of the last progress: the start, or an answer
+	hedging  bool      // a request of this call was hedged
 	waiting  bool      // registered for a new route
 	blocked  time.Time // since when todo could not be emptied; zero = it is empty
 	timer    *time.Timer
@@ -58,6 +57,7 @@ type shard struct {
 	experts []uint16
 	sent    time.Time
 	check   time.Time // when it is late
+	hedged  bool      // late, and sent to other owners too
 	reply   *wire.In  // set when answered
 	err     error     // set when its stream ended
 }
@@ -216,8 +216,8 @@ func (c *call) note(s *shard, t wire.Timing) {
 	c.d.metrics.answered(took, t)
 	c.d.pace.answered(len(s.slots), took)
 	c.d.hedges.answered()
-	if slices.Contains(c.hedged, s) {
-		c.unhedge(s)
+	if s.hedged {
+		s.hedged = false
 		c.d.metrics.hedgeLost.Inc()
 		return
 	}
@@ -226,7 +226,6 @@ func (c *call) note(s *shard, t wire.Timing) {
 
 // recycle drops a request that is in no lane any more.
 func (c *call) recycle(s *shard) {
-	c.unhedge(s)
 	if s.reply != nil {
 		s.reply.Recycle()
 	}
@@ -238,7 +237,7 @@ func (c *call) recycle(s *shard) {
 			break
 		}
 	}
-	s.node, s.lane, s.reply, s.err = nil, nil, nil, nil
+	s.node, s.lane, s.reply, s.err, s.hedged = nil, nil, nil, nil, false
 	s.slots, s.rows, s.counts, s.experts = s.slots[:0], s.rows[:0], s.counts[:0], s.experts[:0]
 	c.free = append(c.free, s)
 }
@@ -248,6 +247,7 @@ func (c *call) reset() {
 	c.abandon()
 	c.todo, c.avoid = c.todo[:0], c.avoid[:0]
 	c.noteBlocked()
+	c.hedging = false
 	select {
 	case <-c.wake:
 	default:

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -61,7 +60,7 @@ func (d *Dispatcher) lateAfter(pairs int) time.Duration {
 // add load, and if it is merely slow its answer may still be the first.
 func (c *call) overdue(s *shard, now time.Time) {
 	before := len(c.todo)
-	first := !slices.Contains(c.hedged, s)
+	first := !s.hedged
 	r := c.d.route.Load()
 	for i, slot := range s.slots {
 		if (first && c.carriers[slot] > 0 || c.carriers[slot] == 1) && c.elsewhere(r, s.node, s.experts[i]) {
@@ -80,9 +79,7 @@ func (c *call) overdue(s *shard, now time.Time) {
 	}
 	s.node.silent.Store(true) // this call has waited; the next ones need not
 	c.avoid = append(c.avoid, avoided{s.node, now.Add(c.d.opts.RequestTimeout)})
-	if first {
-		c.hedged = append(c.hedged, s)
-	}
+	s.hedged, c.hedging = true, true
 	c.d.metrics.retry(errTimeout)
 	c.d.opts.Log.V(1).Info("hedge", "node", s.node.name, "layer", c.layer, "pairs", len(c.todo)-before, "after", now.Sub(s.sent).String())
 }
@@ -100,12 +97,15 @@ func (c *call) elsewhere(r *route, n *node, expert uint16) bool {
 // settle drops hedged requests that others have answered; their nodes rank last
 // for a while.
 func (c *call) settle(now time.Time) {
-	for i := len(c.hedged) - 1; i >= 0; i-- {
-		s := c.hedged[i]
-		if !c.answeredAll(s) {
+	if !c.hedging {
+		return
+	}
+	for i := len(c.inflight) - 1; i >= 0; i-- { // recycle moves the last one, which was looked at, into a gap
+		s := c.inflight[i]
+		if !s.hedged || !c.answeredAll(s) {
 			continue
 		}
-		c.unhedge(s)
+		s.hedged = false
 		if s.lane.detach(s) {
 			s.node.demote(now)
 			c.d.metrics.hedgeWon.Inc()
@@ -121,13 +121,6 @@ func (c *call) answeredAll(s *shard) bool {
 		}
 	}
 	return true
-}
-
-// unhedge forgets that a request was hedged.
-func (c *call) unhedge(s *shard) {
-	if i := slices.Index(c.hedged, s); i >= 0 {
-		c.hedged = slices.Delete(c.hedged, i, i+1)
-	}
 }
 
 // demote ranks the node behind every other owner, for longer each time.

@@ -40,7 +40,7 @@ func (c *call) retry(s *shard, why error, pause time.Duration) {
 			continue
 		}
 		c.carriers[slot]--
-		if c.carriers[slot] == 0 && (len(c.hedged) == 0 || !slices.Contains(c.todo, slot)) {
+		if c.carriers[slot] == 0 && (!c.hedging || !slices.Contains(c.todo, slot)) {
 			c.todo = append(c.todo, slot)
 		}
 	}
