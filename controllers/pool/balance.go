@@ -35,15 +35,16 @@ const (
 // look asks the expert nodes for their load, a few times in each window.
 func (r *Reconciler) look(ctx context.Context, v *view) {
 	m := v.memory
-	if !v.measures() || v.doc == nil || v.now.Sub(m.looked) < v.interval4() {
+	if !v.measures() || v.doc == nil || v.now.Sub(m.looked) < v.lookInterval() {
 		return
 	}
-	pods := v.expertPods()
+	pods := reachable(v.experts)
 	if len(pods) == 0 {
 		return
 	}
 	v.looked, m.looked = true, v.now
 	m.report = fleet.LoadAll(ctx, r.Fleet, pods, v.window())
+	m.rows = load.Rows(m.report.Nodes)
 	if v.complete(m.report) {
 		m.missed = 0
 	} else {
@@ -65,13 +66,8 @@ func (v *view) window() time.Duration {
 	return load.DefaultWindow
 }
 
-// interval4 is the time between two looks.
-func (v *view) interval4() time.Duration { return v.window() / looksPerWindow }
-
-// expertPods are the expert nodes that can be asked.
-func (v *view) expertPods() []fleet.Pod {
-	return slices.DeleteFunc(v.reachable(), func(p fleet.Pod) bool { return v.expert(p.Name) == nil })
-}
+// lookInterval is the time between two looks.
+func (v *view) lookInterval() time.Duration { return v.window() / looksPerWindow }
 
 // complete says whether every node that serves experts has answered.
 func (v *view) complete(r *load.Report) bool {
@@ -92,17 +88,14 @@ func (v *view) learn() {
 	if m.missed > 0 || m.report.Summary.Seconds < wholeWindow*v.window().Seconds() || v.rowsPerNode() < minRowsPerNode {
 		return
 	}
-	rows := load.Rows(m.report.Nodes)
-	for l := range rows {
-		var sum float64
-		for _, n := range rows[l] {
-			sum += n
-		}
-		for e := range rows[l] {
-			rows[l][e] += max(1, sum/float64(len(rows[l]))/16)
+	m.loads, m.learnt = make([][]float64, len(m.rows)), v.now
+	for l, layer := range m.rows {
+		few := max(1, sum(layer)/float64(len(layer))/16)
+		m.loads[l] = make([]float64, len(layer))
+		for e, n := range layer {
+			m.loads[l][e] = n + few
 		}
 	}
-	m.loads, m.learnt = rows, v.now
 }
 
 // loads are what was learnt last, if that is not long ago: also for a plan that
@@ -121,14 +114,17 @@ func (v *view) rowsPerNode() float64 {
 		return 0
 	}
 	least := math.Inf(1)
-	for _, layer := range load.Rows(r.Nodes) {
-		var sum float64
-		for _, n := range layer {
-			sum += n
-		}
-		least = min(least, sum/float64(len(r.Nodes)))
+	for _, layer := range v.memory.rows {
+		least = min(least, sum(layer)/float64(len(r.Nodes)))
 	}
 	return least
+}
+
+func sum(list []float64) (total float64) {
+	for _, n := range list {
+		total += n
+	}
+	return total
 }
 
 // mayRebalance are the limits of moves for this round; nil if it is not the time:

@@ -54,7 +54,7 @@ func no(reason, format string, args ...any) opinion {
 
 // movingOn: experts are on their way; two intervals are enough for that.
 func (v *view) movingOn() opinion {
-	if v.now.Sub(v.memory.since) > 2*v.interval4() {
+	if v.now.Sub(v.memory.since) > 2*v.lookInterval() {
 		return no(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals for %s", v.memory.target, v.decision.Waiting)
 	}
 	return no(v1alpha1.ReasonMoving, "experts are loaded where placement %d has them", v.decision.Doc.Target.Epoch)
@@ -83,15 +83,10 @@ func (v *view) asBefore() opinion {
 
 // moving says whether the document moves experts between the same nodes.
 func moving(doc *placement.Document) bool {
-	if doc == nil || doc.Serving == nil || doc.Target == nil || len(doc.Serving.Nodes) != len(doc.Target.Nodes) {
+	if doc == nil || doc.Serving == nil || doc.Target == nil {
 		return false
 	}
-	for i := range doc.Serving.Nodes {
-		if doc.Serving.Nodes[i].Name != doc.Target.Nodes[i].Name {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(doc.Serving.Nodes, doc.Target.Nodes, func(a, b placement.Node) bool { return a.Name == b.Name })
 }
 
 // silentNodes names the nodes of the placement that did not tell their load.
@@ -104,7 +99,7 @@ func (v *view) silentNodes() string {
 
 // setBalanced writes the condition and tells of trouble.
 func (r *Reconciler) setBalanced(v *view, s *v1alpha1.ExpertPoolStatus) {
-	o := v.balanced()
+	o := v.opinion
 	was := conditions.Of(s.Conditions, v1alpha1.ConditionBalanced)
 	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionBalanced, Status: o.status, Reason: o.reason, Message: o.message,
@@ -141,11 +136,16 @@ func (v *view) fillLoad(s *v1alpha1.ExpertPoolStatus) {
 	if v.rowsPerNode() < minRowsPerNode {
 		return
 	}
+	tellBalance(s, r.Summary.Balancedness)
+}
+
+// tellBalance shows the balancedness of each layer, and the worst.
+func tellBalance(s *v1alpha1.ExpertPoolStatus, layers []float64) {
 	s.Balancedness = nil
-	for _, b := range r.Summary.Balancedness {
+	for _, b := range layers {
 		s.Balancedness = append(s.Balancedness, fmt.Sprintf("%.2f", b))
 	}
-	s.Summary.Balancedness = fmt.Sprintf("%.2f", slices.Min(r.Summary.Balancedness))
+	s.Summary.Balancedness = fmt.Sprintf("%.2f", slices.Min(layers))
 }
 
 func (v *view) loadStatus() *v1alpha1.LoadStatus {

@@ -98,6 +98,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	v.decision = rollout.Decide(v.state())
 	v.noteMoves()
 	v.follow()
+	v.opinion = v.balanced()
 	err = r.act(ctx, v)
 	if reason, problem := apply.Problem(err); problem != nil {
 		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
@@ -150,7 +151,7 @@ func (v *view) interval() time.Duration {
 	case v.fellSilent():
 		return silentInterval
 	case verdict.Ready && v.measures():
-		return min(restInterval, v.interval4())
+		return min(restInterval, v.lookInterval())
 	case verdict.Ready:
 		return restInterval
 	case verdict.Stalled:

@@ -107,7 +107,7 @@ func (r *Reconciler) push(ctx context.Context, v *view) {
 		return
 	}
 	var behind []fleet.Pod
-	for _, p := range v.reachable() {
+	for _, p := range v.everybody() {
 		if a := v.answers[p.Name].Report; a != nil && a.Revision < doc.Revision {
 			behind = append(behind, p)
 		}

@@ -20,6 +20,7 @@ type memory struct {
 	looked time.Time            // last look at the load
 	missed int                  // looks in a row at which a node was missing
 	report *load.Report         // the last one; nil before the first
+	rows   [][]float64          // of it, [layer][expert]
 	loads  [][]float64          // tokens of the last window that was told whole
 	learnt time.Time            // when that was
 	scale  autoscale.Memory

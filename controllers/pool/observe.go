@@ -45,6 +45,7 @@ type view struct {
 	refusal  *diagnose.Problem
 
 	decision rollout.Decision
+	opinion  opinion           // of the balancer's work
 	wrote    bool              // the StatefulSet has changed in this round
 	taken    error             // a child's name belongs to somebody else
 	refused  *diagnose.Problem // what kept the children from being made
@@ -58,7 +59,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	if err := r.listPods(ctx, v); err != nil {
 		return nil, err
 	}
-	v.answers = fleet.DescribeAll(ctx, r.Fleet, v.reachable())
+	v.answers = fleet.DescribeAll(ctx, r.Fleet, v.everybody())
 	v.listen(v.now)
 	r.look(ctx, v)
 	return v, r.diagnose(ctx, v)
@@ -129,17 +130,17 @@ func (r *Reconciler) pods(ctx context.Context, namespace string, s labels.Select
 }
 
 // reachable are the pods that can be asked: with an address and a running container.
-func (v *view) reachable() []fleet.Pod {
-	var out []fleet.Pod
-	for _, list := range [][]corev1.Pod{v.experts, v.routers} {
-		for i := range list {
-			if p := &list[i]; p.Status.PodIP != "" && diagnose.Running(p) {
-				out = append(out, fleet.Pod{Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, strconv.Itoa(podspec.PortControl))})
-			}
+func reachable(pods []corev1.Pod) (out []fleet.Pod) {
+	for i := range pods {
+		if p := &pods[i]; p.Status.PodIP != "" && diagnose.Running(p) {
+			out = append(out, fleet.Pod{Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, strconv.Itoa(podspec.PortControl))})
 		}
 	}
 	return out
 }
+
+// everybody are the pods of both kinds that can be asked.
+func (v *view) everybody() []fleet.Pod { return append(reachable(v.experts), reachable(v.routers)...) }
 
 // diagnose finds what somebody has to mend.
 func (r *Reconciler) diagnose(ctx context.Context, v *view) (err error) {
@@ -172,13 +173,11 @@ func (v *view) problem() *diagnose.Problem {
 // state is the view as the rollout needs it.
 func (v *view) state() rollout.State {
 	s := rollout.State{
-		Members:  v.members(int(*v.pool.Spec.Replicas)),
-		Replicas: int(*v.pool.Spec.Experts.ReplicasPerExpert),
-		Doc:      v.doc,
-		Nodes:    map[string]rollout.Node{},
-	}
-	if slots := v.pool.Spec.Experts.SlotsPerNode; slots != nil {
-		s.SlotsPerNode = int(*slots)
+		Members:      v.members(int(*v.pool.Spec.Replicas)),
+		Replicas:     int(*v.pool.Spec.Experts.ReplicasPerExpert),
+		SlotsPerNode: v.slots(),
+		Doc:          v.doc,
+		Nodes:        map[string]rollout.Node{},
 	}
 	for i := range v.experts {
 		p := &v.experts[i]
@@ -218,6 +217,14 @@ func model(a *fleet.Report) *rollout.Model {
 		return nil
 	}
 	return &rollout.Model{Fingerprint: a.Model.Fingerprint, Layers: a.Model.Layers, Experts: a.Model.Experts}
+}
+
+// slots of a node for the experts of a layer; 0: no limit.
+func (v *view) slots() int {
+	if s := v.pool.Spec.Experts.SlotsPerNode; s != nil {
+		return int(*s)
+	}
+	return 0
 }
 
 // members are the nodes that the pool would have with n replicas.

@@ -3,14 +3,10 @@ package pool
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
-	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 )
 
@@ -19,9 +15,9 @@ import (
 // operator's process remembers whom it told; after a restart it tells all again.
 func (r *Reconciler) point(ctx context.Context, v *view) {
 	endpoints := map[string]string{}
-	for i := range v.experts {
-		if p := &v.experts[i]; p.Status.PodIP != "" && p.DeletionTimestamp == nil && diagnose.Running(p) {
-			endpoints[p.Name] = net.JoinHostPort(p.Status.PodIP, strconv.Itoa(podspec.PortControl))
+	for _, p := range reachable(v.experts) {
+		if v.expert(p.Name).DeletionTimestamp == nil {
+			endpoints[p.Name] = p.Address
 		}
 	}
 	if len(endpoints) == 0 {
@@ -30,12 +26,11 @@ func (r *Reconciler) point(ctx context.Context, v *view) {
 	text := fmt.Sprint(endpoints) // in the order of names
 	var routers []fleet.Pod
 	keys := map[string]string{}
-	for _, p := range v.reachable() {
-		if i := slices.IndexFunc(v.routers, func(q corev1.Pod) bool { return q.Name == p.Name }); i >= 0 {
-			keys[p.Name] = process(&v.routers[i])
-			if v.memory.told[keys[p.Name]] != text {
-				routers = append(routers, p)
-			}
+	for _, p := range reachable(v.routers) {
+		i := slices.IndexFunc(v.routers, func(q corev1.Pod) bool { return q.Name == p.Name })
+		keys[p.Name] = process(&v.routers[i])
+		if v.memory.told[keys[p.Name]] != text {
+			routers = append(routers, p)
 		}
 	}
 	told := map[string]string{} // without the routers that are gone

@@ -15,7 +15,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
-	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -84,8 +83,8 @@ func (v *view) minNodes() int {
 	if p := current(v.doc); p != nil {
 		experts = p.Experts
 	}
-	if s := v.pool.Spec.Experts.SlotsPerNode; s != nil {
-		return max(replicas, (experts*replicas+int(*s)-1)/int(*s))
+	if s := v.slots(); s > 0 {
+		return max(replicas, (experts*replicas+s-1)/s)
 	}
 	return replicas
 }
@@ -109,14 +108,10 @@ func (v *view) planned(wanted int) placement.Request {
 	if p == nil {
 		return placement.Request{}
 	}
-	r := placement.Request{
+	return placement.Request{
 		Layers: p.Layers, Experts: p.Experts, Nodes: v.members(wanted), Replicas: int(*v.pool.Spec.Experts.ReplicasPerExpert),
-		Current: p, Loads: load.Rows(v.memory.report.Nodes),
+		SlotsPerNode: v.slots(), Current: p, Loads: v.memory.rows,
 	}
-	if s := v.pool.Spec.Experts.SlotsPerNode; s != nil {
-		r.SlotsPerNode = int(*s)
-	}
-	return r
 }
 
 // scaleMemory is the autoscaler's memory: what the status keeps, and what only

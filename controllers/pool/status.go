@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -65,19 +64,9 @@ func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
 	}
 	s.Summary.Experts = fmt.Sprintf("%d/%d", covered, total)
 	if s.Load == nil {
-		v.fillBalance(s)
+		tellBalance(s, current(v.decision.Doc).Balancedness(nil)) // counts experts, as long as no load was measured
 	}
 	v.fillLoad(s)
-}
-
-// fillBalance counts experts, as long as no load was measured.
-func (v *view) fillBalance(s *v1alpha1.ExpertPoolStatus) {
-	balance := current(v.decision.Doc).Balancedness(nil)
-	s.Balancedness = nil
-	for _, b := range balance {
-		s.Balancedness = append(s.Balancedness, fmt.Sprintf("%.2f", b))
-	}
-	s.Summary.Balancedness = fmt.Sprintf("%.2f", slices.Min(balance))
 }
 
 // modelInfo is what the first expert node that knows its model says; nil while
