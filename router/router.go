@@ -136,8 +136,9 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 
 // run serves until ctx ends or something fails, and drains.
 func (p *process) run(ctx context.Context, core *Core, server *http.Server, control net.Listener) error {
-	live, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
-	var running sync.WaitGroup                                   // what uses the core: it is closed after all of it
+	// live outlives ctx by the drain; running is what uses the core, which is closed after all of it.
+	live, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
 	running.Go(func() { core.Engine.Run(live) })
 	defer func() { stop(); running.Wait() }()
 
