@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/plot"
 	"github.com/olmoe-serving/olmoe-operator/internal/poolsim"
 )
 
@@ -22,8 +23,8 @@ func draw(dir string, all []*comparison, o options) error {
 			continue
 		}
 		name := fmt.Sprintf("scaling-%s-%d", c.trace.Name, c.peak)
-		files[name+"-nodes.svg"] = c.nodesPlot().svg()
-		files[name+"-response.svg"] = c.responsePlot(o.bound.Seconds() * 1e3).svg()
+		files[name+"-nodes.svg"] = c.nodesPlot().SVG()
+		files[name+"-response.svg"] = c.responsePlot(o.bound.Seconds() * 1e3).SVG()
 	}
 	for name, svg := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(svg), 0o644); err != nil {
@@ -41,22 +42,22 @@ var (
 )
 
 // lines are those of the given policies, each of a day, one point for ten minutes.
-func (c *comparison) lines(which []int, of func([]float64) float64, values func(*poolsim.Tuned) []float64) (out []line) {
+func (c *comparison) lines(which []int, of func([]float64) float64, values func(*poolsim.Tuned) []float64) (out []plot.Line) {
 	for _, i := range which {
 		if i >= len(c.policies) {
 			continue
 		}
 		l := thin(values(c.policies[i]), of)
-		l.name, l.colour = c.policies[i].Name, palette[i%len(palette)]
+		l.Name, l.Colour = c.policies[i].Name, plot.Palette[i%len(plot.Palette)]
 		out = append(out, l)
 	}
 	return out
 }
 
-func (c *comparison) nodesPlot() *plot {
-	p := &plot{title: fmt.Sprintf("Expert nodes over a day (%s, %d at the regular peak), at equal latency", c.trace.Name, c.peak),
-		xLabel: "hour", yLabel: "nodes", xMax: 24, xStep: 3}
-	p.lines = c.lines(nodesOf, mean, func(t *poolsim.Tuned) []float64 {
+func (c *comparison) nodesPlot() *plot.Chart {
+	p := &plot.Chart{Title: fmt.Sprintf("Expert nodes over a day (%s, %d at the regular peak), at equal latency", c.trace.Name, c.peak),
+		XLabel: "hour", YLabel: "nodes", XMax: 24, XStep: 3}
+	p.Lines = c.lines(nodesOf, mean, func(t *poolsim.Tuned) []float64 {
 		y := make([]float64, len(t.Nodes))
 		for i, n := range t.Nodes {
 			y[i] = float64(n)
@@ -66,10 +67,10 @@ func (c *comparison) nodesPlot() *plot {
 	return p
 }
 
-func (c *comparison) responsePlot(bound float64) *plot {
-	p := &plot{title: fmt.Sprintf("Response of the busiest node (%s, %d nodes): worst 5 s of each 10 minutes", c.trace.Name, c.peak),
-		xLabel: "hour", yLabel: "ms for a layer", xMax: 24, xStep: 3, yMax: 3 * bound, bound: bound, boundName: "bound, for 99 % of tokens"}
-	p.lines = c.lines(responseOf, largest, func(t *poolsim.Tuned) []float64 {
+func (c *comparison) responsePlot(bound float64) *plot.Chart {
+	p := &plot.Chart{Title: fmt.Sprintf("Response of the busiest node (%s, %d nodes): worst 5 s of each 10 minutes", c.trace.Name, c.peak),
+		XLabel: "hour", YLabel: "ms for a layer", XMax: 24, XStep: 3, YMax: 3 * bound, Bound: bound, BoundName: "bound, for 99 % of tokens"}
+	p.Lines = c.lines(responseOf, largest, func(t *poolsim.Tuned) []float64 {
 		y := make([]float64, len(t.Response))
 		for i, r := range t.Response {
 			y[i] = 1e3 * r
@@ -80,12 +81,12 @@ func (c *comparison) responsePlot(bound float64) *plot {
 }
 
 // thin makes one point of each ten minutes.
-func thin(y []float64, of func([]float64) float64) line {
+func thin(y []float64, of func([]float64) float64) plot.Line {
 	const group = 600 / poolsim.Slot
-	var l line
+	var l plot.Line
 	for i := 0; i < len(y); i += group {
-		l.x = append(l.x, (float64(i)+group/2)*poolsim.Slot/3600)
-		l.y = append(l.y, of(y[i:min(i+group, len(y))]))
+		l.X = append(l.X, (float64(i)+group/2)*poolsim.Slot/3600)
+		l.Y = append(l.Y, of(y[i:min(i+group, len(y))]))
 	}
 	return l
 }
@@ -107,32 +108,16 @@ func largest(s []float64) (m float64) {
 // hoursChart shows node-hours as percentages of ours, a group of bars for each
 // comparison.
 func hoursChart(all []*comparison) string {
-	var b strings.Builder
-	open(&b, "Node-hours of a day at equal latency, ours = 100 %")
-	var top100 float64 = 100
-	for i := range all {
-		for _, p := range all[i].policies {
-			top100 = max(top100, 100*p.NodeHours/all[i].policies[0].NodeHours)
+	c := plot.Bars{Title: "Node-hours of a day at equal latency, ours = 100 %", YLabel: "% of ours", YMin: 100}
+	for _, p := range all[0].policies {
+		c.Names = append(c.Names, p.Name)
+	}
+	for _, one := range all {
+		g := plot.Group{Labels: []string{one.trace.Name, strconv.Itoa(one.peak)}}
+		for _, p := range one.policies {
+			g.Values = append(g.Values, 100*p.NodeHours/one.policies[0].NodeHours)
 		}
+		c.Groups = append(c.Groups, g)
 	}
-	step := niceStep(top100)
-	yMax := float64(int(top100/step)+1) * step
-	horizontal(&b, yMax, step, "% of ours")
-	group := float64(innerW) / float64(len(all))
-	for i := range all {
-		c := all[i]
-		bar := group * 0.8 / float64(len(c.policies))
-		for k, p := range c.policies {
-			h := innerH * 100 * p.NodeHours / c.policies[0].NodeHours / yMax
-			fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n",
-				left+group*float64(i)+group*0.1+bar*float64(k), top+innerH-h, bar*0.92, h, palette[k%len(palette)])
-		}
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text><text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n",
-			left+group*(float64(i)+.5), top+innerH+16, c.trace.Name, left+group*(float64(i)+.5), top+innerH+31, c.peak)
-	}
-	for k, p := range all[0].policies {
-		legend(&b, k, p.Name, palette[k%len(palette)])
-	}
-	b.WriteString("</svg>\n")
-	return b.String()
+	return c.SVG()
 }

@@ -79,11 +79,3 @@ func TestBadFlags(t *testing.T) {
 		}
 	}
 }
-
-func TestNiceSteps(t *testing.T) {
-	for largest, want := range map[float64]float64{5: 1, 6: 2, 30: 10, 31: 10, 900: 200, .4: .1} {
-		if got := niceStep(largest); got < want*.999 || got > want*1.001 {
-			t.Errorf("axis up to %v: steps of %v, want %v", largest, got, want)
-		}
-	}
-}

@@ -1,4 +1,6 @@
-package main
+// Package plot draws small charts as SVG. Their colours are readable on white and
+// on black and by colour-blind readers; the rest follows the reader's preference.
+package plot
 
 import (
 	"fmt"
@@ -6,21 +8,22 @@ import (
 	"strings"
 )
 
-// plot is a line chart as SVG. Its colours are readable on white and on black; the
-// rest follows the reader's preference.
-type plot struct {
-	title, xLabel, yLabel string
-	xMax, xStep           float64
-	yMax                  float64 // 0: from the data
-	lines                 []line
-	bound                 float64 // a horizontal line; 0: none
-	boundName             string
+// Chart is a line chart.
+type Chart struct {
+	Title, XLabel, YLabel string
+	XMax, XStep           float64
+	YMax                  float64 // 0: from the data
+	Lines                 []Line
+	Bound                 float64 // a horizontal line; 0: none
+	BoundName             string
 }
 
-type line struct {
-	name   string
-	colour string
-	x, y   []float64
+// Line is one line of a chart: points (X[i], Y[i]), X ascending.
+type Line struct {
+	Name   string
+	Colour string // "": the palette's, by the line's place
+	X, Y   []float64
+	Points bool // show where the points are: for few of them
 }
 
 const (
@@ -29,8 +32,8 @@ const (
 	innerW, innerH           = width - left - right, height - top - bottom
 )
 
-// palette is Okabe and Ito's, told apart by colour-blind readers too.
-var palette = []string{"#009e73", "#d55e00", "#0072b2", "#e69f00", "#cc79a7", "#8a8a8a", "#56b4e9", "#7a5195"}
+// Palette is Okabe and Ito's, told apart by colour-blind readers too.
+var Palette = []string{"#009e73", "#d55e00", "#0072b2", "#e69f00", "#cc79a7", "#8a8a8a", "#56b4e9", "#7a5195"}
 
 const style = `<style>
 text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-size:15px;font-weight:600}
@@ -39,24 +42,27 @@ text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-size:15px;font-weig
 </style>
 `
 
-// svg draws the chart.
-func (p *plot) svg() string {
+// SVG draws the chart.
+func (c *Chart) SVG() string {
 	var b strings.Builder
-	open(&b, p.title)
-	yMax := p.yMax
+	open(&b, c.Title)
+	yMax := c.YMax
 	if yMax == 0 {
-		for _, l := range p.lines {
-			for _, y := range l.y {
+		for _, l := range c.Lines {
+			for _, y := range l.Y {
 				yMax = max(yMax, y)
 			}
 		}
 	}
 	step := niceStep(yMax)
-	yMax = math.Ceil(yMax/step) * step
-	p.axes(&b, yMax, step)
-	for i, l := range p.lines {
-		p.draw(&b, l, yMax)
-		legend(&b, i, l.name, l.colour)
+	yMax = max(1, math.Ceil(yMax/step)) * step
+	c.axes(&b, yMax, step)
+	for i, l := range c.Lines {
+		if l.Colour == "" {
+			l.Colour = Palette[i%len(Palette)]
+		}
+		c.draw(&b, l, yMax)
+		legend(&b, i, l.Name, l.Colour)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
@@ -70,19 +76,19 @@ func open(b *strings.Builder, title string) {
 }
 
 // axes draws grid, ticks and labels.
-func (p *plot) axes(b *strings.Builder, yMax, step float64) {
-	horizontal(b, yMax, step, p.yLabel)
-	for x := 0.0; x <= p.xMax+1e-9; x += p.xStep {
-		at := left + innerW*x/p.xMax
+func (c *Chart) axes(b *strings.Builder, yMax, step float64) {
+	horizontal(b, yMax, step, c.YLabel)
+	for x := 0.0; x <= c.XMax+1e-9; x += c.XStep {
+		at := left + innerW*x/c.XMax
 		fmt.Fprintf(b, `<line class="grid" x1="%.1f" y1="%d" x2="%.1f" y2="%d"/><text x="%.1f" y="%d" text-anchor="middle">%g</text>`+"\n",
 			at, top, at, top+innerH, at, top+innerH+17, x)
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", left+innerW/2, top+innerH+36, p.xLabel)
+	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", left+innerW/2, top+innerH+36, c.XLabel)
 	fmt.Fprintf(b, `<line class="axis" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", left, top+innerH, left+innerW, top+innerH)
-	if p.bound > 0 {
-		y := top + innerH*(1-p.bound/yMax)
+	if c.Bound > 0 {
+		y := top + innerH*(1-c.Bound/yMax)
 		fmt.Fprintf(b, `<line class="bound" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
-			left, y, left+innerW, y, left+innerW-4, y-5, p.boundName)
+			left, y, left+innerW, y, left+innerW-4, y-5, c.BoundName)
 	}
 }
 
@@ -96,13 +102,20 @@ func horizontal(b *strings.Builder, yMax, step float64, label string) {
 	fmt.Fprintf(b, `<text transform="translate(16 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n", top+innerH/2, label)
 }
 
-func (p *plot) draw(b *strings.Builder, l line, yMax float64) {
-	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.8" stroke-linejoin="round" points="`, l.colour)
-	for i := range l.x {
-		y := min(l.y[i], yMax)
-		fmt.Fprintf(b, "%.1f,%.1f ", left+innerW*l.x[i]/p.xMax, top+innerH*(1-y/yMax))
+func (c *Chart) draw(b *strings.Builder, l Line, yMax float64) {
+	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.8" stroke-linejoin="round" points="`, l.Colour)
+	for i := range l.X {
+		y := min(l.Y[i], yMax)
+		fmt.Fprintf(b, "%.1f,%.1f ", left+innerW*l.X[i]/c.XMax, top+innerH*(1-y/yMax))
 	}
 	b.WriteString("\"/>\n")
+	if !l.Points {
+		return
+	}
+	for i := range l.X {
+		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n",
+			left+innerW*l.X[i]/c.XMax, top+innerH*(1-min(l.Y[i], yMax)/yMax), l.Colour)
+	}
 }
 
 // legend writes name i below the axis, three in a row.
@@ -113,6 +126,9 @@ func legend(b *strings.Builder, i int, name, colour string) {
 
 // niceStep is 1, 2 or 5 times a power of ten, for about five ticks.
 func niceStep(largest float64) float64 {
+	if largest <= 0 {
+		return 1
+	}
 	raw := largest / 5
 	power := math.Pow(10, math.Floor(math.Log10(raw)))
 	for _, m := range []float64{1, 2, 5} {
