@@ -70,6 +70,7 @@ func (p *process) describe(r *describeResponse, core *Core) {
 	r.Model = p.model
 	r.ServingEpoch, r.ReadyEpoch = s.ServingEpoch, s.ReadyEpoch
 	r.ExpertsReady, r.ExpertsWanted = uint32(s.Covered), uint32(s.Wanted) //nolint:gosec // at most layers x experts
+	r.SilentNodes = core.Dispatcher.Silent()
 	r.Draining = p.ready.draining.Load()
 	if err := p.ready.err(); err != nil {
 		r.Message = err.Error()

@@ -149,7 +149,10 @@ func (p *process) run(ctx context.Context, core *Core, server *http.Server, cont
 	running.Go(func() { core.Checkpoint.Watch(live, watchInterval, p.modelChanged) })
 
 	grpcServer := grpc.NewServer()
-	(&podctl.Server{Watcher: watcher, Endpoints: core.Dispatcher.Endpoints, Fill: func(r *describeResponse) { p.describe(r, core) }}).Register(grpcServer)
+	(&podctl.Server{
+		Watcher: watcher, Endpoints: core.Dispatcher.Endpoints, AwaitSilence: core.Dispatcher.AwaitSilence,
+		Fill: func(r *describeResponse) { p.describe(r, core) },
+	}).Register(grpcServer)
 	go p.serve(func() error { return grpcServer.Serve(control) })
 	defer grpcServer.Stop()
 

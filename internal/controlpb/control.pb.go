@@ -25,9 +25,12 @@ const (
 )
 
 type DescribeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of a router: answer when silent_nodes is not empty, at the latest after so long
+	// (at most 60 s). 0: at once.
+	AwaitSilenceMs uint32 `protobuf:"varint,1,opt,name=await_silence_ms,json=awaitSilenceMs,proto3" json:"await_silence_ms,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DescribeRequest) Reset() {
@@ -58,6 +61,13 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
 	return file_internal_controlpb_control_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *DescribeRequest) GetAwaitSilenceMs() uint32 {
+	if x != nil {
+		return x.AwaitSilenceMs
+	}
+	return 0
 }
 
 type ApplyPlacementRequest struct {
@@ -135,7 +145,10 @@ type DescribeResponse struct {
 	Ready         bool   `protobuf:"varint,10,opt,name=ready,proto3" json:"ready,omitempty"`
 	Draining      bool   `protobuf:"varint,11,opt,name=draining,proto3" json:"draining,omitempty"`
 	// What is wrong or waited for, for a person; empty when all is well.
-	Message       string `protobuf:"bytes,12,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,12,opt,name=message,proto3" json:"message,omitempty"`
+	// Router: expert nodes that owe it an answer, that no other owner can give, for far
+	// longer than answers take, and have said nothing else meanwhile.
+	SilentNodes   []string `protobuf:"bytes,13,rep,name=silent_nodes,json=silentNodes,proto3" json:"silent_nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,6 +265,13 @@ func (x *DescribeResponse) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *DescribeResponse) GetSilentNodes() []string {
+	if x != nil {
+		return x.SilentNodes
+	}
+	return nil
 }
 
 type Model struct {
@@ -589,14 +609,15 @@ var File_internal_controlpb_control_proto protoreflect.FileDescriptor
 
 const file_internal_controlpb_control_proto_rawDesc = "" +
 	"\n" +
-	" internal/controlpb/control.proto\x12\x10olmoe.control.v1\"\x11\n" +
-	"\x0fDescribeRequest\"\xc7\x01\n" +
+	" internal/controlpb/control.proto\x12\x10olmoe.control.v1\";\n" +
+	"\x0fDescribeRequest\x12(\n" +
+	"\x10await_silence_ms\x18\x01 \x01(\rR\x0eawaitSilenceMs\"\xc7\x01\n" +
 	"\x15ApplyPlacementRequest\x12\x1a\n" +
 	"\bdocument\x18\x01 \x01(\fR\bdocument\x12T\n" +
 	"\tendpoints\x18\x02 \x03(\v26.olmoe.control.v1.ApplyPlacementRequest.EndpointsEntryR\tendpoints\x1a<\n" +
 	"\x0eEndpointsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfd\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa0\x03\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -611,7 +632,8 @@ const file_internal_controlpb_control_proto_rawDesc = "" +
 	"\x05ready\x18\n" +
 	" \x01(\bR\x05ready\x12\x1a\n" +
 	"\bdraining\x18\v \x01(\bR\bdraining\x12\x18\n" +
-	"\amessage\x18\f \x01(\tR\amessage\"\xd6\x02\n" +
+	"\amessage\x18\f \x01(\tR\amessage\x12!\n" +
+	"\fsilent_nodes\x18\r \x03(\tR\vsilentNodes\"\xd6\x02\n" +
 	"\x05Model\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +

@@ -13,6 +13,9 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/version"
 )
 
+// maxAwait bounds how long a call may stay open.
+const maxAwait = time.Minute
+
 // Server is the Control service of a pod.
 type Server struct {
 	controlpb.UnimplementedControlServer
@@ -20,6 +23,9 @@ type Server struct {
 	// Fill sets what only the role knows; version, revision and a refused
 	// document's message are there already.
 	Fill func(*controlpb.DescribeResponse)
+	// AwaitSilence returns when a node has gone silent that a router needs, or ctx
+	// ends; nil: the pod is no router.
+	AwaitSilence func(ctx context.Context)
 	// Endpoints takes hints where expert nodes are now; nil: the pod is no router.
 	Endpoints func(map[string]string)
 	// Window says what an expert node did in about the last d, a length within the
@@ -31,7 +37,12 @@ type Server struct {
 func (s *Server) Register(r grpc.ServiceRegistrar) { controlpb.RegisterControlServer(r, s) }
 
 // Describe implements controlpb.ControlServer.
-func (s *Server) Describe(context.Context, *controlpb.DescribeRequest) (*controlpb.DescribeResponse, error) {
+func (s *Server) Describe(ctx context.Context, r *controlpb.DescribeRequest) (*controlpb.DescribeResponse, error) {
+	if wait := time.Duration(r.GetAwaitSilenceMs()) * time.Millisecond; wait > 0 && s.AwaitSilence != nil {
+		ctx, cancel := context.WithTimeout(ctx, min(wait, maxAwait))
+		defer cancel()
+		s.AwaitSilence(ctx)
+	}
 	return s.describe(), nil
 }
 

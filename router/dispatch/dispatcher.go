@@ -20,6 +20,7 @@ type Dispatcher struct {
 	calls             sync.Pool             // of *call
 	pace              pace
 	hedges            hedges
+	silence           bell // a node has gone silent
 	metrics           *metrics
 
 	mu      sync.Mutex

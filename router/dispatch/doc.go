@@ -9,5 +9,5 @@
 // again, alone, to another owner, or waits until there is one (invariant 2).
 //
 // Files: dispatcher (state), route (the table), node and lane (connections),
-// call, group and retry (one Do), status and metrics (what can be seen).
+// call, group, retry, hedge and silence (one Do), status and metrics (what can be seen).
 package dispatch

@@ -18,12 +18,9 @@ const (
 	// hedgeAnyway: a request that is so late is hedged without a budget. Else a pool
 	// that waits for one node, and so has no answers, would never earn a hedge.
 	hedgeAnyway = 500 * time.Millisecond
-	// silentAfter: an only owner that has said nothing for so long counts as one
-	// that does not answer. No batch takes as long, and each is answered by itself.
-	silentAfter = 2 * time.Second
 	// recheck: a request that stays late is looked at again, for owners may have
 	// come since, in this placement or the next.
-	recheck = 250 * time.Millisecond
+	recheck = 50 * time.Millisecond
 	// A node that lost to a hedge ranks last for demoteFirst, and twice as long
 	// each time until it answers in time; then the next call tries it again.
 	demoteFirst = time.Second
@@ -68,16 +65,14 @@ func (c *call) overdue(s *shard, now time.Time) {
 		}
 	}
 	if len(c.todo) == before {
-		if now.Sub(s.sent) >= silentAfter { // Status tells that its experts have no owner that answers
-			s.node.silent.Store(true)
-		}
+		c.mayBeSilent(s, now)
 		return
 	}
 	if !c.d.hedges.take() && now.Sub(s.sent) < hedgeAnyway {
 		c.todo = c.todo[:before]
 		return
 	}
-	s.node.silent.Store(true) // this call has waited; the next ones need not
+	s.node.lagging.Store(true) // this call has waited; the next ones need not
 	c.avoid = append(c.avoid, avoided{s.node, now.Add(c.d.opts.RequestTimeout)})
 	s.hedged, c.hedging = true, true
 	c.d.metrics.retry(errTimeout)
@@ -138,5 +133,5 @@ func (n *node) punctual(now time.Time) {
 
 // last reports whether the node ranks behind every other owner.
 func (n *node) last(now time.Time) bool {
-	return n.silent.Load() || now.UnixNano() < n.demoted.Load()
+	return n.lagging.Load() || n.silent.Load() || now.UnixNano() < n.demoted.Load()
 }

@@ -108,6 +108,7 @@ func (l *lane) hello(stream grpc.ClientStream) error {
 		return errDraining
 	}
 	l.open()
+	l.node.lives(time.Now())
 	return l.node.announced(a, true)
 }
 
@@ -175,6 +176,7 @@ func (l *lane) receive(stream grpc.ClientStream) error {
 
 // handle takes over in.
 func (l *lane) handle(in *wire.In) error {
+	l.node.lives(time.Now())
 	switch in.Type {
 	case wire.Response, wire.Error:
 		return l.answer(in)

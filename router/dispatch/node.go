@@ -17,7 +17,9 @@ type node struct {
 	conn          atomic.Pointer[grpc.ClientConn] // nil if the address cannot be parsed
 	lanes         []*lane
 	inflight      atomic.Int64           // pairs sent and not answered: its load
-	silent        atomic.Bool            // did not answer in time, and has said nothing since
+	lagging       atomic.Bool            // did not answer in time, and has answered nothing since: ranks last
+	silent        atomic.Bool            // owes answers for so long that it may not live, and has said nothing since
+	heard         atomic.Int64           // Unix nanoseconds of the last frame
 	losses        atomic.Int64           // requests in a row that another owner answered sooner
 	demoted       atomic.Int64           // Unix nanoseconds until which it ranks last
 	hint          atomic.Pointer[string] // where it is now, as the operator knows before DNS does; nil: unknown
@@ -128,7 +130,7 @@ func (n *node) announced(a *wire.Announce, hello bool) error {
 	if hello {
 		n.up++
 		n.problem = ""
-		n.silent.Store(false)
+		n.lagging.Store(false)
 	} else if a.Instance != n.instance {
 		stale = true
 	}

@@ -45,7 +45,7 @@ func (l *lane) detach(s *shard) bool {
 func (l *lane) answer(in *wire.In) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.node.silent.Store(false)
+	l.node.lagging.Store(false)
 	s := l.pending[in.Call]
 	if s == nil {
 		late := in.Type == wire.Response

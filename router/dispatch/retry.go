@@ -102,6 +102,8 @@ func (c *call) expire(now time.Time) error {
 			s.check = now.Add(recheck)
 			if idle {
 				c.overdue(s, now)
+			} else {
+				c.mayBeSilent(s, now)
 			}
 		}
 	}

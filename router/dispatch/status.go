@@ -28,7 +28,7 @@ type NodeStatus struct {
 	Name, Address string
 	Ready         bool // connected and not shutting down
 	Draining      bool
-	Silent        bool   // requests are late, and it has said nothing since
+	Silent        bool   // see Dispatcher.Silent
 	Held          int    // (layer, expert) pairs loaded
 	InFlight      int64  // pairs sent and not answered
 	Problem       string // why it is not connected

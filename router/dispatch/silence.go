@@ -1,0 +1,102 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// This file is about an only owner that says nothing. Nobody else can answer, so the
+// router can only tell; whoever hears it finds out whether the node lives, and gives
+// its experts another owner (ADR 0097).
+
+const (
+	// silentLates: a node is silent after so many times the lateness of the request
+	// that it owes, which is ten 95th percentiles or fifty medians,
+	silentLates = 5
+	// silentLeast: but no sooner, for the scheduler of a busy machine holds up a
+	// process for that long now and then,
+	silentLeast = 300 * time.Millisecond
+	// silentMost: and no later. No batch takes as long, and each is answered by itself.
+	silentMost = 2 * time.Second
+)
+
+// silentAfter is how long a node may say nothing at all while it owes an answer to a
+// request of so many pairs.
+func (d *Dispatcher) silentAfter(pairs int) time.Duration {
+	return min(max(silentLates*d.lateAfter(pairs), silentLeast), silentMost)
+}
+
+// mayBeSilent notes that the node of a late request is silent, or when to look again.
+// Any frame shows that it lives: a node that has much to do answers others meanwhile.
+func (c *call) mayBeSilent(s *shard, now time.Time) {
+	since := s.sent
+	if heard := time.Unix(0, s.node.heard.Load()); heard.After(since) {
+		since = heard
+	}
+	if at := since.Add(c.d.silentAfter(len(s.slots))); now.Before(at) {
+		s.check = earlier(s.check, at)
+		return
+	}
+	if !s.node.silent.Swap(true) {
+		c.d.opts.Log.Info("expert node does not answer", "node", s.node.name, "layer", c.layer, "pairs", len(s.slots), "for", now.Sub(since).String())
+		c.d.silence.ring()
+	}
+}
+
+// lives notes a sign of life.
+func (n *node) lives(now time.Time) {
+	n.heard.Store(now.UnixNano())
+	n.silent.Store(false)
+}
+
+// Silent are the nodes, by name, that owe answers which no other owner can give, for
+// far longer than answers take, and that have said nothing meanwhile. They may be
+// dead, cut off, or stopped.
+func (d *Dispatcher) Silent() (names []string) {
+	for _, n := range d.Status().Nodes {
+		if n.Ready && n.Silent {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// AwaitSilence returns when there is a silent node, or when ctx ends.
+func (d *Dispatcher) AwaitSilence(ctx context.Context) {
+	for {
+		rung := d.silence.wait()
+		if len(d.Silent()) > 0 {
+			return
+		}
+		select {
+		case <-rung:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// bell wakes all that wait for it. The zero value is ready.
+type bell struct {
+	mu   sync.Mutex
+	rung chan struct{} // closed by the next ring; nil: nobody waits
+}
+
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung == nil {
+		b.rung = make(chan struct{})
+	}
+	return b.rung
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung != nil {
+		close(b.rung)
+		b.rung = nil
+	}
+}
