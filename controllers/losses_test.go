@@ -1,7 +1,9 @@
 package controllers_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 )
 
@@ -69,4 +72,66 @@ func TestBusyPodIsNotLost(t *testing.T) {
 	if d := w.deployment(); d.ResourceVersion != version {
 		t.Errorf("the status changed: %+v", d.Status.Conditions)
 	}
+}
+
+// TestOnlyOwnerFreezes: what the only owner of experts held is published for another
+// one as soon as a router and the operator have both found it silent.
+func TestOnlyOwnerFreezes(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	const victim = "demo-experts-1"
+	w.fleet.Hold(true) // the target stays where it is seen
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, victim)), func(p *fleettest.Pod) { p.Frozen = true })
+	w.alarm(victim)
+	begun := time.Now()
+	for !w.movedFrom(victim) {
+		if time.Since(begun) > patience {
+			t.Fatalf("no placement without %s", victim)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	took := time.Since(begun)
+	t.Logf("%s after a router missed it, %s was without experts", took.Round(time.Millisecond), victim)
+	if took < fleet.HungAfter || took > fleet.HungAfter+5*time.Second { // seconds only on a busy machine
+		t.Errorf("took %s, want a little more than %s", took, fleet.HungAfter)
+	}
+}
+
+// TestBusyOwnerIsKept: a node that routers wait for, but that answers the operator,
+// keeps its experts.
+func TestBusyOwnerIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	const busy = "demo-experts-1"
+	w.fleet.Hold(true)
+	calls := w.fleet.Calls()
+	w.alarm(busy)
+	w.until(func() string {
+		if w.fleet.Calls() < calls+12 {
+			return "the operator did not look"
+		}
+		return ""
+	})
+	if w.movedFrom(busy) {
+		t.Errorf("%s is to lose its experts: %+v", busy, w.pool().Status.Placement.Target)
+	}
+}
+
+// alarm makes a router say that it waits for an expert node.
+func (w *world) alarm(node string) {
+	w.Helper()
+	var routers corev1.PodList
+	if err := w.List(w.Context(), &routers, client.InNamespace(w.ns), client.MatchingLabels{"app.kubernetes.io/component": "router"}); err != nil {
+		w.Fatal(err)
+	}
+	w.fleet.Edit(address(&routers.Items[0]), func(p *fleettest.Pod) { p.Waits = []string{node} })
+}
+
+// movedFrom says whether there is a target without a node.
+func (w *world) movedFrom(node string) bool {
+	w.Helper()
+	p := w.pool().Status.Placement
+	return p.Target != nil && !slices.ContainsFunc(p.Target.Nodes, func(n v1alpha1.PlacementNode) bool { return n.Name == node })
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,7 @@ func (v *view) listen(now time.Time) {
 			v.memory.silent[name] = now
 		}
 	}
+	v.stalls.listen(v, now)
 }
 
 // named are the nodes of the published document.
@@ -45,8 +47,8 @@ func (v *view) named() map[string]bool {
 
 // lost says whether a node's experts shall get other owners. While requests are
 // served it takes restoreAfterSeconds, and the kubelet must agree: a node that
-// only the operator cannot reach serves on. Once a router misses an expert it
-// takes a second, unless the pod is on its way back by itself.
+// only the operator cannot reach serves on. Once a router misses an expert it takes
+// patience, unless the pod is on its way back by itself.
 func (v *view) lost(name string) bool {
 	since := v.memory.silent[name]
 	if since.IsZero() {
@@ -54,10 +56,22 @@ func (v *view) lost(name string) bool {
 	}
 	silent := v.now.Sub(since)
 	pod := v.expert(name)
-	if v.missesExperts() && silent >= urgentAfter && !comesBack(pod, v.now) {
+	if (v.missesExperts() || v.waitedFor(name)) && silent >= v.patience(name) && !comesBack(pod, v.now) {
 		return true
 	}
 	return silent >= v.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.missesExperts())
+}
+
+// patience with a silent node while a router misses its experts. None is left with
+// one that two have found silent, each by waiting: a router, which it owes answers,
+// and the operator, whose question it should answer from memory. One that was given
+// up before and came back at once gets more each time.
+func (v *view) patience(name string) time.Duration {
+	stalls := v.stalls.of(name)
+	if stalls == 0 && v.answers[name].Hung && v.waitedFor(name) {
+		return 0
+	}
+	return min(urgentAfter<<stalls, max(urgentAfter, v.restoreAfter()))
 }
 
 // fellSilent says whether a node has stopped answering so lately that something
@@ -71,7 +85,7 @@ func (v *view) fellSilent() bool {
 	return false
 }
 
-// missesExperts says whether a router has an expert without an owner.
+// missesExperts says whether a router has an expert without an owner that answers.
 func (v *view) missesExperts() bool {
 	for i := range v.routers {
 		if a := v.answers[v.routers[i].Name].Report; a != nil && a.ExpertsReady < a.ExpertsWanted {
@@ -80,6 +94,9 @@ func (v *view) missesExperts() bool {
 	}
 	return false
 }
+
+// waitedFor says whether a router waits for a node that says nothing.
+func (v *view) waitedFor(name string) bool { return slices.Contains(v.waited, name) }
 
 func (v *view) restoreAfter() time.Duration {
 	if s := v.pool.Spec.Experts.RestoreAfterSeconds; s != nil {

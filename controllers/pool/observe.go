@@ -36,6 +36,8 @@ type view struct {
 	answers map[string]fleet.Answer
 	now     time.Time
 	memory  *memory
+	waited  []string // nodes that routers wait for, and that say nothing
+	stalls  stalls
 	looked  bool                        // this round has asked for the load
 	moved   *v1alpha1.RebalancingStatus // the last moves for balance's sake; nil: none yet
 	scaling *v1alpha1.ScalingStatus
@@ -59,10 +61,33 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	if err := r.listPods(ctx, v); err != nil {
 		return nil, err
 	}
-	v.answers = fleet.DescribeAll(ctx, r.Fleet, v.everybody())
+	r.ask(ctx, v)
 	v.listen(v.now)
-	r.look(ctx, v)
+	if len(v.waited) == 0 { // else there is no time for it
+		r.look(ctx, v)
+	}
 	return v, r.diagnose(ctx, v)
+}
+
+// ask asks all pods what they are, and routers to tell when a node goes silent.
+func (r *Reconciler) ask(ctx context.Context, v *view) {
+	pool := client.ObjectKeyFromObject(v.pool)
+	routers := map[string]fleet.Pod{}
+	for i := range v.routers {
+		for _, p := range reachable(v.routers[i : i+1]) {
+			routers[process(&v.routers[i])] = p
+		}
+	}
+	r.sentry.watch(pool, routers)
+	hurried, done := r.sentry.hurried(ctx, pool)
+	defer done()
+	v.answers = fleet.DescribeAll(hurried, r.Fleet, v.everybody())
+	v.stalls, v.waited = r.sentry.stallsAt(pool), r.sentry.waited(pool)
+	for _, p := range routers {
+		if a := v.answers[p.Name].Report; a != nil {
+			v.waited = append(v.waited, a.Silent...)
+		}
+	}
 }
 
 // readRecord reads the StatefulSet, and the placement ConfigMap past the cache: a

@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -17,6 +18,11 @@ const (
 	// Timeout of one call. A pod answers from memory; what takes longer is a pod
 	// that is stopped or cut off, and the next round asks again.
 	Timeout = time.Second
+	// AwaitTime: calls that wait for something to happen are made anew so often.
+	AwaitTime = 20 * time.Second
+	// HungAfter: a process that lives answers a question from memory much sooner, also
+	// on a machine that is busy; a garbage collector stops it for a millisecond or two.
+	HungAfter = 400 * time.Millisecond
 	// parallel calls: the largest pool and its routers (512) in 16 rounds.
 	parallel = 32
 )
@@ -46,12 +52,17 @@ type Report struct {
 	Ready                       bool
 	Draining                    bool
 	Message                     string
+	// Silent are the expert nodes that a router waits for, and that may not live.
+	Silent []string
 }
 
 // Fleet is the way to the pods.
 type Fleet interface {
 	// Describe asks one pod.
 	Describe(ctx context.Context, pod Pod) (*Report, error)
+	// Await asks a router to answer when an expert node that it needs has gone silent;
+	// it answers after AwaitTime at the latest.
+	Await(ctx context.Context, router Pod) (*Report, error)
 	// Apply hands one pod a placement document (JSON).
 	Apply(ctx context.Context, pod Pod, document []byte) error
 	// Point tells a router where expert nodes are now (host:port by name).
@@ -64,6 +75,8 @@ type Fleet interface {
 type Answer struct {
 	Report *Report
 	Err    error
+	// Hung: the pod let HungAfter pass without a word. One that is gone refuses at once.
+	Hung bool
 }
 
 // DescribeAll asks all pods and returns their answers by name.
@@ -71,10 +84,12 @@ func DescribeAll(ctx context.Context, f Fleet, pods []Pod) map[string]Answer {
 	answers := make(map[string]Answer, len(pods))
 	var mu sync.Mutex
 	each(ctx, pods, func(ctx context.Context, p Pod) {
+		asked := time.Now()
 		r, err := f.Describe(ctx, p)
+		hung := err != nil && ctx.Err() != nil && time.Since(asked) >= HungAfter || errors.Is(err, context.DeadlineExceeded)
 		mu.Lock()
 		defer mu.Unlock()
-		answers[p.Name] = Answer{Report: r, Err: err}
+		answers[p.Name] = Answer{Report: r, Err: err, Hung: hung}
 	})
 	return answers
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,9 +24,11 @@ type program struct {
 	answer *controlpb.DescribeResponse
 	got    atomic.Value
 	hang   bool
+	await  atomic.Uint32 // milliseconds, of the last question
 }
 
-func (p *program) Describe(ctx context.Context, _ *controlpb.DescribeRequest) (*controlpb.DescribeResponse, error) {
+func (p *program) Describe(ctx context.Context, r *controlpb.DescribeRequest) (*controlpb.DescribeResponse, error) {
+	p.await.Store(r.GetAwaitSilenceMs())
 	if p.hang {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -55,20 +58,26 @@ func serve(t *testing.T, p *program) Pod {
 }
 
 func TestGRPC(t *testing.T) {
-	p := &program{answer: &controlpb.DescribeResponse{Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, ExpertsReady: 7, ExpertsWanted: 8, Ready: true, Draining: true, Message: "m",
+	p := &program{answer: &controlpb.DescribeResponse{Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, ExpertsReady: 7, ExpertsWanted: 8, Ready: true, Draining: true, Message: "m", SilentNodes: []string{"s"},
 		Model: &controlpb.Model{Fingerprint: "f", Name: "n", Layers: 16, Experts: 64, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 12, RouterBytes: 13}}}
 	pod := serve(t, p)
 	got, err := GRPC{}.Describe(t.Context(), pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Report{Model: &Model{"f", "n", 16, 64, 8, 4096, 12, 13}, Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, ExpertsReady: 7, ExpertsWanted: 8, Ready: true, Draining: true, Message: "m"}
+	want := Report{Model: &Model{"f", "n", 16, 64, 8, 4096, 12, 13}, Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, ExpertsReady: 7, ExpertsWanted: 8, Ready: true, Draining: true, Message: "m", Silent: []string{"s"}}
 	if *got.Model != *want.Model {
 		t.Errorf("model %+v", *got.Model)
 	}
 	got.Model, want.Model = nil, nil
-	if *got != want {
+	if !reflect.DeepEqual(*got, want) {
 		t.Errorf("report %+v, want %+v", *got, want)
+	}
+	if p.await.Load() != 0 {
+		t.Error("Describe waits for silence")
+	}
+	if got, err := (GRPC{}).Await(t.Context(), pod); err != nil || len(got.Silent) != 1 || p.await.Load() != uint32(AwaitTime.Milliseconds()) {
+		t.Errorf("Await: %+v, %v, asked to wait %d ms", got, err, p.await.Load())
 	}
 	document := strings.Repeat("x", maxMessage-64)
 	if err := (GRPC{}).Apply(t.Context(), pod, []byte(document)); err != nil || p.got.Load() != document {
@@ -106,11 +115,24 @@ func TestRoundIsBounded(t *testing.T) {
 	if a := answers["good"]; a.Err != nil || a.Report.Revision != 1 {
 		t.Errorf("good: %+v", a)
 	}
-	if a := answers["bad0"]; a.Err == nil || a.Report != nil {
+	if a := answers["bad0"]; a.Err == nil || a.Report != nil || !a.Hung {
 		t.Errorf("bad: %+v", a)
 	}
 	if len(answers) != parallel {
 		t.Errorf("%d answers of %d", len(answers), parallel)
+	}
+}
+
+// A pod that is gone refuses; one that had no time to answer is not hung.
+func TestHung(t *testing.T) {
+	if a := DescribeAll(t.Context(), GRPC{}, []Pod{{Name: "gone", Address: "127.0.0.1:1"}})["gone"]; a.Err == nil || a.Hung {
+		t.Errorf("gone: %+v", a)
+	}
+	pod := serve(t, &program{hang: true})
+	ctx, cancel := context.WithTimeout(t.Context(), HungAfter/4)
+	defer cancel()
+	if a := DescribeAll(ctx, GRPC{}, []Pod{pod})["pod"]; a.Err == nil || a.Hung {
+		t.Errorf("after %s: %+v", HungAfter/4, a)
 	}
 }
 

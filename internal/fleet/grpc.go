@@ -19,9 +19,20 @@ const maxMessage = 4 << 20
 type GRPC struct{}
 
 // Describe implements Fleet.
-func (GRPC) Describe(ctx context.Context, pod Pod) (r *Report, err error) {
+func (GRPC) Describe(ctx context.Context, pod Pod) (*Report, error) {
+	return describe(ctx, pod, &controlpb.DescribeRequest{})
+}
+
+// Await implements Fleet.
+func (GRPC) Await(ctx context.Context, router Pod) (*Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, AwaitTime+Timeout)
+	defer cancel()
+	return describe(ctx, router, &controlpb.DescribeRequest{AwaitSilenceMs: uint32(AwaitTime.Milliseconds())})
+}
+
+func describe(ctx context.Context, pod Pod, question *controlpb.DescribeRequest) (r *Report, err error) {
 	err = call(pod, func(c controlpb.ControlClient) error {
-		answer, err := c.Describe(ctx, &controlpb.DescribeRequest{})
+		answer, err := c.Describe(ctx, question)
 		if err == nil {
 			r = report(answer)
 		}
@@ -64,7 +75,7 @@ func report(a *controlpb.DescribeResponse) *Report {
 	r := &Report{
 		Revision: a.GetRevision(), ReadyEpoch: a.GetReadyEpoch(), ServingEpoch: a.GetServingEpoch(),
 		ExpertsReady: int(a.GetExpertsReady()), ExpertsWanted: int(a.GetExpertsWanted()),
-		Ready: a.GetReady(), Draining: a.GetDraining(), Message: a.GetMessage(),
+		Ready: a.GetReady(), Draining: a.GetDraining(), Message: a.GetMessage(), Silent: a.GetSilentNodes(),
 	}
 	if m := a.GetModel(); m.GetFingerprint() != "" {
 		r.Model = &Model{

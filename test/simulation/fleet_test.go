@@ -28,15 +28,16 @@ type fate struct {
 	deaf    bool // does not answer
 	push    int  // 0: taken at once, 1: late, 2: lost, 3: taken, but the answer is lost, 4: taken and once more later
 	loadOff bool // does not tell its load
+	slow    bool // routers take it for silent
 }
 
 func (f *network) pod(p fleet.Pod) (*pod, fate, error) {
 	x := f.w.pods[p.Name]
-	if x == nil || x.prog == nil || p.Address != net.JoinHostPort(x.ip, strconv.Itoa(podspec.PortControl)) || x.frozen || x.cutOperator || x.lost {
+	if x == nil || x.prog == nil || p.Address != net.JoinHostPort(x.ip, strconv.Itoa(podspec.PortControl)) {
 		return nil, fate{}, fmt.Errorf("pod %s at %s: %w", p.Name, p.Address, errRefused)
 	}
 	t := f.w.round.fates[p.Name]
-	if t.deaf {
+	if t.deaf || x.frozen || x.cutOperator || x.lost {
 		return nil, t, fmt.Errorf("pod %s at %s: %w", p.Name, p.Address, context.DeadlineExceeded)
 	}
 	return x, t, nil
@@ -52,6 +53,9 @@ func (f *network) Describe(_ context.Context, p fleet.Pod) (*fleet.Report, error
 	}
 	return x.report(), nil
 }
+
+// Await implements fleet.Fleet. Rounds come at random anyhow.
+func (f *network) Await(context.Context, fleet.Pod) (*fleet.Report, error) { return nil, errRefused }
 
 // Apply implements fleet.Fleet.
 func (f *network) Apply(_ context.Context, p fleet.Pod, raw []byte) error {

@@ -98,7 +98,7 @@ func (x *pod) report() *fleet.Report {
 		return r
 	}
 	r.ServingEpoch = p.router.servingEpoch()
-	r.ExpertsReady, r.ExpertsWanted = p.router.covered, layers*experts
+	r.ExpertsReady, r.ExpertsWanted, r.Silent = p.router.covered, layers*experts, p.router.silent()
 	return r
 }
 

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -127,6 +128,18 @@ func (r *router) servingEpoch() int64 {
 		epoch = min(epoch, c.epoch)
 	}
 	return epoch
+}
+
+// silent are the nodes that the router takes for connected and has waited for: those
+// that are stopped or cut off and, at times, one that is merely busy.
+func (r *router) silent() (names []string) {
+	w := r.program.pod.w
+	for _, name := range slices.Sorted(maps.Keys(r.known)) {
+		if x := w.pods[name]; len(r.calls) > 0 && (!x.up() || x.cutRouters || w.round.fates[name].slow) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // begin starts a call for some experts of a layer.

@@ -196,6 +196,7 @@ func (w *world) fateOfRound() {
 		}
 		f.deaf = w.faulty && w.rnd.IntN(25) == 0
 		f.loadOff = w.rnd.IntN(40) == 0 && (!w.steady || w.rnd.IntN(20) == 0) // a signal that is missing ends the autoscaler's windows
+		f.slow = w.faulty && w.rnd.IntN(25) == 0
 		w.round.fates[name] = f
 	}
 }

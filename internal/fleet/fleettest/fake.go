@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
@@ -27,7 +28,10 @@ type Pod struct {
 	Model  *fleet.Model
 	Lag    bool // take documents, but neither load nor switch
 	Silent bool // answer nothing
-	Doc    *placement.Document
+	Frozen bool // nor refuse: take a question, and let it wait
+	// Waits are the nodes for which a router says that it waits.
+	Waits []string
+	Doc   *placement.Document
 	// Endpoints are what a router was told.
 	Endpoints map[string]string
 	Load      *load.Node // what it answers when asked for its load; nil: it was idle
@@ -82,25 +86,51 @@ func (f *Fleet) Calls() int {
 func (f *Fleet) reach(pod fleet.Pod) (*Pod, error) {
 	f.calls++
 	p := f.pods[pod.Address]
-	if p == nil || p.Silent {
+	if p == nil || p.Silent || p.Frozen {
 		return nil, fmt.Errorf("pod %s at %s: connection refused", pod.Name, pod.Address)
 	}
 	return p, nil
 }
 
 // Describe implements fleet.Fleet.
-func (f *Fleet) Describe(_ context.Context, pod fleet.Pod) (*fleet.Report, error) {
+func (f *Fleet) Describe(ctx context.Context, pod fleet.Pod) (*fleet.Report, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.thaw(ctx, pod)
 	p, err := f.reach(pod)
 	if err != nil {
 		return nil, err
 	}
-	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0}
+	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0, Silent: p.Waits}
 	if p.Doc != nil {
 		r.Revision = p.Doc.Revision
 	}
 	return r, nil
+}
+
+// thaw waits until a program is not frozen, or ctx ends.
+func (f *Fleet) thaw(ctx context.Context, pod fleet.Pod) {
+	f.await(ctx, func() bool { p := f.pods[pod.Address]; return p == nil || !p.Frozen })
+}
+
+// await waits for something, or for the end of ctx. The caller holds the lock, which
+// is free meanwhile.
+func (f *Fleet) await(ctx context.Context, done func() bool) {
+	for !done() && ctx.Err() == nil {
+		f.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		f.mu.Lock()
+	}
+}
+
+// Await implements fleet.Fleet.
+func (f *Fleet) Await(ctx context.Context, pod fleet.Pod) (*fleet.Report, error) {
+	limit, cancel := context.WithTimeout(ctx, fleet.AwaitTime)
+	defer cancel()
+	f.mu.Lock()
+	f.await(limit, func() bool { p := f.pods[pod.Address]; return p == nil || p.Silent || len(p.Waits) > 0 })
+	f.mu.Unlock()
+	return f.Describe(ctx, pod)
 }
 
 // Apply implements fleet.Fleet.
