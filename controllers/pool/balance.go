@@ -44,7 +44,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	}
 	v.looked, m.looked = true, v.now
 	m.report = fleet.LoadAll(ctx, r.Fleet, pods, v.window())
-	m.rows = load.Rows(m.report.Nodes)
+	m.rows, m.activations, m.work = load.Rows(m.report.Nodes), load.Activations(m.report.Nodes), load.Fit(m.report.Nodes)
 	if v.complete(m.report) {
 		m.missed = 0
 	} else {
@@ -80,22 +80,29 @@ func (v *view) complete(r *load.Report) bool {
 	return true
 }
 
-// learn keeps the tokens of a look for the planner, [layer][expert], if every node
-// has told a whole window and there are enough of them. Every expert counts as if
-// it had a few tokens more, so that one without any is not taken to weigh nothing.
+// learn keeps what experts cost by a look for the planner, [layer][expert], if every
+// node has told a whole window and there are enough rows in it: tokens, reads of
+// weights, or both, as the nodes' times tell.
 func (v *view) learn() {
 	m := v.memory
 	if m.missed > 0 || m.report.Summary.Seconds < wholeWindow*v.window().Seconds() || v.rowsPerNode() < minRowsPerNode {
 		return
 	}
-	m.loads, m.learnt = make([][]float64, len(m.rows)), v.now
-	for l, layer := range m.rows {
+	m.loads, m.learnt = m.work.Costs(withFew(m.rows), withFew(m.activations)), v.now
+}
+
+// withFew counts every expert as if it had a few more, so that one without any is
+// not taken to weigh nothing.
+func withFew(counts [][]float64) [][]float64 {
+	out := make([][]float64, len(counts))
+	for l, layer := range counts {
 		few := max(1, sum(layer)/float64(len(layer))/16)
-		m.loads[l] = make([]float64, len(layer))
+		out[l] = make([]float64, len(layer))
 		for e, n := range layer {
-			m.loads[l][e] = n + few
+			out[l][e] = n + few
 		}
 	}
+	return out
 }
 
 // loads are what was learnt last, if that is not long ago: also for a plan that
@@ -180,6 +187,14 @@ func (v *view) noteMoves() {
 	v.moved = &v1alpha1.RebalancingStatus{
 		Time: metav1.NewTime(v.now.Truncate(time.Second)), Experts: int32(b.Moves), Bytes: int64(b.Moves) * v.expertBytes(), //nolint:gosec // at most layers x experts x nodes
 	}
+}
+
+// purpose of a placement that is made because of load; empty for others.
+func (v *view) purpose() string {
+	if v.decision.Balance == nil {
+		return ""
+	}
+	return fmt.Sprintf(", to even out work that is %.0f %% reading weights", 100*v.memory.work.Reading(v.memory.report.Nodes))
 }
 
 // movedAnnotation of the record says when experts last moved because of their

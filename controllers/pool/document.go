@@ -96,7 +96,7 @@ func (r *Reconciler) announce(ctx context.Context, v *view, doc *placement.Docum
 	moves := len(placement.Diff(doc.Serving, doc.Target, 0))
 	log.Info("new placement", "revision", doc.Revision, "epoch", doc.Target.Epoch, "nodes", len(doc.Target.Nodes), "loads", moves)
 	r.Events.Eventf(v.pool, nil, corev1.EventTypeNormal, "PlacementChanged", "Place",
-		"placement %d: %d expert nodes load %d experts", doc.Target.Epoch, len(doc.Target.Nodes), moves)
+		"placement %d: %d expert nodes load %d experts%s", doc.Target.Epoch, len(doc.Target.Nodes), moves, v.purpose())
 }
 
 // push hands the document to the pods that have an older one. They also read the

@@ -14,17 +14,19 @@ import (
 // lost with the operator, which costs patience and nothing else; whatever must
 // outlive the operator is in the status or in the placement's record.
 type memory struct {
-	silent map[string]time.Time // since when an expert node has not answered, by name
-	target int64                // the epoch that is being prepared
-	since  time.Time            // since when
-	looked time.Time            // last look at the load
-	missed int                  // looks in a row at which a node was missing
-	report *load.Report         // the last one; nil before the first
-	rows   [][]float64          // of it, [layer][expert]
-	loads  [][]float64          // tokens of the last window that was told whole
-	learnt time.Time            // when that was
-	scale  autoscale.Memory
-	told   map[string]string // which endpoints each router was told last, by pod and restarts
+	silent      map[string]time.Time // since when an expert node has not answered, by name
+	target      int64                // the epoch that is being prepared
+	since       time.Time            // since when
+	looked      time.Time            // last look at the load
+	missed      int                  // looks in a row at which a node was missing
+	report      *load.Report         // the last one; nil before the first
+	rows        [][]float64          // of it, [layer][expert]
+	activations [][]float64          // likewise
+	loads       [][]float64          // what experts cost in the last window that was told whole
+	learnt      time.Time            // when that was
+	work        load.Work            // what a row and a read cost by the last report
+	scale       autoscale.Memory
+	told        map[string]string // which endpoints each router was told last, by pod and restarts
 }
 
 // memories are those of all pools.

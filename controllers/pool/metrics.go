@@ -19,8 +19,9 @@ var (
 	balanceGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_balancedness", Help: "Mean node load / busiest node's load in the worst layer, in tokens of the last window; 1 is perfect."}, poolLabels)
 	busiestGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_busiest_utilization", Help: "Part of the last window in which the busiest expert node computed, 0 to 1."}, poolLabels)
 	queueGauge    = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_busiest_queue_seconds", Help: "How long requests waited at that node on average in the last window."}, poolLabels)
+	readingGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_reading_ratio", Help: "Part of the expert nodes' work of the last window that was reading weights (activated experts count), 0 to 1; the rest is arithmetic (tokens count)."}, poolLabels)
 	okGauge       = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_balancer_ok", Help: "0 while the balancer cannot do its work: see the pool's condition Balanced."}, poolLabels)
-	allGauges     = []*prometheus.GaugeVec{coveredGauge, expertsGauge, nodesGauge, wantedGauge, revisionGauge, balanceGauge, busiestGauge, queueGauge, okGauge}
+	allGauges     = []*prometheus.GaugeVec{coveredGauge, expertsGauge, nodesGauge, wantedGauge, revisionGauge, balanceGauge, busiestGauge, queueGauge, readingGauge, okGauge}
 
 	rebalanceCounter = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalances_total", Help: "Placements made because of load."}, poolLabels)
 	bytesCounter     = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalanced_bytes_total", Help: "Bytes of weights that expert nodes loaded because of load."}, poolLabels)
@@ -70,12 +71,13 @@ func (v *view) measureLoad(req ctrl.Request) {
 	}
 	sum := &v.memory.report.Summary
 	if v.memory.missed > 0 || sum.Busiest == nil {
-		for _, g := range []*prometheus.GaugeVec{balanceGauge, busiestGauge, queueGauge} {
+		for _, g := range []*prometheus.GaugeVec{balanceGauge, busiestGauge, queueGauge, readingGauge} {
 			g.DeleteLabelValues(labels...)
 		}
 		return
 	}
 	balanceGauge.WithLabelValues(labels...).Set(slices.Min(sum.Balancedness))
+	readingGauge.WithLabelValues(labels...).Set(v.memory.work.Reading(v.memory.report.Nodes))
 	busiestGauge.WithLabelValues(labels...).Set(sum.Busiest.Utilisation)
 	queueGauge.WithLabelValues(labels...).Set(sum.Busiest.MeanQueueSeconds)
 }

@@ -27,8 +27,8 @@ type State struct {
 	Members []placement.Node
 	// Replicas of each expert, SlotsPerNode per layer (0: no limit).
 	Replicas, SlotsPerNode int
-	// Loads are the tokens of each layer's experts in the last window, [layer][expert];
-	// nil if they are not known.
+	// Loads are what each layer's experts cost in the last window, [layer][expert]; nil
+	// if that is not known.
 	Loads [][]float64
 	// Rebalance: experts may move because of Loads; nil: not now.
 	Rebalance *Rebalance

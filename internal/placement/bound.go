@@ -13,15 +13,14 @@ func Bound(loads []float64, nodes, slots int) float64 {
 	return bound(loads, 1, nodes, slots)
 }
 
-// Bounds is Bound for each layer of a request: of its costs, with its replicas and
-// room. Nil without loads. The request must be one that Plan takes.
+// Bounds is Bound for each layer of a request, with its replicas and room. Nil
+// without loads. The request must be one that Plan takes.
 func (r *Request) Bounds() []float64 {
-	costs := r.Costs()
-	if costs == nil {
+	if r.Loads == nil {
 		return nil
 	}
-	out := make([]float64, len(costs))
-	for l, row := range costs {
+	out := make([]float64, len(r.Loads))
+	for l, row := range r.Loads {
 		out[l] = bound(row, r.Replicas, len(r.Nodes), sum(r.slots()))
 	}
 	return out

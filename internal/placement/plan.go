@@ -20,8 +20,8 @@ func Plan(r Request) (*Placement, error) {
 		p.Nodes[i] = Node{Name: n.Name, Address: n.Address, Experts: lists[i*r.Layers : (i+1)*r.Layers]}
 	}
 	now := r.now()
-	if costs := r.Costs(); costs != nil {
-		r.byLoad(p, costs, now)
+	if r.Loads != nil {
+		r.byLoad(p, now)
 	} else {
 		r.evenly(p, now)
 	}
@@ -43,11 +43,11 @@ func (r *Request) evenly(p *Placement, now []*Node) {
 }
 
 // byLoad plans each layer by itself; only MaxMoves is shared.
-func (r *Request) byLoad(p *Placement, costs [][]float64, now []*Node) {
+func (r *Request) byLoad(p *Placement, now []*Node) {
 	room := r.slots()
 	drafts := make([]*draft, r.Layers)
 	for l := range drafts {
-		drafts[l] = r.draft(l, costs[l], now, room)
+		drafts[l] = r.draft(l, r.Loads[l], now, room)
 		if r.MaxMoves == 0 {
 			spend(drafts[l:l+1], r.MinGain, 0)
 		}

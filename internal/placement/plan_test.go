@@ -139,6 +139,8 @@ func TestRefuses(t *testing.T) {
 		{"negative", func(r *Request) { r.SlotsPerNode = -1 }, "negative"},
 		{"layers of loads", func(r *Request) { r.Loads = make([][]float64, 1) }, "loads for 1 layers"},
 		{"experts of loads", func(r *Request) { r.Loads = make([][]float64, 2) }, "are for 0 experts"},
+		{"gain", func(r *Request) { r.MinGain = -1 }, "minGain -1"},
+		{"moves", func(r *Request) { r.MaxMoves = -1 }, "maxMoves -1"},
 		{"bad load", func(r *Request) { r.Loads = [][]float64{make([]float64, 64), append(make([]float64, 63), -1)} }, "layer 1: expert 63"},
 	}
 	for _, c := range cases {

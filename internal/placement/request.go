@@ -16,13 +16,14 @@ type Request struct {
 	// does not divide evenly (the first nodes then have one more). 0 is
 	// SlotsPerNode on each.
 	Slots int
-	// Loads[l][e] are tokens per expert in a window; nil plans for equal loads.
+	// Loads[l][e] are what each expert costs in a window, all its copies together:
+	// tokens where arithmetic takes the time, batches in which it had any where
+	// reading weights does, or a sum of both (load.Work). nil plans for equal loads.
+	//
+	// A load divides evenly over the copies. That is exact for tokens where the router
+	// evens them out. It is for batches because the router keeps the rows that an
+	// expert has in one together: one copy reads its weights, the others do not.
 	Loads [][]float64
-	// Activations[l][e] are batches of the window in which the expert had a row.
-	// Read only if Cost.Activation is not 0.
-	Activations [][]float64
-	// Cost says whether tokens or activations make work; the zero value: tokens.
-	Cost Cost
 	// Current is the placement in force, nil if none. What is in the right place
 	// stays there.
 	Current *Placement
@@ -53,15 +54,14 @@ func (e *SlotError) Error() string {
 		ceilDiv(need, e.Nodes), max(e.Replicas, ceilDiv(need, e.SlotsPerNode)))
 }
 
-// LoadError says which number of the loads or activations cannot be one.
+// LoadError says which number of the loads cannot be one.
 type LoadError struct {
-	Name          string // "loads" or "activations"
 	Layer, Expert int
 	Value         float64
 }
 
 func (e *LoadError) Error() string {
-	return fmt.Sprintf("%s of layer %d: %s", e.Name, e.Layer, e.Problem())
+	return fmt.Sprintf("loads of layer %d: %s", e.Layer, e.Problem())
 }
 
 // Problem is the message without the layer, for callers that number layers otherwise.
@@ -94,26 +94,16 @@ func (r *Request) checkLoads() error {
 	if !(r.MinGain >= 0 && r.MinGain <= maxLoad) || r.MaxMoves < 0 {
 		return fmt.Errorf("minGain %v or maxMoves %d is negative or not a number", r.MinGain, r.MaxMoves)
 	}
-	if err := r.checkMatrix("loads", r.Loads); err != nil {
-		return err
+	if r.Loads != nil && len(r.Loads) != r.Layers {
+		return fmt.Errorf("loads for %d layers, the model has %d", len(r.Loads), r.Layers)
 	}
-	if err := r.checkMatrix("activations", r.Activations); err != nil {
-		return err
-	}
-	return r.Cost.check(r)
-}
-
-func (r *Request) checkMatrix(name string, m [][]float64) error {
-	if m != nil && len(m) != r.Layers {
-		return fmt.Errorf("%s for %d layers, the model has %d", name, len(m), r.Layers)
-	}
-	for l, row := range m {
+	for l, row := range r.Loads {
 		if len(row) != r.Experts {
-			return fmt.Errorf("%s of layer %d are for %d experts, the model has %d", name, l, len(row), r.Experts)
+			return fmt.Errorf("loads of layer %d are for %d experts, the model has %d", l, len(row), r.Experts)
 		}
 		for e, w := range row {
 			if !(w >= 0 && w <= maxLoad) {
-				return &LoadError{name, l, e, w}
+				return &LoadError{l, e, w}
 			}
 		}
 	}
