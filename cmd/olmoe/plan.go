@@ -13,23 +13,31 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// expertBytes is the size of one OLMoE-1B-7B expert of one layer in bf16: three
-// matrices of 1024 x 2048.
-const expertBytes = 3 * 1024 * 2048 * 2
+// expertBytes is the size of one OLMoE-1B-7B expert of one layer: two matrices of
+// 1024 x 2048 and one of 2048 x 1024.
+var expertBytes = map[string]int64{
+	string(checkpoint.AsStored): 3 * 1024 * 2048 * 2,
+	string(checkpoint.Int8):     int64(2*kernels.Int8Bytes(1024, 2048) + kernels.Int8Bytes(2048, 1024)),
+}
 
 // maxPlanFile bounds the input: 64 layers of 4,096 experts take about 8 MB.
 const maxPlanFile = 64 << 20
 
 type planFlags struct {
-	loads, current string
-	nodes, slots   int
-	bytes          int64
-	minGain        float64
-	maxMoves       int
-	json           bool
+	loads, activations string
+	readRows           float64
+	current, weights   string
+	nodes, slots       int
+	bytes              int64
+	minGain            float64
+	maxMoves           int
+	json               bool
 }
 
 // planMinGain is --min-gain where it is not given: what a window of traffic
@@ -50,12 +58,15 @@ func newPlanCommand() *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringVar(&f.loads, "loads", "", "JSON file {layer: [load of each expert]}; a load is the tokens of an expert where arithmetic is what "+
 		"takes time (large batches), the batches in which it had any where reading weights is (small ones)")
+	fs.StringVar(&f.activations, "activations", "", "JSON file like that of --loads with the batches in which each expert had tokens; what is balanced is then tokens + read-rows * batches")
+	fs.Float64Var(&f.readRows, "read-rows", 2, "with --activations: the rows of arithmetic that take as long as reading an expert's weights once")
 	fs.IntVar(&f.nodes, "nodes", 0, "expert nodes")
 	fs.IntVar(&f.slots, "slots", 0, "room for experts of a layer on all nodes together, spread evenly (default: one for each expert)")
 	fs.StringVar(&f.current, "current", "", "JSON file with the placement in force, as --json prints it")
 	fs.Float64Var(&f.minGain, "min-gain", planMinGain, "with --current: what each expert moved must lower the load of its layer's busiest node by, as a fraction of the mean node load")
 	fs.IntVar(&f.maxMoves, "max-moves", 0, "with --current: move no more experts than this, those that gain most; what has to move comes on top (default: no limit)")
-	fs.Int64Var(&f.bytes, "expert-bytes", expertBytes, "size of one expert of one layer")
+	fs.StringVar(&f.weights, "weights", "bf16", "form of the weights, bf16 or int8: what an expert to move has to load")
+	fs.Int64Var(&f.bytes, "expert-bytes", 0, "size of one expert of one layer (default: OLMoE-1B-7B's in the form of --weights)")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
 }
@@ -67,8 +78,11 @@ func runPlan(out io.Writer, f *planFlags) error {
 	if !(f.minGain >= 0) || f.maxMoves < 0 {
 		return fmt.Errorf("%w: --min-gain %v or --max-moves %d is negative or not a number", errFlags, f.minGain, f.maxMoves)
 	}
-	var loads map[string][]float64
-	if err := readPlanFile(f.loads, &loads); err != nil {
+	if err := f.size(); err != nil {
+		return err
+	}
+	loads, err := f.costs()
+	if err != nil {
 		return err
 	}
 	current := planResult{}
@@ -85,6 +99,39 @@ func runPlan(out io.Writer, f *planFlags) error {
 		return json.NewEncoder(out).Encode(result)
 	}
 	return result.print(out)
+}
+
+// size sets what an expert to move has to load.
+func (f *planFlags) size() error {
+	if err := checkWeights(f.weights); err != nil {
+		return err
+	}
+	if f.bytes < 0 {
+		return fmt.Errorf("%w: --expert-bytes %d is negative", errFlags, f.bytes)
+	}
+	f.bytes = cmp.Or(f.bytes, expertBytes[f.weights])
+	return nil
+}
+
+// costs reads the loads, and adds what reading weights costs if that is given.
+func (f *planFlags) costs() (loads map[string][]float64, err error) {
+	if err := readPlanFile(f.loads, &loads); err != nil || f.activations == "" {
+		return loads, err
+	}
+	if !(f.readRows >= 0) {
+		return nil, fmt.Errorf("%w: --read-rows %v is negative or not a number", errFlags, f.readRows)
+	}
+	var active map[string][]float64
+	if err := readPlanFile(f.activations, &active); err != nil {
+		return nil, err
+	}
+	for key, layer := range loads {
+		if len(active[key]) != len(layer) {
+			return nil, fmt.Errorf("%s: layer %s has %d experts, in %s it has %d", f.activations, key, len(active[key]), f.loads, len(layer))
+		}
+		loads[key] = load.Work{Row: 1, Read: f.readRows}.Costs([][]float64{layer}, [][]float64{active[key]})[0]
+	}
+	return loads, nil
 }
 
 func readPlanFile(name string, to any) error {

@@ -115,6 +115,33 @@ func TestPlanLimits(t *testing.T) {
 	}
 }
 
+// TestPlanForms: what a move costs follows the form of the weights.
+func TestPlanForms(t *testing.T) {
+	loads, current := planFile(t, `{"0": [1, 1]}`), planFile(t, `{"layers": {"0": {"nodes": [[0, 1], []]}}}`)
+	for _, c := range []struct{ flag, value, want string }{
+		{"--weights", "bf16", "1 moves, 12582912 bytes"}, {"--weights", "int8", "1 moves, 6684672 bytes"},
+		{"--expert-bytes", "7", "1 moves, 7 bytes"},
+	} {
+		text, err := runPlanCommand("--loads", loads, "--nodes", "2", "--current", current, c.flag, c.value)
+		if err != nil || !strings.Contains(text, c.want) {
+			t.Errorf("%s %s: %s, %v; want %s", c.flag, c.value, text, err, c.want)
+		}
+	}
+}
+
+// TestPlanReads: tokens are even, batches are not; with what reads cost, the two
+// experts that are read often part.
+func TestPlanReads(t *testing.T) {
+	loads, active := planFile(t, `{"0": [10, 10, 10, 10]}`), planFile(t, `{"0": [10, 10, 1, 1]}`)
+	current := planFile(t, `{"layers": {"0": {"nodes": [[0, 1], [2, 3]]}}}`)
+	for reads, want := range map[string]string{"0": "0 moves", "2": "2 moves"} {
+		text, err := runPlanCommand("--loads", loads, "--nodes", "2", "--current", current, "--activations", active, "--read-rows", reads)
+		if err != nil || !strings.Contains(text, want) {
+			t.Errorf("a read costs %s rows: %s, %v; want %s", reads, text, err, want)
+		}
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	loads := planFile(t, `{"0": [1, 2]}`)
 	cases := []struct {
@@ -132,6 +159,11 @@ func TestPlanRefuses(t *testing.T) {
 		{"layers differ", "layer 7 has 1 loads, layer 0 has 2", []string{"--loads", planFile(t, `{"0": [1, 2], "7": [1]}`), "--nodes", "1"}},
 		{"no layers", "it has no layers", []string{"--loads", planFile(t, `{}`), "--nodes", "1"}},
 		{"negative gain", "--min-gain -1", []string{"--loads", loads, "--nodes", "1", "--min-gain", "-1"}},
+		{"form", `weights "fp4"`, []string{"--loads", loads, "--nodes", "1", "--weights", "fp4"}},
+		{"negative size", "--expert-bytes -1", []string{"--loads", loads, "--nodes", "1", "--expert-bytes", "-1"}},
+		{"no activations", "no such file", []string{"--loads", loads, "--nodes", "1", "--activations", "/nonexistent"}},
+		{"activations differ", "plan.json: layer 0 has 1 experts", []string{"--loads", loads, "--nodes", "1", "--activations", planFile(t, `{"0": [1]}`)}},
+		{"negative reads", "--read-rows -1", []string{"--loads", loads, "--nodes", "1", "--activations", loads, "--read-rows", "-1"}},
 		{"negative moves", "--max-moves -1", []string{"--loads", loads, "--nodes", "1", "--max-moves", "-1"}},
 		{"another model", "layer 0, node 1: expert 2 is not one of the 2", []string{"--loads", loads, "--nodes", "2",
 			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0], [2]]}}}`)}},
