@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -16,38 +15,99 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
+// benchFlags are those of "olmoe bench".
+type benchFlags struct {
+	localFlags
+	runs   int
+	asJSON bool
+	plots  string
+}
+
 func newBenchCommand() *cobra.Command {
-	var f localFlags
-	var asJSON bool
-	var runs int
+	var f benchFlags
 	cmd := &cobra.Command{
 		Use:   "bench --model DIR",
 		Short: "Measure decode, prefill and dispatch, each as a fraction of what this machine allows",
 		Long: `Measure a router and expert nodes as separate processes on this machine, through
-the HTTP API: decode at batch 1, 4, 16 and 32, prefill of 128 and 512 tokens, and
-the round trip to the experts. Memory bandwidth and peak arithmetic are measured
-first; each result is given as a fraction of the limit that they set.`,
+the HTTP API: decode at batch 1, 4, 8, 16 and 32, prefill of 128 and 512 tokens,
+and the round trip to the experts. Memory bandwidth and peak arithmetic are
+measured between the runs; each result is given as a fraction of the limit that
+they set at the time. Then the way to the experts alone, without computing, next
+to a grpc-go unary call and bare TCP with the same bytes.
+
+With --plots also decode by context (to 4096) and by number of expert nodes (1, 2,
+4, 8), drawn as SVG.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if runs < 1 {
+			if f.runs < 1 {
 				return fmt.Errorf("%w: --runs must be at least 1", errFlags)
 			}
-			return runBench(cmd, &f, runs, asJSON)
+			return interrupted(cmd.Context(), runBench(cmd, &f))
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().IntVar(&runs, "runs", 5, "runs of each measurement; the median counts")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVar(&f.runs, "runs", 5, "runs of each measurement; the median counts")
+	cmd.Flags().StringVar(&f.plots, "plots", "", "folder for plots of the cost by batch, context and expert nodes; takes several times as long")
 	return cmd
 }
 
-func runBench(cmd *cobra.Command, f *localFlags, runs int, asJSON bool) error {
-	ctx, cancel := context.WithCancel(cmd.Context())
-	defer cancel()
+func runBench(cmd *cobra.Command, f *benchFlags) error {
 	threads := kernels.NewPool(kernels.Threads(f.Workers))
-	limits := bench.Measure(threads)
-	threads.Close()
-	pool, err := f.startPool(ctx)
+	defer threads.Close()
+	table := &benchTable{out: cmd.OutOrStdout(), silent: f.asJSON}
+	limits := func() bench.Limits { return bench.Measure(threads) }
+	table.begin(limits())
+	var report *bench.Report
+	err := deployed(cmd.Context(), f, f.ExpertNodes, func(ctx context.Context, o bench.Options) (err error) {
+		o.Limits, o.Progress = limits, table.row
+		if report, err = bench.Run(ctx, o); err == nil && f.plots != "" {
+			report.Contexts, err = bench.Contexts(ctx, o)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if f.plots != "" {
+		for _, n := range []int{1, 2, 4, 8} {
+			err := deployed(cmd.Context(), f, n, func(ctx context.Context, o bench.Options) error {
+				o.Limits, o.Progress = limits, table.row
+				results, err := bench.Nodes(ctx, o)
+				report.Nodes = append(report.Nodes, results...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if err := bench.Plots(f.plots, report); err != nil {
+			return err
+		}
+	}
+	for _, rows := range []int{1, 32} {
+		w, err := bench.MeasureWire(cmd.Context(), rows)
+		if err != nil {
+			return err
+		}
+		report.Wire = append(report.Wire, w)
+	}
+	table.end(report)
+	if !f.asJSON {
+		return nil
+	}
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetIndent("", "  ")
+	return e.Encode(report)
+}
+
+// deployed runs a router and so many expert nodes while it measures.
+func deployed(ctx context.Context, f *benchFlags, nodes int, measure func(context.Context, bench.Options) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	flags := f.localFlags
+	flags.ExpertNodes = nodes
+	pool, err := flags.startPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,7 +116,7 @@ func runBench(cmd *cobra.Command, f *localFlags, runs int, asJSON bool) error {
 	defer cancel()
 	url, err := startRouter(ctx, pool, "127.0.0.1:0")
 	if err != nil {
-		return interrupted(cmd.Context(), err)
+		return err
 	}
 	ck, err := checkpoint.OpenAs(f.Model, checkpoint.Weights(f.Weights))
 	if err != nil {
@@ -69,17 +129,9 @@ func runBench(cmd *cobra.Command, f *localFlags, runs int, asJSON bool) error {
 	})
 	defer d.Close()
 	d.Apply(pool.Document)
-	out := cmd.OutOrStdout()
-	report, err := bench.Run(ctx, bench.Options{
-		URL: url, Nodes: metricsURLs(pool.Nodes), Checkpoint: ck, Dispatcher: d,
-		Limits: limits, Weights: f.Weights, Runs: runs, Progress: progress(out, limits, asJSON),
+	return measure(ctx, bench.Options{
+		URL: url, Nodes: metricsURLs(pool.Nodes), Checkpoint: ck, Dispatcher: d, Weights: f.Weights, Runs: f.runs,
 	})
-	if err != nil || !asJSON {
-		return err
-	}
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(report)
 }
 
 func metricsURLs(nodes []local.Announcement) []string {
@@ -88,16 +140,4 @@ func metricsURLs(nodes []local.Announcement) []string {
 		urls = append(urls, "http://"+n.HTTP)
 	}
 	return urls
-}
-
-// progress prints the table row by row, as it comes.
-func progress(w io.Writer, l bench.Limits, quiet bool) func(bench.Result) {
-	if quiet {
-		return func(bench.Result) {}
-	}
-	_, _ = fmt.Fprintf(w, "this machine: reads %.1f GB/s, float32 %.0f GFLOP/s, int8 %.0f Gop/s; kernels: %s\n\n", l.Read/1e9, l.F32/1e9, l.Int8/1e9, kernels.Name())
-	_, _ = fmt.Fprintf(w, "%-9s %-8s %6s %7s %12s %10s %9s\n", "WORK", "WEIGHTS", "BATCH", "TOKENS", "TOKENS/S", "P50 MS", "OF LIMIT")
-	return func(r bench.Result) {
-		_, _ = fmt.Fprintf(w, "%-9s %-8s %6d %7d %12.1f %10.2f %9.2f\n", r.Name, r.Weights, r.Batch, r.Tokens, r.TokensPerSecond, 1e3*r.SecondsP50, r.FractionOfLimit)
-	}
 }

@@ -59,12 +59,12 @@ func (c *client) stream(ctx context.Context, prompt []int32, n int) ([]time.Time
 	return times, nil
 }
 
-// streams runs several at once; prompt i is made of its number.
-func (c *client) streams(ctx context.Context, count, promptTokens, n int) ([][]time.Time, error) {
+// streams runs several at once, with prompts numbered from first on.
+func (c *client) streams(ctx context.Context, count, first, promptTokens, n int) ([][]time.Time, error) {
 	times, errs := make([][]time.Time, count), make([]error, count)
 	var wg sync.WaitGroup
 	for i := range count {
-		wg.Go(func() { times[i], errs[i] = c.stream(ctx, c.prompt(i, promptTokens), n) })
+		wg.Go(func() { times[i], errs[i] = c.stream(ctx, c.prompt(first+i, promptTokens), n) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -84,32 +84,61 @@ func (c *client) prompt(i, n int) []int32 {
 	return ids
 }
 
-// activations is how often an expert had rows, over all nodes, since they started.
-func (c *client) activations(ctx context.Context) (float64, error) {
-	sum := 0.0
-	for _, url := range c.nodes {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
-		if err != nil {
-			return 0, err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return 0, err
-		}
-		lines := bufio.NewScanner(resp.Body)
-		for lines.Scan() {
-			if f := strings.Fields(lines.Text()); len(f) == 2 && strings.HasPrefix(f[0], "olmoe_expert_activations_total{") {
-				v, err := strconv.ParseFloat(f[1], 64)
-				if err != nil {
-					return 0, err
-				}
-				sum += v
+// counters are sums over all processes since they started.
+type counters struct {
+	activations float64 // how often an expert had rows
+	mallocs     float64 // objects on Go's heaps
+	scrape      float64 // of mallocs, what reading the counters once costs, about
+}
+
+// counters asks twice, for the cost of asking.
+func (c *client) counters(ctx context.Context) (counters, error) {
+	first, err := c.scrape(ctx)
+	if err != nil {
+		return first, err
+	}
+	second, err := c.scrape(ctx)
+	second.scrape = 2 * (second.mallocs - first.mallocs)
+	return second, err
+}
+
+func (c *client) scrape(ctx context.Context) (sum counters, err error) {
+	for _, url := range append([]string{c.url}, c.nodes...) {
+		err := samples(ctx, url, func(name string, v float64) {
+			switch {
+			case strings.HasPrefix(name, "olmoe_expert_activations_total{"):
+				sum.activations += v
+			case name == "go_memstats_mallocs_total":
+				sum.mallocs += v
 			}
-		}
-		_ = resp.Body.Close()
-		if err := lines.Err(); err != nil {
-			return 0, err
+		})
+		if err != nil {
+			return sum, err
 		}
 	}
 	return sum, nil
+}
+
+// samples reads the metrics of a process, sample by sample.
+func samples(ctx context.Context, url string, each func(name string, v float64)) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] != "#" {
+			v, err := strconv.ParseFloat(f[1], 64)
+			if err != nil {
+				return fmt.Errorf("%s/metrics: %q: %w", url, lines.Text(), err)
+			}
+			each(f[0], v)
+		}
+	}
+	return lines.Err()
 }

@@ -4,34 +4,22 @@ package bench
 
 import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
-	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
-// Limits are what this machine can do, measured in the same run.
-type Limits struct {
-	Read float64 `json:"read_bytes_per_second"`
-	Int8 float64 `json:"int8_ops_per_second"`
-	F32  float64 `json:"f32_flops_per_second"`
-}
-
-// Measure takes about a second.
-func Measure(pool *kernels.Pool) Limits {
-	return Limits{Read: kernels.ReadBandwidth(pool), Int8: kernels.Int8Peak(pool), F32: kernels.F32Peak(pool)}
-}
-
 // cost is what one step of the model must read and compute, at the least: every
-// matrix once, and two operations for each weight and row. Attention is left out:
-// at the lengths measured here it is below a hundredth.
+// matrix once, and two operations for each weight and row. Attention's arithmetic is
+// left out; the keys and values that it reads are counted (see kv).
 type cost struct {
 	trunkBytes, headBytes, expertBytes float64 // expert: of one expert of one layer
 	trunkFlops, headFlops, expertFlops float64 // for one row; expert: all K of all layers
+	kvBytes                            float64 // keys and values of one position in all layers
 	int8                               bool    // computed with 8-bit integers; the gate's few are counted so too
 }
 
 func costOf(ck *checkpoint.Checkpoint) (cost, error) {
-	c := cost{int8: ck.Weights() == checkpoint.Int8}
 	cfg := ck.Config()
+	c := cost{int8: ck.Weights() == checkpoint.Int8, kvBytes: 2 * 4 * float64(cfg.NumLayers*cfg.NumKVHeads*cfg.HeadDim)}
 	for _, spec := range cfg.Tensors() {
 		t, err := ck.Tensor(spec.Name)
 		if err != nil {
@@ -63,9 +51,15 @@ func (c cost) seconds(l Limits, bytes, flops float64) float64 {
 	return max(bytes/l.Read, flops/peak)
 }
 
-// step is the least time of a step of rows of which logitRows need logits, with so
-// many experts active over all layers.
-func (c cost) step(l Limits, rows, logitRows, activeExperts float64) float64 {
-	return c.seconds(l, c.trunkBytes+c.headBytes+activeExperts*c.expertBytes,
-		rows*(c.trunkFlops+c.expertFlops)+logitRows*c.headFlops)
+// work is what a step does.
+type work struct {
+	rows, logitRows float64 // rows computed, and those of which logits are wanted
+	experts         float64 // active over all layers, each counted once
+	positions       float64 // of the KV cache that are read, over all rows
+}
+
+// step is the least time of a step.
+func (c cost) step(l Limits, w work) float64 {
+	return c.seconds(l, c.trunkBytes+c.headBytes+w.experts*c.expertBytes+w.positions*c.kvBytes,
+		w.rows*(c.trunkFlops+c.expertFlops)+w.logitRows*c.headFlops)
 }

@@ -73,11 +73,11 @@ func TestCostOfInt8(t *testing.T) {
 func TestStepIsBoundByTheSlowerOfReadingAndComputing(t *testing.T) {
 	c := cost{trunkBytes: 100, headBytes: 50, expertBytes: 10, trunkFlops: 1000, headFlops: 100, expertFlops: 500}
 	l := Limits{Read: 10, F32: 1e9}
-	if got := c.step(l, 4, 1, 5); got != 20 {
+	if got := c.step(l, work{rows: 4, logitRows: 1, experts: 5}); got != 20 {
 		t.Errorf("reading: %g s, want 20", got)
 	}
 	l = Limits{Read: 1e9, F32: 100}
-	if got := c.step(l, 4, 1, 5); got != 61 {
+	if got := c.step(l, work{rows: 4, logitRows: 1, experts: 5}); got != 61 {
 		t.Errorf("computing: %g s, want 61", got)
 	}
 }

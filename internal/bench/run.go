@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -14,22 +13,34 @@ import (
 type Result struct {
 	Name            string  `json:"name"` // decode, prefill or dispatch
 	Weights         string  `json:"weights"`
-	Batch           int     `json:"batch"`  // sequences, or rows of a dispatch
-	Tokens          int     `json:"tokens"` // generated a sequence, of the prompt, or rows
+	Nodes           int     `json:"nodes"`   // expert-node processes
+	Batch           int     `json:"batch"`   // sequences, or rows of a dispatch
+	Tokens          int     `json:"tokens"`  // generated a sequence, of the prompt, or rows
+	Context         int     `json:"context"` // positions before the first generated one
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	SecondsP50      float64 `json:"seconds_p50"` // between two tokens of a sequence, to the first token, or a round trip
 	FractionOfLimit float64 `json:"fraction_of_limit"`
+	// OfOneProcess is the speed as a part of that of one process which does all of
+	// it, measured in turn; 0 where that was not asked for.
+	OfOneProcess float64 `json:"of_one_process,omitempty"`
+	// AllocationsPerToken is for decode, of all processes together, those of HTTP and
+	// gRPC too.
+	AllocationsPerToken float64 `json:"allocations_per_token"`
 }
 
 // Report is the whole outcome.
 type Report struct {
-	Limits  Limits   `json:"limits"`
+	Limits  Limits   `json:"limits"` // medians over the run
 	Results []Result `json:"results"`
+	Wire    []Wire   `json:"wire"`
+	// Curves, where they were asked for.
+	Contexts []Result `json:"contexts,omitempty"`
+	Nodes    []Result `json:"nodes,omitempty"`
 }
 
 // The measurements. Decode is long enough that its first steps do not matter.
 var (
-	decodeBatches  = []int{1, 4, 16, 32}
+	decodeBatches  = []int{1, 4, 8, 16, 32}
 	prefillLengths = []int{128, 512}
 	dispatchRows   = []int{1, 32}
 )
@@ -49,9 +60,10 @@ type Dispatcher interface {
 type Options struct {
 	URL        string   // of the router
 	Nodes      []string // URLs of the expert nodes' metrics
+	OneProcess string   // URL of a router that computes the experts itself; "": not compared
 	Checkpoint *checkpoint.Checkpoint
 	Dispatcher Dispatcher
-	Limits     Limits
+	Limits     func() Limits // measures them
 	Weights    string
 	Runs       int
 	Progress   func(Result)
@@ -60,157 +72,122 @@ type Options struct {
 // bench is a run under way.
 type bench struct {
 	Options
-	client
-	cost cost
-	cfg  *checkpoint.Config
+	split, whole client // whole.url is empty where it is not compared
+	cost         cost
+	cfg          *checkpoint.Config
+	prompts      int      // the number of the next prompt that must be new
+	limits       []Limits // all that were measured
 }
 
-// Run measures decode, prefill and dispatch.
-func Run(ctx context.Context, o Options) (*Report, error) {
+// outcome is one run's result, and the least time that its work could have taken
+// as a part of the time that it took.
+type outcome struct {
+	Result
+	fraction func(Limits) float64
+}
+
+// measurement is one kind of run of one size.
+type measurement struct {
+	size int
+	run  func(ctx context.Context, c *client, size int) (outcome, error)
+	solo bool // there is nothing to compare with one process
+}
+
+// newBench makes a run of the options.
+func newBench(o Options) (*bench, error) {
 	c, err := costOf(o.Checkpoint)
 	if err != nil {
 		return nil, err
 	}
 	cfg := o.Checkpoint.Config()
-	b := &bench{Options: o, client: client{url: o.URL, nodes: o.Nodes, vocab: cfg.VocabSize}, cost: c, cfg: cfg}
-	r := &Report{Limits: o.Limits}
-	for _, part := range []struct {
-		sizes []int
-		run   func(context.Context, int) (Result, error)
-	}{{decodeBatches, b.decode}, {prefillLengths, b.prefill}, {dispatchRows, b.dispatch}} {
-		for _, n := range part.sizes {
-			res, err := b.median(ctx, n, part.run)
-			if err != nil {
-				return nil, err
-			}
-			o.Progress(res)
-			r.Results = append(r.Results, res)
-		}
+	return &bench{
+		Options: o, cost: c, cfg: cfg,
+		split: client{url: o.URL, nodes: o.Nodes, vocab: cfg.VocabSize},
+		whole: client{url: o.OneProcess, vocab: cfg.VocabSize},
+		// Prompts of an earlier run of the same router may still be cached.
+		prompts: int(time.Now().UnixNano() % 1e9),
+	}, nil
+}
+
+// Run measures decode, prefill and dispatch.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	b, err := newBench(o)
+	if err != nil {
+		return nil, err
 	}
+	var all []measurement
+	for _, n := range decodeBatches {
+		all = append(all, measurement{size: n, run: b.decodeBatch})
+	}
+	for _, n := range prefillLengths {
+		all = append(all, measurement{size: n, run: b.prefill})
+	}
+	for _, n := range dispatchRows {
+		all = append(all, measurement{size: n, run: b.dispatch, solo: true})
+	}
+	return b.all(ctx, all)
+}
+
+func (b *bench) all(ctx context.Context, all []measurement) (*Report, error) {
+	r := &Report{}
+	for _, m := range all {
+		res, err := b.median(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		b.Progress(res)
+		r.Results = append(r.Results, res)
+	}
+	r.Limits = medianOf(b.limits)
 	return r, nil
 }
 
-// median runs once to warm up, then Runs times, and takes the run in the middle.
-func (b *bench) median(ctx context.Context, n int, run func(context.Context, int) (Result, error)) (Result, error) {
+// median runs once to warm up, then Runs times, each between two looks at the
+// limits and, if asked for, next to a run of one process. The result is the run in
+// the middle; fractions are medians of their own.
+func (b *bench) median(ctx context.Context, m measurement) (Result, error) {
 	var results []Result
+	var fractions, parts []float64
+	before := Limits{}
 	for i := range b.Runs + 1 {
-		r, err := run(ctx, n)
+		o, err := m.run(ctx, &b.split, m.size)
 		if err != nil {
-			return r, fmt.Errorf("%s %d: %w", r.Name, n, err)
+			return o.Result, fmt.Errorf("%s %d: %w", o.Name, m.size, err)
+		}
+		after := b.Limits()
+		part, err := b.part(ctx, m, o)
+		if err != nil {
+			return o.Result, fmt.Errorf("%s %d in one process: %w", o.Name, m.size, err)
 		}
 		if i > 0 {
-			r.Weights = b.Weights
-			results = append(results, r)
+			results = append(results, o.Result)
+			fractions = append(fractions, o.fraction(between(before, after)))
+			parts = append(parts, part)
+			b.limits = append(b.limits, after)
+		}
+		before = after
+		if m.compared(b) {
+			before = b.Limits()
 		}
 	}
 	slices.SortFunc(results, func(x, y Result) int { return int(1e9 * (x.SecondsP50 - y.SecondsP50)) })
-	return results[len(results)/2], nil
-}
-
-// decode measures batch sequences that generate at once: tokens between the
-// moment when all have begun and the moment when the first ends.
-func (b *bench) decode(ctx context.Context, batch int) (Result, error) {
-	r := Result{Name: "decode", Batch: batch, Tokens: decodeTokens}
-	before, err := b.activations(ctx)
-	if err != nil {
-		return r, err
-	}
-	times, err := b.streams(ctx, batch, decodePrompt, decodeTokens)
-	if err != nil {
-		return r, err
-	}
-	after, err := b.activations(ctx)
-	if err != nil {
-		return r, err
-	}
-	start, end := times[0][0], times[0][decodeTokens-1]
-	var gaps []float64
-	for _, t := range times {
-		start, end = latest(start, t[0]), earliest(end, t[decodeTokens-1])
-		for i := 1; i < len(t); i++ {
-			gaps = append(gaps, t[i].Sub(t[i-1]).Seconds())
-		}
-	}
-	count := 0
-	for _, t := range times {
-		for _, at := range t {
-			if at.After(start) && !at.After(end) {
-				count++
-			}
-		}
-	}
-	if count == 0 {
-		return r, fmt.Errorf("the sequences did not overlap: more run than --max-sequences, or %d tokens are too few", decodeTokens)
-	}
-	r.TokensPerSecond = float64(count) / end.Sub(start).Seconds()
-	slices.Sort(gaps)
-	r.SecondsP50 = gaps[len(gaps)/2]
-	active := (after - before) / decodeTokens // the first step is the prompt's, the others decode
-	limit := b.cost.step(b.Limits, float64(batch), float64(batch), active)
-	r.FractionOfLimit = r.TokensPerSecond * limit / float64(batch)
+	r := results[len(results)/2]
+	r.Weights, r.Nodes = b.Weights, len(b.Options.Nodes)
+	r.FractionOfLimit, r.OfOneProcess = median(fractions), median(parts)
 	return r, nil
 }
 
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
+func (m measurement) compared(b *bench) bool { return b.OneProcess != "" && !m.solo }
 
-func earliest(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
+// part is the speed of split as a part of the speed of one process, 0 if that is
+// not asked for.
+func (b *bench) part(ctx context.Context, m measurement, split outcome) (float64, error) {
+	if !m.compared(b) {
+		return 0, nil
 	}
-	return a
-}
-
-// prefill measures the time to the first token of a long prompt.
-func (b *bench) prefill(ctx context.Context, tokens int) (Result, error) {
-	r := Result{Name: "prefill", Batch: 1, Tokens: tokens}
-	start := time.Now()
-	times, err := b.stream(ctx, b.prompt(int(start.UnixNano()%1000), tokens), 1)
+	whole, err := m.run(ctx, &b.whole, m.size)
 	if err != nil {
-		return r, err
+		return 0, err
 	}
-	r.SecondsP50 = times[0].Sub(start).Seconds()
-	r.TokensPerSecond = float64(tokens) / r.SecondsP50
-	all := float64(b.cfg.NumLayers * b.cfg.NumExperts)
-	r.FractionOfLimit = b.cost.step(b.Limits, float64(tokens), 1, all) / r.SecondsP50
-	return r, nil
-}
-
-// dispatch measures round trips to the experts of a layer: rows there, outputs
-// back, computation included.
-func (b *bench) dispatch(ctx context.Context, rows int) (Result, error) {
-	r := Result{Name: "dispatch", Batch: rows, Tokens: rows}
-	h, k := b.cfg.HiddenSize, b.cfg.NumExpertsPerTok
-	rng := rand.New(rand.NewPCG(uint64(rows), 1)) //nolint:gosec // test data
-	x, ids, out := make([]float32, rows*h), make([]int32, rows*k), make([]float32, rows*k*h)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	var seconds []float64
-	limit := 0.0
-	for range dispatchRounds {
-		distinct := map[int32]bool{}
-		for i := range rows {
-			for j, e := range rng.Perm(b.cfg.NumExperts)[:k] {
-				ids[i*k+j] = int32(e) //nolint:gosec // below the number of experts
-				distinct[int32(e)] = true
-			}
-		}
-		start := time.Now()
-		if err := b.Dispatcher.Do(ctx, rng.IntN(b.cfg.NumLayers), x, rows, ids, out); err != nil {
-			return r, err
-		}
-		seconds = append(seconds, time.Since(start).Seconds())
-		flops := float64(rows) * b.cost.expertFlops / float64(b.cfg.NumLayers)
-		limit += b.cost.seconds(b.Limits, float64(len(distinct))*b.cost.expertBytes, flops) / dispatchRounds
-	}
-	slices.Sort(seconds)
-	r.SecondsP50 = seconds[len(seconds)/2]
-	r.TokensPerSecond = float64(rows) / r.SecondsP50
-	r.FractionOfLimit = limit / r.SecondsP50
-	return r, nil
+	return split.TokensPerSecond / whole.TokensPerSecond, nil
 }

@@ -74,8 +74,6 @@ func listen(t testing.TB, address string) net.Listener {
 	}
 }
 
-func readFull(c net.Conn, b []byte) error { _, err := io.ReadFull(c, b); return err }
-
 // everyEpoch is above those of all tests.
 const everyEpoch = 1 << 30
 
@@ -232,28 +230,6 @@ func await(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("not within %s: %s", patience, what)
 		}
 	}
-}
-
-// times collects durations; the median says more than the mean on a shared machine.
-type times struct {
-	b    *testing.B
-	list []time.Duration
-}
-
-func newTimes(b *testing.B) *times { return &times{b: b, list: make([]time.Duration, 0, 1<<20)} }
-
-func (t *times) start() time.Time { return time.Now() }
-
-func (t *times) stop(start time.Time) {
-	if len(t.list) < cap(t.list) {
-		t.list = append(t.list, time.Since(start))
-	}
-}
-
-func (t *times) report() {
-	slices.Sort(t.list)
-	t.b.ReportMetric(float64(t.list[len(t.list)/2].Nanoseconds())/1e3, "p50-µs")
-	t.b.ReportMetric(0, "ns/op")
 }
 
 // call is one Do with its expected answer.

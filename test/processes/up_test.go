@@ -288,6 +288,12 @@ func TestBenchReport(t *testing.T) {
 			Seconds  float64 `json:"seconds_p50"`
 			Fraction float64 `json:"fraction_of_limit"`
 		} `json:"results"`
+		Wire []struct {
+			Rows     int     `json:"rows"`
+			Dispatch float64 `json:"dispatch_seconds_p50"`
+			Unary    float64 `json:"grpc_unary_seconds_p50"`
+			TCP      float64 `json:"tcp_seconds_p50"`
+		} `json:"wire"`
 	}
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -297,6 +303,14 @@ func TestBenchReport(t *testing.T) {
 			t.Errorf("limit %s is %g", name, r.Limits[name])
 		}
 	}
+	if len(r.Wire) != 2 || r.Wire[0].Rows != 1 || r.Wire[1].Rows != 32 {
+		t.Errorf("wire: %+v, want 1 and 32 rows", r.Wire)
+	}
+	for _, w := range r.Wire {
+		if w.Dispatch <= 0 || w.Unary <= 0 || w.TCP <= 0 || w.TCP > w.Unary {
+			t.Errorf("wire: %+v", w)
+		}
+	}
 	var got []string
 	for _, m := range r.Results {
 		got = append(got, fmt.Sprintf("%s %d %d", m.Name, m.Batch, m.Tokens))
@@ -304,7 +318,7 @@ func TestBenchReport(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 	}
-	want := "[decode 1 32 decode 4 32 decode 16 32 decode 32 32 prefill 1 128 prefill 1 512 dispatch 1 1 dispatch 32 32]"
+	want := "[decode 1 32 decode 4 32 decode 8 32 decode 16 32 decode 32 32 prefill 1 128 prefill 1 512 dispatch 1 1 dispatch 32 32]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("results %v, want %s", got, want)
 	}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/bench"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+)
+
+// benchTable prints results row by row, as they come.
+type benchTable struct {
+	out    io.Writer
+	silent bool
+}
+
+func (t *benchTable) printf(format string, args ...any) {
+	if !t.silent {
+		_, _ = fmt.Fprintf(t.out, format, args...)
+	}
+}
+
+func limitsText(l bench.Limits) string {
+	return fmt.Sprintf("reads %.1f GB/s, float32 %.0f GFLOP/s, int8 %.0f Gop/s", l.Read/1e9, l.F32/1e9, l.Int8/1e9)
+}
+
+func (t *benchTable) begin(l bench.Limits) {
+	t.printf("this machine now: %s; kernels: %s\n\n", limitsText(l), kernels.Name())
+	t.printf("%-9s %-7s %5s %5s %7s %7s %9s %9s %8s %11s %12s\n",
+		"WORK", "WEIGHTS", "NODES", "BATCH", "TOKENS", "CONTEXT", "TOKENS/S", "P50 MS", "OF LIMIT", "OF 1 PROC.", "ALLOCS/TOKEN")
+}
+
+func (t *benchTable) row(r bench.Result) {
+	t.printf("%-9s %-7s %5d %5d %7d %7d %9.1f %9.2f %8.2f %11s %12s\n", r.Name, r.Weights, r.Nodes, r.Batch, r.Tokens, r.Context,
+		r.TokensPerSecond, 1e3*r.SecondsP50, r.FractionOfLimit, number(r.OfOneProcess > 0, r.OfOneProcess, 3), number(r.Name == "decode", r.AllocationsPerToken, 0))
+}
+
+// number is a dash for what was not measured.
+func number(measured bool, v float64, digits int) string {
+	if !measured {
+		return "-"
+	}
+	return strconv.FormatFloat(v, 'f', digits, 64)
+}
+
+func (t *benchTable) end(r *bench.Report) {
+	t.printf("\nlimits during the runs, medians: %s\n\n", limitsText(r.Limits))
+	t.printf("%-6s %12s %12s %9s %9s %7s\n", "ROWS", "DISPATCH µs", "UNARY µs", "TCP µs", "OF UNARY", "OF TCP")
+	for _, w := range r.Wire {
+		t.printf("%-6d %12.0f %12.0f %9.0f %9.2f %7.2f\n", w.Rows, 1e6*w.Dispatch, 1e6*w.Unary, 1e6*w.TCP, w.Dispatch/w.Unary, w.Dispatch/w.TCP)
+	}
+}

@@ -1,0 +1,82 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
+)
+
+// echoNode is an expert node whose one expert answers with its input.
+type echoNode struct{}
+
+// Dispatch implements wire.Server.
+func (echoNode) Dispatch(s grpc.ServerStream) error {
+	held := wire.NewBitmap(1, 1)
+	held.Set(0, 0)
+	hello := wire.NewAnnounce(wire.Hello, &wire.Announce{Instance: 1, Hidden: wireHidden, Name: "echo", ReadyEpoch: 1, Held: held})
+	if err := s.SendMsg(&hello); err != nil {
+		return err
+	}
+	for {
+		in := wire.NewIn()
+		if err := wire.Receive(s, in); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		o, err := answer(in)
+		in.Recycle()
+		if err != nil {
+			return err
+		}
+		if err := s.SendMsg(&o); err != nil {
+			return err
+		}
+	}
+}
+
+func answer(in *wire.In) (wire.Out, error) {
+	counts, experts := make([]uint16, in.Rows), make([]uint16, in.Pairs)
+	if err := in.Experts(counts, experts, 1); err != nil {
+		return wire.Out{}, err
+	}
+	o := wire.NewResponse(&in.Header, wire.Timing{})
+	in.Floats(o.Rows())
+	o.Seal()
+	return o, nil
+}
+
+// rawCodec passes bytes as they are: what protobuf would cost comes on top.
+type rawCodec struct{}
+
+// Name implements encoding.CodecV2.
+func (rawCodec) Name() string { return "bench-raw" }
+
+// Marshal implements encoding.CodecV2.
+func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
+}
+
+// Unmarshal implements encoding.CodecV2.
+func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	*v.(*[]byte) = data.Materialize()
+	return nil
+}
+
+func init() { encoding.RegisterCodecV2(rawCodec{}) }
+
+const unaryMethod = "/bench.Echo/Call"
+
+var unaryEcho = grpc.ServiceDesc{ServiceName: "bench.Echo", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
+	MethodName: "Call", Handler: func(_ any, _ context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		var in []byte
+		err := dec(&in)
+		return &in, err
+	}}}}
