@@ -38,6 +38,7 @@ func TestFirstLight(t *testing.T) {
 		{"printer columns", testColumns},
 		{"a stream says the same as a whole answer", func(t *testing.T) { testStream(t, api, want) }},
 		{"pods are locked down", testSecurityContext},
+		{"expert nodes are on different machines", testSpread},
 		{"at rest nothing is written", testQuiet},
 		{"kill -9 of an expert node", func(t *testing.T) { testKill(t, api, want) }},
 		{"rolling restart of the routers", func(t *testing.T) { testRestart(t, api, want, "router", "deployment") }},
@@ -90,6 +91,17 @@ func testSecurityContext(t *testing.T) {
 		if err := lockedDown(p.Spec); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
+	}
+}
+
+// testSpread: without a word from the user two owners of an expert are not on one machine.
+func testSpread(t *testing.T) {
+	on := map[string]string{}
+	for _, p := range pods(t, "expert-node") {
+		if other := on[p.Spec.NodeName]; other != "" {
+			t.Errorf("%s and %s are both on %s", other, p.Name, p.Spec.NodeName)
+		}
+		on[p.Spec.NodeName] = p.Name
 	}
 }
 
