@@ -285,8 +285,7 @@ func testRebalance(t *testing.T, api endpoint, want string) {
 		t.Logf("%d experts moved; balancedness before the next window %v", s.Rebalancing.Experts, s.Balancedness)
 		return nil
 	})
-	n, p50, p99, longest := l.stalls()
-	t.Logf("meanwhile: %d gaps of %s (median), %s (99 %%), %s (longest)", n, p50, p99, longest)
+	t.Logf("meanwhile: %s", l.stalls())
 	l.stop(t)
 }
 

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -144,7 +145,7 @@ type load struct {
 	mu       sync.Mutex
 	answered int
 	longest  time.Duration
-	gaps     []time.Duration   // between the pieces of an answer
+	gaps     []gap             // between the pieces of an answer
 	last     map[int]time.Time // of each client's running answer: its last piece, or its start
 	errors   []string
 }
@@ -188,30 +189,49 @@ func startStreams(t *testing.T, to endpoint, want string) *load {
 }
 
 // piece notes that a client's stream goes on; the time to the first piece is no gap.
-func (l *load) piece(client int, now time.Time, gap bool) {
+func (l *load) piece(client int, now time.Time, between bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if gap {
-		l.gaps = append(l.gaps, now.Sub(l.last[client]))
+	if between {
+		l.gaps = append(l.gaps, gap{l.last[client], now.Sub(l.last[client])})
 	}
 	l.last[client] = now
 }
 
-// stalls describes the gaps since the last call, those that have not ended yet with them: how many,
-// their median, 99th percentile and longest.
-func (l *load) stalls() (n int, p50, p99, longest time.Duration) {
+// gap is the time between two pieces of an answer.
+type gap struct {
+	began time.Time
+	took  time.Duration
+}
+
+// stalls describes gaps.
+type stalls struct {
+	n            int
+	p50, p99     time.Duration
+	longest      time.Duration
+	longestBegan time.Time
+}
+
+func (s stalls) String() string {
+	return fmt.Sprintf("%d gaps of %s (median), %s (99 %%), %s (longest)", s.n,
+		s.p50.Round(time.Millisecond), s.p99.Round(time.Millisecond), s.longest.Round(time.Millisecond))
+}
+
+// stalls are the gaps since the last call, those that have not ended yet with them.
+func (l *load) stalls() stalls {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	gaps := l.gaps
 	l.gaps = nil
 	for _, last := range l.last {
-		gaps = append(gaps, time.Since(last))
+		gaps = append(gaps, gap{last, time.Since(last)})
 	}
-	if len(gaps) == 0 {
-		return 0, 0, 0, 0
+	slices.SortFunc(gaps, func(a, b gap) int { return cmp.Compare(a.took, b.took) })
+	n := len(gaps)
+	if n == 0 {
+		return stalls{}
 	}
-	slices.Sort(gaps)
-	return len(gaps), gaps[len(gaps)/2], gaps[len(gaps)*99/100], gaps[len(gaps)-1]
+	return stalls{n: n, p50: gaps[n/2].took, p99: gaps[n*99/100].took, longest: gaps[n-1].took, longestBegan: gaps[n-1].began}
 }
 
 func (l *load) record(took time.Duration, got, want string, err error) {
