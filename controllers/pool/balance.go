@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	// looksPerWindow: the load is looked at so often in each window.
-	looksPerWindow = 4
 	// toleratedMisses: a node may miss one look; after the second the balancer says
 	// that it does not know the load.
 	toleratedMisses = 1
@@ -44,13 +42,33 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	}
 	v.looked, m.looked = true, v.now
 	m.report = fleet.LoadAll(ctx, r.Fleet, pods, v.window())
-	m.rows, m.activations, m.work = load.Rows(m.report.Nodes), load.Activations(m.report.Nodes), load.Fit(m.report.Nodes)
+	m.work = load.Fit(m.report.Nodes)
 	if v.complete(m.report) {
 		m.missed = 0
 	} else {
 		m.missed++
 	}
-	v.learn()
+	if r.addUp(ctx, v, pods) {
+		v.learn()
+	}
+}
+
+// addUp adds up the window, or what came of it since the traffic has changed. False:
+// it is changing.
+func (r *Reconciler) addUp(ctx context.Context, v *view, pods []fleet.Pod) bool {
+	m, report, part := v.memory, v.memory.report, v.window()
+	looks := load.LooksPerWindow
+	if newest := fleet.LoadAll(ctx, r.Fleet, pods, v.lookInterval()); v.complete(newest) {
+		looks = m.kind.Look(load.RowsWithin(newest.Nodes, v.lookInterval()))
+	} else {
+		m.kind.Forget()
+	}
+	if looks > 0 && looks < load.LooksPerWindow {
+		part = v.lookInterval() * time.Duration(looks)
+		report = fleet.LoadAll(ctx, r.Fleet, pods, part)
+	}
+	m.rows, m.activations = load.RowsWithin(report.Nodes, part), load.ActivationsWithin(report.Nodes, part)
+	return looks > 0 && v.complete(report)
 }
 
 // measures says whether anybody wants to know the load.
@@ -67,7 +85,7 @@ func (v *view) window() time.Duration {
 }
 
 // lookInterval is the time between two looks.
-func (v *view) lookInterval() time.Duration { return v.window() / looksPerWindow }
+func (v *view) lookInterval() time.Duration { return v.window() / load.LooksPerWindow }
 
 // complete says whether every node that serves experts has answered.
 func (v *view) complete(r *load.Report) bool {
@@ -81,8 +99,8 @@ func (v *view) complete(r *load.Report) bool {
 }
 
 // learn keeps what experts cost by a look for the planner, [layer][expert], if every
-// node has told a whole window and there are enough rows in it: tokens, reads of
-// weights, or both, as the nodes' times tell.
+// node has told a whole window and there are enough rows in what was added up:
+// tokens, reads of weights, or both, as the nodes' times tell.
 func (v *view) learn() {
 	m := v.memory
 	if m.missed > 0 || m.report.Summary.Seconds < wholeWindow*v.window().Seconds() || v.rowsPerNode() < minRowsPerNode {
@@ -117,7 +135,7 @@ func (v *view) loads() [][]float64 {
 // rowsPerNode is the mean node's rows in the layer with the fewest.
 func (v *view) rowsPerNode() float64 {
 	r := v.memory.report
-	if r == nil || len(r.Nodes) == 0 {
+	if r == nil || len(r.Nodes) == 0 || len(v.memory.rows) == 0 {
 		return 0
 	}
 	least := math.Inf(1)

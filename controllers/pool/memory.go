@@ -20,7 +20,8 @@ type memory struct {
 	looked      time.Time            // last look at the load
 	missed      int                  // looks in a row at which a node was missing
 	report      *load.Report         // the last one; nil before the first
-	rows        [][]float64          // of it, [layer][expert]
+	kind        load.Kind            // of traffic
+	rows        [][]float64          // of the window, or since the traffic has changed, [layer][expert]
 	activations [][]float64          // likewise
 	loads       [][]float64          // what experts cost in the last window that was told whole
 	learnt      time.Time            // when that was
