@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// moves watches a steady stream of steps while experts move and while none does,
+// by turns.
+func moves(ctx context.Context, o *options, texts []text) error {
+	r, err := start(ctx, o, mixture(texts), 1, 0)
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	fmt.Printf("%d expert nodes of %.2f cores, steps of %d tokens, %s quiet and moving by turns\n", o.nodes, o.cores, o.rows, o.measure)
+	fmt.Println("| turn | step p50 quiet, moving | p99 | p99 ratio | longest | over 2 x the quiet median | experts moved |")
+	fmt.Println("|---|---|---|---|---|---|---|")
+	time.Sleep(o.measure / 2)
+	var all [2][]time.Duration
+	var ratios []float64
+	for turn := range o.trials {
+		var s [2][]time.Duration
+		var moved int
+		for k := range 2 {
+			moving := (k+turn)%2 == 1 // who comes first changes each time
+			steps, n, err := r.turn(ctx, o.measure, moving)
+			if err != nil {
+				return err
+			}
+			side := 0
+			if moving {
+				side, moved = 1, n
+			}
+			s[side] = took(steps)
+			all[side] = append(all[side], s[side]...)
+		}
+		ratios = append(ratios, float64(at(s[1], 99))/float64(at(s[0], 99)))
+		printTurn(fmt.Sprint(turn+1), s, ratios[turn], moved)
+	}
+	printTurn("all", all, float64(at(all[1], 99))/float64(at(all[0], 99)), 0)
+	fmt.Printf("p99 moving over quiet, of each turn: %s\n", spread(ratios, "%.3f"))
+	return nil
+}
+
+func printTurn(name string, s [2][]time.Duration, ratio float64, moved int) {
+	limit := 2 * median(s[0])
+	fmt.Printf("| %s | %s, %s | %s, %s | %.3f | %s, %s | %d of %d, %d of %d | %d |\n", name, ms(median(s[0])), ms(median(s[1])), ms(at(s[0], 99)), ms(at(s[1], 99)), ratio,
+		ms(at(s[0], 100)), ms(at(s[1], 100)), over(s[0], limit), len(s[0]), over(s[1], limit), len(s[1]), moved)
+}
+
+// turn watches for a while, in which experts move without a pause or not at all.
+func (r *rig) turn(ctx context.Context, d time.Duration, moving bool) ([]step, int, error) {
+	if _, err := r.traffic.take(); err != nil {
+		return nil, 0, err
+	}
+	moved := 0
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if !moving {
+			time.Sleep(roundPause)
+			continue
+		}
+		next := rotated(r.op.doc.Serving)
+		moved += len(placement.Diff(r.op.doc.Serving, &placement.Placement{Layers: r.op.model.Layers, Experts: r.op.model.Experts, Nodes: next}, 0))
+		if err := r.op.put(ctx, next); err != nil {
+			return nil, 0, err
+		}
+	}
+	steps, err := r.traffic.take()
+	return steps, moved, err
+}
+
+// rotated hands one of each node's experts of every layer to the next node, another
+// one each time.
+func rotated(p *placement.Placement) (nodes []placement.Node) {
+	given := func(i, l int) int {
+		list := p.Nodes[i].Experts[l]
+		return list[int(p.Epoch)%len(list)]
+	}
+	for i, n := range p.Nodes {
+		m := placement.Node{Name: n.Name, Address: n.Address}
+		for l := range n.Experts {
+			kept := slices.DeleteFunc(slices.Clone(n.Experts[l]), func(e int) bool { return e == given(i, l) })
+			m.Experts = append(m.Experts, slices.Sorted(slices.Values(append(kept, given((i+len(p.Nodes)-1)%len(p.Nodes), l)))))
+		}
+		nodes = append(nodes, m)
+	}
+	return nodes
+}
