@@ -27,9 +27,13 @@ type option struct {
 // It touches most of what is there, so it never comes for crumbs.
 const freshGain = 1e-3
 
-// draft makes the options of layer l. cost is what each expert costs, now what
-// the nodes hold (nil for a node without).
-func (r *Request) draft(l int, cost []float64, now []*Node, room []int) *draft {
+// usualLog is room for as many changes as steps usually make.
+const usualLog = 64
+
+// draft makes the options of layer l. now is what the nodes hold (nil for a node
+// without).
+func (r *Request) draft(l int, now []*Node, room []int, t *trader) *draft {
+	cost := r.Loads[l]
 	y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
 	y.bear(cost, room)
 	want, each := spread(cost, r.Replicas, y.nodes, sum(room))
@@ -43,12 +47,12 @@ func (r *Request) draft(l int, cost []float64, now []*Node, room []int) *draft {
 		return d
 	}
 	y.mend()
-	d.thrifty = true
+	d.thrifty, d.log, d.options = true, make([]change, 0, usualLog), make([]option, 0, usualLog/4)
 	d.base = option{0, y.loads, y.load[y.busiest()]}
 	d.chosen = d.base
 	d.descend(d.note)
 	if price := max(r.MinGain, freshGain); d.lowest()-d.floor > price*d.mean*float64(y.nodes) {
-		d.anew(want, each)
+		d.anew(want, each, t)
 	}
 	return d
 }
@@ -56,7 +60,7 @@ func (r *Request) draft(l int, cost []float64, now []*Node, room []int) *draft {
 // note keeps the state after a step as an option if it is better than all before.
 func (d *draft) note(t *step) {
 	d.log = append(d.log, t.changes[:t.n]...)
-	d.offer(option{len(d.log), d.loads, d.load[d.busiest()]})
+	d.offer(option{len(d.log), d.loads, d.load[d.busy]})
 }
 
 func (d *draft) offer(o option) {
@@ -74,14 +78,14 @@ func (d *draft) lowest() float64 {
 }
 
 // anew plans the layer from nothing too.
-func (d *draft) anew(want []int, each ranking) {
+func (d *draft) anew(want []int, each ranking, t *trader) {
 	y := newLayer(d.experts, d.nodes, d.least)
 	y.bear(d.cost, d.room)
 	s := newSearch(y, d.floor)
 	y.fresh(want, each)
 	s.descend(nil)
 	s.wander()
-	d.fresh = d.relabel(y)
+	d.fresh = t.relabel(d.layer, y)
 	d.offer(option{-1, d.loadsOf(d.fresh), y.load[y.busiest()]})
 }
 

@@ -3,6 +3,7 @@ package placement
 import (
 	"cmp"
 	"math"
+	"slices"
 )
 
 // mend makes a placement by load valid again with the fewest loads: nodes that
@@ -20,9 +21,11 @@ func (y *layer) mend() {
 			y.shed(i, mean)
 		}
 	}
-	for _, e := range sorted(y.experts, func(a, b int) int { return cmp.Compare(y.cost[b], y.cost[a]) }) {
-		for y.copies[e] < y.least {
-			y.restore(e)
+	if slices.Min(y.copies) < y.least {
+		for _, e := range sorted(y.experts, func(a, b int) int { return cmp.Compare(y.cost[b], y.cost[a]) }) {
+			for y.copies[e] < y.least {
+				y.restore(e)
+			}
 		}
 	}
 	y.weigh()

@@ -46,8 +46,9 @@ func (r *Request) evenly(p *Placement, now []*Node) {
 func (r *Request) byLoad(p *Placement, now []*Node) {
 	room := r.slots()
 	drafts := make([]*draft, r.Layers)
+	var t trader
 	for l := range drafts {
-		drafts[l] = r.draft(l, r.Loads[l], now, room)
+		drafts[l] = r.draft(l, now, room, &t)
 		if r.MaxMoves == 0 {
 			spend(drafts[l:l+1], r.MinGain, 0)
 		}

@@ -35,12 +35,15 @@ func (s *search) survey() {
 		s.donors[k] = 0
 		for ; word != 0; word &= word - 1 {
 			e := k<<6 + bits.TrailingZeros64(word)
-			s.tops[e] = s.top(e)
+			if s.stale[k]&word&-word != 0 {
+				s.tops[e] = s.top(e)
+				s.tries -= s.copies[e]
+			}
 			if s.tops[e].next+s.share(e) < s.limit {
 				s.donors[k] |= word & -word
 			}
-			s.tries -= s.copies[e]
 		}
+		s.stale[k] &^= s.surplus[k]
 	}
 }
 

@@ -2,63 +2,107 @@ package placement
 
 import "math/bits"
 
-// relabel hands the sets of a placement made from nothing to the nodes that hold
+// trader hands the sets of a placement made from nothing to the nodes that hold
 // most of them already, so that little must be loaded. Which node has which set
-// does not matter to the balance; only nodes with equal room trade. Each set in
-// turn takes the best node left; then pairs trade as long as that saves loads.
-func (y *layer) relabel(fresh *layer) []uint64 {
-	node := make([]int, y.nodes) // of fresh's set i
-	shared := y.overlaps(fresh)
-	taken := make([]bool, y.nodes)
-	for i := range node {
-		best := -1
-		for j := range node {
-			if !taken[j] && y.room[j] == y.room[i] && (best < 0 || shared[i*y.nodes+j] > shared[i*y.nodes+best]) {
-				best = j
-			}
-		}
-		node[i], taken[best] = best, true
-	}
-	for range maxSweeps {
-		if !y.trade(node, shared) {
-			break
-		}
-	}
-	on := make([]uint64, len(y.on))
-	for i, j := range node {
-		copy(on[j*y.words:(j+1)*y.words], fresh.on[i*y.words:(i+1)*y.words])
-	}
-	return on
+// does not matter to the balance; only nodes with equal room trade. Its memory
+// serves one layer after another.
+type trader struct {
+	*layer
+	shared []int32  // of set i, what node j holds now: at [i*nodes+j]
+	near   []uint64 // bit j of near[i*places:][:places]: that is not 0
+	node   []int    // that gets set i
+	set    []int    // that node j gets; -1: none as yet
 }
 
 // maxSweeps bounds the trading; two or three sweeps end it in practice.
 const maxSweeps = 8
 
-// overlaps counts, for each set i of fresh and each node j, what j holds of it now.
-func (y *layer) overlaps(fresh *layer) []int32 {
-	shared := make([]int32, y.nodes*y.nodes)
+// relabel returns the sets of fresh by the nodes of y that get them. Each set in
+// turn takes the best node left; then pairs trade as long as that saves loads.
+func (t *trader) relabel(y, fresh *layer) []uint64 {
+	t.begin(y)
+	t.overlap(fresh)
+	for i := range t.node {
+		t.give(i, t.best(i))
+	}
+	for range maxSweeps {
+		if !t.trade() {
+			break
+		}
+	}
+	on := make([]uint64, len(y.on))
+	for i, j := range t.node {
+		copy(on[j*y.words:(j+1)*y.words], fresh.on[i*y.words:(i+1)*y.words])
+	}
+	return on
+}
+
+func (t *trader) begin(y *layer) {
+	t.layer = y
+	if t.node == nil {
+		t.shared, t.near = make([]int32, y.nodes*y.nodes), make([]uint64, y.nodes*y.places)
+		t.node, t.set = make([]int, y.nodes), make([]int, y.nodes)
+	}
+	clear(t.shared)
+	clear(t.near)
+	for j := range t.set {
+		t.set[j] = -1
+	}
+}
+
+func (t *trader) give(i, j int) { t.node[i], t.set[j] = j, i }
+
+// overlap counts, for each set i of fresh and each node j, what j holds of it now.
+func (t *trader) overlap(fresh *layer) {
 	var held []int
-	for j := range y.nodes {
-		held = listed(y.was[j*y.words:][:y.words], held[:0])
+	for j := range t.nodes {
+		held = listed(t.was[j*t.words:][:t.words], held[:0])
 		for _, e := range held {
-			for k, word := range fresh.at[e*y.places:][:y.places] {
+			for k, word := range fresh.at[e*t.places:][:t.places] {
 				for ; word != 0; word &= word - 1 {
-					shared[(k<<6+bits.TrailingZeros64(word))*y.nodes+j]++
+					i := k<<6 + bits.TrailingZeros64(word)
+					t.shared[i*t.nodes+j]++
+					t.near[i*t.places+j>>6] |= 1 << (j & 63)
 				}
 			}
 		}
 	}
-	return shared
 }
 
-// trade lets each pair of sets swap nodes if more stays in place then.
-func (y *layer) trade(node []int, shared []int32) (traded bool) {
-	for i, a := range node {
-		mine := shared[i*y.nodes : (i+1)*y.nodes]
-		for k := range node[:i] {
-			b, its := node[k], shared[k*y.nodes:(k+1)*y.nodes]
-			if y.room[a] == y.room[b] && mine[b]+its[a] > mine[a]+its[b] {
-				node[i], node[k], a, traded = b, a, b, true
+// best is the node left, with as much room as set i was made for, that holds most
+// of it: the first of equals.
+func (t *trader) best(i int) int {
+	best, most := -1, int32(0)
+	for k, word := range t.near[i*t.places:][:t.places] {
+		for ; word != 0; word &= word - 1 {
+			j := k<<6 + bits.TrailingZeros64(word)
+			if n := t.shared[i*t.nodes+j]; t.set[j] < 0 && n > most && t.room[j] == t.room[i] {
+				best, most = j, n
+			}
+		}
+	}
+	for j := 0; best < 0; j++ {
+		if t.set[j] < 0 && t.room[j] == t.room[i] {
+			best = j
+		}
+	}
+	return best
+}
+
+// trade lets pairs of sets swap nodes if more stays in place then. One of the two
+// must be near the other's node for that.
+func (t *trader) trade() (traded bool) {
+	for i := range t.node {
+		mine := t.shared[i*t.nodes:][:t.nodes]
+		for k, word := range t.near[i*t.places:][:t.places] {
+			for ; word != 0; word &= word - 1 {
+				a, b := t.node[i], k<<6+bits.TrailingZeros64(word)
+				its := t.shared[t.set[b]*t.nodes:][:t.nodes]
+				if t.room[a] == t.room[b] && mine[b]+its[a] > mine[a]+its[b] {
+					t.give(t.set[b], a)
+					t.give(i, b)
+					traded = true
+				}
 			}
 		}
 	}

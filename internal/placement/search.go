@@ -18,6 +18,7 @@ type search struct {
 	mine, them []bundle
 	surveyed   bool     // tops and donors are of this step
 	tops       []top    // of the experts with copies to spare
+	stale      []uint64 // bits of those whose nodes' loads have changed since
 	donors     []uint64 // bits of those whose copy could go
 }
 
@@ -40,13 +41,14 @@ const (
 )
 
 func newSearch(y *layer, floor float64) *search {
-	return &search{layer: y, floor: floor, tries: maxTries, slots: sum(y.room),
-		tops: make([]top, y.experts), donors: make([]uint64, y.words)}
+	s := &search{layer: y, floor: floor, tries: maxTries, slots: sum(y.room), tops: make([]top, y.experts)}
+	sets := make([]uint64, 2*y.words)
+	s.donors, s.stale = sets[:y.words], sets[y.words:]
+	return s
 }
 
 // done reports whether the busiest node's load cannot be lowered to speak of.
 func (s *search) done() bool {
-	s.busy = s.busiest()
 	enough := nearPerfect
 	if s.thrifty {
 		enough = goodEnough
@@ -56,8 +58,13 @@ func (s *search) done() bool {
 
 // descend takes the best step until there is none, and tells after each.
 func (s *search) descend(after func(*step)) {
+	s.busy = s.busiest()
+	for k := range s.stale {
+		s.stale[k] = ^uint64(0)
+	}
 	for !s.done() && s.tries > 0 && s.next() {
 		s.apply(&s.best)
+		s.busy = s.busiest()
 		if after != nil {
 			after(&s.best)
 		}

@@ -52,7 +52,8 @@ func (s *search) apply(t *step) {
 		s.flip(c.node, c.expert)
 	}
 	for _, c := range t.changes[:t.n] {
-		s.settle(c.node)
+		s.stale[c.expert>>6] |= 1 << (c.expert & 63)
+		s.changed(c.node)
 		if w := s.cost[c.expert] / float64(max(s.copies[c.expert], 1)); w != s.each[c.expert] {
 			s.reweigh(c.expert, w)
 		}
@@ -64,7 +65,15 @@ func (s *search) reweigh(e int, w float64) {
 	s.each[e] = w
 	for k, word := range s.at[e*s.places:][:s.places] {
 		for ; word != 0; word &= word - 1 {
-			s.settle(k<<6 + bits.TrailingZeros64(word))
+			s.changed(k<<6 + bits.TrailingZeros64(word))
 		}
+	}
+}
+
+// changed sums up the load of a node anew.
+func (s *search) changed(i int) {
+	s.settle(i)
+	for k, word := range s.on[i*s.words:][:s.words] {
+		s.stale[k] |= word
 	}
 }

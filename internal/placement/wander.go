@@ -24,10 +24,11 @@ func (s *search) wander() {
 		}
 		s.weigh()
 		s.descend(nil)
-		if got := s.load[s.busiest()]; got < best.worst*(1-leastGain) {
+		if got := s.load[s.busy]; got < best.worst*(1-leastGain) {
 			best, idle = s.save(), 0
 		} else {
 			s.revert(&best)
+			s.busy = s.busiest()
 		}
 	}
 }
