@@ -23,6 +23,7 @@ type CoreOptions struct {
 	Workers int                // threads for arithmetic; 0 = all CPUs
 	engine.Limits
 	PrefixCache bool
+	KVType      string        // what the KV cache stores: model.ParseKV
 	MaxWait     time.Duration // for experts that have no owner
 	Fatal       func(error)   // called when the weights changed under us
 	Log         logr.Logger
@@ -44,6 +45,11 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
+	kvType, err := model.ParseKV(o.KVType, ck.Weights())
+	if err != nil {
+		_ = ck.Close()
+		return nil, err
+	}
 	var trunk *model.Trunk
 	if fault := ck.Guard(func() { trunk, err = model.OpenTrunk(ctx, ck) }); fault != nil {
 		err = fault
@@ -61,6 +67,7 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 	c.Engine = engine.New(engine.Options{
 		Limits:      o.Limits,
 		PrefixCache: o.PrefixCache,
+		KVType:      kvType,
 		Runner:      model.NewRunner(trunk, c.pool, c.Dispatcher, o.MaxRows),
 		NewSampler:  newSampler(trunk.Config().VocabSize),
 		Logprobs:    sampling.Logprobs,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/router"
 )
 
@@ -17,7 +18,7 @@ const (
 	defaultMaxSequences = 64              // a decode step of 64 rows; more adds latency, not throughput, on a few cores
 	defaultMaxQueue     = 256             // waiting requests: at some seconds each, more would time out anyway
 	defaultStepTokens   = 256             // rows of a step
-	defaultKVCacheMB    = 2048            // 8192 tokens of the full-size model
+	defaultKVCacheMB    = 2048            // 8192 tokens of the full-size model, 16384 of it with int8 weights
 	defaultMaxWait      = 2 * time.Minute // for a pod to be rescheduled and to load a few GB of experts
 	defaultMaxBody      = 4 << 20         // bytes of a request
 )
@@ -44,6 +45,7 @@ func newRouterCommand() *cobra.Command {
 	fs.IntVar(&o.MaxQueue, "max-queue", defaultMaxQueue, "requests that may wait; one more is answered 429")
 	fs.IntVar(&o.MaxRows, "max-step-tokens", defaultStepTokens, "tokens that one step computes, prefill chunks and decode together")
 	fs.Int64Var(&kvMB, "kv-cache-mb", defaultKVCacheMB, "MiB of KV cache at most")
+	fs.StringVar(&o.KVType, "kv-cache-type", model.KVAuto, "what the KV cache stores: f32, bf16 (half the memory; rounded), or auto: bf16 beside int8 weights, else f32")
 	fs.BoolVar(&o.PrefixCache, "prefix-cache", true, "compute once what prompts begin with alike; switch off where the time to an answer must not tell what others asked")
 	fs.Int64Var(&o.MaxBody, "max-body-bytes", defaultMaxBody, "bytes of a request body at most")
 	fs.DurationVar(&o.MaxWait, "max-expert-wait", defaultMaxWait, "how long a request waits for experts that have no owner")
@@ -57,6 +59,9 @@ func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 	}
 	if o.MaxSequences < 1 || o.MaxQueue < 1 || o.MaxRows < o.MaxSequences || o.KVBytes < 1 {
 		return fmt.Errorf("%w: --max-sequences, --max-queue and --kv-cache-mb must be positive, and --max-step-tokens at least --max-sequences", errFlags)
+	}
+	if _, err := model.ParseKV(o.KVType, checkpoint.AsStored); err != nil {
+		return fmt.Errorf("%w: --kv-cache-type: %v", errFlags, err)
 	}
 	log, err := newLogger(f.logLevel)
 	if err != nil {

@@ -19,7 +19,11 @@ type cost struct {
 
 func costOf(ck *checkpoint.Checkpoint) (cost, error) {
 	cfg := ck.Config()
-	c := cost{int8: ck.Weights() == checkpoint.Int8, kvBytes: 2 * 4 * float64(cfg.NumLayers*cfg.NumKVHeads*cfg.HeadDim)}
+	kvType, err := model.ParseKV(model.KVAuto, ck.Weights())
+	if err != nil {
+		return cost{}, err
+	}
+	c := cost{int8: ck.Weights() == checkpoint.Int8, kvBytes: float64(model.KVBytes(cfg, kvType))}
 	for _, spec := range cfg.Tensors() {
 		t, err := ck.Tensor(spec.Name)
 		if err != nil {

@@ -21,19 +21,19 @@ func TestNoAllocations(t *testing.T) {
 		{Dst: dst[out:], X: x[in:], DstStride: out, XStride: in, Rows: 3, W: w},
 	}
 	nothing := func(int) {}
+	kv := make([]byte, 2*16*128)
 	cases := map[string]func(){
 		"MatMulMany": func() { MatMulMany(p, jobs) },
 		"Run":        func() { p.Run(8, nothing) },
 		"Softmax":    func() { Softmax(x[:out]) },
 		"RMSNorm":    func() { RMSNorm(dst[:in], x[:in], x[in:2*in], 1e-5) },
 		"Dot":        func() { Dot(x[:in], x[in:]) },
-		"DotRows":    func() { DotRows(dst[:10], x[:32], x, 64, 10) },
-		"WeightedSum": func() {
-			WeightedSum(dst[:32], x[:10], x[10:], 64, 10)
-		},
-		"SiLUMul": func() { SiLUMul(dst[:out], x[:out], x[out:]) },
-		"Rope":    func() { Rope(dst[:64], x[:32], x[32:]) },
-		"Widen":   func() { Widen(dst[:in], tensor.BF16, w.Data[:2*in]) },
+		"AddProduct": func() { AddProduct(dst, 16, x, 128, 7, Block{tensor.BF16, w.Data, 128, 16}, w.Data) },
+		"Narrow":     func() { Narrow(kv, tensor.BF16, 16, x[:128]) },
+		"ExpSum":     func() { ExpSum(x[:out]) },
+		"SiLUMul":    func() { SiLUMul(dst[:out], x[:out], x[out:]) },
+		"Rope":       func() { Rope(dst[:64], x[:32], x[32:]) },
+		"Widen":      func() { Widen(dst[:in], tensor.BF16, w.Data[:2*in]) },
 	}
 	small := Quantise(nil, w, make([]byte, Int8Bytes(out, in)))
 	for _, rows := range []int{1, 5, 40} {

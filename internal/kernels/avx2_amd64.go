@@ -21,8 +21,6 @@ func available() []*kernelSet {
 var avx2 = kernelSet{
 	name:        "avx2",
 	dot:         dotAVX2,
-	dotRows:     dotRowsAVX2,
-	weightedSum: weightedSumRowsAVX2,
 	axpy:        axpyAVX2,
 	add:         addAVX2,
 	scale:       scaleAVX2,
@@ -36,6 +34,7 @@ var avx2 = kernelSet{
 	widen:       widenAVX2,
 	matMulRange: matMulRangeAVX2,
 	quantise:    quantiseAVX2,
+	addProduct:  addProductAVX2,
 	matMulInt8:  matMulInt8AVX2,
 	read:        readBlocksAVX2,
 	fma:         fmaAVX2,
@@ -52,14 +51,6 @@ func dotAVX2(a, b []float32) float32 {
 	var sum float32
 	dotF32_1(&sum, unsafe.SliceData(a), bytesOf(b), 0, 0, len(a), 1)
 	return sum
-}
-
-func dotRowsAVX2(dst, q, k []float32, stride int) {
-	dotGroups(dst, q, bytesOf(k), 4*stride, rowKernelsOf[tensor.F32])
-}
-
-func weightedSumRowsAVX2(dst, p, v []float32, stride int) {
-	weightedSumAVX2(dst, p, unsafe.SliceData(v), uintptr(4*stride))
 }
 
 func widenAVX2(dst []float32, t tensor.DType, src []byte) {

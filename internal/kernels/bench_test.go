@@ -168,15 +168,27 @@ func BenchmarkQuantise(b *testing.B) {
 
 // BenchmarkAttention is one head of 128 over a cached context of 1024.
 func BenchmarkAttention(b *testing.B) {
-	const dim, n, stride = 128, 1024, 2048
-	q, k, p := floats(dim), floats(n*stride), floats(n)
-	b.Run("DotRows", func(b *testing.B) {
-		inCache(b, 4*dim*n, func() { DotRows(p, q, k, stride, n) })
-	})
-	b.Run("WeightedSum", func(b *testing.B) {
-		inCache(b, 4*dim*n, func() { WeightedSum(q, p, k, stride, n) })
-	})
-	b.Run("Softmax", func(b *testing.B) { inCache(b, 4*n, func() { Softmax(p) }) })
+	const dim, n = 128, 1024
+	p := floats(n)
+	for _, rows := range []int{1, 6} {
+		for _, d := range []tensor.DType{tensor.BF16, tensor.F32} {
+			for _, cols := range []int{16, dim} { // scores; values
+				k := 16 * dim / cols
+				blocks, a, dst := streamed()[:n*dim*d.Size()], floats(rows*k), floats(rows*cols)
+				b.Run(fmt.Sprintf("%v/rows=%d/cols=%d", d, rows, cols), func(b *testing.B) {
+					inCache(b, 2*rows*dim*n, func() { addBlocks(dst, a, rows, k, cols, d, blocks) })
+				})
+			}
+		}
+	}
+	b.Run("ExpSum", func(b *testing.B) { inCache(b, 4*n, func() { ExpSum(p) }) })
+}
+
+// addBlocks takes pages of 16 positions one after the other.
+func addBlocks(dst, a []float32, rows, k, cols int, d tensor.DType, blocks []byte) {
+	for n := k * cols * d.Size(); len(blocks) >= n; blocks = blocks[n:] {
+		AddProduct(dst, cols, a, k, rows, Block{d, blocks[:n], k, cols}, nil)
+	}
 }
 
 // BenchmarkVector is one hidden row of 2048.

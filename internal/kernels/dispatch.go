@@ -17,8 +17,6 @@ const EnvKernels = "OLMOE_KERNELS"
 type kernelSet struct {
 	name        string
 	dot         func(a, b []float32) float32
-	dotRows     func(dst, q, k []float32, stride int)
-	weightedSum func(dst, p, v []float32, stride int)
 	axpy        func(dst, x []float32, a float32)
 	add         func(dst, x []float32)
 	scale       func(x []float32, a float32)
@@ -32,6 +30,7 @@ type kernelSet struct {
 	widen       func(dst []float32, t tensor.DType, src []byte)
 	matMulRange func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
 	quantise    func(row []byte, x []float32)
+	addProduct  func(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte)
 	matMulInt8  func(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int)
 
 	// What limits.go measures with.
@@ -45,8 +44,6 @@ type kernelSet struct {
 var portable = kernelSet{
 	name:        "portable",
 	dot:         dotPortable,
-	dotRows:     dotRowsPortable,
-	weightedSum: weightedSumPortable,
 	axpy:        axpyPortable,
 	add:         addPortable,
 	scale:       scalePortable,
@@ -60,6 +57,7 @@ var portable = kernelSet{
 	widen:       widenPortable,
 	matMulRange: matMulRangePortable,
 	quantise:    quantisePortable,
+	addProduct:  addProductPortable,
 	matMulInt8:  matMulInt8Portable,
 	read:        readPortable,
 	fma:         fmaPortable,

@@ -18,8 +18,9 @@
 //     a group and one fused multiply-add per group and lane (see
 //     matMulInt8Portable). Rows of x are quantised one by one.
 //   - The sum of Softmax runs in the same lanes and tree with plain adds.
-//   - A sum over rows (WeightedSum, Axpy) takes one fused multiply-add per row,
-//     in ascending order.
+//   - Attention's sums (AddProduct: scores over the head, values over positions)
+//     and the combine's (Axpy) take one fused multiply-add per term, in ascending
+//     order.
 //   - exp is one polynomial (see exp32); division and square root are correctly
 //     rounded by IEEE 754.
 //

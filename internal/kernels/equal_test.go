@@ -155,27 +155,26 @@ func TestMaxEqual(t *testing.T) {
 	})
 }
 
-func TestDotAndRowSumsEqualBits(t *testing.T) {
+func TestDotAndBlocksEqualBits(t *testing.T) {
 	eachSet(t, func(t *testing.T, s *kernelSet) {
 		r := newRand(t)
 		lengths(func(n int) {
 			for kind := range kinds {
-				rows, stride := r.IntN(12), n+r.IntN(5)
-				q, k, p := values(r, n, kind), values(r, rows*stride+n, kind), values(r, rows, kind)
-				what := fmt.Sprintf("n=%d, %d rows", n, rows)
-				sameBits(t, "dot "+what, []float32{s.dot(q, k)}, []float32{dotPortable(q, k)})
-
-				got, want := make([]float32, rows), make([]float32, rows)
-				s.dotRows(got, q, k, stride)
-				dotRowsPortable(want, q, k, stride)
-				sameBits(t, "dotRows "+what, got, want)
-
-				got, want = slices.Clone(q), slices.Clone(q)
-				if rows > 0 {
-					s.weightedSum(got, p, k, stride)
-					weightedSumPortable(want, p, k, stride)
+				rows, k := 1+r.IntN(9), 1+r.IntN(20)
+				a, b := values(r, n, kind), values(r, n, kind)
+				what := fmt.Sprintf("n=%d, %d rows, k=%d", n, rows, k)
+				sameBits(t, "dot "+what, []float32{s.dot(a, b)}, []float32{dotPortable(a, b)})
+				if n == 0 {
+					return
 				}
-				sameBits(t, "weightedSum "+what, got, want)
+				want, p := values(r, rows*n, kind), values(r, rows*k, kind)
+				got := slices.Clone(want)
+				for _, d := range kvTypes {
+					block := Block{d, unaligned(r, stored(d, values(r, k*n, kind))), k, n}
+					s.addProduct(got, n, p, k, rows, block, nil)
+					addProductPortable(want, n, p, k, rows, block, nil)
+					sameBits(t, "addProduct "+what, got, want)
+				}
 			}
 		})
 	})

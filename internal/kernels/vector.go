@@ -5,24 +5,6 @@ import "math"
 // Dot is sum_k a[k]*b[k]. b must be at least as long as a.
 func Dot(a, b []float32) float32 { return active.dot(a, b[:len(a)]) }
 
-// DotRows computes dst[j] = q . k[j*stride : j*stride+len(q)] for j < n: the
-// scores of one query head against n cached keys.
-func DotRows(dst, q, k []float32, stride, n int) {
-	if n == 0 {
-		return
-	}
-	active.dotRows(dst[:n], q, k[:(n-1)*stride+len(q)], stride)
-}
-
-// WeightedSum adds sum_j p[j] * v[j*stride : j*stride+len(dst)], j < n, to dst;
-// each element takes one fused multiply-add per j, in ascending order.
-func WeightedSum(dst, p, v []float32, stride, n int) {
-	if n == 0 {
-		return
-	}
-	active.weightedSum(dst, p[:n], v[:(n-1)*stride+len(dst)], stride)
-}
-
 // Axpy is dst += a*x, one fused multiply-add per element.
 func Axpy(dst, x []float32, a float32) { active.axpy(dst, x[:len(dst)], a) }
 

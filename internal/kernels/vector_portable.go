@@ -6,18 +6,6 @@ import "math"
 // into a following add are wrapped in float32(): the language lets a compiler
 // fuse x*y+z otherwise (it does on arm64).
 
-func dotRowsPortable(dst, q, k []float32, stride int) {
-	for j := range dst {
-		dst[j] = dotPortable(q, k[j*stride:])
-	}
-}
-
-func weightedSumPortable(dst, p, v []float32, stride int) {
-	for j, a := range p {
-		axpyPortable(dst, v[j*stride:], a)
-	}
-}
-
 func axpyPortable(dst, x []float32, a float32) {
 	x = x[:len(dst)]
 	for i := range dst {

@@ -38,8 +38,3 @@ func scaleMulAVX2(dst []float32, x []float32, w []float32, a float32)
 //
 //go:noescape
 func ropeAVX2(a []float32, b []float32, cos []float32, sin []float32)
-
-// weightedSumAVX2 adds p[j] times row j of v to dst; stride is in bytes.
-//
-//go:noescape
-func weightedSumAVX2(dst []float32, p []float32, v *float32, stride uintptr)

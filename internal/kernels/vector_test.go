@@ -20,28 +20,6 @@ func TestDotAgainstFloat64(t *testing.T) {
 	}
 }
 
-func TestAttentionKernels(t *testing.T) {
-	r := newRand(t)
-	const dim, n, stride = 24, 9, 31
-	q, k, p := normals(r, dim), normals(r, n*stride), normals(r, n)
-	scores := make([]float32, n)
-	DotRows(scores, q, k, stride, n)
-	out := slices.Clone(q)
-	WeightedSum(out, p, k, stride, n)
-	want := slices.Clone(q)
-	for j := range n {
-		row := k[j*stride:][:dim]
-		if got := Dot(q, row); got != scores[j] {
-			t.Errorf("DotRows[%d] = %g, Dot = %g", j, scores[j], got)
-		}
-		Axpy(want, row, p[j])
-	}
-	sameBits(t, "WeightedSum against Axpy", out, want)
-	DotRows(nil, q, nil, stride, 0)
-	WeightedSum(out, nil, nil, stride, 0)
-	sameBits(t, "WeightedSum of nothing", out, want)
-}
-
 func TestElementwise(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	x := []float32{1, -2, 3, 0}

@@ -12,36 +12,32 @@ func (r *Runner) attention(l int, x []float32, rows []Row) {
 	h := ws.h[:len(x)]
 	r.normRows(h, x, ly.inputNorm)
 	r.project(h, n, ly)
-	r.pool.Run(n, func(i int) { r.positionRow(l, i, rows[i]) })
-
-	group := r.cfg.NumHeads / r.cfg.NumKVHeads
-	r.lanes(n*r.cfg.NumKVHeads, func(lane, task int) {
-		i, kv := task/r.cfg.NumKVHeads, task%r.cfg.NumKVHeads
-		for g := range group {
-			r.head1(l, i, kv*group+g, kv, rows[i], ws.scores[lane])
-		}
-	})
-	o := h // the normed input is no longer needed
-	kernels.MatMul(r.pool, o, ws.attn[:n*r.qDim()], n, ly.o)
-	r.pool.Run(n, func(i int) {
-		a, b := i*r.cfg.HiddenSize, (i+1)*r.cfg.HiddenSize
-		kernels.Add(x[a:b], o[a:b])
-	})
+	r.run(n, (*Runner).positionRow)
+	r.lanes(len(r.tiles)*r.cfg.NumHeads, (*Runner).attend)
+	r.product(h, ws.attn[:n*r.qDim()], n, ly.o) // the normed input is no longer needed
+	kernels.Add(x, h)
 }
 
 func (r *Runner) project(h []float32, n int, ly *layer) {
-	job := func(dst []float32, w kernels.Weight) kernels.Job {
-		return kernels.Job{Dst: dst, DstStride: w.Out, X: h, XStride: w.In, Rows: n, W: w}
-	}
-	r.jobs = append(r.jobs[:0], job(r.ws.q, ly.q), job(r.ws.k, ly.k), job(r.ws.v, ly.v))
+	r.jobs = append(r.jobs[:0], job(r.ws.q, h, n, ly.q), job(r.ws.k, h, n, ly.k), job(r.ws.v, h, n, ly.v))
 	kernels.MatMulMany(r.pool, r.jobs)
+}
+
+// product is dst [rows, w.Out] = x [rows, w.In] times w.
+func (r *Runner) product(dst, x []float32, rows int, w kernels.Weight) {
+	r.jobs = append(r.jobs[:0], job(dst, x, rows, w))
+	kernels.MatMulMany(r.pool, r.jobs)
+}
+
+func job(dst, x []float32, rows int, w kernels.Weight) kernels.Job {
+	return kernels.Job{Dst: dst, DstStride: w.Out, X: x, XStride: w.In, Rows: rows, W: w}
 }
 
 // positionRow norms, clips and rotates one row's q and k and appends k and v to
 // the row's cache. The norms run over the whole projection, before the split into
-// heads; clipping comes after them.
-func (r *Runner) positionRow(l, i int, row Row) {
-	c, ly := r.cfg, &r.layers[l]
+// heads; clipping comes after them. q leaves with the scale of the scores.
+func (r *Runner) positionRow(i int) {
+	c, ly, row := r.cfg, &r.layers[r.layer], r.rows[i]
 	q, k, v := r.ws.q[i*r.qDim():(i+1)*r.qDim()], r.ws.k[i*r.kvDim():(i+1)*r.kvDim()], r.ws.v[i*r.kvDim():(i+1)*r.kvDim()]
 	kernels.RMSNorm(q, q, ly.qNorm, c.RMSNormEps)
 	kernels.RMSNorm(k, k, ly.kNorm, c.RMSNormEps)
@@ -55,40 +51,56 @@ func (r *Runner) positionRow(l, i int, row Row) {
 	for j := 0; j < len(q); j += hd {
 		kernels.Rope(q[j:j+hd], cos, sin)
 	}
+	kernels.Scale(q, float32(1/math.Sqrt(float64(hd))))
 	page, slot := row.KV.Pages[row.Pos/PageTokens], row.Pos%PageTokens
 	for kv := range c.NumKVHeads {
 		kh := k[kv*hd : (kv+1)*hd]
 		kernels.Rope(kh, cos, sin)
-		keys, values := r.kvHead(page, l, kv)
-		copy(keys[slot*hd:], kh)
-		copy(values[slot*hd:], v[kv*hd:(kv+1)*hd])
+		r.store(page, kv, slot, kh, v[kv*hd:(kv+1)*hd])
 	}
 }
 
-// kvHead is one kv head's keys and values in a page: [PageTokens, head dim] each.
-func (r *Runner) kvHead(p *Page, l, kv int) (keys, values []float32) {
-	n := PageTokens * r.cfg.HeadDim
-	at := l*r.layerPage() + kv*n
-	return p.data[at : at+n], p.data[at+PageTokens*r.kvDim() : at+PageTokens*r.kvDim()+n]
+// attend is attention of one query head for the rows of one tile, in two passes
+// over the pages: scores of all positions, then the values' sum. Every sum runs
+// upward from its first element and a row's own, so a row's bits depend neither on
+// how its prompt was cut into chunks nor on the rows beside it (ADR 0102).
+func (r *Runner) attend(lane, task int) {
+	head, t := task/len(r.tiles), r.tiles[task%len(r.tiles)]
+	kv := head / (r.cfg.NumHeads / r.cfg.NumKVHeads)
+	row := r.rows[t.first]
+	pages := row.KV.Pages[:PagesFor(row.Pos+t.rows)]
+	at, stride := t.first*r.qDim()+head*r.cfg.HeadDim, len(pages)*PageTokens
+	q, out, scores := r.ws.q[at:], r.ws.attn[at:], r.ws.scores[lane][:t.rows*stride]
+
+	clear(scores)
+	for i, p := range pages {
+		keys, next := r.keys(p, kv), r.keys(pages[min(i+1, len(pages)-1)], kv)
+		kernels.AddProduct(scores[i*PageTokens:], stride, q, r.qDim(), t.rows, keys, next.Data)
+	}
+	var sums [tileRows]float32
+	for i := range t.rows {
+		sums[i] = kernels.ExpSum(scores[i*stride : i*stride+row.Pos+i+1])
+		clear(out[i*r.qDim() : i*r.qDim()+r.cfg.HeadDim])
+	}
+	r.sumValues(out, scores, stride, t.rows, row.Pos, kv, pages)
+	for i := range t.rows {
+		kernels.Div(out[i*r.qDim():i*r.qDim()+r.cfg.HeadDim], sums[i])
+	}
 }
 
-// head1 is attention of one query head of one row over positions 0..Pos, whose
-// keys are all in the cache by now. Every sum runs upward from position 0, so a
-// row's value does not depend on how its prompt was cut into chunks.
-func (r *Runner) head1(l, i, head, kv int, row Row, scores []float32) {
-	hd, n := r.cfg.HeadDim, row.Pos+1
-	q := r.ws.q[i*r.qDim()+head*hd : i*r.qDim()+(head+1)*hd]
-	scores = scores[:n]
-	for p := 0; p < n; p += PageTokens {
-		keys, _ := r.kvHead(row.KV.Pages[p/PageTokens], l, kv)
-		kernels.DotRows(scores[p:], q, keys, hd, min(PageTokens, n-p))
+// sumValues adds the weighted values of positions 0..pos+i to row i of out. Pages
+// that every row sees whole are taken by all rows together; on the last ones each
+// row stops at its own position: beyond it stands what must not be touched.
+func (r *Runner) sumValues(out, weights []float32, stride, rows, pos, kv int, pages []*Page) {
+	whole := (pos + 1) / PageTokens
+	for i, p := range pages[:whole] {
+		next := r.values(pages[min(i+1, len(pages)-1)], kv, PageTokens)
+		kernels.AddProduct(out, r.qDim(), weights[i*PageTokens:], stride, rows, r.values(p, kv, PageTokens), next.Data)
 	}
-	kernels.Scale(scores, float32(1/math.Sqrt(float64(hd))))
-	kernels.Softmax(scores)
-	out := r.ws.attn[i*r.qDim()+head*hd : i*r.qDim()+(head+1)*hd]
-	clear(out)
-	for p := 0; p < n; p += PageTokens {
-		_, values := r.kvHead(row.KV.Pages[p/PageTokens], l, kv)
-		kernels.WeightedSum(out, scores[p:], values, hd, min(PageTokens, n-p))
+	for i := range rows {
+		for p := whole; p*PageTokens <= pos+i; p++ {
+			n := min(PageTokens, pos+i+1-p*PageTokens)
+			kernels.AddProduct(out[i*r.qDim():], r.qDim(), weights[i*stride+p*PageTokens:], stride, 1, r.values(pages[p], kv, n), nil)
+		}
 	}
 }

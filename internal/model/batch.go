@@ -24,14 +24,14 @@ type Tracer interface {
 
 // workspace is the memory of one step, made once for the largest step.
 type workspace struct {
-	x, h, attn, q []float32 // [rows, H] or [rows, q dim]
-	k, v          []float32 // [rows, kv dim]
-	probs         []float32 // [rows, E]
-	ids           []int32   // [rows, K]
-	weights       []float32 // [rows, K]
-	gaps          []float32 // [rows]
-	out           []float32 // [rows, K, H]: what experts return
-	scores        [][]float32
+	x, h, attn, q []float32   // [rows, H] or [rows, q dim]
+	k, v          []float32   // [rows, kv dim]
+	probs         []float32   // [rows, E]
+	ids           []int32     // [rows, K]
+	weights       []float32   // [rows, K]
+	gaps          []float32   // [rows]
+	out           []float32   // [rows, K, H]: what experts return
+	scores        [][]float32 // by lane: [tileRows, positions]
 }
 
 func newWorkspace(c *checkpoint.Config, rows, lanes int) *workspace {
@@ -44,7 +44,7 @@ func newWorkspace(c *checkpoint.Config, rows, lanes int) *workspace {
 		out: f(c.NumExpertsPerTok * c.HiddenSize),
 	}
 	for range lanes {
-		w.scores = append(w.scores, make([]float32, c.MaxPositionEmbeddings))
+		w.scores = append(w.scores, make([]float32, tileRows*PagesFor(c.MaxPositionEmbeddings)*PageTokens))
 	}
 	return w
 }

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 )
@@ -23,11 +22,18 @@ type Runner struct {
 	ws      *workspace
 	jobs    []kernels.Job
 	maxRows int
+
+	rows  []Row  // of the step
+	tiles []tile // of rows
+	layer int    // the current one
+	tasks tasks
 }
 
 // NewRunner makes a runner for steps of at most maxRows rows.
 func NewRunner(t *Trunk, pool *kernels.Pool, experts Experts, maxRows int) *Runner {
-	return &Runner{Trunk: t, pool: pool, experts: experts, maxRows: maxRows, ws: newWorkspace(t.cfg, maxRows, pool.Workers())}
+	r := &Runner{Trunk: t, pool: pool, experts: experts, maxRows: maxRows, ws: newWorkspace(t.cfg, maxRows, pool.Workers())}
+	r.bind()
+	return r
 }
 
 // Pool is the runner's workers, free between steps.
@@ -43,6 +49,7 @@ func (r *Runner) MaxRows() int { return r.maxRows }
 func (r *Runner) Step(ctx context.Context, rows []Row, tr Tracer) ([]float32, error) {
 	h := r.cfg.HiddenSize
 	x := r.ws.x[:len(rows)*h]
+	r.cut(rows)
 	for i, row := range rows {
 		r.embedRow(x[i*h:(i+1)*h], row.Token)
 		if tr != nil {
@@ -50,6 +57,7 @@ func (r *Runner) Step(ctx context.Context, rows []Row, tr Tracer) ([]float32, er
 		}
 	}
 	for l := range r.layers {
+		r.layer = l
 		r.attention(l, x, rows)
 		if err := r.mixture(ctx, l, x, len(rows), tr); err != nil {
 			return nil, err
@@ -67,7 +75,7 @@ func (r *Runner) Step(ctx context.Context, rows []Row, tr Tracer) ([]float32, er
 
 // Logits computes dst [rows, V] from hidden rows [rows, H] (already normed).
 func (r *Runner) Logits(dst, hidden []float32, rows int) {
-	kernels.MatMul(r.pool, dst, hidden, rows, r.head)
+	r.product(dst, hidden, rows, r.head)
 }
 
 func (r *Runner) embedRow(dst []float32, token int32) {
@@ -88,7 +96,7 @@ func (r *Runner) mixture(ctx context.Context, l int, x []float32, rows int, tr T
 	c, ws, ly := r.cfg, r.ws, &r.layers[l]
 	hidden := ws.h[:len(x)]
 	r.normRows(hidden, x, ly.postNorm)
-	kernels.MatMul(r.pool, ws.probs[:rows*c.NumExperts], hidden, rows, ly.gate)
+	r.product(ws.probs[:rows*c.NumExperts], hidden, rows, ly.gate)
 	k, e := c.NumExpertsPerTok, c.NumExperts
 	for i := range rows {
 		ids, weights := ws.ids[i*k:(i+1)*k], ws.weights[i*k:(i+1)*k]
@@ -101,7 +109,7 @@ func (r *Runner) mixture(ctx context.Context, l int, x []float32, rows int, tr T
 	if err := r.experts.Do(ctx, l, hidden, rows, ws.ids[:rows*k], out); err != nil {
 		return err
 	}
-	r.pool.Run(rows, func(i int) { r.combine(x, out, i) })
+	r.run(rows, (*Runner).combine)
 	for i := range rows {
 		if tr != nil {
 			tr.Layer(l, i, x[i*c.HiddenSize:(i+1)*c.HiddenSize])
@@ -112,24 +120,13 @@ func (r *Runner) mixture(ctx context.Context, l int, x []float32, rows int, tr T
 
 // combine adds one row's weighted expert outputs to the residual stream. The sum
 // runs in the gate's order, which placement cannot change (invariant 1).
-func (r *Runner) combine(x, out []float32, row int) {
+func (r *Runner) combine(row int) {
 	h, k := r.cfg.HiddenSize, r.cfg.NumExpertsPerTok
-	out = out[row*k*h : (row+1)*k*h]
+	out := r.ws.out[row*k*h : (row+1)*k*h]
 	sum := out[:h]
 	kernels.Scale(sum, r.ws.weights[row*k])
 	for j := 1; j < k; j++ {
 		kernels.Axpy(sum, out[j*h:(j+1)*h], r.ws.weights[row*k+j])
 	}
-	kernels.Add(x[row*h:(row+1)*h], sum)
-}
-
-// lanes runs f over n tasks with at most one task per lane at a time, so that a
-// lane's scratch is its own.
-func (r *Runner) lanes(n int, f func(lane, task int)) {
-	var next atomic.Int64
-	r.pool.Run(min(n, len(r.ws.scores)), func(lane int) {
-		for t := int(next.Add(1)) - 1; t < n; t = int(next.Add(1)) - 1 {
-			f(lane, t)
-		}
-	})
+	kernels.Add(r.ws.x[row*h:(row+1)*h], sum)
 }

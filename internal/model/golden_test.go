@@ -11,6 +11,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // goldenRoot is the folder of reference data, or "" where it is absent.
@@ -51,7 +52,13 @@ func openAs(t *testing.T, dir string, maxRows int, w checkpoint.Weights) *Runner
 // logits runs a prompt in chunks and returns the last position's logits.
 func logits(t *testing.T, r *Runner, prompt []int32, chunk int) []float32 {
 	t.Helper()
-	pages := NewPages(r.Trunk, 1<<30)
+	return logitsWith(t, r, tensor.F32, prompt, chunk)
+}
+
+// logitsWith is logits with a KV cache of a type.
+func logitsWith(t *testing.T, r *Runner, kvType tensor.DType, prompt []int32, chunk int) []float32 {
+	t.Helper()
+	pages := NewPages(r.Trunk, kvType, 1<<30)
 	var kv Cache
 	for range PagesFor(len(prompt)) {
 		kv.Pages = append(kv.Pages, pages.Get())

@@ -3,6 +3,8 @@ package model
 import (
 	"slices"
 	"sync/atomic"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // PageTokens is how many positions one KV page holds: large enough that the
@@ -10,10 +12,12 @@ import (
 // wastes at most 15 positions.
 const PageTokens = 16
 
-// Page holds keys and values of PageTokens consecutive positions in all layers:
-// per layer K [kv heads, PageTokens, head dim], then V likewise, float32.
+// Page holds keys and values of PageTokens consecutive positions in all layers, in
+// the pool's type: per layer K [kv heads, head dim, PageTokens], then V [kv heads,
+// PageTokens, head dim]. Keys lie so that PageTokens scores are summed side by side.
 type Page struct {
-	data  []float32
+	dtype tensor.DType
+	data  []byte
 	users int // sequences that hold it
 
 	id           uint64 // while it is in the index: never given to another page
@@ -27,19 +31,21 @@ type Page struct {
 // was left first, when no other is left. Not safe for concurrent use: the engine's
 // loop owns it.
 type Pages struct {
-	pageFloats int
-	free       []*Page
-	made, max  int
-	inUse      atomic.Int64
-	index      map[prefix]*Page // at most max entries
-	cached     Page             // the list's ends: newer is the oldest cached page
-	lastID     uint64
+	dtype     tensor.DType
+	pageBytes int
+	free      []*Page
+	made, max int
+	inUse     atomic.Int64
+	index     map[prefix]*Page // at most max entries
+	cached    Page             // the list's ends: newer is the oldest cached page
+	lastID    uint64
 }
 
-// NewPages makes a pool of at most maxBytes (and at least one page).
-func NewPages(t *Trunk, maxBytes int64) *Pages {
-	n := t.layerPage() * len(t.layers)
-	p := &Pages{pageFloats: n, max: max(1, int(maxBytes/int64(4*n))), index: map[prefix]*Page{}}
+// NewPages makes a pool of at most maxBytes (and at least one page) that stores
+// keys and values as dtype, BF16 or F32.
+func NewPages(t *Trunk, dtype tensor.DType, maxBytes int64) *Pages {
+	n := PageTokens * KVBytes(t.cfg, dtype)
+	p := &Pages{dtype: dtype, pageBytes: n, max: max(1, int(maxBytes/int64(n))), index: map[prefix]*Page{}}
 	p.cached.older, p.cached.newer = &p.cached, &p.cached
 	return p
 }
@@ -72,7 +78,7 @@ func (p *Pages) take() *Page {
 	}
 	if p.made < p.max {
 		p.made++
-		return &Page{data: make([]float32, p.pageFloats)}
+		return &Page{dtype: p.dtype, data: make([]byte, p.pageBytes)}
 	}
 	return p.evict()
 }

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // poolOf n pages of the smallest model there could be.
 func poolOf(n int) *Pages {
-	t := &Trunk{cfg: &checkpoint.Config{NumKVHeads: 1, HeadDim: 1}, layers: make([]layer, 1)}
-	return NewPages(t, int64(n*4*t.layerPage()))
+	t := &Trunk{cfg: &checkpoint.Config{NumLayers: 1, NumKVHeads: 1, HeadDim: 1}, layers: make([]layer, 1)}
+	return NewPages(t, tensor.F32, int64(n*4*t.layerPage()))
 }
 
 // pageOf token ids that start with a.

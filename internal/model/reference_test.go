@@ -250,10 +250,12 @@ func TestVariantsMatchReference(t *testing.T) {
 func TestChunksDoNotChangeBits(t *testing.T) {
 	r := open(t, write(t, func(o *synth.Options) { o.KVHeads = 2 }), 64)
 	ids := prompt(61, r.Config().VocabSize)
-	want := logits(t, r, ids, 61)
-	for _, chunk := range []int{1, 2, 15, 16, 17, 60} {
-		if !slices.Equal(want, logits(t, r, ids, chunk)) {
-			t.Errorf("chunks of %d give other bits", chunk)
+	for _, kvType := range []tensor.DType{tensor.F32, tensor.BF16} {
+		want := logitsWith(t, r, kvType, ids, 61)
+		for _, chunk := range []int{1, 2, 5, 6, 7, 15, 16, 17, 60} {
+			if !slices.Equal(want, logitsWith(t, r, kvType, ids, chunk)) {
+				t.Errorf("%v: chunks of %d give other bits", kvType, chunk)
+			}
 		}
 	}
 }
@@ -272,7 +274,7 @@ func TestFailedStepCanBeRepeated(t *testing.T) {
 	want := logits(t, r, ids, 64)
 	good := r.experts
 	r.experts = failing{}
-	pages := NewPages(r.Trunk, 1<<20)
+	pages := NewPages(r.Trunk, tensor.F32, 1<<20)
 	kv := Cache{Pages: []*Page{pages.Get(), pages.Get()}}
 	var rows []Row
 	for p, id := range ids {
@@ -312,13 +314,18 @@ func TestGateOrderTiesAndNaN(t *testing.T) {
 
 func TestPagesAreBounded(t *testing.T) {
 	r := open(t, write(t, func(*synth.Options) {}), 4)
-	p := NewPages(r.Trunk, 2*16<<10) // 2 layers x 2 x 16 x 64 x 4 B = 16 KiB a page
-	a, b := p.Get(), p.Get()
-	if a == nil || b == nil || p.Get() != nil || p.InUse() != 2 || p.Total() != 2 {
-		t.Fatalf("%d of %d pages in use", p.InUse(), p.Total())
-	}
-	p.Put(a)
-	if p.Get() != a {
-		t.Error("a page is not used again")
+	for dtype, bytes := range map[tensor.DType]int64{
+		tensor.F32:  16 << 10, // 2 layers x 2 x 16 x 64 x 4 B a page
+		tensor.BF16: 8 << 10,
+	} {
+		p := NewPages(r.Trunk, dtype, 2*bytes)
+		a, b := p.Get(), p.Get()
+		if a == nil || b == nil || p.Get() != nil || p.InUse() != 2 || p.Total() != 2 || int64(len(a.data)) != bytes {
+			t.Fatalf("%v: %d of %d pages in use, of %d bytes", dtype, p.InUse(), p.Total(), len(a.data))
+		}
+		p.Put(a)
+		if p.Get() != a {
+			t.Errorf("%v: a page is not used again", dtype)
+		}
 	}
 }

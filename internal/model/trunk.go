@@ -54,9 +54,6 @@ func (t *Trunk) Config() *checkpoint.Config { return t.cfg }
 func (t *Trunk) qDim() int  { return t.cfg.NumHeads * t.cfg.HeadDim }
 func (t *Trunk) kvDim() int { return t.cfg.NumKVHeads * t.cfg.HeadDim }
 
-// layerPage is the number of floats that one layer takes in a page.
-func (t *Trunk) layerPage() int { return 2 * PageTokens * t.kvDim() }
-
 // loader collects tensors and keeps the first error, so that the list of weights
 // reads as a list.
 type loader struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // Limits bound the engine (invariant 8).
@@ -30,6 +31,8 @@ type Options struct {
 	Limits
 	Runner     *model.Runner
 	NewSampler func(Sampling, []int32) Sampler
+	// KVType is what the KV cache stores, BF16 or F32; 0 = F32.
+	KVType tensor.DType
 	// PrefixCache: what is computed of a prompt serves every request that begins alike.
 	PrefixCache bool
 	// Logprobs returns the log-probability of token and the n largest.
@@ -72,9 +75,12 @@ func New(o Options) *Engine {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
+	if o.KVType == 0 {
+		o.KVType = tensor.F32
+	}
 	return &Engine{
 		Options: o, context: c.MaxPositionEmbeddings, vocab: c.VocabSize, eos: c.EOSTokenIDs,
-		pages:  model.NewPages(o.Runner.Trunk, o.KVBytes),
+		pages:  model.NewPages(o.Runner.Trunk, o.KVType, o.KVBytes),
 		wake:   make(chan struct{}, 1),
 		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
 	}

@@ -12,13 +12,14 @@ import (
 )
 
 var families = map[string]func(){
-	"dot":    dotFamily,
-	"tile":   tileFamily,
-	"vector": vectorFamily,
-	"exp":    expFamily,
-	"widen":  widenFamily,
-	"limits": limitsFamily,
-	"int8":   int8Family,
+	"dot":       dotFamily,
+	"tile":      tileFamily,
+	"vector":    vectorFamily,
+	"exp":       expFamily,
+	"widen":     widenFamily,
+	"limits":    limitsFamily,
+	"int8":      int8Family,
+	"attention": attentionFamily,
 }
 
 func main() {

@@ -47,8 +47,6 @@ func vectorFamily() {
 
 	function("ropeAVX2", "func(a, b, cos, sin []float32)", "ropeAVX2 rotates the pairs (a, b).")
 	elementwise(table, []string{"a", "b", "cos", "sin"}, rotate, "a", "b")
-
-	weightedSum(table)
 }
 
 // rotate leaves the rotated pair in v[0], v[1].
@@ -117,64 +115,6 @@ func (e *elements) vector(k int, mask VecVirtual) {
 	e.body(v)
 	for j, name := range e.outs {
 		store(v[j], mask, at(name))
-	}
-}
-
-// weightedSum keeps a piece of dst in registers while it runs over all rows.
-func weightedSum(table Mem) {
-	function("weightedSumAVX2", "func(dst, p []float32, v *float32, stride uintptr)",
-		"weightedSumAVX2 adds p[j] times row j of v to dst; stride is in bytes.")
-	w := &rowSum{dst: base("dst"), n: length("dst"), p: base("p"), rows: length("p"),
-		v: param("v"), stride: param("stride")}
-	w.pieces("wide", 8)
-	w.pieces("narrow", 1)
-	TESTQ(w.n, w.n)
-	JZ(LabelRef("end"))
-	mask, _ := tailMask(table, w.n)
-	w.piece("last", 1, mask)
-	Label("end")
-	finish()
-}
-
-type rowSum struct{ dst, n, p, rows, v, stride Register }
-
-// pieces handles 8*regs elements at a time while there are as many.
-func (w *rowSum) pieces(name string, regs int) {
-	Label(name)
-	CMPQ(w.n, Imm(uint64(8*regs)))
-	JLT(LabelRef(name + "End"))
-	w.piece(name+"Row", regs, nil)
-	ADDQ(U32(32*regs), w.dst)
-	ADDQ(U32(32*regs), w.v)
-	SUBQ(Imm(uint64(8*regs)), w.n)
-	JMP(LabelRef(name))
-	Label(name + "End")
-}
-
-// piece adds all rows to 8*regs elements of dst (or to the masked eight).
-func (w *rowSum) piece(loop string, regs int, mask VecVirtual) {
-	acc := make([]VecVirtual, regs)
-	for i := range acc {
-		acc[i] = YMM()
-		load(Mem{Base: w.dst}.Offset(32*i), mask, acc[i])
-	}
-	row, j := GP64(), GP64()
-	MOVQ(w.v, row)
-	XORQ(j, j)
-	Label(loop)
-	a := YMM()
-	VBROADCASTSS(Mem{Base: w.p, Index: j, Scale: 4}, a)
-	for i := range acc {
-		x := YMM()
-		load(Mem{Base: row}.Offset(32*i), mask, x)
-		VFMADD231PS(x, a, acc[i])
-	}
-	ADDQ(w.stride, row)
-	INCQ(j)
-	CMPQ(j, w.rows)
-	JNE(LabelRef(loop))
-	for i := range acc {
-		store(acc[i], mask, Mem{Base: w.dst}.Offset(32*i))
 	}
 }
 

@@ -1,0 +1,88 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// Block is a matrix [K, Cols] of stored elements (BF16 or F32), row after row: a
+// KV page's keys of one head, transposed [head dim, positions], or its values
+// [positions, head dim].
+type Block struct {
+	DType   tensor.DType
+	Data    []byte
+	K, Cols int
+}
+
+// AddProduct adds a b to dst; a [rows, b.K] and dst [rows, b.Cols], with row
+// strides in elements. Every element of dst takes one fused multiply-add for each
+// k, ascending from what it holds: so neither the rows beside it nor the way a sum
+// is cut into blocks can change a bit.
+//
+// next is the block that will be used after this one, or nil: its memory may be
+// fetched meanwhile.
+func AddProduct(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte) {
+	if rows == 0 || b.K == 0 || b.Cols == 0 {
+		return
+	}
+	if len(dst) < (rows-1)*dstStride+b.Cols || len(a) < (rows-1)*aStride+b.K || len(b.Data) < b.K*b.Cols*b.DType.Size() {
+		panic(fmt.Sprintf("kernels: AddProduct: %d rows in %d and %d elements, block [%d, %d] in %d bytes",
+			rows, len(a), len(dst), b.K, b.Cols, len(b.Data)))
+	}
+	active.addProduct(dst, dstStride, a, aStride, rows, b, next)
+}
+
+func addProductPortable(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, _ []byte) {
+	addColumnsPortable(dst, dstStride, a, aStride, rows, b, 0)
+}
+
+// addColumnsPortable does the columns from lo on.
+func addColumnsPortable(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, lo int) {
+	var wide [lanes]float32
+	for ; lo < b.Cols; lo += lanes {
+		n := min(lanes, b.Cols-lo)
+		for k := range b.K {
+			at := (k*b.Cols + lo) * b.DType.Size()
+			widenPortable(wide[:n], b.DType, b.Data[at:])
+			for r := range rows {
+				axpyPortable(dst[r*dstStride+lo:][:n], wide[:n], a[r*aStride+k])
+			}
+		}
+	}
+}
+
+// Narrow stores src as t, rounded to nearest, ties to even, in every stride-th
+// element of dst from the first on. A NaN stays one.
+func Narrow(dst []byte, t tensor.DType, stride int, src []float32) {
+	step := stride * t.Size()
+	switch t {
+	case tensor.BF16:
+		for i, v := range src {
+			binary.LittleEndian.PutUint16(dst[i*step:], toBF16(v))
+		}
+	case tensor.F32:
+		for i, v := range src {
+			binary.LittleEndian.PutUint32(dst[i*step:], math.Float32bits(v))
+		}
+	default:
+		panic("kernels: Narrow: " + t.String() + " is not a type of the KV cache")
+	}
+}
+
+func toBF16(v float32) uint16 {
+	b := math.Float32bits(v)
+	if v != v {
+		return uint16(b>>16) | 0x40 // quiet, and no infinity when the low bits are cut
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// ExpSum replaces x by exp(x - max) and returns the sum: a softmax is x divided by
+// it. -Inf becomes 0; a NaN, a +Inf or nothing but -Inf makes the sum NaN.
+func ExpSum(x []float32) float32 { return active.expSum(x, active.max(x)) }
+
+// Div is x /= a.
+func Div(x []float32, a float32) { active.div(x, a) }

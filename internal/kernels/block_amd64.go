@@ -1,0 +1,61 @@
+package kernels
+
+import (
+	"unsafe"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+)
+
+// blockRows and blockCols are the tile of addProductAVX2 for several rows;
+// wideCols that of one row where there are as many columns.
+const (
+	blockRows = 6
+	blockCols = 16
+	wideCols  = 64
+)
+
+type (
+	tileProduct func(dst, a *float32, b *byte, dstStride, aStride, bStride uintptr, k int)
+	rowProduct  func(dst, a *float32, b *byte, bStride, ahead uintptr, k int)
+)
+
+// blockKernels are those of one stored type.
+type blockKernels struct {
+	tile         tileProduct
+	narrow, wide rowProduct
+}
+
+var blockKernelsOf = map[tensor.DType]*blockKernels{
+	tensor.BF16: {blockBF16_6x16, blockBF16_1x16, blockBF16_1x64},
+	tensor.F32:  {blockF32_6x16, blockF32_1x16, blockF32_1x64},
+}
+
+// addProductAVX2 leaves columns that do not fill a tile to the portable kernel:
+// same order, same bits.
+func addProductAVX2(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte) {
+	f := blockKernelsOf[b.DType]
+	size := b.DType.Size()
+	step, full := uintptr(b.Cols*size), b.Cols&^(blockCols-1)
+	r := 0
+	for ; rows-r >= blockRows; r += blockRows {
+		for c := 0; c < full; c += blockCols {
+			f.tile(&dst[r*dstStride+c], &a[r*aStride], &b.Data[c*size], uintptr(4*dstStride), uintptr(4*aStride), step, b.K)
+		}
+	}
+	ahead := uintptr(0)
+	if len(next) > 0 {
+		ahead = uintptr(unsafe.Pointer(&next[0])) - uintptr(unsafe.Pointer(&b.Data[0]))
+	}
+	for ; r < rows; r++ {
+		c := 0
+		for ; full-c >= wideCols; c += wideCols {
+			f.wide(&dst[r*dstStride+c], &a[r*aStride], &b.Data[c*size], step, ahead, b.K)
+		}
+		for ; c < full; c += blockCols {
+			f.narrow(&dst[r*dstStride+c], &a[r*aStride], &b.Data[c*size], step, ahead, b.K)
+		}
+	}
+	if full < b.Cols {
+		addColumnsPortable(dst, dstStride, a, aStride, rows, b, full)
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// attentionFamily writes the products of attention: six rows at a time for
+// prefill, bound by arithmetic; one row for decode, bound by memory, of 16 columns
+// (scores: a page has 16 keys) and of 64 (values).
+func attentionFamily() {
+	for _, t := range []string{"BF16", "F32"} {
+		for _, shape := range [][2]int{{6, 2}, {1, 2}, {1, 8}} {
+			b := &block{dtype: t, rows: shape[0], vectors: shape[1]}
+			b.emit()
+		}
+	}
+}
+
+// block is the state of one kernel while it is written. Its sums stay in
+// registers: rows * vectors of them.
+type block struct {
+	dtype         string
+	rows, vectors int
+
+	dst, a           [2]Register // of row 0 and of row 3
+	dstStride        Register
+	aStride, bStride Register
+	b, k             Register
+	ahead            Register // nil = no prefetching
+	acc              [][]VecVirtual
+}
+
+func (p *block) emit() {
+	name := fmt.Sprintf("block%s_%dx%d", p.dtype, p.rows, 8*p.vectors)
+	signature := "func(dst, a *float32, b *byte, dstStride, aStride, bStride uintptr, k int)"
+	doc := []string{fmt.Sprintf("%s adds a [%d,k] times b [k,%d] to dst; strides are in bytes, k > 0.", name, p.rows, 8*p.vectors)}
+	if p.rows == 1 {
+		signature = "func(dst, a *float32, b *byte, bStride, ahead uintptr, k int)"
+		doc = append(doc, "What is ahead bytes behind each row of b is prefetched.")
+	}
+	function(name, signature, doc...)
+	p.params()
+	p.sums(func(v VecVirtual, m Mem) { VMOVUPS(m, v) })
+	Label("row")
+	p.step()
+	DECQ(p.k)
+	JNZ(LabelRef("row"))
+	p.sums(func(v VecVirtual, m Mem) { VMOVUPS(v, m) })
+	finish()
+}
+
+func (p *block) params() {
+	p.dst[0], p.a[0], p.b, p.k = param("dst"), param("a"), param("b"), param("k")
+	p.bStride = param("bStride")
+	for range p.rows {
+		row := make([]VecVirtual, p.vectors)
+		for i := range row {
+			row[i] = YMM()
+		}
+		p.acc = append(p.acc, row)
+	}
+	if p.rows == 1 {
+		p.ahead = param("ahead")
+		return
+	}
+	p.dstStride, p.aStride = param("dstStride"), param("aStride")
+	p.dst[1], p.a[1] = thirdRow(p.dst[0], p.dstStride), thirdRow(p.a[0], p.aStride)
+}
+
+// thirdRow is the address of row 3.
+func thirdRow(base, stride Register) Register {
+	r := GP64()
+	LEAQ(Mem{Base: base, Index: stride, Scale: 2}, r)
+	ADDQ(stride, r)
+	return r
+}
+
+// row is the address of row r < 6 of an array whose rows 0 and 3 are in at.
+func row(at [2]Register, stride Register, r int) Mem { return nth(at[r/3], stride, nil, r%3) }
+
+// sums does f for every sum and its place in dst.
+func (p *block) sums(f func(VecVirtual, Mem)) {
+	for r, vectors := range p.acc {
+		for i, v := range vectors {
+			f(v, row(p.dst, p.dstStride, r).Offset(32*i))
+		}
+	}
+}
+
+// step takes one element of every row of a, and one row of b.
+func (p *block) step() {
+	if p.ahead != nil {
+		for at := 0; at < 8*p.vectors*size(p.dtype); at += 64 {
+			PREFETCHT0(Mem{Base: p.b, Index: p.ahead, Scale: 1}.Offset(at))
+		}
+	}
+	if p.rows == 1 {
+		p.single()
+	} else {
+		p.tile()
+	}
+	for _, a := range p.a {
+		if a != nil {
+			ADDQ(Imm(4), a)
+		}
+	}
+	ADDQ(p.bStride, p.b)
+}
+
+func (p *block) single() {
+	a := YMM()
+	VBROADCASTSS(Mem{Base: p.a[0]}, a)
+	for i, v := range p.acc[0] {
+		b := YMM()
+		loadWide(p.dtype, Mem{Base: p.b}.Offset(8*i*size(p.dtype)), b)
+		VFMADD231PS(b, a, v)
+	}
+}
+
+func (p *block) tile() {
+	b := make([]VecVirtual, p.vectors)
+	for i := range b {
+		b[i] = YMM()
+		loadWide(p.dtype, Mem{Base: p.b}.Offset(8*i*size(p.dtype)), b[i])
+	}
+	for r, vectors := range p.acc {
+		a := YMM()
+		VBROADCASTSS(row(p.a, p.aStride, r), a)
+		for i, v := range vectors {
+			VFMADD231PS(b[i], a, v)
+		}
+	}
+}
