@@ -2,7 +2,7 @@ package bench
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 )
@@ -19,15 +19,29 @@ func (b *bench) decodeContext(ctx context.Context, c *client, context int) (outc
 }
 
 // decode measures batch sequences that generate at once, their prompts numbered
-// from first on: tokens between the moment when all have begun and the moment when
-// the first ends.
+// from first on. Where a model is so small that one ends before another has begun,
+// each generates more.
 func (b *bench) decode(ctx context.Context, c *client, batch, first, prompt int) (outcome, error) {
-	r := outcome{Result: Result{Name: "decode", Batch: batch, Tokens: decodeTokens, Context: prompt}}
+	for tokens := decodeTokens; ; tokens *= 2 {
+		o, err := b.generate(ctx, c, batch, first, prompt, tokens)
+		if !errors.Is(err, errApart) || prompt+2*tokens > b.cfg.MaxPositionEmbeddings {
+			return o, err
+		}
+	}
+}
+
+// errApart: sequences that should generate at once did not.
+var errApart = errors.New("the sequences did not overlap: more run than --max-sequences, or the model is too small")
+
+// generate is one try: tokens count between the moment when all sequences have begun
+// and the moment when the first ends.
+func (b *bench) generate(ctx context.Context, c *client, batch, first, prompt, tokens int) (outcome, error) {
+	r := outcome{Result: Result{Name: "decode", Batch: batch, Tokens: tokens, Context: prompt}}
 	before, err := c.counters(ctx)
 	if err != nil {
 		return r, err
 	}
-	times, err := c.streams(ctx, batch, first, prompt, decodeTokens)
+	times, err := c.streams(ctx, batch, first, prompt, tokens)
 	if err != nil {
 		return r, err
 	}
@@ -37,13 +51,13 @@ func (b *bench) decode(ctx context.Context, c *client, batch, first, prompt int)
 	}
 	count, span := overlap(times)
 	if count == 0 {
-		return r, fmt.Errorf("the sequences did not overlap: more run than --max-sequences, or %d tokens are too few", decodeTokens)
+		return r, errApart
 	}
 	r.TokensPerSecond = float64(count) / span.Seconds()
 	r.SecondsP50 = median(gaps(times))
-	r.AllocationsPerToken = max(0, after.mallocs-before.mallocs-after.scrape) / float64(batch*decodeTokens)
-	active := (after.activations - before.activations) / decodeTokens // the first step is the prompt's, the others decode
-	w := work{rows: float64(batch), logitRows: float64(batch), experts: active, positions: float64(batch * (prompt + decodeTokens/2))}
+	r.AllocationsPerToken = max(0, after.mallocs-before.mallocs-after.scrape) / float64(batch*tokens)
+	active := (after.activations - before.activations) / float64(tokens) // the first step is the prompt's, the others decode
+	w := work{rows: float64(batch), logitRows: float64(batch), experts: active, positions: float64(batch * (prompt + tokens/2))}
 	perToken := span.Seconds() / float64(count)
 	r.fraction = func(l Limits) float64 { return b.cost.step(l, w) / float64(batch) / perToken }
 	return r, nil

@@ -29,8 +29,10 @@ type Wire struct {
 
 const (
 	wireHidden = 2048 // OLMoE's hidden size
-	// wireRounds is how many round trips make a median: a second or so.
-	wireRounds = 2000
+	// wireTurns of wireRounds round trips make a median: a second or two. Round trips
+	// that alternated one by one would pay for each other's garbage and caches.
+	wireTurns  = 20
+	wireRounds = 100
 )
 
 // MeasureWire runs its servers in this process.
@@ -42,16 +44,26 @@ func MeasureWire(ctx context.Context, rows int) (Wire, error) {
 	defer e.close()
 	var seconds [3][]float64
 	calls := [3]func(context.Context) error{e.dispatch, e.unary, e.tcp}
-	for range wireRounds {
+	for range wireTurns {
 		for i, call := range calls {
-			start := time.Now()
-			if err := call(ctx); err != nil {
+			if seconds[i], err = rounds(ctx, call, seconds[i]); err != nil {
 				return Wire{}, err
 			}
-			seconds[i] = append(seconds[i], time.Since(start).Seconds())
 		}
 	}
 	return Wire{Rows: rows, Dispatch: median(seconds[0]), Unary: median(seconds[1]), TCP: median(seconds[2])}, nil
+}
+
+// rounds appends the times of a turn.
+func rounds(ctx context.Context, call func(context.Context) error, seconds []float64) ([]float64, error) {
+	for range wireRounds {
+		start := time.Now()
+		if err := call(ctx); err != nil {
+			return nil, err
+		}
+		seconds = append(seconds, time.Since(start).Seconds())
+	}
+	return seconds, nil
 }
 
 // echo is the three servers and a client of each, for messages of one size.
