@@ -8,13 +8,16 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
-// available lists the kernel sets this CPU can run, fastest first. A set for
-// AVX-512 goes in front: 16 lanes are one of its registers.
+// available lists the kernel sets this CPU can run, fastest first.
 func available() []*kernelSet {
+	sets := []*kernelSet{&portable}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C {
-		return []*kernelSet{&avx2, &portable}
+		sets = append([]*kernelSet{&avx2}, sets...)
+		if hasVNNI() {
+			sets = append([]*kernelSet{&avx512VNNI}, sets...)
+		}
 	}
-	return []*kernelSet{&portable}
+	return sets
 }
 
 // avx2 needs AVX2, FMA and F16C: Intel since Haswell, AMD since Zen.

@@ -30,7 +30,8 @@
 // # Choice of kernels
 //
 // The fastest set that the CPU can run is chosen at start; Name tells which. The
-// environment variable OLMOE_KERNELS (portable, avx2) overrides the choice.
+// environment variable OLMOE_KERNELS (portable, avx2, avx512-vnni) overrides the
+// choice.
 //
 // # Memory
 //

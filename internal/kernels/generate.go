@@ -10,4 +10,5 @@ package kernels
 //go:generate go run -C gen . -family widen -pkg kernels -out ../widen_avx2_amd64.s -stubs ../widen_stub_amd64.go
 //go:generate go run -C gen . -family limits -pkg kernels -out ../limits_avx2_amd64.s -stubs ../limits_stub_amd64.go
 //go:generate go run -C gen . -family int8 -pkg kernels -out ../int8_avx2_amd64.s -stubs ../int8_stub_amd64.go
+//go:generate go run -C gen . -family vnni -pkg kernels -out ../int8_vnni_amd64.s -stubs ../int8_vnni_stub_amd64.go
 //go:generate go run -C gen . -family attention -pkg kernels -out ../block_avx2_amd64.s -stubs ../block_stub_amd64.go

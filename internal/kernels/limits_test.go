@@ -23,8 +23,9 @@ func TestLimitLoopsOfEachSet(t *testing.T) {
 			s.read(make([]byte, n))
 		}
 		s.fma(10)
-		if s.fmaFlops < 2 {
-			t.Errorf("%s: %d operations a round", s.name, s.fmaFlops)
+		s.int8(10)
+		if s.fmaFlops < 2 || s.int8Ops < 2 {
+			t.Errorf("%s: %d and %d operations a round", s.name, s.fmaFlops, s.int8Ops)
 		}
 	}
 }

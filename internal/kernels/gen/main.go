@@ -1,4 +1,4 @@
-// Command gen writes the AVX2 kernels as Go assembly. It is run by `go generate`
+// Command gen writes the vector kernels as Go assembly. It is run by `go generate`
 // in the parent directory, once per family of kernels; its output is committed.
 // It is a module of its own so that programs that use the kernels do not depend
 // on avo.
@@ -19,6 +19,7 @@ var families = map[string]func(){
 	"widen":     widenFamily,
 	"limits":    limitsFamily,
 	"int8":      int8Family,
+	"vnni":      vnniFamily,
 	"attention": attentionFamily,
 }
 
