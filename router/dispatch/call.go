@@ -25,6 +25,8 @@ type call struct {
 	carriers []int8   // by pair: the requests in flight that carry it, or answered
 	left     int      // pairs that are not answered
 	assign   []*shard // by expert: where this launch puts it
+	pairs    []int    // by expert: of this launch
+	order    []int32  // experts of this launch, as they choose among owners
 	building []*shard // requests of this launch
 	inflight []*shard // requests without an answer
 	free     []*shard
@@ -55,6 +57,7 @@ type shard struct {
 	rows    []int32 // the distinct rows
 	counts  []uint16
 	experts []uint16
+	planned int // pairs, while it is built
 	sent    time.Time
 	check   time.Time // when it is late
 	hedged  bool      // late, and sent to other owners too
@@ -63,7 +66,7 @@ type shard struct {
 }
 
 func newCall(d *Dispatcher) *call {
-	c := &call{d: d, wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour), assign: make([]*shard, d.opts.Experts)}
+	c := &call{d: d, wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour), assign: make([]*shard, d.opts.Experts), pairs: make([]int, d.opts.Experts)}
 	c.timer.Stop()
 	return c
 }
@@ -238,6 +241,7 @@ func (c *call) recycle(s *shard) {
 		}
 	}
 	s.node, s.lane, s.reply, s.err, s.hedged = nil, nil, nil, nil, false
+	s.planned = 0
 	s.slots, s.rows, s.counts, s.experts = s.slots[:0], s.rows[:0], s.counts[:0], s.experts[:0]
 	c.free = append(c.free, s)
 }

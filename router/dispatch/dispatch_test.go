@@ -117,6 +117,27 @@ func TestReplicasShareTheLoad(t *testing.T) {
 	}
 }
 
+// Where experts have owners to choose from the heaviest choose first, so that no
+// node gets two heavy ones by chance; those with one owner have been counted then.
+func TestHeavyExpertsChooseFirst(t *testing.T) {
+	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+	d := router(t, nil)
+	d.Apply(&placement.Document{Revision: 1, Serving: placed(small, 1, func(_, e int) []*fakeNode {
+		if e == 7 {
+			return []*fakeNode{a}
+		}
+		return []*fakeNode{a, b}
+	}, a, b)})
+	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+	// Six experts of a pair each, then expert 0 with four, and 7 with two.
+	if err := newTask(small, 0, 12, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 7, 7).do(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+	if a.rows.Load() != 6 || b.rows.Load() != 6 {
+		t.Errorf("12 pairs went to the owners in %d and %d, want 6 each", a.rows.Load(), b.rows.Load())
+	}
+}
+
 func TestConcurrentCalls(t *testing.T) {
 	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
 	d := router(t, nil)

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
@@ -63,8 +65,8 @@ func (c *call) currentRoute() *route {
 // stay. A row is listed once per request, and an expert's rows stay together, so
 // that its weights are read once.
 func (c *call) group(r *route) {
-	clear(c.assign)
 	c.now = time.Now()
+	c.choose(r)
 	rest := c.todo[:0]
 	for _, slot := range c.todo {
 		if c.carriers[slot] == answered { // while it was about to be hedged
@@ -82,6 +84,35 @@ func (c *call) group(r *route) {
 		s.add(slot, slot/int32(c.k), uint16(e))
 	}
 	c.todo = rest
+}
+
+// choose gives experts with several owners to one of them, those with most pairs
+// first, as what is small evens out what is left (Graham's longest processing time
+// first); experts with one owner have no choice and come before them.
+func (c *call) choose(r *route) {
+	clear(c.assign)
+	clear(c.pairs)
+	for _, slot := range c.todo {
+		if c.carriers[slot] != answered {
+			c.pairs[c.ids[slot]]++
+		}
+	}
+	c.order = c.order[:0]
+	for e, n := range c.pairs {
+		if n > 0 {
+			c.order = append(c.order, int32(e)) //nolint:gosec // below the number of experts
+		}
+	}
+	owners := r.owners[c.layer*c.d.opts.Experts:]
+	slices.SortFunc(c.order, func(a, b int32) int {
+		return cmp.Or(min(len(owners[a]), 2)-min(len(owners[b]), 2), c.pairs[b]-c.pairs[a], int(a-b))
+	})
+	for _, e := range c.order {
+		if s := c.shardFor(c.owner(r, int(e))); s != nil {
+			c.assign[e] = s
+			s.planned += c.pairs[e]
+		}
+	}
 }
 
 func (d *Dispatcher) full(s *shard) bool {
@@ -113,7 +144,7 @@ func (c *call) owner(r *route, expert int) *node {
 		}
 		for _, s := range c.building {
 			if s.node == n {
-				load += int64(len(s.slots))
+				load += int64(max(s.planned, len(s.slots)))
 			}
 		}
 		if best == nil || load < least {
