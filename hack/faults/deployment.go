@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/bench"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -142,17 +142,15 @@ func (d *deployment) settle(ctx context.Context) error {
 
 // metric reads one of the router's metrics.
 func (d *deployment) metric(name string) (float64, error) {
-	resp, err := http.Get(d.url + "/metrics") //nolint:noctx // of this machine, and bounded by its server
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			return strconv.ParseFloat(text, 64)
+	value, err := 0.0, fmt.Errorf("no metric %s", name)
+	if failed := bench.Samples(context.Background(), d.url, func(n string, v float64) {
+		if n == name {
+			value, err = v, nil
 		}
+	}); failed != nil {
+		return 0, failed
 	}
-	return 0, fmt.Errorf("no metric %s", name)
+	return value, err
 }
 
 // placementFile is where the processes read their placement.

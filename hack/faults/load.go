@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/bench"
 )
 
 // answerTokens is the length of an answer: long enough that a fault falls into one.
@@ -106,47 +104,18 @@ func (l *load) finish(r *result) {
 
 // ask streams one answer and returns its text.
 func (l *load) ask(ctx context.Context, i int, token func(time.Time)) (string, error) {
-	body, err := json.Marshal(map[string]any{
-		"prompt": []int{5 + i, 7, 11 + i, 13}, "max_tokens": answerTokens, "ignore_eos": true,
-		"temperature": 1, "seed": i, "stream": true, "return_token_ids": true,
-	})
-	if err != nil {
-		return "", err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/v1/completions", bytes.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("status %s", resp.Status)
-	}
-	return read(bufio.NewScanner(resp.Body), token)
-}
-
-// read puts a stream's tokens together.
-func read(lines *bufio.Scanner, token func(time.Time)) (string, error) {
 	var text strings.Builder
-	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
-			continue
-		}
-		if data == "[DONE]" {
-			return text.String(), nil
-		}
+	err := bench.Stream(ctx, l.url, map[string]any{
+		"prompt": []int{5 + i, 7, 11 + i, 13}, "max_tokens": answerTokens, "ignore_eos": true,
+		"temperature": 1, "seed": i, "return_token_ids": true,
+	}, func(data []byte) error {
 		var piece struct {
 			Choices []struct {
 				TokenIDs []int `json:"token_ids"`
 			} `json:"choices"`
 		}
-		if err := json.Unmarshal([]byte(data), &piece); err != nil {
-			return "", err
+		if err := json.Unmarshal(data, &piece); err != nil {
+			return err
 		}
 		for _, c := range piece.Choices {
 			if len(c.TokenIDs) > 0 {
@@ -154,6 +123,7 @@ func read(lines *bufio.Scanner, token func(time.Time)) (string, error) {
 				fmt.Fprint(&text, c.TokenIDs)
 			}
 		}
-	}
-	return "", errors.Join(errors.New("the stream ended early"), lines.Err())
+		return nil
+	})
+	return text.String(), err
 }

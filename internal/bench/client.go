@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,40 +24,63 @@ type client struct {
 
 // stream asks for n tokens after a prompt and returns when each came.
 func (c *client) stream(ctx context.Context, prompt []int32, n int) ([]time.Time, error) {
-	body, err := json.Marshal(map[string]any{
-		"prompt": prompt, "max_tokens": n, "stream": true, "ignore_eos": true, "temperature": 0, "return_token_ids": true,
+	var times []time.Time
+	err := Stream(ctx, c.url, map[string]any{
+		"prompt": prompt, "max_tokens": n, "ignore_eos": true, "temperature": 0, "return_token_ids": true,
+	}, func(data []byte) error {
+		if bytes.Contains(data, []byte(`"token_ids":[`)) {
+			times = append(times, time.Now())
+		}
+		return nil
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && len(times) != n {
+		err = fmt.Errorf("%d tokens came, %d were asked for", len(times), n)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/v1/completions", bytes.NewReader(body))
+	return times, err
+}
+
+// Stream asks the router at a URL for a completion, as a stream, and calls piece
+// with each event's JSON as it comes. An error of piece ends the stream and is
+// returned; so is a status other than 200, and an end before the answer's.
+func Stream(ctx context.Context, url string, request map[string]any, piece func(data []byte) error) error {
+	request["stream"] = true
+	body, err := json.Marshal(request)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/completions", bytes.NewReader(body))
+	if err != nil {
+		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		return nil, fmt.Errorf("status %d: %s", resp.StatusCode, b)
+		return fmt.Errorf("status %d: %s", resp.StatusCode, b)
 	}
-	var times []time.Time
-	lines := bufio.NewScanner(resp.Body)
+	return events(resp.Body, piece)
+}
+
+// events reads server-sent events up to the one that ends an answer.
+func events(from io.Reader, piece func(data []byte) error) error {
+	lines := bufio.NewScanner(from)
 	for lines.Scan() {
-		if strings.Contains(lines.Text(), `"token_ids":[`) {
-			times = append(times, time.Now())
+		data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
+		if !ok {
+			continue
+		}
+		if string(data) == "[DONE]" {
+			return nil
+		}
+		if err := piece(data); err != nil {
+			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, err
-	}
-	if len(times) != n {
-		return nil, fmt.Errorf("%d tokens came, %d were asked for", len(times), n)
-	}
-	return times, nil
+	return errors.Join(errors.New("the stream ended early"), lines.Err())
 }
 
 // streams runs several at once, with prompts numbered from first on.
@@ -104,7 +128,7 @@ func (c *client) counters(ctx context.Context) (counters, error) {
 
 func (c *client) scrape(ctx context.Context) (sum counters, err error) {
 	for _, url := range append([]string{c.url}, c.nodes...) {
-		err := samples(ctx, url, func(name string, v float64) {
+		err := Samples(ctx, url, func(name string, v float64) {
 			switch {
 			case strings.HasPrefix(name, "olmoe_expert_activations_total{"):
 				sum.activations += v
@@ -119,8 +143,9 @@ func (c *client) scrape(ctx context.Context) (sum counters, err error) {
 	return sum, nil
 }
 
-// samples reads the metrics of a process, sample by sample.
-func samples(ctx context.Context, url string, each func(name string, v float64)) error {
+// Samples reads the metrics of the process at a URL, sample by sample; names come
+// with their labels.
+func Samples(ctx context.Context, url string, each func(name string, v float64)) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
 	if err != nil {
 		return err

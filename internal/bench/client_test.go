@@ -1,0 +1,44 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestStream: the events of an answer come one by one, and what is no whole answer
+// is an error.
+func TestStream(t *testing.T) {
+	status, body := http.StatusOK, "data: {\"a\":1}\n\ndata: {\"a\":2}\n\ndata: [DONE]\n\n"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = fmt.Fprint(w, body)
+	}))
+	defer s.Close()
+	ask := func() (got []string, err error) {
+		err = Stream(t.Context(), s.URL, map[string]any{}, func(data []byte) error {
+			got = append(got, string(data))
+			return nil
+		})
+		return got, err
+	}
+	if got, err := ask(); err != nil || !slices.Equal(got, []string{`{"a":1}`, `{"a":2}`}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	body = "data: {\"a\":1}\n\n"
+	if _, err := ask(); err == nil || !strings.Contains(err.Error(), "ended early") {
+		t.Errorf("a stream without its end: %v", err)
+	}
+	stop := errors.New("stop")
+	if err := Stream(t.Context(), s.URL, map[string]any{}, func([]byte) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("the callback's error became %v", err)
+	}
+	status, body = http.StatusTooManyRequests, "busy"
+	if _, err := ask(); err == nil || !strings.Contains(err.Error(), "429") || !strings.Contains(err.Error(), "busy") {
+		t.Errorf("status 429: %v", err)
+	}
+}
