@@ -21,30 +21,28 @@ func withVNNI(s kernelSet) kernelSet {
 	return s
 }
 
-const (
-	vnniOuts  = 4 // outputs in a tile of several rows
-	vnniAlone = 8 // outputs in a tile of one row
-)
-
-// vnniTiles, by rows.
-var vnniTiles = [tileRows + 1]func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int){
-	1: vnniTile1x8, 2: vnniTile2x4, 3: vnniTile3x4, 4: vnniTile4x4,
+// vnniTile is a kernel for a number of rows of x.
+type vnniTile struct {
+	outs int
+	run  func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int)
 }
 
-// matMulInt8VNNI is matMulInt8AVX2 with wider tiles; the weights of the next tile
-// are requested ahead. Outputs that do not fill a tile are left to int8Row.
+// vnniTiles, by rows. One and two rows wait for memory, which is read best as few
+// streams; three and four are bound by arithmetic and share more.
+var vnniTiles = [tileRows + 1]vnniTile{1: {2, vnniTile1x2}, 2: {2, vnniTile2x2}, 3: {4, vnniTile3x4}, 4: {4, vnniTile4x4}}
+
+// matMulInt8VNNI is matMulInt8AVX2 with its own tiles; the weights of the next
+// tile are requested ahead. Outputs that do not fill a tile are left to int8Row.
 func matMulInt8VNNI(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	outs := vnniOuts
-	if x.rows == 1 {
-		outs = vnniAlone
-	}
-	step, groups, odd := uintptr(w.rowBytes()), int8Groups(w.In), hi-(hi-lo)%outs
+	step, groups := uintptr(w.rowBytes()), int8Groups(w.In)
 	passes := (x.rows + tileRows - 1) / tileRows
 	for i := range passes {
 		r, end := part(x.rows, passes, i)
+		t := &vnniTiles[end-r]
+		odd := hi - (hi-lo)%t.outs
 		if lo < odd {
-			vnniTiles[end-r](&dst[r*dstStride+lo], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
-				&w.row(lo)[0], step, uintptr(outs)*step, groups, (odd-lo)/outs)
+			t.run(&dst[r*dstStride+lo], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
+				&w.row(lo)[0], step, uintptr(t.outs)*step, groups, (odd-lo)/t.outs)
 		}
 		for ; odd < hi && r < end; r++ {
 			int8Row(dst[r*dstStride+odd:r*dstStride+hi], x, r, w, odd)

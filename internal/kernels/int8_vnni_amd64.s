@@ -58,119 +58,143 @@ DATA vnniLane<>+56(SB)/4, $0x00000008
 DATA vnniLane<>+60(SB)/4, $0x00000008
 GLOBL vnniLane<>(SB), RODATA|NOPTR, $64
 
-// func vnniTile1x8(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+// func vnniTile1x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, CMOV, MMX+
-TEXT ·vnniTile1x8(SB), NOSPLIT, $0-72
+TEXT ·vnniTile1x2(SB), NOSPLIT, $0-72
 	MOVQ      dst+0(FP), AX
 	MOVQ      x+16(FP), CX
 	MOVQ      w+32(FP), DX
 	MOVQ      n+64(FP), BX
 	MOVQ      wStride+40(FP), SI
 	MOVQ      ahead+48(FP), DI
-	LEAQ      (SI)(SI*2), R8
-	VMOVDQU32 vnniFlip<>+0(SB), Z4
-	VMOVDQU32 vnniOne<>+0(SB), Z5
-	VMOVDQU32 vnniLane<>+0(SB), Z6
-	VPXORD    Z7, Z7, Z7
+	VMOVDQU32 vnniFlip<>+0(SB), Z1
+	VMOVDQU32 vnniOne<>+0(SB), Z2
+	VMOVDQU32 vnniLane<>+0(SB), Z3
+	VPXORD    Z4, Z4, Z4
+
+outputs:
+	VPXORD Z0, Z0, Z0
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   groups+56(FP), R10
+
+chunk:
+	VPMOVZXWD       (R9), Y7
+	VPMOVZXWD       (R9)(SI*1), Y6
+	VINSERTI64X4    $0x01, Y6, Z7, Z6
+	VPSLLD          $0x10, Z6, Z6
+	VBROADCASTF64X4 (R8), Z8
+	VMULPS          Z8, Z6, Z6
+	ADDQ            $0x20, R8
+	ADDQ            $0x10, R9
+	MOVQ            $0x00000008, R11
+	CMPQ            R10, R11
+	CMOVQLT         R10, R11
+	SUBQ            R11, R10
+	VMOVDQA32       Z3, Z8
+
+group:
+	LEAQ            (R9)(DI*1), R12
+	PREFETCHT0      (R12)
+	PREFETCHT0      (R12)(SI*1)
+	VPXORD          Z5, Z5, Z5
+	VMOVDQU32       (R9), Y7
+	VINSERTI64X4    $0x01, (R9)(SI*1), Z7, Z9
+	VPDPBUSD        Z9, Z1, Z5
+	VPSUBD          Z5, Z4, Z5
+	VBROADCASTI64X4 (R8), Z10
+	VPXORD          Z1, Z10, Z10
+	VMOVDQA32       Z5, Z11
+	VPDPBUSD        Z9, Z10, Z11
+	VCVTDQ2PS       Z11, Z11
+	VPERMPS         Z6, Z8, Z9
+	VFMADD231PS     Z9, Z11, Z0
+	VPADDD          Z2, Z8, Z8
+	ADDQ            $0x20, R8
+	ADDQ            $0x20, R9
+	DECQ            R11
+	JNZ             group
+	TESTQ           R10, R10
+	JNZ             chunk
+	MOVQ            AX, R8
+	VEXTRACTF64X4   $0x01, Z0, Y8
+	VEXTRACTF64X4   $0x01, Z0, Y9
+	VHADDPS         Y8, Y0, Y10
+	VHADDPS         Y9, Y0, Y11
+	VHADDPS         Y11, Y10, Y10
+	VEXTRACTF128    $0x01, Y10, X11
+	VADDPS          X11, X10, X11
+	VMOVLPS         X11, (R8)
+	ADDQ            $0x08, AX
+	LEAQ            (DX)(SI*2), DX
+	DECQ            BX
+	JNZ             outputs
+	VZEROUPPER
+	RET
+
+// func vnniTile2x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, CMOV, MMX+
+TEXT ·vnniTile2x2(SB), NOSPLIT, $0-72
+	MOVQ      dst+0(FP), AX
+	MOVQ      x+16(FP), CX
+	MOVQ      w+32(FP), DX
+	MOVQ      n+64(FP), BX
+	MOVQ      wStride+40(FP), SI
+	MOVQ      ahead+48(FP), DI
+	MOVQ      xStride+24(FP), R8
+	VMOVDQU32 vnniFlip<>+0(SB), Z2
+	VMOVDQU32 vnniOne<>+0(SB), Z3
+	VMOVDQU32 vnniLane<>+0(SB), Z4
+	VPXORD    Z5, Z5, Z5
 
 outputs:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
 	MOVQ   CX, R9
 	MOVQ   DX, R10
 	MOVQ   groups+56(FP), R11
 
 chunk:
-	LEAQ            (R10)(SI*4), R12
-	VPMOVZXWD       (R10), Y16
-	VPMOVZXWD       (R10)(SI*1), Y8
-	VINSERTI64X4    $0x01, Y8, Z16, Z8
+	VPMOVZXWD       (R10), Y9
+	VPMOVZXWD       (R10)(SI*1), Y7
+	VINSERTI64X4    $0x01, Y7, Z9, Z8
 	VPSLLD          $0x10, Z8, Z8
-	VBROADCASTF64X4 (R9), Z9
-	VMULPS          Z9, Z8, Z8
-	VPMOVZXWD       (R10)(SI*2), Y16
-	VPMOVZXWD       (R10)(R8*1), Y9
-	VINSERTI64X4    $0x01, Y9, Z16, Z9
-	VPSLLD          $0x10, Z9, Z9
-	VBROADCASTF64X4 (R9), Z10
-	VMULPS          Z10, Z9, Z9
-	VPMOVZXWD       (R12), Y16
-	VPMOVZXWD       (R12)(SI*1), Y10
-	VINSERTI64X4    $0x01, Y10, Z16, Z10
-	VPSLLD          $0x10, Z10, Z10
-	VBROADCASTF64X4 (R9), Z11
-	VMULPS          Z11, Z10, Z10
-	VPMOVZXWD       (R12)(SI*2), Y16
-	VPMOVZXWD       (R12)(R8*1), Y11
-	VINSERTI64X4    $0x01, Y11, Z16, Z11
-	VPSLLD          $0x10, Z11, Z11
-	VBROADCASTF64X4 (R9), Z17
-	VMULPS          Z17, Z11, Z11
+	VBROADCASTF64X4 (R9), Z7
+	VMULPS          Z7, Z8, Z7
+	VBROADCASTF64X4 (R9)(R8*1), Z10
+	VMULPS          Z10, Z8, Z8
 	ADDQ            $0x20, R9
 	ADDQ            $0x10, R10
 	MOVQ            $0x00000008, R12
 	CMPQ            R11, R12
 	CMOVQLT         R11, R12
 	SUBQ            R12, R11
-	VMOVDQA32       Z6, Z17
+	VMOVDQA32       Z4, Z10
 
 group:
 	LEAQ            (R10)(DI*1), R13
-	LEAQ            (R10)(SI*4), R14
-	LEAQ            (R13)(SI*4), R15
 	PREFETCHT0      (R13)
 	PREFETCHT0      (R13)(SI*1)
-	VPXORD          Z12, Z12, Z12
-	VMOVDQU32       (R10), Y16
-	VINSERTI64X4    $0x01, (R10)(SI*1), Z16, Z18
-	VPDPBUSD        Z18, Z4, Z12
-	VPSUBD          Z12, Z7, Z12
-	PREFETCHT0      (R13)(SI*2)
-	PREFETCHT0      (R13)(R8*1)
-	VPXORD          Z13, Z13, Z13
-	VMOVDQU32       (R10)(SI*2), Y16
-	VINSERTI64X4    $0x01, (R10)(R8*1), Z16, Z19
-	VPDPBUSD        Z19, Z4, Z13
-	VPSUBD          Z13, Z7, Z13
-	PREFETCHT0      (R15)
-	PREFETCHT0      (R15)(SI*1)
-	VPXORD          Z14, Z14, Z14
-	VMOVDQU32       (R14), Y16
-	VINSERTI64X4    $0x01, (R14)(SI*1), Z16, Z20
-	VPDPBUSD        Z20, Z4, Z14
-	VPSUBD          Z14, Z7, Z14
-	PREFETCHT0      (R15)(SI*2)
-	PREFETCHT0      (R15)(R8*1)
-	VPXORD          Z15, Z15, Z15
-	VMOVDQU32       (R14)(SI*2), Y16
-	VINSERTI64X4    $0x01, (R14)(R8*1), Z16, Z21
-	VPDPBUSD        Z21, Z4, Z15
-	VPSUBD          Z15, Z7, Z15
-	VBROADCASTI64X4 (R9), Z22
-	VPXORD          Z4, Z22, Z22
-	VMOVDQA32       Z12, Z23
-	VPDPBUSD        Z18, Z22, Z23
-	VCVTDQ2PS       Z23, Z23
-	VPERMPS         Z8, Z17, Z18
-	VFMADD231PS     Z18, Z23, Z0
-	VMOVDQA32       Z13, Z18
-	VPDPBUSD        Z19, Z22, Z18
-	VCVTDQ2PS       Z18, Z18
-	VPERMPS         Z9, Z17, Z19
-	VFMADD231PS     Z19, Z18, Z1
-	VMOVDQA32       Z14, Z18
-	VPDPBUSD        Z20, Z22, Z18
-	VCVTDQ2PS       Z18, Z18
-	VPERMPS         Z10, Z17, Z19
-	VFMADD231PS     Z19, Z18, Z2
-	VMOVDQA32       Z15, Z18
-	VPDPBUSD        Z21, Z22, Z18
-	VCVTDQ2PS       Z18, Z18
-	VPERMPS         Z11, Z17, Z19
-	VFMADD231PS     Z19, Z18, Z3
-	VPADDD          Z5, Z17, Z17
+	VPXORD          Z6, Z6, Z6
+	VMOVDQU32       (R10), Y9
+	VINSERTI64X4    $0x01, (R10)(SI*1), Z9, Z11
+	VPDPBUSD        Z11, Z2, Z6
+	VPSUBD          Z6, Z5, Z6
+	VBROADCASTI64X4 (R9), Z12
+	VPXORD          Z2, Z12, Z12
+	VMOVDQA32       Z6, Z13
+	VPDPBUSD        Z11, Z12, Z13
+	VCVTDQ2PS       Z13, Z13
+	VPERMPS         Z7, Z10, Z12
+	VFMADD231PS     Z12, Z13, Z0
+	VBROADCASTI64X4 (R9)(R8*1), Z12
+	VPXORD          Z2, Z12, Z12
+	VMOVDQA32       Z6, Z13
+	VPDPBUSD        Z11, Z12, Z13
+	VCVTDQ2PS       Z13, Z13
+	VPERMPS         Z8, Z10, Z11
+	VFMADD231PS     Z11, Z13, Z1
+	VPADDD          Z3, Z10, Z10
 	ADDQ            $0x20, R9
 	ADDQ            $0x20, R10
 	DECQ            R12
@@ -185,144 +209,11 @@ group:
 	VHADDPS         Y11, Y10, Y10
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
-	VMOVUPS         X11, (R9)
-	ADDQ            $0x10, R9
-	VEXTRACTF64X4   $0x01, Z2, Y8
-	VEXTRACTF64X4   $0x01, Z3, Y9
-	VHADDPS         Y8, Y2, Y10
-	VHADDPS         Y9, Y3, Y11
-	VHADDPS         Y11, Y10, Y10
-	VEXTRACTF128    $0x01, Y10, X11
-	VADDPS          X11, X10, X11
-	VMOVUPS         X11, (R9)
-	ADDQ            $0x10, R9
-	ADDQ            $0x20, AX
-	LEAQ            (DX)(SI*4), DX
-	LEAQ            (DX)(SI*4), DX
-	DECQ            BX
-	JNZ             outputs
-	VZEROUPPER
-	RET
-
-// func vnniTile2x4(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, CMOV, MMX+
-TEXT ·vnniTile2x4(SB), NOSPLIT, $0-72
-	MOVQ      dst+0(FP), AX
-	MOVQ      x+16(FP), CX
-	MOVQ      w+32(FP), DX
-	MOVQ      n+64(FP), BX
-	MOVQ      wStride+40(FP), SI
-	MOVQ      ahead+48(FP), DI
-	LEAQ      (SI)(SI*2), R8
-	MOVQ      xStride+24(FP), R9
-	VMOVDQU32 vnniFlip<>+0(SB), Z4
-	VMOVDQU32 vnniOne<>+0(SB), Z5
-	VMOVDQU32 vnniLane<>+0(SB), Z6
-	VPXORD    Z7, Z7, Z7
-
-outputs:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   CX, R10
-	MOVQ   DX, R11
-	MOVQ   groups+56(FP), R12
-
-chunk:
-	VPMOVZXWD       (R11), Y14
-	VPMOVZXWD       (R11)(SI*1), Y8
-	VINSERTI64X4    $0x01, Y8, Z14, Z9
-	VPSLLD          $0x10, Z9, Z9
-	VBROADCASTF64X4 (R10), Z8
-	VMULPS          Z8, Z9, Z8
-	VBROADCASTF64X4 (R10)(R9*1), Z10
-	VMULPS          Z10, Z9, Z10
-	VPMOVZXWD       (R11)(SI*2), Y14
-	VPMOVZXWD       (R11)(R8*1), Y9
-	VINSERTI64X4    $0x01, Y9, Z14, Z11
-	VPSLLD          $0x10, Z11, Z11
-	VBROADCASTF64X4 (R10), Z9
-	VMULPS          Z9, Z11, Z9
-	VBROADCASTF64X4 (R10)(R9*1), Z15
-	VMULPS          Z15, Z11, Z11
-	ADDQ            $0x20, R10
-	ADDQ            $0x10, R11
-	MOVQ            $0x00000008, R13
-	CMPQ            R12, R13
-	CMOVQLT         R12, R13
-	SUBQ            R13, R12
-	VMOVDQA32       Z6, Z15
-
-group:
-	LEAQ            (R11)(DI*1), R14
-	PREFETCHT0      (R14)
-	PREFETCHT0      (R14)(SI*1)
-	VPXORD          Z12, Z12, Z12
-	VMOVDQU32       (R11), Y14
-	VINSERTI64X4    $0x01, (R11)(SI*1), Z14, Z16
-	VPDPBUSD        Z16, Z4, Z12
-	VPSUBD          Z12, Z7, Z12
-	PREFETCHT0      (R14)(SI*2)
-	PREFETCHT0      (R14)(R8*1)
-	VPXORD          Z13, Z13, Z13
-	VMOVDQU32       (R11)(SI*2), Y14
-	VINSERTI64X4    $0x01, (R11)(R8*1), Z14, Z17
-	VPDPBUSD        Z17, Z4, Z13
-	VPSUBD          Z13, Z7, Z13
-	VBROADCASTI64X4 (R10), Z18
-	VPXORD          Z4, Z18, Z18
-	VMOVDQA32       Z12, Z19
-	VPDPBUSD        Z16, Z18, Z19
-	VCVTDQ2PS       Z19, Z19
-	VPERMPS         Z8, Z15, Z20
-	VFMADD231PS     Z20, Z19, Z0
-	VMOVDQA32       Z13, Z19
-	VPDPBUSD        Z17, Z18, Z19
-	VCVTDQ2PS       Z19, Z19
-	VPERMPS         Z9, Z15, Z18
-	VFMADD231PS     Z18, Z19, Z1
-	VBROADCASTI64X4 (R10)(R9*1), Z18
-	VPXORD          Z4, Z18, Z18
-	VMOVDQA32       Z12, Z19
-	VPDPBUSD        Z16, Z18, Z19
-	VCVTDQ2PS       Z19, Z19
-	VPERMPS         Z10, Z15, Z16
-	VFMADD231PS     Z16, Z19, Z2
-	VMOVDQA32       Z13, Z16
-	VPDPBUSD        Z17, Z18, Z16
-	VCVTDQ2PS       Z16, Z16
-	VPERMPS         Z11, Z15, Z17
-	VFMADD231PS     Z17, Z16, Z3
-	VPADDD          Z5, Z15, Z15
-	ADDQ            $0x20, R10
-	ADDQ            $0x20, R11
-	DECQ            R13
-	JNZ             group
-	TESTQ           R12, R12
-	JNZ             chunk
-	MOVQ            AX, R10
-	MOVQ            dstStride+8(FP), R11
-	VEXTRACTF64X4   $0x01, Z0, Y8
-	VEXTRACTF64X4   $0x01, Z1, Y9
-	VHADDPS         Y8, Y0, Y10
-	VHADDPS         Y9, Y1, Y11
-	VHADDPS         Y11, Y10, Y10
-	VEXTRACTF128    $0x01, Y10, X11
-	VADDPS          X11, X10, X11
-	VMOVUPS         X11, (R10)
-	ADDQ            R11, R10
-	VEXTRACTF64X4   $0x01, Z2, Y8
-	VEXTRACTF64X4   $0x01, Z3, Y9
-	VHADDPS         Y8, Y2, Y10
-	VHADDPS         Y9, Y3, Y11
-	VHADDPS         Y11, Y10, Y10
-	VEXTRACTF128    $0x01, Y10, X11
-	VADDPS          X11, X10, X11
-	VMOVUPS         X11, (R10)
-	ADDQ            R11, R10
-	ADDQ            $0x10, AX
-	LEAQ            (DX)(SI*4), DX
+	MOVQ            dstStride+8(FP), R10
+	VMOVHPS         X11, (R9)(R10*1)
+	VMOVLPS         X11, (R9)
+	ADDQ            $0x08, AX
+	LEAQ            (DX)(SI*2), DX
 	DECQ            BX
 	JNZ             outputs
 	VZEROUPPER
@@ -444,7 +335,6 @@ group:
 	TESTQ           R12, R12
 	JNZ             chunk
 	MOVQ            AX, R10
-	MOVQ            dstStride+8(FP), R11
 	VEXTRACTF64X4   $0x01, Z0, Y8
 	VEXTRACTF64X4   $0x01, Z1, Y9
 	VHADDPS         Y8, Y0, Y10
@@ -453,6 +343,7 @@ group:
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
 	VMOVUPS         X11, (R10)
+	MOVQ            dstStride+8(FP), R11
 	ADDQ            R11, R10
 	VEXTRACTF64X4   $0x01, Z2, Y8
 	VEXTRACTF64X4   $0x01, Z3, Y9
@@ -462,6 +353,7 @@ group:
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
 	VMOVUPS         X11, (R10)
+	MOVQ            dstStride+8(FP), R11
 	ADDQ            R11, R10
 	VEXTRACTF64X4   $0x01, Z4, Y8
 	VEXTRACTF64X4   $0x01, Z5, Y9
@@ -471,6 +363,7 @@ group:
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
 	VMOVUPS         X11, (R10)
+	MOVQ            dstStride+8(FP), R11
 	ADDQ            R11, R10
 	ADDQ            $0x10, AX
 	LEAQ            (DX)(SI*4), DX
@@ -614,7 +507,6 @@ group:
 	TESTQ           R13, R13
 	JNZ             chunk
 	MOVQ            AX, R11
-	MOVQ            dstStride+8(FP), R12
 	VEXTRACTF64X4   $0x01, Z0, Y8
 	VEXTRACTF64X4   $0x01, Z1, Y9
 	VHADDPS         Y8, Y0, Y10
@@ -623,6 +515,7 @@ group:
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
 	VMOVUPS         X11, (R11)
+	MOVQ            dstStride+8(FP), R12
 	ADDQ            R12, R11
 	VEXTRACTF64X4   $0x01, Z2, Y8
 	VEXTRACTF64X4   $0x01, Z3, Y9
@@ -632,6 +525,7 @@ group:
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
 	VMOVUPS         X11, (R11)
+	MOVQ            dstStride+8(FP), R12
 	ADDQ            R12, R11
 	VEXTRACTF64X4   $0x01, Z4, Y8
 	VEXTRACTF64X4   $0x01, Z5, Y9
@@ -641,6 +535,7 @@ group:
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
 	VMOVUPS         X11, (R11)
+	MOVQ            dstStride+8(FP), R12
 	ADDQ            R12, R11
 	VEXTRACTF64X4   $0x01, Z6, Y8
 	VEXTRACTF64X4   $0x01, Z7, Y9
@@ -650,6 +545,7 @@ group:
 	VEXTRACTF128    $0x01, Y10, X11
 	VADDPS          X11, X10, X11
 	VMOVUPS         X11, (R11)
+	MOVQ            dstStride+8(FP), R12
 	ADDQ            R12, R11
 	ADDQ            $0x10, AX
 	LEAQ            (DX)(SI*4), DX

@@ -4,17 +4,17 @@
 
 package kernels
 
-// vnniTile1x8 computes n*8 outputs of 1 quantised rows x, of groups groups each. The weights
+// vnniTile1x2 computes n*2 outputs of 1 quantised rows x, of groups groups each. The weights
 // ahead bytes on are prefetched. Strides are in bytes.
 //
 //go:noescape
-func vnniTile1x8(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+func vnniTile1x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 
-// vnniTile2x4 computes n*4 outputs of 2 quantised rows x, of groups groups each. The weights
+// vnniTile2x2 computes n*2 outputs of 2 quantised rows x, of groups groups each. The weights
 // ahead bytes on are prefetched. Strides are in bytes.
 //
 //go:noescape
-func vnniTile2x4(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+func vnniTile2x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 
 // vnniTile3x4 computes n*4 outputs of 3 quantised rows x, of groups groups each. The weights
 // ahead bytes on are prefetched. Strides are in bytes.

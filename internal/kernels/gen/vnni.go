@@ -18,7 +18,7 @@ func vnniFamily() {
 		one:  constant("vnniOne", func(int) uint32 { return 1 }),
 		lane: constant("vnniLane", func(lane int) uint32 { return uint32(lane / 8 * int8Chunk) }),
 	}
-	for _, s := range [][2]int{{1, 4}, {2, 2}, {3, 2}, {4, 2}} {
+	for _, s := range [][2]int{{1, 1}, {2, 1}, {3, 2}, {4, 2}} {
 		t := &vnniTile{rows: s[0], pairs: s[1], from: c}
 		t.emit()
 	}
@@ -64,7 +64,7 @@ func (t *vnniTile) emit() {
 		"ahead bytes on are prefetched. Strides are in bytes.")
 	t.dst, t.x, t.w, t.n = param("dst"), param("x"), param("w"), param("n")
 	t.wStride, t.ahead = param("wStride"), param("ahead")
-	t.wStride3 = triple(t.wStride, 4)
+	t.wStride3 = triple(t.wStride, outs)
 	if t.rows > 1 {
 		t.xStride = param("xStride")
 		t.xStride3 = triple(t.xStride, t.rows)
@@ -74,9 +74,7 @@ func (t *vnniTile) emit() {
 	t.tile()
 	t.store()
 	ADDQ(Imm(uint64(4*outs)), t.dst)
-	for range t.pairs / 2 {
-		LEAQ(Mem{Base: t.w, Index: t.wStride, Scale: 4}, t.w)
-	}
+	LEAQ(Mem{Base: t.w, Index: t.wStride, Scale: uint8(outs)}, t.w)
 	DECQ(t.n)
 	JNZ(LabelRef("outputs"))
 	finish()
@@ -112,28 +110,15 @@ func (t *vnniTile) tile() {
 // last sums need them.
 var accumulators = []VecPhysical{Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7}
 
-// outputs returns the address of any of up to 8 rows of w.
-func (t *vnniTile) outputs(p Register) func(o int) Mem {
-	high := p
-	if t.pairs > 2 {
-		high = GP64()
-		LEAQ(Mem{Base: p, Index: t.wStride, Scale: 4}, high)
-	}
-	return func(o int) Mem {
-		if o < 4 {
-			return nth(p, t.wStride, t.wStride3, o)
-		}
-		return nth(high, t.wStride, t.wStride3, o-4)
-	}
-}
+// output is the address of row o of w.
+func (t *vnniTile) output(p Register, o int) Mem { return nth(p, t.wStride, t.wStride3, o) }
 
 // scales multiplies the scales of a chunk, row by pair.
 func (t *vnniTile) scales() {
-	w := t.outputs(t.wk)
 	for p := range t.pairs {
 		low, high, s := YMM(), YMM(), ZMM()
-		VPMOVZXWD(w(2*p), low)
-		VPMOVZXWD(w(2*p+1), high)
+		VPMOVZXWD(t.output(t.wk, 2*p), low)
+		VPMOVZXWD(t.output(t.wk, 2*p+1), high)
 		VINSERTI64X4(Imm(1), high, low.AsZ(), s)
 		VPSLLD(Imm(16), s, s)
 		for r := range t.rows {
@@ -152,15 +137,14 @@ func (t *vnniTile) scales() {
 func (t *vnniTile) oneGroup() {
 	next := GP64()
 	LEAQ(Mem{Base: t.wk, Index: t.ahead, Scale: 1}, next)
-	from, ahead := t.outputs(t.wk), t.outputs(next)
 	w, start := make([]VecVirtual, t.pairs), make([]VecVirtual, t.pairs)
 	for p := range w {
-		PREFETCHT0(ahead(2 * p))
-		PREFETCHT0(ahead(2*p + 1))
+		PREFETCHT0(t.output(next, 2*p))
+		PREFETCHT0(t.output(next, 2*p+1))
 		w[p], start[p] = ZMM(), zero512()
 		low := YMM()
-		VMOVDQU32(from(2*p), low)
-		VINSERTI64X4(Imm(1), from(2*p+1), low.AsZ(), w[p])
+		VMOVDQU32(t.output(t.wk, 2*p), low)
+		VINSERTI64X4(Imm(1), t.output(t.wk, 2*p+1), low.AsZ(), w[p])
 		VPDPBUSD(w[p], t.flip, start[p])
 		VPSUBD(start[p], t.none, start[p])
 	}
@@ -182,19 +166,21 @@ func (t *vnniTile) oneGroup() {
 	ADDQ(Imm(int8Group), t.wk)
 }
 
-// store adds the lanes of the tile's sums and writes them, four outputs at once.
+// store adds the lanes of the tile's sums and writes them: four outputs of a row,
+// or two of two rows.
 func (t *vnniTile) store() {
-	var stride Register
 	to := copied(t.dst)
-	if t.rows > 1 {
-		stride = param("dstStride")
-	}
 	for i := 0; i < len(t.acc); i += 2 {
-		VMOVUPS(reduceFour(t.acc[i], t.acc[i+1]), Mem{Base: to})
-		if t.rows > 1 {
-			ADDQ(stride, to)
-		} else {
-			ADDQ(Imm(16), to)
+		sums := reduceFour(t.acc[i], t.acc[min(i+1, len(t.acc)-1)])
+		switch {
+		case t.pairs == 2:
+			VMOVUPS(sums, Mem{Base: to})
+			ADDQ(param("dstStride"), to)
+		case t.rows == 2:
+			VMOVHPS(sums, Mem{Base: to, Index: param("dstStride"), Scale: 1})
+			fallthrough
+		default:
+			VMOVLPS(sums, Mem{Base: to})
 		}
 	}
 }
