@@ -182,7 +182,7 @@ func (a *adapter) max(ns, pool, series string) (float64, error) {
 	}
 	most := math.Inf(-1)
 	for i := range pods.Items {
-		if value, err := scrape(&pods.Items[i], a.monitor.Spec.PodMetricsEndpoints[0].Port, series); err == nil {
+		if value, err := scrape(a.t.Context(), &pods.Items[i], a.monitor.Spec.PodMetricsEndpoints[0].Port, series); err == nil {
 			most = max(most, value)
 		}
 	}
@@ -193,13 +193,19 @@ func (a *adapter) max(ns, pool, series string) (float64, error) {
 }
 
 // scrape reads a series without labels from a pod's port of that name.
-func scrape(p *corev1.Pod, port, series string) (float64, error) {
+func scrape(ctx context.Context, p *corev1.Pod, port, series string) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	for _, one := range p.Spec.Containers[0].Ports {
 		if one.Name != port {
 			continue
 		}
-		http := http.Client{Timeout: 5 * time.Second}
-		response, err := http.Get(fmt.Sprintf("http://%s/metrics", net.JoinHostPort(p.Status.PodIP, strconv.Itoa(int(one.ContainerPort)))))
+		address := net.JoinHostPort(p.Status.PodIP, strconv.Itoa(int(one.ContainerPort)))
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
+		if err != nil {
+			return 0, err
+		}
+		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return 0, err
 		}
