@@ -7,6 +7,7 @@ import "math/bits"
 // from nothing.
 type draft struct {
 	*search
+	blank   bool    // no node holds anything yet
 	mean    float64 // node load
 	base    option  // the necessary changes alone
 	options []option
@@ -40,7 +41,7 @@ func (r *Request) draft(l int, now []*Node, room []int, t *trader) *draft {
 	d := &draft{mean: total(cost) / float64(y.nodes)}
 	d.search = newSearch(y, max(d.mean, each.value[each.order[0]]))
 	y.keep(now, l)
-	if sum(y.count) == 0 {
+	if d.blank = sum(y.count) == 0; d.blank {
 		y.fresh(want, each)
 		d.descend(nil)
 		d.wander()

@@ -31,18 +31,20 @@ func Plan(r Request) (*Placement, error) {
 // evenly plans without loads.
 func (r *Request) evenly(p *Placement, now []*Node) {
 	held := make([]int, len(r.Nodes)) // experts on each node, in the layers done so far
+	same := sorted(len(r.Nodes), func(int, int) int { return 0 })
 	for l := range r.Layers {
 		y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
 		y.keep(now, l)
 		y.even(held)
-		y.write(p, l)
+		y.write(p, l, same)
 		for i, n := range y.count {
 			held[i] += n
 		}
 	}
 }
 
-// byLoad plans each layer by itself; only MaxMoves is shared.
+// byLoad plans each layer by itself; only MaxMoves is shared, and, where nothing is
+// held yet, which node gets which set.
 func (r *Request) byLoad(p *Placement, now []*Node) {
 	room := r.slots()
 	drafts := make([]*draft, r.Layers)
@@ -56,19 +58,24 @@ func (r *Request) byLoad(p *Placement, now []*Node) {
 	if r.MaxMoves > 0 {
 		spend(drafts, r.MinGain, r.MaxMoves)
 	}
+	held := make([]float64, len(r.Nodes)) // load of each node in the layers done so far
 	for l, d := range drafts {
 		d.finish()
-		d.write(p, l)
+		if d.blank {
+			d.write(p, l, d.level(held))
+		} else {
+			d.write(p, l, d.stay(held))
+		}
 	}
 }
 
-// write puts the layer into a placement.
-func (y *layer) write(p *Placement, l int) {
+// write puts the layer into a placement, set i on node[i].
+func (y *layer) write(p *Placement, l int, node []int) {
 	all := make([]int, 0, sum(y.count))
 	for i := range p.Nodes {
 		start := len(all)
 		all = y.list(i, all)
-		p.Nodes[i].Experts[l] = all[start:len(all):len(all)]
+		p.Nodes[node[i]].Experts[l] = all[start:len(all):len(all)]
 	}
 }
 

@@ -1,0 +1,50 @@
+package placement
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// spreadOver is the busiest node's load over all layers in parts of the mean node's.
+func spreadOver(loads [][]float64, plans ...*Placement) float64 {
+	held := make([]float64, len(plans[0].Nodes))
+	for k, p := range plans {
+		for l := range p.Layers {
+			copies := p.copies(l)
+			for i, n := range p.Nodes {
+				for _, e := range n.Experts[l] {
+					held[i] += loads[k+l][e] / float64(copies[e])
+				}
+			}
+		}
+	}
+	return slices.Max(held) * float64(len(held)) / total(held)
+}
+
+// TestLevel: heavy sets of several layers do not meet on one node, and no layer is
+// less balanced for that.
+func TestLevel(t *testing.T) {
+	for _, c := range []struct {
+		nodes, slots int
+		most         float64
+	}{{4, 64, 1.01}, {8, 64, 1.02}, {16, 64, 1.1}, {16, 70, 1.1}, {32, 64, 1.2}, {256, 256, 1.05}} {
+		loads := randomLoads(rand.New(rand.NewPCG(uint64(c.nodes), 4)), 16, 64)
+		r := Request{Layers: 16, Experts: 64, Nodes: nodes(c.nodes), Replicas: 1, Slots: c.slots, Loads: loads}
+		p := mustPlan(t, r)
+		checkPlan(t, r, p)
+		var alone []*Placement
+		for l := range loads {
+			one := oneLayer(loads[l], c.nodes, c.slots)
+			alone = append(alone, mustPlan(t, one))
+			if got, want := p.Balancedness(loads)[l], alone[l].Balancedness(one.Loads)[0]; got < want-1e-9 {
+				t.Errorf("%d nodes: layer %d: balancedness %v, alone %v", c.nodes, l, got, want)
+			}
+		}
+		before, after := spreadOver(loads, alone...), spreadOver(loads, p)
+		t.Logf("%d nodes, %d slots: busiest node over all layers %.3f of the mean, layer by layer %.3f", c.nodes, c.slots, after, before)
+		if after > c.most || after > before {
+			t.Errorf("%d nodes, %d slots: the busiest node has %.3f of the mean, want at most %g and no more than %.3f", c.nodes, c.slots, after, c.most, before)
+		}
+	}
+}
