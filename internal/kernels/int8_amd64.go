@@ -2,26 +2,30 @@ package kernels
 
 import "unsafe"
 
-// int8Tiles, by rows, compute two outputs of two to four rows.
-var int8Tiles = [tileRows + 1]func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int){
-	2: int8Tile2x2, 3: int8Tile3x2, 4: int8Tile4x2,
+// int8Tile is a kernel for a number of rows of x.
+type int8Tile struct {
+	outs, ahead int // outputs of a tile; outputs ahead that are requested from memory
+	run         func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int)
+}
+
+// int8Tiles, by rows. One and two rows wait for memory, which is read fastest as
+// one stream; three and four are bound by arithmetic, and two outputs share x.
+var int8Tiles = [tileRows + 1]int8Tile{
+	1: {1, 1, int8Tile1x1}, 2: {1, 1, int8Tile2x1}, 3: {2, outsAhead, int8Tile3x2}, 4: {2, outsAhead, int8Tile4x2},
 }
 
 // matMulInt8AVX2 reads the weights once for up to four rows; what several such
-// passes read stays in the second-level cache (see taskBytes). A set for AVX-512
-// VNNI replaces three instructions of a group by VPDPBUSD, lane by lane the same.
+// passes read stays in the second-level cache (see taskBytes).
 func matMulInt8AVX2(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	if x.rows == 1 {
-		int8Row(dst[lo:hi], x, 0, w, lo)
-		return
-	}
-	step, groups, odd := uintptr(w.rowBytes()), int8Groups(w.In), hi-(hi-lo)%tileOuts
 	passes := (x.rows + tileRows - 1) / tileRows
 	for i := range passes {
 		r, end := part(x.rows, passes, i)
+		t := &int8Tiles[end-r]
+		odd := hi - (hi-lo)%t.outs
 		if lo < odd {
-			int8Tiles[end-r](&dst[r*dstStride+lo], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
-				&w.row(lo)[0], step, outsAhead*step, groups, (odd-lo)/tileOuts)
+			step := uintptr(w.rowBytes())
+			t.run(&dst[r*dstStride+lo], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
+				&w.row(lo)[0], step, uintptr(t.ahead)*step, int8Groups(w.In), (odd-lo)/t.outs)
 		}
 		for ; odd < hi && r < end; r++ {
 			int8Row(dst[r*dstStride+odd:r*dstStride+hi], x, r, w, odd)
@@ -31,18 +35,8 @@ func matMulInt8AVX2(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi 
 
 // int8Row computes outputs from o on of row r.
 func int8Row(dst []float32, x *int8Rows, r int, w Weight, o int) {
-	step, groups, row := uintptr(w.rowBytes()), int8Groups(w.In), &x.row(r)[0]
-	n := len(dst) &^ 3
-	if n > 0 {
-		ahead := 4 * step
-		for ahead < prefetchAhead {
-			ahead += 4 * step
-		}
-		int8Tile1x4(&dst[0], 0, row, 0, &w.row(o)[0], step, ahead, groups, n/4)
-	}
-	if n < len(dst) {
-		int8Tile1x1(&dst[n], 0, row, 0, &w.row(o + n)[0], step, step, groups, len(dst)-n)
-	}
+	step := uintptr(w.rowBytes())
+	int8Tile1x1(&dst[0], 0, &x.row(r)[0], 0, &w.row(o)[0], step, step, int8Groups(w.In), len(dst))
 }
 
 // quantiseAVX2 leaves a last group that is not whole to the portable kernel.

@@ -190,11 +190,11 @@ chunk:
 group:
 	LEAQ         (R9)(DI*1), R13
 	PREFETCHT0   (R13)
-	VMOVDQU      (R8), Y2
-	VMOVDQU      (R9), Y3
-	VPABSB       Y3, Y4
-	VPSIGNB      Y3, Y2, Y2
-	VPMADDUBSW   Y2, Y4, Y2
+	VMOVDQU      (R9), Y2
+	VPABSB       Y2, Y3
+	VMOVDQU      (R8), Y4
+	VPSIGNB      Y2, Y4, Y2
+	VPMADDUBSW   Y2, Y3, Y2
 	VPMADDWD     Y0, Y2, Y2
 	VCVTDQ2PS    Y2, Y2
 	VBROADCASTSS (R12), Y3
@@ -211,7 +211,7 @@ group:
 	VHADDPS      Y1, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X1
-	VEXTRACTPS   $0x00, X1, (AX)
+	VMOVSS       X1, (AX)
 	ADDQ         $0x04, AX
 	ADDQ         SI, DX
 	DECQ         BX
@@ -219,117 +219,9 @@ group:
 	VZEROUPPER
 	RET
 
-// func int8Tile1x4(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+// func int8Tile2x1(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·int8Tile1x4(SB), NOSPLIT, $128-72
-	MOVQ    dst+0(FP), AX
-	MOVQ    x+16(FP), CX
-	MOVQ    w+32(FP), DX
-	MOVQ    n+64(FP), BX
-	MOVQ    wStride+40(FP), SI
-	MOVQ    ahead+48(FP), DI
-	LEAQ    (SI)(SI*2), R8
-	VMOVDQU wordOnes<>+0(SB), Y0
-
-outputs:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   CX, R9
-	MOVQ   DX, R10
-	MOVQ   groups+56(FP), R11
-
-chunk:
-	VPMOVZXWD (R10), Y5
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    (R9), Y5, Y5
-	VMOVUPS   Y5, (SP)
-	VPMOVZXWD (R10)(SI*1), Y5
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    (R9), Y5, Y5
-	VMOVUPS   Y5, 32(SP)
-	VPMOVZXWD (R10)(SI*2), Y5
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    (R9), Y5, Y5
-	VMOVUPS   Y5, 64(SP)
-	VPMOVZXWD (R10)(R8*1), Y5
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    (R9), Y5, Y5
-	VMOVUPS   Y5, 96(SP)
-	ADDQ      $0x20, R9
-	ADDQ      $0x10, R10
-	MOVQ      $0x00000008, R12
-	CMPQ      R11, R12
-	CMOVQLT   R11, R12
-	SUBQ      R12, R11
-	LEAQ      (SP), R13
-
-group:
-	LEAQ         (R10)(DI*1), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   (R14)(SI*1)
-	PREFETCHT0   (R14)(SI*2)
-	PREFETCHT0   (R14)(R8*1)
-	VMOVDQU      (R9), Y5
-	VMOVDQU      (R10), Y6
-	VPABSB       Y6, Y7
-	VPSIGNB      Y6, Y5, Y6
-	VPMADDUBSW   Y6, Y7, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VBROADCASTSS (R13), Y7
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVDQU      (R10)(SI*1), Y6
-	VPABSB       Y6, Y7
-	VPSIGNB      Y6, Y5, Y6
-	VPMADDUBSW   Y6, Y7, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VBROADCASTSS 32(R13), Y7
-	VFMADD231PS  Y7, Y6, Y2
-	VMOVDQU      (R10)(SI*2), Y6
-	VPABSB       Y6, Y7
-	VPSIGNB      Y6, Y5, Y6
-	VPMADDUBSW   Y6, Y7, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VBROADCASTSS 64(R13), Y7
-	VFMADD231PS  Y7, Y6, Y3
-	VMOVDQU      (R10)(R8*1), Y6
-	VPABSB       Y6, Y7
-	VPSIGNB      Y6, Y5, Y5
-	VPMADDUBSW   Y5, Y7, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VCVTDQ2PS    Y5, Y5
-	VBROADCASTSS 96(R13), Y6
-	VFMADD231PS  Y6, Y5, Y4
-	ADDQ         $0x20, R9
-	ADDQ         $0x20, R10
-	ADDQ         $0x04, R13
-	DECQ         R12
-	JNZ          group
-	TESTQ        R11, R11
-	JNZ          chunk
-	VHADDPS      Y2, Y1, Y1
-	VHADDPS      Y4, Y3, Y2
-	VHADDPS      Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X2
-	VMOVUPS      X2, (AX)
-	ADDQ         $0x10, AX
-	ADDQ         SI, DX
-	ADDQ         SI, DX
-	ADDQ         SI, DX
-	ADDQ         SI, DX
-	DECQ         BX
-	JNZ          outputs
-	VZEROUPPER
-	RET
-
-// func int8Tile2x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·int8Tile2x2(SB), NOSPLIT, $128-72
+TEXT ·int8Tile2x1(SB), NOSPLIT, $64-72
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+16(FP), CX
 	MOVQ    w+32(FP), DX
@@ -342,25 +234,17 @@ TEXT ·int8Tile2x2(SB), NOSPLIT, $128-72
 outputs:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
 	MOVQ   CX, R9
 	MOVQ   DX, R10
 	MOVQ   groups+56(FP), R11
 
 chunk:
-	VPMOVZXWD (R10), Y5
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    (R9), Y5, Y6
-	VMOVUPS   Y6, (SP)
-	VMULPS    (R9)(R8*1), Y5, Y5
-	VMOVUPS   Y5, 64(SP)
-	VPMOVZXWD (R10)(SI*1), Y5
-	VPSLLD    $0x10, Y5, Y5
-	VMULPS    (R9), Y5, Y6
-	VMOVUPS   Y6, 32(SP)
-	VMULPS    (R9)(R8*1), Y5, Y5
-	VMOVUPS   Y5, 96(SP)
+	VPMOVZXWD (R10), Y3
+	VPSLLD    $0x10, Y3, Y3
+	VMULPS    (R9), Y3, Y4
+	VMOVUPS   Y4, (SP)
+	VMULPS    (R9)(R8*1), Y3, Y3
+	VMOVUPS   Y3, 32(SP)
 	ADDQ      $0x20, R9
 	ADDQ      $0x10, R10
 	MOVQ      $0x00000008, R12
@@ -372,37 +256,22 @@ chunk:
 group:
 	LEAQ         (R10)(DI*1), R14
 	PREFETCHT0   (R14)
-	VMOVDQU      (R10), Y5
-	VPABSB       Y5, Y6
-	PREFETCHT0   (R14)(SI*1)
-	VMOVDQU      (R10)(SI*1), Y7
-	VPABSB       Y7, Y8
-	VMOVDQU      (R9), Y9
-	VPSIGNB      Y5, Y9, Y10
-	VPMADDUBSW   Y10, Y6, Y10
-	VPMADDWD     Y0, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VBROADCASTSS (R13), Y11
-	VFMADD231PS  Y11, Y10, Y1
-	VPSIGNB      Y7, Y9, Y9
-	VPMADDUBSW   Y9, Y8, Y9
-	VPMADDWD     Y0, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VBROADCASTSS 32(R13), Y10
-	VFMADD231PS  Y10, Y9, Y2
-	VMOVDQU      (R9)(R8*1), Y9
-	VPSIGNB      Y5, Y9, Y5
-	VPMADDUBSW   Y5, Y6, Y5
+	VMOVDQU      (R10), Y3
+	VPABSB       Y3, Y4
+	VMOVDQU      (R9), Y5
+	VPSIGNB      Y3, Y5, Y5
+	VPMADDUBSW   Y5, Y4, Y5
 	VPMADDWD     Y0, Y5, Y5
 	VCVTDQ2PS    Y5, Y5
-	VBROADCASTSS 64(R13), Y6
-	VFMADD231PS  Y6, Y5, Y3
-	VPSIGNB      Y7, Y9, Y5
-	VPMADDUBSW   Y5, Y8, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VCVTDQ2PS    Y5, Y5
-	VBROADCASTSS 96(R13), Y6
-	VFMADD231PS  Y6, Y5, Y4
+	VBROADCASTSS (R13), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VMOVDQU      (R9)(R8*1), Y5
+	VPSIGNB      Y3, Y5, Y3
+	VPMADDUBSW   Y3, Y4, Y3
+	VPMADDWD     Y0, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 32(R13), Y4
+	VFMADD231PS  Y4, Y3, Y2
 	ADDQ         $0x20, R9
 	ADDQ         $0x20, R10
 	ADDQ         $0x04, R13
@@ -413,16 +282,13 @@ group:
 	MOVQ         dstStride+8(FP), R9
 	MOVQ         AX, R10
 	VHADDPS      Y2, Y1, Y1
-	VHADDPS      Y4, Y3, Y2
+	VHADDPS      Y2, Y2, Y2
 	VHADDPS      Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X2
-	VMOVLPS      X2, (R10)
-	ADDQ         R9, R10
-	VMOVHPS      X2, (R10)
-	ADDQ         R9, R10
-	ADDQ         $0x08, AX
-	ADDQ         SI, DX
+	VMOVSS       X2, (R10)
+	VEXTRACTPS   $0x01, X2, (R10)(R9*1)
+	ADDQ         $0x04, AX
 	ADDQ         SI, DX
 	DECQ         BX
 	JNZ          outputs

@@ -15,17 +15,11 @@ func quantiseGroupsAVX2(scales *byte, dst *byte, x *float32, groups int)
 //go:noescape
 func int8Tile1x1(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 
-// int8Tile1x4 computes n*4 outputs of 1 quantised rows x, of groups groups each. The weights
+// int8Tile2x1 computes n*1 outputs of 2 quantised rows x, of groups groups each. The weights
 // ahead bytes on are prefetched. Strides are in bytes.
 //
 //go:noescape
-func int8Tile1x4(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
-
-// int8Tile2x2 computes n*2 outputs of 2 quantised rows x, of groups groups each. The weights
-// ahead bytes on are prefetched. Strides are in bytes.
-//
-//go:noescape
-func int8Tile2x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+func int8Tile2x1(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 
 // int8Tile3x2 computes n*2 outputs of 3 quantised rows x, of groups groups each. The weights
 // ahead bytes on are prefetched. Strides are in bytes.

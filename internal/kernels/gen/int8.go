@@ -19,15 +19,15 @@ const (
 	storeScaleBytes = 2 * int8Chunk // of a chunk of w
 )
 
-// int8Family writes the quantiser and the products of quantised rows: one row
-// with one or four outputs, two to four rows with two outputs.
+// int8Family writes the quantiser and the products of quantised rows: one and two
+// rows with one output, three and four rows with two.
 func int8Family() {
 	quantiseKernel()
 	ones := GLOBL("wordOnes", attr.RODATA|attr.NOPTR)
 	for i := range 16 {
 		DATA(2*i, U16(1))
 	}
-	for _, s := range [][2]int{{1, 1}, {1, 4}, {2, 2}, {3, 2}, {4, 2}} {
+	for _, s := range [][2]int{{1, 1}, {2, 1}, {3, 2}, {4, 2}} {
 		t := &int8Tile{rows: s[0], outs: s[1], onesAt: ones}
 		t.emit()
 	}
@@ -194,17 +194,12 @@ func (t *int8Tile) group() {
 	w, size := make([]VecVirtual, t.outs), make([]VecVirtual, t.outs)
 	for o := range w {
 		PREFETCHT0(nth(next, t.wStride, t.wStride3, o))
-		if t.rows > 1 {
-			w[o], size[o] = loadSigned(nth(t.wk, t.wStride, t.wStride3, o))
-		}
+		w[o], size[o] = loadSigned(nth(t.wk, t.wStride, t.wStride3, o))
 	}
 	for r := range t.rows {
 		x := YMM()
 		VMOVDQU(nth(t.xk, t.xStride, t.xStride3, r), x)
 		for o := range w {
-			if t.rows == 1 {
-				w[o], size[o] = loadSigned(nth(t.wk, t.wStride, t.wStride3, o))
-			}
 			v, s := YMM(), YMM()
 			VPSIGNB(w[o], x, v)
 			VPMADDUBSW(v, size[o], v)
@@ -230,10 +225,16 @@ func loadSigned(m Mem) (v, size VecVirtual) {
 // store adds the lanes of the tile's sums and writes them.
 func (t *int8Tile) store() {
 	if t.rows == 1 {
-		storeFirst(reduceEight4(t.acc), t.dst, t.outs)
+		VMOVSS(reduceEight4(t.acc), Mem{Base: t.dst})
 		return
 	}
 	stride, to := param("dstStride"), copied(t.dst)
+	if t.outs == 1 { // of two rows
+		sums := reduceEight4(t.acc)
+		VMOVSS(sums, Mem{Base: to})
+		VEXTRACTPS(Imm(1), sums, Mem{Base: to, Index: stride, Scale: 1})
+		return
+	}
 	for r := 0; r < t.rows; r += 2 {
 		sums := reduceEight4(t.acc[2*r : min(2*r+4, len(t.acc))]) // two outputs of two rows
 		VMOVLPS(sums, Mem{Base: to})
