@@ -132,9 +132,10 @@ func (s *stream) sender(ctx context.Context, gs grpc.ServerStream) error {
 		return err
 	}
 	eof := s.eof
+	var o wire.Out // one for the stream: gRPC gets its address
 	for eof != nil || s.pending.Load() > 0 {
 		select {
-		case o := <-s.out:
+		case o = <-s.out:
 			if err := gs.SendMsg(&o); err != nil {
 				return err
 			}

@@ -72,12 +72,15 @@ type ExpertRunner struct {
 	gate, up      []float32 // [sum of rows, I]
 	jobs          []kernels.Job
 	groups        []ExpertGroup
-	starts        []int // starts[g] is group g's first row in gate and up
+	starts        []int       // starts[g] is group g's first row in gate and up
+	bound         func(g int) // activate, bound once: Run allocates nothing
 }
 
 // NewExpertRunner makes a runner for the checkpoint's sizes.
 func NewExpertRunner(cfg *checkpoint.Config, pool *kernels.Pool) *ExpertRunner {
-	return &ExpertRunner{hidden: cfg.HiddenSize, inner: cfg.IntermediateSize, pool: pool}
+	r := &ExpertRunner{hidden: cfg.HiddenSize, inner: cfg.IntermediateSize, pool: pool}
+	r.bound = r.activate
+	return r
 }
 
 // Run computes every group. Two rounds over the pool (gate and up, then down)
@@ -93,7 +96,7 @@ func (r *ExpertRunner) Run(groups []ExpertGroup) {
 	}
 	kernels.MatMulMany(r.pool, r.jobs)
 
-	r.pool.Run(len(groups), r.activate)
+	r.pool.Run(len(groups), r.bound)
 
 	r.jobs = r.jobs[:0]
 	for g, grp := range groups {

@@ -66,6 +66,7 @@ type Engine struct {
 	logits     []float32    // [logitRows, V]
 	live       atomic.Int64 // clients of running sequences that have not hung up
 	cancelStep atomic.Pointer[context.CancelFunc]
+	now        current
 	active     atomic.Int64 // queued or running
 }
 
@@ -78,12 +79,14 @@ func New(o Options) *Engine {
 	if o.KVType == 0 {
 		o.KVType = tensor.F32
 	}
-	return &Engine{
+	e := &Engine{
 		Options: o, context: c.MaxPositionEmbeddings, vocab: c.VocabSize, eos: c.EOSTokenIDs,
 		pages:  model.NewPages(o.Runner.Trunk, o.KVType, o.KVBytes),
 		wake:   make(chan struct{}, 1),
 		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
 	}
+	e.bind()
+	return e
 }
 
 // Submit implements Generator.

@@ -8,7 +8,7 @@ const logitRows = 32
 // harvest computes logits where they are wanted and uses them.
 func (e *Engine) harvest(hidden []float32) {
 	h := e.Runner.Config().HiddenSize
-	var batch []rowOwner
+	batch := e.now.batch
 	for i, o := range e.owners {
 		if o.seq.wantsLogits(o.pos) {
 			copy(e.hidden[len(batch)*h:(len(batch)+1)*h], hidden[i*h:(i+1)*h])
@@ -53,16 +53,28 @@ type outcome struct {
 func (e *Engine) useLogits(batch []rowOwner) {
 	h, v := e.Runner.Config().HiddenSize, e.vocab
 	e.Runner.Logits(e.logits[:len(batch)*v], e.hidden[:len(batch)*h], len(batch))
-	outcomes := make([]outcome, len(batch))
-	e.Runner.Pool().Run(len(batch), func(i int) {
-		s, pos, logits := batch[i].seq, batch[i].pos, e.logits[i*v:(i+1)*v]
-		if s.scores(pos) {
-			outcomes[i].score.Token, outcomes[i].score.Top = e.Logprobs(logits, s.tokens[pos+1], s.req.PromptLogprobs)
-		}
-		if s.draws(pos) {
-			outcomes[i].drawn = e.draw(s, logits)
-		}
-	})
+	e.now.batch = batch
+	e.Runner.Pool().Run(len(batch), e.now.use)
+	e.handOut(batch)
+	clear(batch) // hold on to no sequence that has ended
+	clear(e.now.outcomes)
+	e.now.batch = batch[:0]
+}
+
+// useRow draws from or scores one row of the batch.
+func (e *Engine) useRow(i int) {
+	o, out := e.now.batch[i], &e.now.outcomes[i]
+	logits := e.logits[i*e.vocab : (i+1)*e.vocab]
+	if o.seq.scores(o.pos) {
+		out.score.Token, out.score.Top = e.Logprobs(logits, o.seq.tokens[o.pos+1], o.seq.req.PromptLogprobs)
+	}
+	if o.seq.draws(o.pos) {
+		out.drawn = e.draw(o.seq, logits)
+	}
+}
+
+func (e *Engine) handOut(batch []rowOwner) {
+	v, outcomes := e.vocab, e.now.outcomes
 	for i, o := range batch {
 		if o.seq.trace != nil {
 			o.seq.trace.Logits(o.pos, e.logits[i*v:(i+1)*v])

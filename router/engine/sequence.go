@@ -55,23 +55,33 @@ type outbox struct {
 
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
 
-func (o *outbox) put(e ...Event) { o.change(func() { o.events = append(o.events, e...) }) }
-func (o *outbox) close()         { o.change(func() { o.closed = true }) }
-
-func (o *outbox) change(f func()) {
+func (o *outbox) put(e Event) {
 	o.mu.Lock()
-	f()
+	o.events = append(o.events, e)
 	o.mu.Unlock()
+	o.notify()
+}
+
+func (o *outbox) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.notify()
+}
+
+func (o *outbox) notify() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (o *outbox) take() (events []Event, closed bool) {
+// take returns what has come; used, which was taken before, holds what comes next.
+func (o *outbox) take(used []Event) (events []Event, closed bool) {
+	clear(used)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	events, o.events = o.events, nil
+	events, o.events = o.events, used[:0]
 	return events, o.closed
 }
 
@@ -79,8 +89,10 @@ func (o *outbox) take() (events []Event, closed bool) {
 // client goes.
 func (o *outbox) deliver(ctx context.Context, to chan<- Event) {
 	defer close(to)
+	var events []Event
 	for {
-		events, closed := o.take()
+		var closed bool
+		events, closed = o.take(events)
 		for _, e := range events {
 			select {
 			case to <- e:

@@ -14,37 +14,57 @@ func (e *Engine) step(ctx context.Context) {
 		return
 	}
 	start := time.Now()
-	stepCtx, cancel := e.stepContext(ctx)
-	defer cancel()
-	var hidden []float32
-	var err error
-	fault := e.Guard(func() { hidden, err = e.Runner.Step(stepCtx, e.rows, e.tracer()) })
+	e.freshContext(ctx)
+	fault := e.Guard(e.now.forward)
 	switch {
 	case fault != nil:
 		e.breakDown(fault)
 		return
-	case err != nil:
-		e.stepFailed(err)
+	case e.now.err != nil:
+		e.stepFailed(e.now.err)
 		return
 	}
 	for _, o := range e.owners {
 		e.advance(o.seq, o.pos)
 	}
-	if fault := e.Guard(func() { e.harvest(hidden) }); fault != nil {
+	if fault := e.Guard(e.now.harvest); fault != nil {
 		e.breakDown(fault)
 		return
 	}
 	e.Metrics.step(time.Since(start), len(e.rows))
 }
 
-// stepContext is cancelled early when no client of the running sequences is left.
-func (e *Engine) stepContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	e.cancelStep.Store(&cancel)
-	if e.live.Load() == 0 {
-		cancel()
+// current is what one step needs, made once: a step allocates nothing.
+type current struct {
+	ctx    context.Context // cancelled when no client of the running sequences is left
+	hidden []float32       // what the step gave
+	err    error
+
+	batch    []rowOwner // rows whose logits are computed together
+	outcomes []outcome  // and what they gave
+
+	forward, harvest func()
+	use              func(i int)
+}
+
+func (e *Engine) bind() {
+	e.now.forward = func() { e.now.hidden, e.now.err = e.Runner.Step(e.now.ctx, e.rows, e.tracer()) }
+	e.now.harvest = func() { e.harvest(e.now.hidden) }
+	e.now.use = e.useRow
+	e.now.batch, e.now.outcomes = make([]rowOwner, 0, logitRows), make([]outcome, logitRows)
+}
+
+// freshContext makes the step's context, unless the last step's is still good. It is
+// cancelled early when no client of the running sequences is left.
+func (e *Engine) freshContext(ctx context.Context) {
+	if e.now.ctx == nil || e.now.ctx.Err() != nil {
+		fresh, cancel := context.WithCancel(ctx)
+		e.now.ctx = fresh
+		e.cancelStep.Store(&cancel)
 	}
-	return ctx, cancel
+	if e.live.Load() == 0 {
+		(*e.cancelStep.Load())()
+	}
 }
 
 // enter counts a sequence's client among those that wait for the step.
