@@ -104,14 +104,14 @@ func start(t testing.TB, dir, name, file, grpc string) *process {
 	return startAs(t, dir, name, file, grpc, checkpoint.AsStored)
 }
 
-func startAs(t testing.TB, dir, name, file, grpc string, w checkpoint.Weights) *process {
+func startAs(t testing.TB, dir, name, file, grpc string, w checkpoint.Weights, cache ...string) *process {
 	t.Helper()
 	g, h := listen(t, grpc), listen(t, "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{name: name, grpc: g.Addr().String(), http: "http://" + h.Addr().String(), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		p.err = Run(ctx, Options{Model: dir, Weights: w, Name: name, Placement: file, GRPC: g, HTTP: h, Workers: 1,
+		p.err = Run(ctx, Options{Model: dir, Weights: w, Cache: cache, Name: name, Placement: file, GRPC: g, HTTP: h, Workers: 1,
 			DrainTimeout: patience, Log: logr.Discard()})
 	}()
 	t.Cleanup(func() { _ = p.stop(t) })

@@ -10,17 +10,13 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
 
-const (
-	// loadTogether experts are read at a time: enough to keep a disk busy, few
-	// enough that a new assignment is followed at once.
-	loadTogether = 8
-	// publishInterval between announcements while loading, so that a thousand
-	// experts are not a thousand messages to every router.
-	publishInterval = 100 * time.Millisecond
-)
+// publishInterval between announcements while loading, so that a thousand experts
+// are not a thousand messages to every router.
+const publishInterval = 100 * time.Millisecond
 
 // holding is the experts that serve, at one moment. It is immutable.
 type holding struct {
@@ -32,12 +28,14 @@ type holding struct {
 // holder brings the experts in memory in line with the assignment, beside the
 // serving path: computations read now, and only that.
 type holder struct {
-	ck   *checkpoint.Checkpoint
-	log  logr.Logger
-	now  atomic.Pointer[holding]
-	want atomic.Pointer[assignment]
-	wake chan struct{}
-	read atomic.Int64 // bytes loaded since the start
+	ck    *checkpoint.Checkpoint
+	cache *weightcache.Cache
+	log   logr.Logger
+	now   atomic.Pointer[holding]
+	want  atomic.Pointer[assignment]
+	wake  chan struct{}
+
+	bytesRead atomic.Int64 // since the start
 
 	changed func() // called after each change of now
 	quiesce func() // returns when no computation uses an earlier now
@@ -51,6 +49,7 @@ type loadedExpert struct {
 	expert  *model.Expert
 	tensors []tensor.Tensor
 	memory  []byte // of the 8-bit form; nil for weights as stored
+	cached  bool   // the 8-bit form need not be written to the cache
 }
 
 // bytes is what the expert takes in memory.
@@ -68,9 +67,9 @@ func freeAll(list []loadedExpert) {
 	}
 }
 
-func newHolder(ck *checkpoint.Checkpoint, log logr.Logger) *holder {
+func newHolder(ck *checkpoint.Checkpoint, cache *weightcache.Cache, log logr.Logger) *holder {
 	cfg := ck.Config()
-	h := &holder{ck: ck, log: log, wake: make(chan struct{}, 1), loaded: make([]loadedExpert, cfg.NumLayers*cfg.NumExperts)}
+	h := &holder{ck: ck, cache: cache, log: log, wake: make(chan struct{}, 1), loaded: make([]loadedExpert, cfg.NumLayers*cfg.NumExperts)}
 	h.now.Store(h.snapshot())
 	h.want.Store(assign(nil, "", cfg.NumLayers, cfg.NumExperts))
 	return h
@@ -97,6 +96,7 @@ func (h *holder) run(ctx context.Context) error {
 		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
+		h.keep(ctx)
 	}
 }
 
@@ -106,67 +106,44 @@ func (h *holder) follow(ctx context.Context) error {
 	for start := time.Now(); ; {
 		a := h.want.Load()
 		h.drop(a)
-		missing := h.missing(a)
-		if len(missing) == 0 {
+		list, beside := h.next(a)
+		if len(list) == 0 {
 			h.publish()
 			h.log.Info("experts held", "experts", h.now.Load().set.Count(), "bytes", h.now.Load().bytes,
-				"revision", a.revision, "seconds", time.Since(start).Seconds())
+				"fromCache", h.cache.Count(weightcache.Hit), "revision", a.revision, "seconds", time.Since(start).Seconds())
 			return nil
 		}
-		together, beside := loadTogether, !a.urgent && a.ready(&h.now.Load().set)
-		if beside { // it serves: nobody waits for more
-			together = 1
-		}
-		if err := h.load(ctx, missing[:min(together, len(missing))], beside); err != nil {
+		if err := h.load(ctx, a, list, beside); err != nil {
 			return err
 		}
-		if time.Since(h.published) > publishInterval {
-			h.publish()
-		}
+		h.publish()
 	}
+}
+
+// next is what to load now: first what somebody waits for, then the rest, beside
+// serving.
+func (h *holder) next(a *assignment) (list []expertID, beside bool) {
+	missing := h.missing(a.order)
+	if a.urgent || len(missing) == 0 {
+		return missing, false
+	}
+	if serving := h.missing(a.epochs[0].experts); len(serving) > 0 {
+		return serving, false
+	}
+	return missing, true
 }
 
 func (h *holder) at(x expertID) *loadedExpert {
 	return &h.loaded[x.layer*h.ck.Config().NumExperts+x.index]
 }
 
-func (h *holder) missing(a *assignment) (list []expertID) {
-	for _, x := range a.order {
+func (h *holder) missing(of []expertID) (list []expertID) {
+	for _, x := range of {
 		if h.at(x).expert == nil {
 			list = append(list, x)
 		}
 	}
 	return list
-}
-
-// load reads experts' weights, as fast as possible or beside serving.
-func (h *holder) load(ctx context.Context, list []expertID, beside bool) error {
-	var all []tensor.Tensor
-	opened := make([]loadedExpert, len(list))
-	for i, x := range list {
-		e, ts, err := model.OpenExpert(h.ck, x.layer, x.index)
-		if err != nil {
-			return err
-		}
-		opened[i] = loadedExpert{expert: e, tensors: ts}
-		all = append(all, ts...)
-	}
-	read := h.ck.Load
-	if beside {
-		read = h.ck.LoadBeside
-	}
-	if err := read(ctx, all...); err != nil {
-		return err
-	}
-	if err := h.quantise(ctx, opened, beside); err != nil {
-		freeAll(opened)
-		return err
-	}
-	for i, x := range list {
-		*h.at(x) = opened[i]
-	}
-	h.read.Add(size(all))
-	return nil
 }
 
 // drop lets go of experts that are not wanted: first nobody gets them any more,

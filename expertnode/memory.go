@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
 // allocate returns memory outside Go's heap. Gigabytes of weights there would
@@ -14,6 +16,7 @@ func allocate(n int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no memory for %d bytes of weights: %w: give the pod more memory, or more expert nodes", n, err)
 	}
+	model.PreferHugePages(b)
 	return b, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 )
 
 // metrics is what Prometheus reads; most of it is summed from the meter when it
@@ -47,6 +48,7 @@ var (
 	waitingDesc  = desc("olmoe_expert_waiting_rows", "Token rows in the queue.")
 	heldDesc     = desc("olmoe_expert_held", "(layer, expert) pairs in memory.")
 	wantedDesc   = desc("olmoe_expert_wanted", "(layer, expert) pairs that the placement assigns to this node.")
+	cacheDesc    = prometheus.NewDesc("olmoe_expert_weights_cache_total", "8-bit experts looked for in the cache (hit, miss, damaged) and written to it (kept).", []string{"outcome"}, nil)
 	bytesDesc    = desc("olmoe_expert_held_bytes", "Bytes of the weights in memory.")
 	loadedDesc   = desc("olmoe_expert_loaded_bytes_total", "Bytes of weights read since the start.")
 
@@ -76,7 +78,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(requestsDesc, float64(load.Total(c.Requests)))
 	counter(batchesDesc, float64(m.batches.Load()))
 	counter(framesDesc, float64(m.frames.Load()))
-	counter(loadedDesc, float64(m.n.holder.read.Load()))
+	counter(loadedDesc, float64(m.n.holder.bytesRead.Load()))
+	for name, o := range weightcache.Outcomes {
+		ch <- prometheus.MustNewConstMetric(cacheDesc, prometheus.CounterValue, float64(m.n.holder.cache.Count(o)), name)
+	}
 	held := m.n.holder.now.Load()
 	gauge(heldDesc, float64(held.set.Count()))
 	gauge(wantedDesc, float64(len(m.n.holder.want.Load().order)))

@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Model     string             // checkpoint directory
 	Weights   checkpoint.Weights // "" = as stored
+	Cache     []string           // folders that keep 8-bit weights between starts; the first is written to
 	Name      string             // the pod's name, by which the placement knows it
 	Placement string             // file with the placement document; may appear later; "" = only ApplyPlacement
 	GRPC      net.Listener       // Dispatch and Control; Run closes it

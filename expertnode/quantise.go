@@ -5,53 +5,66 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
-	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 )
 
-const (
-	// quantiseRest is how many times as long as a matrix took a node that serves
-	// rests, so that loading takes a tenth of one core; but at most quantisePause.
-	quantiseRest  = 9
-	quantisePause = 50 * time.Millisecond
-)
+// quantisePause is the longest rest of a node that serves after it has quantised
+// a matrix, or read or written a piece of the cache.
+const quantisePause = 50 * time.Millisecond
 
-// quantise replaces what was just read by its 8-bit form, if the checkpoint was
-// opened so, and gives back the memory of what was read. On all cores, or beside
-// serving on a tenth of one.
-func (h *holder) quantise(ctx context.Context, list []loadedExpert, beside bool) error {
-	if h.ck.Weights() != checkpoint.Int8 {
-		return nil
+// read brings an expert's tensors into memory: at once, or beside serving.
+func (h *holder) read(ctx context.Context, l *loadedExpert, beside bool) error {
+	load := h.ck.Load
+	if beside {
+		load = h.ck.LoadBeside
 	}
-	var pool *kernels.Pool // nil: this goroutine alone
-	if !beside {
-		pool = kernels.NewPool(kernels.Threads(0))
-		defer pool.Close()
+	if err := load(ctx, l.tensors...); err != nil {
+		return err
 	}
-	for i := range list {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := h.quantiseOne(&list[i], pool, beside); err != nil {
-			return err
-		}
-	}
+	h.bytesRead.Add(size(l.tensors))
 	return nil
 }
 
-func (h *holder) quantiseOne(l *loadedExpert, pool *kernels.Pool, beside bool) (err error) {
+// readInt8 reads an expert's 8-bit form from the cache, or makes it of what is
+// stored and gives back the memory of that.
+func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, beside bool) (err error) {
 	if l.memory, err = allocate(l.expert.Int8Bytes()); err != nil {
 		return err
 	}
-	last := time.Now()
-	rest := func() {
-		if beside {
-			time.Sleep(min(quantiseRest*time.Since(last), quantisePause))
-			last = time.Now()
-		}
+	var p *pace.Pace
+	if beside {
+		p = pace.New(quantisePause)
 	}
-	if err := h.ck.Guard(func() { l.expert = l.expert.Quantise(pool, l.memory, rest) }); err != nil {
+	if l.cached = h.cache.Load(ctx, checkpoint.ExpertName(x.layer, x.index), l.memory, p); l.cached {
+		h.bytesRead.Add(int64(len(l.memory)))
+		l.expert = l.expert.Int8View(l.memory)
+		return nil
+	}
+	if err := h.read(ctx, l, beside); err != nil {
+		return err
+	}
+	rest := func() { _ = p.Rest(ctx) } // whoever waits for the expert sees that ctx ended
+	if err := h.ck.Guard(func() { l.expert = l.expert.Quantise(nil, l.memory, rest) }); err != nil {
 		return err
 	}
 	h.ck.Release(l.tensors...)
 	return nil
+}
+
+// keep writes what was made of the weights for the next start, beside serving,
+// until there is something to load.
+func (h *holder) keep(ctx context.Context) {
+	p := pace.New(quantisePause)
+	for i := range h.loaded {
+		l := &h.loaded[i]
+		if l.memory == nil || l.cached {
+			continue
+		}
+		if len(h.wake) > 0 || ctx.Err() != nil {
+			return
+		}
+		perLayer := h.ck.Config().NumExperts
+		h.cache.Store(ctx, checkpoint.ExpertName(i/perLayer, i%perLayer), l.memory, p)
+		l.cached = true // or cannot be: it is not tried again
+	}
 }

@@ -19,6 +19,7 @@ import (
 type CoreOptions struct {
 	Model   string             // checkpoint directory
 	Weights checkpoint.Weights // "" = as stored
+	Cache   []string           // folders that keep 8-bit weights between starts; the first is written to
 	Name    string             // of this router, for the expert nodes' logs
 	Workers int                // threads for arithmetic; 0 = all CPUs
 	engine.Limits
@@ -51,7 +52,7 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		return nil, err
 	}
 	var trunk *model.Trunk
-	if fault := ck.Guard(func() { trunk, err = model.OpenTrunk(ctx, ck) }); fault != nil {
+	if fault := ck.Guard(func() { trunk, err = model.OpenTrunk(ctx, ck, model.OpenCache(ck, o.Log, o.Cache...)) }); fault != nil {
 		err = fault
 	}
 	if err != nil {

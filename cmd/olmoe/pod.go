@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,10 +21,11 @@ import (
 
 // podFlags are those that both kinds of pod have.
 type podFlags struct {
-	model, name, placement, weights string
-	terminationLog, logLevel        string
-	drainTimeout                    time.Duration
-	workers                         int
+	model, name, placement   string
+	weights, cache           string
+	terminationLog, logLevel string
+	drainTimeout             time.Duration
+	workers                  int
 }
 
 func (f *podFlags) register(fs *pflag.FlagSet) {
@@ -32,6 +34,7 @@ func (f *podFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.name, "name", host, "this pod's name, by which the placement knows it")
 	fs.StringVar(&f.placement, "placement", "", "file with the placement document (JSON); may appear later")
 	fs.StringVar(&f.weights, "weights", "bf16", weightsHelp)
+	fs.StringVar(&f.cache, "weights-cache", "", cacheHelp)
 	fs.StringVar(&f.terminationLog, "termination-log", "", "file that receives the reason of a fatal error")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
 	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "after SIGTERM: end at the latest")
@@ -48,6 +51,24 @@ func (f *podFlags) check() error {
 
 // weightsHelp describes --weights.
 const weightsHelp = "bf16: as the checkpoint stores them; int8: 8-bit integers made at load, half the memory (gate and embedding stay as stored)"
+
+// cacheHelp describes --weights-cache.
+const cacheHelp = "folder that keeps int8 weights between starts; " + modelCache + " in the model's folder is read as well (default: that one; \"none\": no folder)"
+
+// modelCache is the folder of int8 weights in a checkpoint's.
+const modelCache = ".int8"
+
+// cacheDirs are the folders of --weights-cache; the first is written to.
+func cacheDirs(model, flag string) []string {
+	beside := filepath.Join(model, modelCache)
+	switch flag {
+	case "":
+		return []string{beside}
+	case "none":
+		return nil
+	}
+	return []string{flag, beside}
+}
 
 // checkWeights knows the forms weights can be computed in.
 func checkWeights(form string) error {

@@ -22,6 +22,7 @@ func (f *localFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.ExpertNodes, "expert-nodes", 2, "expert-node processes")
 	fs.IntVar(&f.Replicas, "replicas-per-expert", 1, "expert-node processes that hold each expert")
 	fs.StringVar(&f.Weights, "weights", "bf16", weightsHelp)
+	fs.StringVar(&f.Cache, "weights-cache", "", cacheHelp)
 	fs.IntVar(&f.Workers, "workers", 0, "threads for arithmetic in each process (default: all CPUs)")
 	fs.StringVar(&f.LogLevel, "log-level", "error", "of the processes: debug, info or error")
 	f.Stderr = os.Stderr

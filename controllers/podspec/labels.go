@@ -12,6 +12,7 @@ const (
 	PlacementKey    = "placement.json"
 	placementPath   = placementDir + "/" + PlacementKey
 	terminationPath = "/dev/termination-log"
+	cachePath       = "/cache"
 )
 
 // Components of a deployment, the value of the component label.

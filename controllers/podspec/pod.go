@@ -57,7 +57,7 @@ func (p *Pod) spec() *corev1ac.PodSpecApplyConfiguration {
 			WithRunAsNonRoot(true).WithRunAsUser(65532).WithRunAsGroup(65532).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
 		WithContainers(p.container()).
-		WithVolumes(p.modelVolume(), p.placementVolume()).
+		WithVolumes(append([]*corev1ac.VolumeApplyConfiguration{p.modelVolume(), p.placementVolume()}, p.cacheVolumes()...)...).
 		WithTopologySpreadConstraints(p.spread())
 	for _, secret := range p.Image.ImagePullSecrets {
 		s.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(secret.Name))
@@ -95,6 +95,7 @@ func (p *Pod) container() *corev1ac.ContainerApplyConfiguration {
 		WithVolumeMounts(
 			p.modelMount(),
 			corev1ac.VolumeMount().WithName("placement").WithMountPath(placementDir).WithReadOnly(true)).
+		WithVolumeMounts(p.cacheMounts()...).
 		WithStartupProbe(p.probe("/health", 1, 120)).
 		WithReadinessProbe(p.probe("/ready", 2, 3)).
 		WithLivenessProbe(p.probe("/health", 10, 6)).
@@ -106,7 +107,7 @@ func (p *Pod) container() *corev1ac.ContainerApplyConfiguration {
 }
 
 func (p *Pod) commonArgs() []string {
-	return []string{
+	args := []string{
 		"--model=" + modelPath,
 		"--name=$(POD_NAME)",
 		"--placement=" + placementPath,
@@ -114,6 +115,10 @@ func (p *Pod) commonArgs() []string {
 		"--drain-timeout=" + drainTimeout,
 		"--termination-log=" + terminationPath,
 	}
+	if p.caches() {
+		args = append(args, "--weights-cache="+cachePath)
+	}
+	return args
 }
 
 // probe asks the program itself. 5 s is long for an answer from memory, but the

@@ -34,6 +34,17 @@ func (c *Checkpoint) computeFingerprint() string {
 	return hex.EncodeToString(h.Sum(nil)[:fingerprintBytes])
 }
 
+// Origin is the fingerprint with the files' modification times: what was made of
+// the weights and kept is of no use once a file was written, even where the
+// fingerprint does not see it.
+func (c *Checkpoint) Origin() string {
+	at := c.fingerprint
+	for _, s := range c.shards {
+		at += fmt.Sprintf(" %d.%09d", s.base.Mtim.Sec, s.base.Mtim.Nsec)
+	}
+	return at
+}
+
 type digest [sha256.Size]byte
 
 // contentSum hashes the header's meaning and the samples. It reads with pread:

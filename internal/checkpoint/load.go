@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
@@ -31,10 +32,8 @@ func (c *Checkpoint) Load(ctx context.Context, ts ...tensor.Tensor) error {
 const (
 	// besideChunk is the unit of LoadBeside: less than a millisecond of one core.
 	besideChunk = 1 << 20
-	// besideRest is how many times as long as a chunk took LoadBeside rests, so
-	// that it takes a tenth of one core; but at most besidePause, so that a slow
-	// disk does not make it slower still.
-	besideRest  = 9
+	// besidePause is LoadBeside's longest rest after a chunk: a few times what a
+	// core needs for one, and no longer where a disk is slower than that.
 	besidePause = 5 * time.Millisecond
 )
 
@@ -45,15 +44,13 @@ func (c *Checkpoint) LoadBeside(ctx context.Context, ts ...tensor.Tensor) error 
 	if err != nil {
 		return err
 	}
+	p := pace.New(besidePause)
 	for _, k := range chunks {
-		start := time.Now()
 		if err := c.loadOne(ctx, k); err != nil {
 			return err
 		}
-		select {
-		case <-time.After(min(besideRest*time.Since(start), besidePause)):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := p.Rest(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

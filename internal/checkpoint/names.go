@@ -43,8 +43,13 @@ func isGate(name string) bool { return strings.HasSuffix(name, "."+Gate+".weight
 // ExpertTensorNames names the three matrices of one expert: gate and up
 // [intermediate, hidden], down [hidden, intermediate].
 func ExpertTensorNames(layer, expert int) (gate, up, down string) {
-	p := fmt.Sprintf("model.layers.%d"+expertPart+"%d.", layer, expert)
-	return p + "gate_proj.weight", p + "up_proj.weight", p + "down_proj.weight"
+	p := ExpertName(layer, expert)
+	return p + ".gate_proj.weight", p + ".up_proj.weight", p + ".down_proj.weight"
+}
+
+// ExpertName is what the names of an expert's tensors begin with.
+func ExpertName(layer, expert int) string {
+	return fmt.Sprintf("model.layers.%d"+expertPart+"%d", layer, expert)
 }
 
 // OutputTensor names the matrix [vocab, hidden] that makes logits: the

@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Model       string
 	Weights     string
+	Cache       string // flag --weights-cache
 	ExpertNodes int
 	Replicas    int // of each expert
 	Workers     int // threads of each expert node; 0 = all
@@ -92,7 +93,7 @@ func (p *Pool) nodeArgs(name, grpc, web string) []string {
 
 // CommonArgs are the flags that every pod's process gets.
 func (p *Pool) CommonArgs() []string {
-	return []string{"--model", p.opts.Model, "--weights", p.opts.Weights, "--placement", p.Placement,
+	return []string{"--model", p.opts.Model, "--weights", p.opts.Weights, "--weights-cache", p.opts.Cache, "--placement", p.Placement,
 		"--workers", strconv.Itoa(p.opts.Workers), "--log-level", p.opts.LogLevel, "--drain-timeout", "5s"}
 }
 

@@ -32,30 +32,6 @@ func OpenExpert(ck *checkpoint.Checkpoint, layer, index int) (*Expert, []tensor.
 	return &e, ts, nil
 }
 
-// Int8Bytes is the size of an expert in 8-bit form.
-func (e *Expert) Int8Bytes() (n int) {
-	for _, w := range []kernels.Weight{e.Gate, e.Up, e.Down} {
-		n += kernels.Int8Bytes(w.Out, w.In)
-	}
-	return n
-}
-
-// Quantise makes the expert's 8-bit form in memory of Int8Bytes bytes. rest is
-// called after each matrix: a process that serves meanwhile lets others work.
-func (e *Expert) Quantise(pool *kernels.Pool, memory []byte, rest func()) *Expert {
-	var q Expert
-	for _, p := range []struct {
-		from kernels.Weight
-		to   *kernels.Weight
-	}{{e.Gate, &q.Gate}, {e.Up, &q.Up}, {e.Down, &q.Down}} {
-		n := kernels.Int8Bytes(p.from.Out, p.from.In)
-		*p.to = kernels.Quantise(pool, p.from, memory[:n:n])
-		memory = memory[n:]
-		rest()
-	}
-	return &q
-}
-
 // ExpertGroup is the rows that one expert computes in one call:
 // X and Out are [Rows, H]; Out is overwritten.
 type ExpertGroup struct {

@@ -38,7 +38,7 @@ func openAs(t *testing.T, dir string, maxRows int, w checkpoint.Weights) *Runner
 	}
 	pool := kernels.NewPool(2)
 	t.Cleanup(func() { pool.Close(); _ = ck.Close() })
-	trunk, err := OpenTrunk(context.Background(), ck)
+	trunk, err := OpenTrunk(context.Background(), ck, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,30 +14,37 @@ func MatrixBytes(ck *checkpoint.Checkpoint, t tensor.Tensor) int {
 	return len(t.Data)
 }
 
-// quantise replaces the trunk's large matrices by their 8-bit form if the
-// checkpoint was opened so, and gives back the memory of what was read.
-func (t *Trunk) quantise(ck *checkpoint.Checkpoint) {
-	if ck.Weights() != checkpoint.Int8 {
-		return
+// Int8Bytes is the size of an expert in 8-bit form.
+func (e *Expert) Int8Bytes() (n int) {
+	for _, w := range []kernels.Weight{e.Gate, e.Up, e.Down} {
+		n += kernels.Int8Bytes(w.Out, w.In)
 	}
-	pool := kernels.NewPool(kernels.Threads(0)) // nothing else runs yet
-	defer pool.Close()
-	replace := func(name string, w *kernels.Weight) {
-		if !ck.Quantised(name) {
-			return
-		}
-		*w = kernels.Quantise(pool, *w, make([]byte, kernels.Int8Bytes(w.Out, w.In)))
-		if stored, err := ck.Tensor(name); err == nil && name != checkpoint.EmbedTokens {
-			ck.Release(stored)
-		}
+	return n
+}
+
+// Int8View is the expert whose 8-bit form is, or will be, in memory of Int8Bytes
+// bytes.
+func (e *Expert) Int8View(memory []byte) *Expert {
+	var q Expert
+	q.Gate, memory = int8View(e.Gate, memory)
+	q.Up, memory = int8View(e.Up, memory)
+	q.Down, _ = int8View(e.Down, memory)
+	return &q
+}
+
+// int8View is a matrix's 8-bit form at the beginning of memory; rest is behind it.
+func int8View(w kernels.Weight, memory []byte) (q kernels.Weight, rest []byte) {
+	n := kernels.Int8Bytes(w.Out, w.In)
+	return kernels.Weight{Out: w.Out, In: w.In, DType: w.DType, Int8: true, Data: memory[:n:n]}, memory[n:]
+}
+
+// Quantise makes the expert's 8-bit form in memory of Int8Bytes bytes. rest is
+// called after each matrix: a process that serves meanwhile lets others work.
+func (e *Expert) Quantise(pool *kernels.Pool, memory []byte, rest func()) *Expert {
+	q := e.Int8View(memory)
+	for _, p := range [][2]kernels.Weight{{e.Gate, q.Gate}, {e.Up, q.Up}, {e.Down, q.Down}} {
+		kernels.Quantise(pool, p[0], p[1].Data)
+		rest()
 	}
-	replace(t.cfg.OutputTensor(), &t.head)
-	for i := range t.layers {
-		l := &t.layers[i]
-		for part, w := range map[string]*kernels.Weight{
-			checkpoint.QProj: &l.q, checkpoint.KProj: &l.k, checkpoint.VProj: &l.v, checkpoint.OProj: &l.o,
-		} {
-			replace(checkpoint.LayerTensor(i, part), w)
-		}
-	}
+	return q
 }

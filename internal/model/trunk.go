@@ -6,6 +6,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 )
 
 // Trunk is everything of the model but its experts.
@@ -25,9 +26,10 @@ type layer struct {
 	gate                kernels.Weight // [E,H]
 }
 
-// OpenTrunk reads the router's own tensors: no byte of an expert is touched.
-// Its errors name the file and tensor.
-func OpenTrunk(ctx context.Context, ck *checkpoint.Checkpoint) (*Trunk, error) {
+// OpenTrunk reads the router's own tensors: no byte of an expert is touched. The
+// 8-bit form comes from the cache, or is made and, until ctx ends, kept there in
+// the background. Its errors name the file and tensor.
+func OpenTrunk(ctx context.Context, ck *checkpoint.Checkpoint, cache *weightcache.Cache) (*Trunk, error) {
 	l := loader{ck: ck}
 	t := &Trunk{cfg: ck.Config(), embed: l.weight(checkpoint.EmbedTokens), norm: l.vector(checkpoint.FinalNorm)}
 	t.head = t.embed
@@ -40,10 +42,9 @@ func OpenTrunk(ctx context.Context, ck *checkpoint.Checkpoint) (*Trunk, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
-	if err := ck.Load(ctx, l.tensors...); err != nil {
+	if err := t.load(ctx, ck, l.tensors, cache); err != nil {
 		return nil, err
 	}
-	t.quantise(ck)
 	t.rope = newRopeTable(t.cfg.MaxPositionEmbeddings, t.cfg.HeadDim, t.cfg.RopeTheta)
 	return t, nil
 }

@@ -157,7 +157,7 @@ func startWith(t *testing.T, l engine.Limits, prefixCache bool) *rig {
 		t.Fatal(err)
 	}
 	pool := kernels.NewPool(2)
-	trunk, err := model.OpenTrunk(context.Background(), ck)
+	trunk, err := model.OpenTrunk(context.Background(), ck, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,98 @@
+package model
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/pace"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
+)
+
+const (
+	// readAhead is how many more files than cores are read at a time: while some
+	// are checked the disk has others to read.
+	readAhead = 4
+	// keepPause is the longest rest after a piece that is written to the cache.
+	keepPause = 50 * time.Millisecond
+)
+
+// int8Matrix is one of the trunk's matrices that are computed in 8-bit form.
+type int8Matrix struct {
+	name   string
+	w      *kernels.Weight // as stored, then in 8-bit form
+	data   []byte          // of the 8-bit form
+	cached bool
+}
+
+// int8Matrices are all of them, with memory; none if weights are as stored.
+func (t *Trunk) int8Matrices(ck *checkpoint.Checkpoint) (list []*int8Matrix) {
+	add := func(name string, w *kernels.Weight) {
+		if ck.Quantised(name) {
+			data := make([]byte, kernels.Int8Bytes(w.Out, w.In))
+			PreferHugePages(data)
+			list = append(list, &int8Matrix{name: name, w: w, data: data})
+		}
+	}
+	add(t.cfg.OutputTensor(), &t.head)
+	for i := range t.layers {
+		l := &t.layers[i]
+		add(checkpoint.LayerTensor(i, checkpoint.QProj), &l.q)
+		add(checkpoint.LayerTensor(i, checkpoint.KProj), &l.k)
+		add(checkpoint.LayerTensor(i, checkpoint.VProj), &l.v)
+		add(checkpoint.LayerTensor(i, checkpoint.OProj), &l.o)
+	}
+	return list
+}
+
+// load reads the tensors, but those whose 8-bit form the cache holds.
+func (t *Trunk) load(ctx context.Context, ck *checkpoint.Checkpoint, all []tensor.Tensor, cache *weightcache.Cache) error {
+	matrices := t.int8Matrices(ck)
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0) + readAhead)
+	for _, m := range matrices {
+		g.Go(func() error { m.cached = cache.Load(ctx, m.name, m.data, nil); return nil })
+	}
+	_ = g.Wait() // no part fails
+	all = slices.DeleteFunc(all, func(s tensor.Tensor) bool {
+		return s.Name != checkpoint.EmbedTokens && slices.ContainsFunc(matrices, func(m *int8Matrix) bool { return m.cached && m.name == s.Name })
+	})
+	if err := ck.Load(ctx, all...); err != nil {
+		return err
+	}
+	quantise(ck, matrices)
+	go keep(ctx, cache, matrices)
+	return nil
+}
+
+// quantise replaces the matrices by their 8-bit form and gives back the memory of
+// what was read for it. The embedding's rows are looked up as stored.
+func quantise(ck *checkpoint.Checkpoint, matrices []*int8Matrix) {
+	pool := kernels.NewPool(kernels.Threads(0)) // nothing else runs yet
+	defer pool.Close()
+	for _, m := range matrices {
+		if !m.cached {
+			kernels.Quantise(pool, *m.w, m.data)
+		}
+		*m.w, _ = int8View(*m.w, m.data)
+		if stored, err := ck.Tensor(m.name); err == nil && m.name != checkpoint.EmbedTokens {
+			ck.Release(stored)
+		}
+	}
+}
+
+// keep writes what was made, beside serving.
+func keep(ctx context.Context, cache *weightcache.Cache, matrices []*int8Matrix) {
+	p := pace.New(keepPause)
+	for _, m := range matrices {
+		if !m.cached {
+			cache.Store(ctx, m.name, m.data, p)
+		}
+	}
+}

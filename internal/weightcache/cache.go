@@ -1,0 +1,63 @@
+package weightcache
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// keyBytes of a SHA-256 name the folder of what was made of the same weights.
+const keyBytes = 8
+
+// Cache is the parts made of one checkpoint. Its methods may be called from
+// several goroutines. A nil Cache holds nothing and keeps nothing.
+type Cache struct {
+	key    string
+	dirs   []string // of the parts; the first is written to
+	log    logr.Logger
+	failed atomic.Bool // nothing can be kept any more
+	counts [outcomes]atomic.Int64
+}
+
+// Open makes a cache of what is made of key, which names the checkpoint's bytes
+// and the way in which parts are made of them. Parts are looked for in all folders
+// and kept in the first one, which is made if it is missing. No folders, no cache.
+func Open(key string, log logr.Logger, dirs ...string) *Cache {
+	if len(dirs) == 0 {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(key))
+	c := &Cache{key: key, log: log}
+	for _, dir := range dirs {
+		c.dirs = append(c.dirs, filepath.Join(dir, hex.EncodeToString(sum[:keyBytes])))
+	}
+	c.prune(time.Now())
+	return c
+}
+
+// Outcome is what became of a part.
+type Outcome int
+
+// The outcomes that are counted.
+const (
+	Hit     Outcome = iota // read
+	Miss                   // not there
+	Damaged                // there, but not what it should be
+	Kept                   // written
+	outcomes
+)
+
+// Outcomes are all of them, by the names that metrics give them.
+var Outcomes = map[string]Outcome{"hit": Hit, "miss": Miss, "damaged": Damaged, "kept": Kept}
+
+// Count is how many parts had an outcome.
+func (c *Cache) Count(o Outcome) int64 {
+	if c == nil {
+		return 0
+	}
+	return c.counts[o].Load()
+}

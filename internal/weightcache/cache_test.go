@@ -1,0 +1,316 @@
+package weightcache
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"hash/crc32"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"golang.org/x/sys/unix"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/pace"
+)
+
+const part = "model.layers.3.mlp.experts.17"
+
+// bytesOf is a part of more than two chunks.
+func bytesOf(seed uint64) []byte {
+	b := make([]byte, 2*chunk+12345)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
+// logged is a cache that writes its log into a string.
+func logged(key string, dirs ...string) (c *Cache, log *strings.Builder) {
+	log = &strings.Builder{}
+	return Open(key, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), dirs...), log
+}
+
+func (c *Cache) path() string { return filepath.Join(c.dirs[0], part) }
+
+func wantCounts(t *testing.T, c *Cache, want map[Outcome]int64) {
+	t.Helper()
+	for name, o := range Outcomes {
+		if got := c.Count(o); got != want[o] {
+			t.Errorf("%s: %d, want %d", name, got, want[o])
+		}
+	}
+}
+
+func TestWhatIsKeptIsRead(t *testing.T) {
+	dir, want := t.TempDir(), bytesOf(1)
+	c, log := logged("model", dir)
+	into := make([]byte, len(want))
+	if c.Load(t.Context(), part, into, nil) {
+		t.Fatal("read what was never kept")
+	}
+	c.Store(t.Context(), part, want, pace.New(time.Millisecond))
+	other, _ := logged("model", t.TempDir(), dir) // the second folder is read as well
+	for _, c := range []*Cache{c, other} {
+		clear(into)
+		if !c.Load(t.Context(), part, into, pace.New(time.Millisecond)) || !bytes.Equal(into, want) {
+			t.Error("what was kept is not read")
+		}
+	}
+	wantCounts(t, c, map[Outcome]int64{Miss: 1, Kept: 1, Hit: 1})
+	if log.Len() > 0 {
+		t.Errorf("log %q", log)
+	}
+}
+
+func TestNoFoldersNoCache(t *testing.T) {
+	c := Open("model", logr.Discard())
+	c.Store(t.Context(), part, bytesOf(1), nil)
+	if c.Load(t.Context(), part, make([]byte, 1), nil) || c.Count(Miss) != 0 {
+		t.Error("a cache without folders did something")
+	}
+}
+
+// damages are what can befall a file; each is found, said, and mended by Store.
+var damages = map[string]func(file []byte) []byte{
+	"empty":               func([]byte) []byte { return nil },
+	"cut in the header":   func(b []byte) []byte { return b[:headerSize-1] },
+	"cut behind it":       func(b []byte) []byte { return b[:headerSize] },
+	"cut by a byte":       func(b []byte) []byte { return b[:len(b)-1] },
+	"bit of the first":    func(b []byte) []byte { b[headerSize] ^= 1; return b },
+	"bit of the last":     func(b []byte) []byte { b[len(b)-1] ^= 0x80; return b },
+	"bit of the header":   func(b []byte) []byte { b[30] ^= 4; return b },
+	"zeros":               func(b []byte) []byte { clear(b[headerSize+chunk:][:4096]); return b },
+	"another program's":   func(b []byte) []byte { copy(b, "\x7fELF"); return b },
+	"another version":     func(b []byte) []byte { binary.LittleEndian.PutUint32(b[8:], version+1); return sealed(b) },
+	"another size":        func(b []byte) []byte { binary.LittleEndian.PutUint64(b[16:], 1<<60); return sealed(b) },
+	"another checkpoint":  func(b []byte) []byte { id := partID("other", part); copy(b[24:], id[:]); return sealed(b) },
+	"another part's file": func(b []byte) []byte { id := partID("model", "x"); copy(b[24:], id[:]); return sealed(b) },
+}
+
+// sealed makes a changed header's own digest right.
+func sealed(b []byte) []byte {
+	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
+	return b
+}
+
+func TestDamagedFilesAreFoundAndReplaced(t *testing.T) {
+	want := bytesOf(2)
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			c, log := logged("model", t.TempDir())
+			c.Store(t.Context(), part, want, nil)
+			whole, err := os.ReadFile(c.path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(c.path(), damage(bytes.Clone(whole)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			into := make([]byte, len(want))
+			if c.Load(t.Context(), part, into, nil) {
+				t.Fatal("a damaged file was taken")
+			}
+			if !strings.Contains(log.String(), c.path()) {
+				t.Errorf("the log does not name the file: %q", log)
+			}
+			c.Store(t.Context(), part, want, nil)
+			if !c.Load(t.Context(), part, into, nil) || !bytes.Equal(into, want) {
+				t.Error("it was not replaced")
+			}
+			wantCounts(t, c, map[Outcome]int64{Damaged: 1, Kept: 2, Hit: 1})
+		})
+	}
+}
+
+func TestOtherKeyIsAnotherFolder(t *testing.T) {
+	dir, want := t.TempDir(), bytesOf(3)
+	a, _ := logged("model at noon", dir)
+	a.Store(t.Context(), part, want, nil)
+	b, _ := logged("model, written again at one", dir)
+	if b.Load(t.Context(), part, make([]byte, len(want)), nil) {
+		t.Error("read what was made of other weights")
+	}
+}
+
+// A folder in the place of a file is no reason to fail either.
+func TestFolderInPlaceOfFile(t *testing.T) {
+	c, _ := logged("model", t.TempDir())
+	if err := os.MkdirAll(c.path(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if c.Load(t.Context(), part, make([]byte, 8), nil) {
+		t.Error("a folder was read")
+	}
+}
+
+// Processes that share a folder write and read the same parts at the same time:
+// whoever reads gets all of a part or nothing, and no half file stays.
+func TestManyWritersAndReaders(t *testing.T) {
+	dir, want := t.TempDir(), bytesOf(4)
+	var all sync.WaitGroup
+	for range 4 {
+		c, log := logged("model", dir)
+		all.Go(func() {
+			into := make([]byte, len(want))
+			for range 20 {
+				c.Store(t.Context(), part, want, nil)
+				if !c.Load(t.Context(), part, into, nil) || !bytes.Equal(into, want) {
+					t.Errorf("not read: %s", log)
+				}
+			}
+		})
+	}
+	all.Wait()
+	c, _ := logged("model", dir)
+	if entries, err := os.ReadDir(c.dirs[0]); err != nil || len(entries) != 1 {
+		t.Errorf("%d files left, %v", len(entries), err)
+	}
+}
+
+// unwritable checks that a cache which cannot be written says so once and that
+// nothing else happens.
+func unwritable(t *testing.T, dir string, reasons ...string) {
+	t.Helper()
+	c, log := logged("model", dir)
+	for range 3 {
+		c.Store(t.Context(), part, bytesOf(5), nil)
+	}
+	if c.Load(t.Context(), part, make([]byte, 9), nil) || c.Count(Kept) != 0 {
+		t.Error("something was kept")
+	}
+	said := 0
+	for _, r := range reasons {
+		said += strings.Count(log.String(), r)
+	}
+	if said != 1 || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("log %q, want one of %q, once", log, reasons)
+	}
+	if entries, err := os.ReadDir(c.dirs[0]); err == nil && len(entries) > 0 {
+		t.Errorf("%s stays", entries[0].Name())
+	}
+}
+
+func TestReadOnlyFolder(t *testing.T) {
+	dir := t.TempDir()
+	if os.Geteuid() == 0 {
+		dir = mountTmpfs(t, unix.MS_RDONLY, "")
+	} else if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a folder
+		t.Fatal(err)
+	}
+	unwritable(t, dir, "read-only file system", "permission denied")
+}
+
+// A file system without room is left alone before it is full, and when another
+// program takes the room meanwhile.
+func TestFullDisk(t *testing.T) {
+	unwritable(t, mountTmpfs(t, 0, "size=1m"), "would stay free")
+
+	c, _ := logged("model", mountTmpfs(t, 0, "size=4m"))
+	if err := os.MkdirAll(c.dirs[0], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(c.dirs[0]), "other"), make([]byte, 3<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.put(t.Context(), part, bytesOf(6), nil); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("error %v", err)
+	}
+	if entries, _ := os.ReadDir(c.dirs[0]); len(entries) > 0 {
+		t.Errorf("%s stays on a full disk", entries[0].Name())
+	}
+}
+
+func mountTmpfs(t *testing.T, flags uintptr, options string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", flags, options); err != nil {
+		t.Skipf("no file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+func TestInterruptedStoreLeavesNothing(t *testing.T) {
+	c, log := logged("model", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Store(ctx, part, bytesOf(7), nil)
+	if entries, err := os.ReadDir(c.dirs[0]); err != nil || len(entries) != 0 || log.Len() != 0 {
+		t.Errorf("%d files, %v, log %q", len(entries), err, log)
+	}
+	c.Store(t.Context(), part, bytesOf(7), nil)
+	if c.Load(ctx, part, make([]byte, 2*chunk+12345), nil) {
+		t.Error("a load did not end with its context")
+	}
+	wantCounts(t, c, map[Outcome]int64{Kept: 1})
+}
+
+// The folder stays bounded: two other models' parts and nothing abandoned; what
+// others have put there is left alone.
+func TestPrune(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-2 * time.Hour)
+	paths := map[string]string{}
+	for i, key := range []string{"oldest", "old", "recent"} {
+		c, _ := logged(key, dir)
+		paths[key] = c.dirs[0]
+		c.Store(t.Context(), part, []byte("x"), nil)
+		at := old.Add(time.Duration(i) * time.Minute)
+		if err := os.Chtimes(c.dirs[0], at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user := filepath.Join(dir, "0123456789abcdeg")
+	own, _ := logged("own", dir)
+	for _, d := range []string{user, own.dirs[0]} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, at := range map[string]time.Time{"a.1.tmp": old, "b.2.tmp": time.Now(), "kept": old} {
+		path := filepath.Join(own.dirs[0], name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, _ := logged("own", dir)
+	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
+	for path, want := range map[string]bool{
+		user: true, again.dirs[0]: true, paths["recent"]: true, paths["old"]: true, paths["oldest"]: false,
+		filepath.Join(again.dirs[0], "a.1.tmp"): false, filepath.Join(again.dirs[0], "b.2.tmp"): true, filepath.Join(again.dirs[0], "kept"): true,
+	} {
+		if exists(path) != want {
+			t.Errorf("%s: exists %v, want %v", path, !want, want)
+		}
+	}
+}
+
+// FuzzHeader: whatever the bytes, they are refused or mean what they say.
+func FuzzHeader(f *testing.F) {
+	f.Add(header{1, 2, partID("key", part)}.encode())
+	f.Add([]byte(magic))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, b := range [][]byte{b, sealedCopy(b)} {
+			if h, err := decode(b); err == nil && !bytes.Equal(h.encode()[:56], b[:56]) {
+				t.Errorf("%x is read as %+v", b, h)
+			}
+		}
+	})
+}
+
+func sealedCopy(b []byte) []byte {
+	b = append(bytes.Clone(b), make([]byte, headerSize)...)[:headerSize]
+	copy(b, magic)
+	return sealed(b)
+}

@@ -1,0 +1,74 @@
+package weightcache
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// A file is this header, then the part's bytes. Numbers are little-endian.
+//
+//	 0  8 magic
+//	 8  4 version
+//	12  4 CRC-32C of the part's bytes
+//	16  8 number of the part's bytes
+//	24 32 SHA-256 of the cache's key and the part's name
+//	56  4 zero
+//	60  4 CRC-32C of the header's first 60 bytes
+const (
+	magic      = "OLMOE-W\n"
+	version    = 1
+	headerSize = 64
+)
+
+// castagnoli is the CRC that CPUs compute: faster than memory is read. It finds
+// every burst of up to 32 bits and all but one in 2^32 of other accidents.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// header says what a file holds.
+type header struct {
+	sum  uint32 // CRC-32C of the part
+	size uint64
+	id   [sha256.Size]byte
+}
+
+// partID tells parts and what they were made of apart.
+func partID(key, name string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(key + "\n" + name))
+}
+
+func (h header) encode() []byte {
+	b := make([]byte, 0, headerSize)
+	b = append(b, magic...)
+	b = binary.LittleEndian.AppendUint32(b, version)
+	b = binary.LittleEndian.AppendUint32(b, h.sum)
+	b = binary.LittleEndian.AppendUint64(b, h.size)
+	b = append(b, h.id[:]...)
+	b = append(b, 0, 0, 0, 0)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+var (
+	errFormat  = errors.New("is not a file of this cache")
+	errHeader  = errors.New("has a damaged header")
+	errOther   = errors.New("holds another part, or was made of other weights")
+	errDamaged = errors.New("is damaged: the digest does not match")
+)
+
+// decode reads a header and checks that it is one.
+func decode(b []byte) (h header, err error) {
+	switch {
+	case len(b) != headerSize || !bytes.HasPrefix(b, []byte(magic)):
+		return h, errFormat
+	case binary.LittleEndian.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli):
+		return h, errHeader
+	case binary.LittleEndian.Uint32(b[8:]) != version:
+		return h, fmt.Errorf("has version %d, this program reads %d", binary.LittleEndian.Uint32(b[8:]), version)
+	}
+	h.sum, h.size = binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint64(b[16:])
+	copy(h.id[:], b[24:56])
+	return h, nil
+}

@@ -1,0 +1,91 @@
+package weightcache
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/pace"
+)
+
+const (
+	// temporary ends the names of files that are being written.
+	temporary = ".tmp"
+	// keepFree is the part of the file system that a cache leaves free: below it
+	// a kubelet begins to evict pods.
+	keepFree = 0.10
+)
+
+// Store keeps a part. What prevents it is said in the log, once; from then on
+// nothing is kept.
+func (c *Cache) Store(ctx context.Context, name string, data []byte, p *pace.Pace) {
+	if c == nil || c.failed.Load() {
+		return
+	}
+	err := os.MkdirAll(c.dirs[0], 0o755)
+	if err == nil {
+		err = room(c.dirs[0], len(data))
+	}
+	if err == nil {
+		err = c.put(ctx, name, data, p)
+	}
+	switch {
+	case err == nil:
+		c.counts[Kept].Add(1)
+	case ctx.Err() == nil && c.failed.CompareAndSwap(false, true):
+		c.log.Info("weights made here cannot be kept for the next start, which will make them again", "dir", c.dirs[0], "reason", err.Error())
+	}
+}
+
+// put makes the file under another name first. It is not synced: what a crash
+// leaves of it does not match its digest.
+func (c *Cache) put(ctx context.Context, name string, data []byte, p *pace.Pace) (err error) {
+	f, err := os.CreateTemp(c.dirs[0], name+".*"+temporary)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = f.Close()
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	h := header{sum: crc32.Checksum(data, castagnoli), size: uint64(len(data)), id: partID(c.key, name)}
+	if _, err := f.Write(h.encode()); err != nil {
+		return err
+	}
+	for rest := data; len(rest) > 0; {
+		n, err := f.Write(rest[:min(chunk, len(rest))])
+		if err != nil {
+			return err
+		}
+		rest = rest[n:]
+		if err := p.Rest(ctx); err != nil {
+			return err
+		}
+	}
+	if err := f.Chmod(0o644); err != nil { // for pods that run as somebody else
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), filepath.Join(c.dirs[0], name))
+}
+
+// room refuses to fill a file system that others need too.
+func room(dir string, size int) error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return err
+	}
+	free := float64(s.Bavail)*float64(s.Bsize) - float64(size)
+	if all := float64(s.Blocks) * float64(s.Bsize); all > 0 && free < keepFree*all {
+		return fmt.Errorf("%s: less than %.0f %% of the file system would stay free", dir, 100*keepFree)
+	}
+	return nil
+}
