@@ -38,7 +38,7 @@ func TestAlike(t *testing.T) {
 	stretch := func(share []float64, n int) [][]float64 {
 		return [][]float64{drawn(rnd, share, n), drawn(rnd, share, n), drawn(rnd, share, n)}
 	}
-	const many = 100000
+	const many = 20000
 	nothing := [][]float64{make([]float64, 64), make([]float64, 64), make([]float64, 64)}
 	for _, c := range []struct {
 		name string
@@ -63,8 +63,8 @@ func TestAlike(t *testing.T) {
 func TestAlikeByChance(t *testing.T) {
 	a, _ := kinds()
 	rnd := rand.New(rand.NewPCG(3, 4))
-	for _, n := range []int{20, 100, 800, 10000} {
-		for range 200 {
+	for _, n := range []int{20, 100, 800, 5000} {
+		for range 40 {
 			x, y := [][]float64{drawn(rnd, a, n)}, [][]float64{drawn(rnd, a, n)}
 			if alike([][][]float64{x, y}) != 2 {
 				t.Errorf("%d rows of the same traffic twice count as a change", n)
@@ -90,7 +90,7 @@ func TestKindFollowsAShift(t *testing.T) {
 				}
 				share[e] = before*a[e] + (1-before)*b[e]
 			}
-			got = append(got, k.Look([][]float64{drawn(rnd, share, 100000)}))
+			got = append(got, k.Look([][]float64{drawn(rnd, share, 20000)}))
 		}
 		for look, n := range got {
 			if want := whatMayBe(look); n < want.least || n > want.most {
