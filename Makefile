@@ -82,6 +82,10 @@ test-e2e: ## A real cluster, from nothing to nothing (as root)
 test-avx512: ## The kernels' tests on an emulated CPU with AVX-512 VNNI (Debian: installs Bochs, as root)
 	@hack/emulate/kernels.sh
 
+.PHONY: test-arm64
+test-arm64: ## The kernels' tests that fix bits, as an arm64 CPU runs them (Debian: installs QEMU, as root)
+	@hack/emulate/arm64.sh
+
 .PHONY: verify
 verify: ## Generated files are fresh, code is formatted, linters and vulnerability check are clean
 	@hack/verify.sh
