@@ -103,7 +103,7 @@ func start(ctx context.Context, o *options, x text, replicas, slots int) (*rig, 
 	}
 	r.op = &operator{router: router, nodes: r.pool, replicas: replicas, slots: slots, lost: map[string]bool{},
 		model: rollout.Model{Fingerprint: ck.Fingerprint(), Layers: c.NumLayers, Experts: c.NumExperts}}
-	r.traffic = &traffic{router: router, rows: o.rows, rnd: rand.New(rand.NewPCG(o.seed, uint64(o.first))),
+	r.traffic = &traffic{router: router, rows: o.rows, rnd: rand.New(rand.NewPCG(o.seed, uint64(o.first))), //nolint:gosec // a trial that can be repeated
 		sizes: sizes{c.NumLayers, c.NumExperts, c.HiddenSize, c.NumExpertsPerTok}}
 	sending, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})

@@ -40,7 +40,7 @@ func (t *traffic) send(x text) {
 	t.drawers = nil
 	for l := range t.sizes.layers {
 		seed := rand.NewPCG(t.rnd.Uint64(), 1)
-		t.drawers = append(t.drawers, newDrawer(x.loads[l%len(x.loads)], t.sizes.perToken, rand.New(seed)))
+		t.drawers = append(t.drawers, newDrawer(x.loads[l%len(x.loads)], t.sizes.perToken, rand.New(seed))) //nolint:gosec // a trial that can be repeated
 	}
 }
 
@@ -48,7 +48,7 @@ func (t *traffic) send(x text) {
 func (t *traffic) run(ctx context.Context) {
 	x := make([]float32, t.rows*t.sizes.hidden)
 	for i := range x {
-		x[i] = rand.Float32() - 0.5
+		x[i] = rand.Float32() - 0.5 //nolint:gosec // a trial that can be repeated
 	}
 	ids, out := make([]int32, t.rows*t.sizes.perToken), make([]float32, t.rows*t.sizes.perToken*t.sizes.hidden)
 	for ctx.Err() == nil {
