@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
@@ -51,7 +52,7 @@ func main() {
 	flag.DurationVar(&o.measure, "measure", 6*time.Second, "length of a measurement")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the tokens' experts")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, &o); err != nil {
 		fmt.Fprintln(os.Stderr, "replay:", err)
