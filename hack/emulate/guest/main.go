@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,7 +42,7 @@ func test() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("/test", strings.Fields(string(args))...)
+	cmd := exec.CommandContext(context.Background(), "/test", strings.Fields(string(args))...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()
 }
