@@ -103,9 +103,10 @@ soak: ## The simulation of operator, pods and routers for SOAK_STEPS steps
 	@CGO_ENABLED=0 go test -trimpath -count=1 -timeout 24h -run '^TestSoak$$' -v ./test/simulation -args -soak $(SOAK_STEPS)
 
 .PHONY: bench
-bench: build ## Decode, prefill and dispatch as fractions of what this machine allows (BENCH_MODEL=DIR; default: a full-size model is made, 14 GB)
+bench: build ## Decode, prefill and dispatch as fractions of what this machine allows, int8 and bf16 (BENCH_MODEL=DIR; default: a full-size model is made, 14 GB)
 	@[ -e '$(BENCH_MODEL)/config.json' ] || CGO_ENABLED=0 go run -trimpath ./hack/mkmodel --preset full --out '$(BENCH_MODEL)'
-	@bin/olmoe bench --model '$(BENCH_MODEL)'
+	@bin/olmoe bench --model '$(BENCH_MODEL)' --weights int8
+	@bin/olmoe bench --model '$(BENCH_MODEL)' --decode 1 --prefill 512 --dispatch 1
 
 ##@ Help
 

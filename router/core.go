@@ -26,6 +26,7 @@ type CoreOptions struct {
 	PrefixCache bool
 	KVType      string        // what the KV cache stores: model.ParseKV
 	MaxWait     time.Duration // for experts that have no owner
+	OneProcess  bool          // compute the experts here too, without expert nodes: what being split is compared with
 	Fatal       func(error)   // called when the weights changed under us
 	Log         logr.Logger
 	Metrics     prometheus.Registerer
@@ -65,11 +66,18 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		Layers: trunk.Config().NumLayers, Experts: trunk.Config().NumExperts, Hidden: trunk.Config().HiddenSize,
 		MaxWait: o.MaxWait, Log: o.Log.WithName("dispatch"), Metrics: o.Metrics,
 	})
+	experts := model.Experts(c.Dispatcher)
+	if o.OneProcess {
+		if experts, err = model.OpenLocal(ctx, ck, c.pool); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
 	c.Engine = engine.New(engine.Options{
 		Limits:      o.Limits,
 		PrefixCache: o.PrefixCache,
 		KVType:      kvType,
-		Runner:      model.NewRunner(trunk, c.pool, c.Dispatcher, o.MaxRows),
+		Runner:      model.NewRunner(trunk, c.pool, experts, o.MaxRows),
 		NewSampler:  newSampler(trunk.Config().VocabSize),
 		Logprobs:    sampling.Logprobs,
 		Guard:       ck.Guard,

@@ -128,6 +128,9 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 		return nil, err
 	}
 	p.ready.check = func() error { return covered(core.Dispatcher.Status()) }
+	if p.o.OneProcess {
+		p.ready.check = func() error { return nil }
+	}
 	p.ready.grace = p.o.MaxWait * 3 / 4 // out of the Service before requests start to fail
 	p.handler.Store(&api)
 	p.log.Info("model loaded", "dir", p.o.Model, "fingerprint", core.Checkpoint.Fingerprint(), "kernels", kernels.Name(), "seconds", time.Since(start).Seconds())

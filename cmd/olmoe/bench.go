@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -20,6 +21,8 @@ type benchFlags struct {
 	localFlags
 	runs   int
 	asJSON bool
+	whole  bool // compare with one process
+	work   bench.Work
 	plots  string
 }
 
@@ -29,10 +32,10 @@ func newBenchCommand() *cobra.Command {
 		Use:   "bench --model DIR",
 		Short: "Measure decode, prefill and dispatch, each as a fraction of what this machine allows",
 		Long: `Measure a router and expert nodes as separate processes on this machine, through
-the HTTP API: decode at batch 1, 4, 8, 16 and 32, prefill of 128 and 512 tokens,
-and the round trip to the experts. Memory bandwidth and peak arithmetic are
-measured between the runs; each result is given as a fraction of the limit that
-they set at the time. Then the way to the experts alone, without computing, next
+the HTTP API: decode, prefill, and the round trip to the experts. Memory bandwidth
+and peak arithmetic are measured between the runs; each result is given as a
+fraction of the limit that they set at the time. A process that does all of it alone takes turns with them:
+what being split costs. Then the way to the experts alone, without computing, next
 to a grpc-go unary call and bare TCP with the same bytes.
 
 With --plots also decode by context (to 4096) and by number of expert nodes (1, 2,
@@ -42,12 +45,22 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 			if f.runs < 1 {
 				return fmt.Errorf("%w: --runs must be at least 1", errFlags)
 			}
+			for _, n := range slices.Concat(f.work.Decode, f.work.Prefill, f.work.Dispatch) {
+				if n < 1 {
+					return fmt.Errorf("%w: --decode, --prefill and --dispatch take numbers from 1 on", errFlags)
+				}
+			}
 			return interrupted(cmd.Context(), runBench(cmd, &f))
 		},
 	}
 	f.register(cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	cmd.Flags().IntVar(&f.runs, "runs", 5, "runs of each measurement; the median counts")
+	all := bench.AllWork()
+	cmd.Flags().IntSliceVar(&f.work.Decode, "decode", all.Decode, "sequences that generate at once")
+	cmd.Flags().IntSliceVar(&f.work.Prefill, "prefill", all.Prefill, "tokens of a prompt")
+	cmd.Flags().IntSliceVar(&f.work.Dispatch, "dispatch", all.Dispatch, "rows sent to the experts")
+	cmd.Flags().BoolVar(&f.whole, "one-process", true, "compare with one process that does all; needs as much memory again")
 	cmd.Flags().StringVar(&f.plots, "plots", "", "folder for plots of the cost by batch, context and expert nodes; takes several times as long")
 	return cmd
 }
@@ -59,8 +72,8 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 	limits := func() bench.Limits { return bench.Measure(threads) }
 	table.begin(limits())
 	var report *bench.Report
-	err := deployed(cmd.Context(), f, f.ExpertNodes, func(ctx context.Context, o bench.Options) (err error) {
-		o.Limits, o.Progress = limits, table.row
+	err := deployed(cmd.Context(), f, f.ExpertNodes, f.whole, func(ctx context.Context, o bench.Options) (err error) {
+		o.Limits, o.Progress, o.Work = limits, table.row, f.work
 		if report, err = bench.Run(ctx, o); err == nil && f.plots != "" {
 			report.Contexts, err = bench.Contexts(ctx, o)
 		}
@@ -71,7 +84,7 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 	}
 	if f.plots != "" {
 		for _, n := range []int{1, 2, 4, 8} {
-			err := deployed(cmd.Context(), f, n, func(ctx context.Context, o bench.Options) error {
+			err := deployed(cmd.Context(), f, n, false, func(ctx context.Context, o bench.Options) error {
 				o.Limits, o.Progress = limits, table.row
 				results, err := bench.Nodes(ctx, o)
 				report.Nodes = append(report.Nodes, results...)
@@ -101,8 +114,9 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 	return e.Encode(report)
 }
 
-// deployed runs a router and so many expert nodes while it measures.
-func deployed(ctx context.Context, f *benchFlags, nodes int, measure func(context.Context, bench.Options) error) error {
+// deployed runs a router and so many expert nodes, and next to them one process that
+// does all if that is wanted, while it measures.
+func deployed(ctx context.Context, f *benchFlags, nodes int, whole bool, measure func(context.Context, bench.Options) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	flags := f.localFlags
@@ -114,9 +128,14 @@ func deployed(ctx context.Context, f *benchFlags, nodes int, measure func(contex
 	defer pool.Close()
 	defer pool.Wait()
 	defer cancel()
-	url, err := startRouter(ctx, pool, "127.0.0.1:0")
-	if err != nil {
+	o := bench.Options{Nodes: metricsURLs(pool.Nodes), Weights: f.Weights, Runs: f.runs}
+	if o.URL, err = startRouter(ctx, pool, "127.0.0.1:0"); err != nil {
 		return err
+	}
+	if whole {
+		if o.OneProcess, err = startRouter(ctx, pool, "127.0.0.1:0", "--one-process"); err != nil {
+			return err
+		}
 	}
 	ck, err := checkpoint.OpenAs(f.Model, checkpoint.Weights(f.Weights))
 	if err != nil {
@@ -129,9 +148,8 @@ func deployed(ctx context.Context, f *benchFlags, nodes int, measure func(contex
 	})
 	defer d.Close()
 	d.Apply(pool.Document)
-	return measure(ctx, bench.Options{
-		URL: url, Nodes: metricsURLs(pool.Nodes), Checkpoint: ck, Dispatcher: d, Weights: f.Weights, Runs: f.runs,
-	})
+	o.Checkpoint, o.Dispatcher = ck, d
+	return measure(ctx, o)
 }
 
 func metricsURLs(nodes []local.Announcement) []string {

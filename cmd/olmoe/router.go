@@ -49,6 +49,8 @@ func newRouterCommand() *cobra.Command {
 	fs.BoolVar(&o.PrefixCache, "prefix-cache", true, "compute once what prompts begin with alike; switch off where the time to an answer must not tell what others asked")
 	fs.Int64Var(&o.MaxBody, "max-body-bytes", defaultMaxBody, "bytes of a request body at most")
 	fs.DurationVar(&o.MaxWait, "max-expert-wait", defaultMaxWait, "how long a request waits for experts that have no owner")
+	fs.BoolVar(&o.OneProcess, "one-process", false, "compute the experts too, without expert nodes: what being split is compared with")
+	_ = fs.MarkHidden("one-process") // it is there
 	fs.DurationVar(&o.DrainDelay, "drain-delay", 5*time.Second, "after SIGTERM: serve on for so long, so that clients stop coming")
 	return cmd
 }

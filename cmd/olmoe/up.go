@@ -86,9 +86,10 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 }
 
 // startRouter starts the router's process and returns its URL once it is ready.
-func startRouter(ctx context.Context, pool *local.Pool, listen string) (url string, err error) {
+func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...string) (url string, err error) {
 	args := func(http, grpc string) []string {
-		return append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, pool.CommonArgs()...)
+		own := append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, more...)
+		return append(own, pool.CommonArgs()...)
 	}
 	router := pool.Keep(ctx, args(listen, "127.0.0.1:0"), func(a local.Announcement) []string { return args(a.HTTP, a.GRPC) })
 	at, err := pool.Await(ctx, router)

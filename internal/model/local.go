@@ -34,7 +34,9 @@ func OpenLocal(ctx context.Context, ck *checkpoint.Checkpoint, pool *kernels.Poo
 				return nil, err
 			}
 			if ck.Weights() == checkpoint.Int8 {
-				expert = expert.Quantise(pool, make([]byte, expert.Int8Bytes()), func() {})
+				memory := make([]byte, expert.Int8Bytes())
+				PreferHugePages(memory) // as expert nodes do
+				expert = expert.Quantise(pool, memory, func() {})
 				ck.Release(tensors...)
 			}
 			layer[e] = expert

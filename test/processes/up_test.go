@@ -273,9 +273,12 @@ func TestTerminationLog(t *testing.T) {
 
 // The report has every measurement, positive and, within noise, below its limit.
 func TestBenchReport(t *testing.T) {
-	out, err := exec.Command(program, "bench", "--model", model, "--runs", "1", "--json").Output()
+	var stderr bytes.Buffer
+	cmd := exec.Command(program, "bench", "--model", model, "--runs", "1", "--json")
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %s", err, stderr.Bytes())
 	}
 	var r struct {
 		Limits  map[string]float64 `json:"limits"`
@@ -287,6 +290,7 @@ func TestBenchReport(t *testing.T) {
 			Rate     float64 `json:"tokens_per_second"`
 			Seconds  float64 `json:"seconds_p50"`
 			Fraction float64 `json:"fraction_of_limit"`
+			Part     float64 `json:"of_one_process"`
 		} `json:"results"`
 		Wire []struct {
 			Rows     int     `json:"rows"`
@@ -313,12 +317,15 @@ func TestBenchReport(t *testing.T) {
 	}
 	var got []string
 	for _, m := range r.Results {
-		got = append(got, fmt.Sprintf("%s %d %d", m.Name, m.Batch, m.Tokens))
+		got = append(got, fmt.Sprintf("%s %d", m.Name, m.Batch))
 		if m.Weights != "bf16" || m.Rate <= 0 || m.Seconds <= 0 || m.Fraction <= 0 || m.Fraction > 1.5 {
 			t.Errorf("%+v", m)
 		}
+		if compared := m.Name != "dispatch"; compared != (m.Part > 0) {
+			t.Errorf("compared with one process: %+v", m)
+		}
 	}
-	want := "[decode 1 32 decode 4 32 decode 8 32 decode 16 32 decode 32 32 prefill 1 128 prefill 1 512 dispatch 1 1 dispatch 32 32]"
+	want := "[decode 1 decode 4 decode 8 decode 16 decode 32 prefill 1 prefill 1 dispatch 1 dispatch 32]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("results %v, want %s", got, want)
 	}
