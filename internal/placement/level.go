@@ -1,32 +1,48 @@
 package placement
 
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
+
 // level says which node gets which set of a layer that no node holds anything of
 // yet, so that nodes even out over the layers: the heaviest set goes to the node
 // with least load in the layers before, and so on. Which node has which set does
 // not matter to the layer's balance; only nodes with equal room trade. held, the
 // loads in the layers before, gets this one's too.
 func (y *layer) level(held []float64) (node []int) {
-	sets := sorted(y.nodes, func(a, b int) int { return y.fuller(a, b, y.load[b], y.load[a]) })
-	nodes := sorted(y.nodes, func(a, b int) int { return y.fuller(a, b, held[a], held[b]) })
 	node = make([]int, y.nodes)
-	for k, i := range sets {
-		node[i] = nodes[k]
-		held[nodes[k]] += y.load[i]
+	for from, to := 0, 0; from < y.nodes; from = to {
+		for to = from; to < y.nodes && y.room[to] == y.room[from]; to++ {
+			node[to] = to
+		}
+		sets, nodes := rising(y.load[from:to]), rising(held[from:to])
+		for k, j := range nodes {
+			node[from+sets[to-from-1-k]] = from + j
+		}
+	}
+	for i, j := range node {
+		held[j] += y.load[i]
 	}
 	return node
 }
 
-// fuller orders nodes by falling room, then by two numbers.
-func (y *layer) fuller(a, b int, x, z float64) int {
-	switch {
-	case y.room[a] != y.room[b]:
-		return y.room[b] - y.room[a]
-	case x < z:
-		return -1
-	case x > z:
-		return 1
+// rising lists the places of values by rising value. Values are not negative, so
+// their bits rise with them; the lowest bits make way for the place, which makes
+// values that are equal but for rounding ties, and one sort of integers of it all.
+func rising(values []float64) []int {
+	mask := uint64(1)<<bits.Len(uint(len(values))) - 1
+	keys := make([]uint64, len(values))
+	for i, v := range values {
+		keys[i] = math.Float64bits(v)&^mask | uint64(i) //nolint:gosec // a place in a list
 	}
-	return 0
+	slices.Sort(keys)
+	order := make([]int, len(values))
+	for k, key := range keys {
+		order[k] = int(key & mask) //nolint:gosec // likewise
+	}
+	return order
 }
 
 // stay leaves every set where it is.
