@@ -17,9 +17,9 @@ func (y *layer) level(held []float64) (node []int) {
 		for to = from; to < y.nodes && y.room[to] == y.room[from]; to++ {
 			node[to] = to
 		}
-		sets, nodes := rising(y.load[from:to]), rising(held[from:to])
-		for k, j := range nodes {
-			node[from+sets[to-from-1-k]] = from + j
+		sets, nodes := sortedBy(y.load[from:to], falling), sortedBy(held[from:to], rising)
+		for k, i := range sets {
+			node[from+i] = from + nodes[k]
 		}
 	}
 	for i, j := range node {
@@ -28,14 +28,21 @@ func (y *layer) level(held []float64) (node []int) {
 	return node
 }
 
-// rising lists the places of values by rising value. Values are not negative, so
-// their bits rise with them; the lowest bits make way for the place, which makes
-// values that are equal but for rounding ties, and one sort of integers of it all.
-func rising(values []float64) []int {
+// Orders of sortedBy: what turns a value's bits over, or not.
+const (
+	rising  = uint64(0)
+	falling = ^uint64(0)
+)
+
+// sortedBy lists the places of values by value, equal ones by place. Values are not
+// negative, so their bits rise with them; the lowest bits make way for the place,
+// which makes values that differ by rounding alone equal, and one sort of integers
+// of it all.
+func sortedBy(values []float64, turn uint64) []int {
 	mask := uint64(1)<<bits.Len(uint(len(values))) - 1
 	keys := make([]uint64, len(values))
 	for i, v := range values {
-		keys[i] = math.Float64bits(v)&^mask | uint64(i) //nolint:gosec // a place in a list
+		keys[i] = (math.Float64bits(v)^turn)&^mask | uint64(i) //nolint:gosec // a place in a list
 	}
 	slices.Sort(keys)
 	order := make([]int, len(values))
