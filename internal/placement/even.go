@@ -1,5 +1,7 @@
 package placement
 
+import "math/bits"
+
 // even spreads exactly least copies of each expert so that nodes differ by
 // at most one. held breaks ties, so that the nodes stay even over all layers.
 func (y *layer) even(held []int) {
@@ -62,9 +64,13 @@ func (y *layer) fullest(e int) int {
 	return best
 }
 
-// relieve takes one expert off the overfull node i: one that can go straight to
-// a node with room, if there is one, so that no third node is touched.
+// relieve takes one expert off the overfull node i: without a load if that can be,
+// else one that can go straight to a node with room, if there is one, so that no
+// third node is touched.
 func (y *layer) relieve(i int) {
+	if y.handBack(i) {
+		return
+	}
 	held := y.list(i, nil)
 	for k := len(held) - 1; k >= 0; k-- {
 		if j := y.roomiest(held[k]); j >= 0 {
@@ -75,13 +81,67 @@ func (y *layer) relieve(i int) {
 	y.flip(i, held[len(held)-1])
 }
 
+// handBack takes one expert off node i by the shortest chain of moves to nodes that
+// held what they get before, and so load nothing. It tells whether there is one.
+func (y *layer) handBack(i int) bool {
+	trail, seen := make([]hop, y.nodes), make([]bool, y.nodes)
+	seen[i] = true
+	for queue := []hop{{i, -1, -1}}; len(queue) > 0; queue = queue[1:] {
+		h := queue[0]
+		trail[h.node] = h
+		if y.free(h.node) > 0 {
+			for ; h.from >= 0; h = trail[h.from] {
+				y.move(h.moved, h.from, h.node)
+			}
+			return true
+		}
+		for j := range y.nodes {
+			if e := y.returnable(h.node, j); !seen[j] && e >= 0 {
+				seen[j] = true
+				queue = append(queue, hop{j, h.node, e})
+			}
+		}
+	}
+	return false
+}
+
+// returnable is an expert of node i that node j held before and does not now; -1 if
+// there is none.
+func (y *layer) returnable(i, j int) int {
+	for k := range y.words {
+		if word := y.on[i*y.words+k] &^ y.on[j*y.words+k] & y.was[j*y.words+k]; word != 0 {
+			return k<<6 + bits.TrailingZeros64(word)
+		}
+	}
+	return -1
+}
+
 // roomiest is the node with most room that does not hold e; -1 if none has room.
+// Of equals the one that shares least with the other owners of e: when a node is
+// lost, its work should not all fall to the same other one.
 func (y *layer) roomiest(e int) int {
-	best := -1
+	best, least := -1, 0
 	for j := range y.nodes {
-		if y.free(j) > 0 && (best < 0 || y.free(j) > y.free(best)) && !y.has(j, e) {
-			best = j
+		if y.free(j) <= 0 || y.has(j, e) || best >= 0 && y.free(j) < y.free(best) {
+			continue
+		}
+		if n := y.sharedWithOwners(j, e); best < 0 || y.free(j) > y.free(best) || n < least {
+			best, least = j, n
 		}
 	}
 	return best
+}
+
+// sharedWithOwners counts the experts that node j has in common with the owners of
+// e, each owner for itself.
+func (y *layer) sharedWithOwners(j, e int) (n int) {
+	for i := range y.nodes {
+		if !y.has(i, e) {
+			continue
+		}
+		for k := range y.words {
+			n += bits.OnesCount64(y.on[i*y.words+k] & y.on[j*y.words+k])
+		}
+	}
+	return n
 }

@@ -5,6 +5,11 @@ import "slices"
 // fresh places by load from nothing: copies first, then nodes: in falling order
 // of load per copy, each to the node with least load that has room (Graham's LPT
 // rule). This is what EPLB's global policy does, and the search starts from it.
+//
+// Where every expert has several copies, the first copies of all go first, then
+// the second ones: copies placed in a row would go to the same pair of nodes again
+// and again, since they leave both with equal loads, and when one of them is lost
+// the other one would have to do the work of two.
 func (y *layer) fresh(want []int, each ranking) {
 	copy(y.each, each.value)
 	light := ranking{make([]int, 0, y.nodes), y.load} // load is negative here, so that it falls
@@ -13,8 +18,18 @@ func (y *layer) fresh(want []int, each ranking) {
 			light.order = append(light.order, i)
 		}
 	}
-	for _, e := range each.order {
-		for k := 0; y.copies[e] < want[e]; {
+	for round := 1; round < y.least; round++ {
+		y.deal(&light, each.order, func(int) int { return round })
+	}
+	y.deal(&light, each.order, func(e int) int { return want[e] })
+	y.weigh()
+}
+
+// deal gives each expert in turn copies up to upTo, each to the lightest node that
+// has room and does not hold it.
+func (y *layer) deal(light *ranking, order []int, upTo func(e int) int) {
+	for _, e := range order {
+		for k := 0; y.copies[e] < upTo(e); {
 			if k == len(light.order) { // all nodes with room hold it: others have to move
 				y.place(e)
 				light.order = slices.DeleteFunc(light.order, func(i int) bool { return y.free(i) < 1 })
@@ -30,7 +45,6 @@ func (y *layer) fresh(want []int, each ranking) {
 			}
 		}
 	}
-	y.weigh()
 }
 
 // drop takes a number out.
