@@ -139,6 +139,7 @@ func TestBatchCounts(t *testing.T) {
 	doc := &placement.Document{Revision: 1, Serving: p.place(1, 1, rng)}
 	p.publish(doc)
 	d.Apply(doc)
+	await(t, "the node holds all", func() bool { return ready(d) }) // else what is announced later is a request of its own
 	w := newReference(t, p.dir).work(t, rng, 5, 3)
 	if err := w.do(context.Background(), d); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 // BenchmarkWire is for profiles of the way to the experts.
 func BenchmarkWire(b *testing.B) {
 	for _, rows := range []int{1, 32} {
-		e, err := newEcho(rows)
+		e, err := newEcho(b.Context(), rows)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func BenchmarkWire(b *testing.B) {
 
 // Each way brings the bytes back.
 func TestEchoes(t *testing.T) {
-	e, err := newEcho(3)
+	e, err := newEcho(t.Context(), 3)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ const (
 
 // MeasureWire runs its servers in this process.
 func MeasureWire(ctx context.Context, rows int) (Wire, error) {
-	e, err := newEcho(rows)
+	e, err := newEcho(ctx, rows)
 	if err != nil {
 		return Wire{}, err
 	}
@@ -80,12 +80,12 @@ type echo struct {
 	buf        []byte
 }
 
-func newEcho(rows int) (*echo, error) {
+func newEcho(ctx context.Context, rows int) (*echo, error) {
 	n := rows * wireHidden
 	e := &echo{rows: rows, x: make([]float32, n), out: make([]float32, n), ids: make([]int32, rows), buf: make([]byte, 4*n)}
 	err := e.openGRPC()
 	if err == nil {
-		err = e.openTCP()
+		err = e.openTCP(ctx)
 	}
 	if err != nil {
 		e.close()
@@ -112,11 +112,11 @@ func (e *echo) openGRPC() error {
 	return err
 }
 
-func (e *echo) openTCP() (err error) {
+func (e *echo) openTCP(ctx context.Context) (err error) {
 	if e.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}
-	if e.conn, err = net.Dial("tcp", e.listener.Addr().String()); err != nil {
+	if e.conn, err = new(net.Dialer).DialContext(ctx, "tcp", e.listener.Addr().String()); err != nil {
 		return err
 	}
 	peer, err := e.listener.Accept()
@@ -125,9 +125,12 @@ func (e *echo) openTCP() (err error) {
 	}
 	e.serving.Go(func() { // message by message, as the others
 		defer func() { _ = peer.Close() }()
-		for buf := make([]byte, len(e.buf)); err == nil; {
-			if _, err = io.ReadFull(peer, buf); err == nil {
-				_, err = peer.Write(buf)
+		for buf := make([]byte, len(e.buf)); ; {
+			if _, err := io.ReadFull(peer, buf); err != nil {
+				return
+			}
+			if _, err := peer.Write(buf); err != nil {
+				return
 			}
 		}
 	})

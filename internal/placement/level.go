@@ -13,14 +13,16 @@ import (
 // loads in the layers before, gets this one's too.
 func (y *layer) level(held []float64) (node []int) {
 	node = make([]int, y.nodes)
-	for from, to := 0, 0; from < y.nodes; from = to {
-		for to = from; to < y.nodes && y.room[to] == y.room[from]; to++ {
+	for from := 0; from < y.nodes; {
+		to := from
+		for ; to < y.nodes && y.room[to] == y.room[from]; to++ {
 			node[to] = to
 		}
 		sets, nodes := sortedBy(y.load[from:to], falling), sortedBy(held[from:to], rising)
 		for k, i := range sets {
 			node[from+i] = from + nodes[k]
 		}
+		from = to
 	}
 	for i, j := range node {
 		held[j] += y.load[i]
