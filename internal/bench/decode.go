@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -91,6 +90,5 @@ func gaps(times [][]time.Time) (s []float64) {
 			s = append(s, t[i].Sub(t[i-1]).Seconds())
 		}
 	}
-	slices.Sort(s)
 	return s
 }

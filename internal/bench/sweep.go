@@ -11,35 +11,33 @@ var (
 // Contexts measures decoding after prompts of growing length, as far as the model's
 // context reaches.
 func Contexts(ctx context.Context, o Options) ([]Result, error) {
-	b, err := newBench(o)
-	if err != nil {
-		return nil, err
-	}
-	var all []measurement
-	for _, n := range contexts {
-		if n+decodeTokens <= b.cfg.MaxPositionEmbeddings {
-			all = append(all, measurement{size: n, run: b.decodeContext, solo: true})
+	return sweep(ctx, o, func(b *bench) (all []measurement) {
+		for _, n := range contexts {
+			if n+decodeTokens <= b.cfg.MaxPositionEmbeddings {
+				all = append(all, measurement{size: n, run: b.decodeContext, solo: true})
+			}
 		}
-	}
-	r, err := b.all(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	return r.Results, nil
+		return all
+	})
 }
 
 // Nodes measures decoding with the expert nodes that there are: a point of the
 // curve over numbers of nodes.
 func Nodes(ctx context.Context, o Options) ([]Result, error) {
+	return sweep(ctx, o, func(b *bench) (all []measurement) {
+		for _, n := range nodeBatches {
+			all = append(all, measurement{size: n, run: b.decodeBatch, solo: true})
+		}
+		return all
+	})
+}
+
+func sweep(ctx context.Context, o Options, what func(*bench) []measurement) ([]Result, error) {
 	b, err := newBench(o)
 	if err != nil {
 		return nil, err
 	}
-	var all []measurement
-	for _, n := range nodeBatches {
-		all = append(all, measurement{size: n, run: b.decodeBatch, solo: true})
-	}
-	r, err := b.all(ctx, all)
+	r, err := b.all(ctx, what(b))
 	if err != nil {
 		return nil, err
 	}

@@ -101,21 +101,10 @@ func ActivationsWithin(nodes []*Node, window time.Duration) [][]float64 {
 }
 
 func within(nodes []*Node, window time.Duration, of func(*Node) Matrix) [][]float64 {
-	if len(nodes) == 0 {
-		return nil
-	}
-	sum := make([][]float64, nodes[0].Layers())
-	for l := range sum {
-		sum[l] = make([]float64, nodes[0].Experts())
-		for _, n := range nodes {
-			part := 1.0
-			if n.Seconds > window.Seconds() {
-				part = window.Seconds() / n.Seconds
-			}
-			for e, v := range of(n)[l] {
-				sum[l][e] += part * float64(v)
-			}
+	return addParts(nodes, of, func(n *Node) float64 {
+		if n.Seconds > window.Seconds() {
+			return window.Seconds() / n.Seconds
 		}
-	}
-	return sum
+		return 1
+	})
 }

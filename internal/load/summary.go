@@ -44,6 +44,11 @@ func Activations(nodes []*Node) [][]float64 {
 }
 
 func add(nodes []*Node, of func(*Node) Matrix) [][]float64 {
+	return addParts(nodes, of, func(*Node) float64 { return 1 })
+}
+
+// addParts adds up a part of each node's counts.
+func addParts(nodes []*Node, of func(*Node) Matrix, part func(*Node) float64) [][]float64 {
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -51,8 +56,9 @@ func add(nodes []*Node, of func(*Node) Matrix) [][]float64 {
 	for l := range sum {
 		sum[l] = make([]float64, nodes[0].Experts())
 		for _, n := range nodes {
+			share := part(n)
 			for e, v := range of(n)[l] {
-				sum[l][e] += float64(v)
+				sum[l][e] += share * float64(v)
 			}
 		}
 	}
