@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -8,10 +9,15 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
+	"github.com/olmoe-serving/olmoe-operator/internal/kubetest"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -241,5 +247,44 @@ func TestDeletionLeavesNothingBehind(t *testing.T) {
 	time.Sleep(time.Second)
 	if err := w.Get(t.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts"}, &appsv1.StatefulSet{}); err == nil {
 		t.Error("a child of a deleted object came back")
+	}
+}
+
+// TestNoChildOfADeletedOwner: the operator's cache may still hold an owner that is
+// deleted, and no longer the child that was deleted with it.
+func TestNoChildOfADeletedOwner(t *testing.T) {
+	c := kubetest.Client(t)
+	ns := kubetest.Namespace(t, c)
+	owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owner", Namespace: ns}}
+	if err := c.Create(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	a := &apply.Applier{Client: c, Live: c, Owner: owner.DeepCopy()}
+	child := func() (bool, error) {
+		live := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "child", Namespace: ns}}
+		return a.Apply(t.Context(), live, corev1ac.ConfigMap("child", ns).
+			WithOwnerReferences(a.OwnerReference(corev1.SchemeGroupVersion.WithKind("ConfigMap"))))
+	}
+	if wrote, err := child(); err != nil || !wrote {
+		t.Fatalf("the owner is there: wrote %t, %v", wrote, err)
+	}
+	for name, again := range map[string]bool{"deleted": false, "made again": true} {
+		for _, o := range []string{"child", "owner"} {
+			cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: o, Namespace: ns}}
+			if err := client.IgnoreNotFound(c.Delete(t.Context(), cm)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again {
+			if err := c.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owner", Namespace: ns}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := child(); !errors.Is(err, apply.ErrOwnerGone) {
+			t.Errorf("%s: %v, want %v", name, err, apply.ErrOwnerGone)
+		}
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "child"}, &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: the child is there: %v", name, err)
+		}
 	}
 }

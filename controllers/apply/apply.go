@@ -67,6 +67,10 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
+// ErrOwnerGone says that the owner is deleted, which the cache did not know yet. A
+// child made now would be there again after the garbage collector had passed.
+var ErrOwnerGone = errors.New("the owner is deleted")
+
 // Problem finds in an error what trying again at once cannot mend, and its reason
 // for a condition: ReasonProgressing if it mends itself.
 func Problem(err error) (reason string, problem error) {
@@ -100,7 +104,11 @@ func (a *Applier) ApplyTo(ctx context.Context, live client.Object, desired runti
 	if err != nil {
 		return false, err
 	}
-	if live.GetUID() != "" {
+	if live.GetUID() == "" {
+		if err := a.ownerIsThere(ctx); err != nil {
+			return false, err
+		}
+	} else {
 		has, err := owned(live, a.manager())
 		if err != nil {
 			return false, err
@@ -110,6 +118,20 @@ func (a *Applier) ApplyTo(ctx context.Context, live client.Object, desired runti
 		}
 	}
 	return true, a.write(ctx, live, desired, want)
+}
+
+// ownerIsThere asks the API server itself, before a child is made: a child that is
+// missing may have been deleted because its owner was.
+func (a *Applier) ownerIsThere(ctx context.Context) error {
+	owner := reflect.New(reflect.TypeOf(a.Owner).Elem()).Interface().(client.Object)
+	err := a.Live.Get(ctx, client.ObjectKeyFromObject(a.Owner), owner)
+	if apierrors.IsNotFound(err) || err == nil && (owner.GetUID() != a.Owner.GetUID() || owner.GetDeletionTimestamp() != nil) {
+		return ErrOwnerGone
+	}
+	if err != nil {
+		return fmt.Errorf("read %s %s: %w", kindOf(a.Owner), a.Owner.GetName(), err)
+	}
+	return nil
 }
 
 // write applies. Apply merges lists by their items' keys, so an item that somebody

@@ -5,6 +5,7 @@ package deployment
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -75,6 +76,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	v := &view{deployment: d}
 	err := r.act(ctx, v)
+	if errors.Is(err, apply.ErrOwnerGone) {
+		return ctrl.Result{}, nil
+	}
 	if reason, problem := apply.Problem(err); problem != nil {
 		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
 	}

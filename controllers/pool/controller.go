@@ -9,6 +9,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -109,6 +110,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	v.follow()
 	v.opinion = v.balanced()
 	err = r.act(ctx, v)
+	if errors.Is(err, apply.ErrOwnerGone) {
+		return ctrl.Result{}, nil
+	}
 	if reason, problem := apply.Problem(err); problem != nil {
 		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
 	}

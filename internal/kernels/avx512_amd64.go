@@ -21,31 +21,11 @@ func withVNNI(s kernelSet) kernelSet {
 	return s
 }
 
-// vnniTile is a kernel for a number of rows of x.
-type vnniTile struct {
-	outs int
-	run  func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int)
-}
-
 // vnniTiles, by rows. One and two rows wait for memory, which is read best as few
-// streams; three and four are bound by arithmetic and share more.
-var vnniTiles = [tileRows + 1]vnniTile{1: {2, vnniTile1x2}, 2: {2, vnniTile2x2}, 3: {4, vnniTile3x4}, 4: {4, vnniTile4x4}}
+// streams; three and four are bound by arithmetic and share more. The weights of the
+// next tile are requested ahead.
+var vnniTiles = [tileRows + 1]int8Tile{1: {2, 2, vnniTile1x2}, 2: {2, 2, vnniTile2x2}, 3: {4, 4, vnniTile3x4}, 4: {4, 4, vnniTile4x4}}
 
-// matMulInt8VNNI is matMulInt8AVX2 with its own tiles; the weights of the next
-// tile are requested ahead. Outputs that do not fill a tile are left to int8Row.
 func matMulInt8VNNI(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	step, groups := uintptr(w.rowBytes()), int8Groups(w.In)
-	passes := (x.rows + tileRows - 1) / tileRows
-	for i := range passes {
-		r, end := part(x.rows, passes, i)
-		t := &vnniTiles[end-r]
-		odd := hi - (hi-lo)%t.outs
-		if lo < odd {
-			t.run(&dst[r*dstStride+lo], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
-				&w.row(lo)[0], step, uintptr(t.outs)*step, groups, (odd-lo)/t.outs)
-		}
-		for ; odd < hi && r < end; r++ {
-			int8Row(dst[r*dstStride+odd:r*dstStride+hi], x, r, w, odd)
-		}
-	}
+	matMulInt8By(&vnniTiles, dst, dstStride, x, w, lo, hi)
 }

@@ -14,13 +14,18 @@ var int8Tiles = [tileRows + 1]int8Tile{
 	1: {1, 1, int8Tile1x1}, 2: {1, 1, int8Tile2x1}, 3: {2, outsAhead, int8Tile3x2}, 4: {2, outsAhead, int8Tile4x2},
 }
 
-// matMulInt8AVX2 reads the weights once for up to four rows; what several such
-// passes read stays in the second-level cache (see taskBytes).
 func matMulInt8AVX2(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
+	matMulInt8By(&int8Tiles, dst, dstStride, x, w, lo, hi)
+}
+
+// matMulInt8By reads the weights once for up to four rows; what several such
+// passes read stays in the second-level cache (see taskBytes). Outputs that do not
+// fill a tile are left to int8Row.
+func matMulInt8By(tiles *[tileRows + 1]int8Tile, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
 	passes := (x.rows + tileRows - 1) / tileRows
 	for i := range passes {
 		r, end := part(x.rows, passes, i)
-		t := &int8Tiles[end-r]
+		t := &tiles[end-r]
 		odd := hi - (hi-lo)%t.outs
 		if lo < odd {
 			step := uintptr(w.rowBytes())

@@ -154,17 +154,25 @@ func (t *int8Tile) tile() {
 		t.acc = append(t.acc, zero())
 	}
 	t.xk, t.wk = copied(t.x), copied(t.w)
+	overGroups(t.scales, func() {
+		t.scale = GP64()
+		LEAQ(t.products, t.scale)
+	}, t.group)
+}
+
+// overGroups goes over the groups of a row, chunk by chunk: scales at the beginning
+// of a chunk, first before its first group, group for each.
+func overGroups(scales, first, group func()) {
 	left, n := param("groups"), GP64()
 	Label("chunk")
-	t.scales()
+	scales()
 	MOVQ(U32(int8Chunk), n)
 	CMPQ(left, n)
 	CMOVQLT(left, n)
 	SUBQ(n, left)
-	t.scale = GP64()
-	LEAQ(t.products, t.scale)
+	first()
 	Label("group")
-	t.group()
+	group()
 	DECQ(n)
 	JNZ(LabelRef("group"))
 	TESTQ(left, left)

@@ -89,21 +89,10 @@ func (t *vnniTile) tile() {
 		VPXORD(accumulators[i], accumulators[i], accumulators[i])
 	}
 	t.xk, t.wk = copied(t.x), copied(t.w)
-	left, n := param("groups"), GP64()
-	Label("chunk")
-	t.scales()
-	MOVQ(U32(int8Chunk), n)
-	CMPQ(left, n)
-	CMOVQLT(left, n)
-	SUBQ(n, left)
-	t.group = ZMM()
-	VMOVDQA32(t.lane, t.group)
-	Label("group")
-	t.oneGroup()
-	DECQ(n)
-	JNZ(LabelRef("group"))
-	TESTQ(left, left)
-	JNZ(LabelRef("chunk"))
+	overGroups(t.scales, func() {
+		t.group = ZMM()
+		VMOVDQA32(t.lane, t.group)
+	}, t.oneGroup)
 }
 
 // accumulators are registers that instructions without EVEX can address: the
