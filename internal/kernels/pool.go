@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Pool is a fixed set of goroutines that share the indices of one Run at a
-// time. A nil Pool runs everything on the caller.
+// Pool is a fixed set of threads that share the indices of one Run at a time. A
+// nil Pool runs everything on the caller.
 type Pool struct {
 	busy    sync.Mutex // held for one round
 	workers int
@@ -23,11 +23,9 @@ type Pool struct {
 	active atomic.Int64  // workers that may touch f
 	failed atomic.Pointer[PanicError]
 
-	sleeping atomic.Int64  // workers that wait for a token of wake
-	wake     chan struct{} // one token per worker to wake
-	waiting  atomic.Bool   // the caller waits for a token of done
-	done     chan struct{}
-	closed   atomic.Bool
+	crew   []*worker
+	caller sleeper // while it waits for the last worker
+	closed atomic.Bool
 
 	mm matMulRound
 }
@@ -54,21 +52,18 @@ func Threads(n int) int {
 	if n > 0 {
 		return n
 	}
-	return runtime.GOMAXPROCS(0)
+	return ownProcs
 }
 
 // NewPool makes a pool that works on the given number of cores: the caller of
-// Run and workers-1 goroutines, which live until Close.
+// Run and workers-1 of its threads, which live until Close.
 func NewPool(workers int) *Pool {
 	workers = max(workers, 1)
-	p := &Pool{
-		workers: workers,
-		wake:    make(chan struct{}, workers),
-		done:    make(chan struct{}, 1),
-	}
+	p := &Pool{workers: workers, crew: newCrew(workers)}
 	p.mm.init()
-	for range workers - 1 {
-		go p.work()
+	moreProcs(len(p.crew))
+	for _, w := range p.crew {
+		go p.work(w)
 	}
 	return p
 }
@@ -135,11 +130,13 @@ func (p *Pool) share() {
 	}
 }
 
-// work is the life of one worker.
-func (p *Pool) work() {
+// work is the life of one worker. Its thread ends with it, for it is never unlocked.
+func (p *Pool) work(w *worker) {
+	runtime.LockOSThread()
+	w.bind()
 	seen := uint64(0)
 	for {
-		seen = p.awaitRound(seen)
+		seen = p.awaitRound(w, seen)
 		if p.closed.Load() {
 			return
 		}
@@ -149,8 +146,8 @@ func (p *Pool) work() {
 		if p.round.Load() == seen {
 			p.share()
 		}
-		if p.active.Add(-1) == 0 && p.waiting.CompareAndSwap(true, false) {
-			p.done <- struct{}{}
+		if p.active.Add(-1) == 0 {
+			p.caller.wake()
 		}
 	}
 }
@@ -160,6 +157,11 @@ func (p *Pool) Close() {
 	if p == nil {
 		return
 	}
-	p.closed.Store(true)
-	p.wakeUp(p.workers)
+	if p.closed.Swap(true) {
+		return
+	}
+	for _, w := range p.crew {
+		w.wake()
+	}
+	moreProcs(-len(p.crew))
 }

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestPoolRunsEachIndexOnce(t *testing.T) {
@@ -121,15 +123,91 @@ func TestPoolCloseEndsWorkers(t *testing.T) {
 	}
 }
 
-// An idle pool must leave the core to others: its workers park.
-func TestPoolIdleWorkersPark(t *testing.T) {
+// An idle pool must leave the core to others: its workers sleep.
+func TestPoolIdleWorkersSleep(t *testing.T) {
 	p := NewPool(4)
 	defer p.Close()
 	p.Run(100, func(int) {})
-	for deadline := time.Now().Add(5 * time.Second); p.sleeping.Load() != 3; {
+	awake := func() (n int) {
+		for _, w := range p.crew {
+			n += 1 - int(w.asleep.Load())
+		}
+		return n
+	}
+	for deadline := time.Now().Add(5 * time.Second); awake() > 0; {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of 3 workers parked after 5 s", p.sleeping.Load())
+			t.Fatalf("%d of %d workers are awake after 5 s", awake(), len(p.crew))
 		}
 		time.Sleep(time.Millisecond)
+	}
+	cpu := cpuTime(t)
+	time.Sleep(100 * time.Millisecond)
+	if used := cpuTime(t) - cpu; used > 50*time.Millisecond {
+		t.Errorf("an idle process took %v of CPU time in 100 ms", used)
+	}
+}
+
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestCrewIsBoundOnlyWhereItHasAllCPUs: on a machine with CPUs to spare the kernel
+// finds free ones by itself, and one may be busy with somebody else's work.
+func TestCrewIsBoundOnlyWhereItHasAllCPUs(t *testing.T) {
+	cpus := allowedCPUs()
+	if len(cpus) == 0 {
+		t.Fatal("no CPU is allowed")
+	}
+	for _, workers := range []int{1, 2, len(cpus), len(cpus) + 1} {
+		crew := newCrew(workers)
+		bound := workers == len(cpus) && workers > 1
+		want := workers - 1
+		if bound {
+			want = workers
+		}
+		if len(crew) != want {
+			t.Fatalf("%d workers: crew of %d, want %d", workers, len(crew), want)
+		}
+		for i, w := range crew {
+			if bound && w.cpu != cpus[i] || !bound && w.cpu != anyCPU {
+				t.Errorf("%d workers on CPUs %v: worker %d is bound to %d", workers, cpus, i, w.cpu)
+			}
+		}
+	}
+}
+
+// Every wake-up counts: rounds with pauses between them, in which workers fall asleep.
+func TestPoolWakesSleepers(t *testing.T) {
+	for _, workers := range []int{max(2, len(allowedCPUs())), len(allowedCPUs()) + 1} { // bound and not
+		p := NewPool(workers)
+		defer p.Close()
+		for range 200 {
+			var both sync.WaitGroup
+			both.Add(2)
+			p.Run(2, func(int) { both.Done(); both.Wait() }) // ends only if a second thread comes
+			time.Sleep(2 * spinTime)
+		}
+	}
+}
+
+// Threads that sleep in the kernel may take no place from the others.
+func TestPoolsGiveBackTheirProcs(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	p := NewPool(3)
+	if n := runtime.GOMAXPROCS(0); n != before+len(p.crew) {
+		t.Errorf("GOMAXPROCS %d with %d workers, %d before", n, len(p.crew), before)
+	}
+	if Threads(0) != ownProcs {
+		t.Errorf("Threads(0) is %d, want the machine's %d", Threads(0), ownProcs)
+	}
+	p.Close()
+	p.Close()
+	if n := runtime.GOMAXPROCS(0); n != before {
+		t.Errorf("GOMAXPROCS %d after Close, %d before", n, before)
 	}
 }

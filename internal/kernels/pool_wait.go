@@ -2,62 +2,50 @@ package kernels
 
 import "time"
 
-// spinTime is how long an idle worker polls for the next round before it
-// parks: about the cost of waking a parked one. Longer would take the core
-// from another process that shares it.
-const spinTime = 5 * time.Microsecond
+// spinTime is how long an idle worker polls for the next round before it sleeps:
+// longer than the work between two products, which one thread does, and a few times
+// what waking a sleeper costs. Longer would take the core from another process that
+// shares it.
+const spinTime = 30 * time.Microsecond
 
 // awaitRound returns the number of an open round other than seen: it polls for
-// spinTime and then parks.
-func (p *Pool) awaitRound(seen uint64) uint64 {
+// spinTime and then sleeps. It counts as asleep first and looks again after, so a
+// round that opens in between is not missed.
+func (p *Pool) awaitRound(w *worker, seen uint64) uint64 {
 	for {
 		for start := time.Now(); time.Since(start) < spinTime; {
-			if r := p.round.Load(); r&1 == 1 && r != seen {
+			if r, ok := p.opened(seen); ok {
 				return r
 			}
-			if p.closed.Load() {
-				return seen
-			}
 		}
-		p.park(seen)
-		if r := p.round.Load(); (r&1 == 1 && r != seen) || p.closed.Load() {
+		w.fallAsleep()
+		if r, ok := p.opened(seen); ok {
+			w.stayAwake()
 			return r
 		}
+		w.sleep()
 	}
 }
 
-// park sleeps until wakeUp. It counts itself as sleeping first and looks again
-// after, so a round that opens in between is not missed.
-func (p *Pool) park(seen uint64) {
-	p.sleeping.Add(1)
-	if r := p.round.Load(); (r&1 == 1 && r != seen) || p.closed.Load() {
-		if p.takeSleeper() {
-			return // not counted any more: no token will come
-		}
-	}
-	<-p.wake
+// opened says whether a round other than seen is open, or the pool is closed.
+func (p *Pool) opened(seen uint64) (uint64, bool) {
+	r := p.round.Load()
+	return r, r&1 == 1 && r != seen || p.closed.Load()
 }
 
-// takeSleeper lowers the number of sleepers by one if there are any.
-func (p *Pool) takeSleeper() bool {
-	for {
-		s := p.sleeping.Load()
-		if s == 0 {
-			return false
-		}
-		if p.sleeping.CompareAndSwap(s, s-1) {
-			return true
-		}
-	}
-}
-
-// wakeUp wakes up to n sleeping workers.
+// wakeUp wakes up to n workers if they sleep, but not the one of the CPU that the
+// caller computes on.
 func (p *Pool) wakeUp(n int) {
-	for range n {
-		if !p.takeSleeper() {
+	here := p.callersCPU()
+	for _, w := range p.crew {
+		if n == 0 {
 			return
 		}
-		p.wake <- struct{}{} // has room for every worker
+		if w.cpu == here && here != anyCPU {
+			continue
+		}
+		w.wake()
+		n--
 	}
 }
 
@@ -70,10 +58,11 @@ func (p *Pool) awaitIdle() {
 		}
 	}
 	for p.active.Load() != 0 {
-		p.waiting.Store(true)
-		if p.active.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
+		p.caller.fallAsleep()
+		if p.active.Load() == 0 {
+			p.caller.stayAwake()
 			return
 		}
-		<-p.done
+		p.caller.sleep()
 	}
 }
