@@ -9,62 +9,68 @@ import (
 
 // comparison is all policies in one day of one pool.
 type comparison struct {
-	trace    *poolsim.Trace
-	peak     int
-	policies []*poolsim.Tuned // the first one is ours
+	Setup    setup
+	Least    float64          // node-hours that no policy can do without
+	Policies []*poolsim.Tuned // in the order of poolsim.Ladders; the first one is ours
+	Ahead    *poolsim.Tuned   // the policy that knows the day
+	sim      *poolsim.Simulator
 }
 
-// compare tunes every policy to the same latency.
-func (o *options) compare(name string, peak int, texts []poolsim.Text) (*comparison, error) {
-	trace, err := poolsim.NewTrace(name, texts, o.seed)
+// compare tunes every policy to the same latency. Plans are shared with earlier days.
+func compare(s setup, texts []poolsim.Text, seed uint64, earlier []*comparison) (*comparison, error) {
+	trace, err := poolsim.NewTrace(s.Trace, texts, seed)
 	if err != nil {
 		return nil, err
 	}
-	sim, err := o.simulator(trace, peak)
+	sim, err := poolsim.New(poolsim.Config{Trace: trace, Peak: s.Peak, SlotsPerNode: s.slots(), Service: s.service(),
+		Times: poolsim.DefaultTimes(), Bound: s.Bound.Seconds(), Seed: seed})
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{trace: trace, peak: peak}
-	for _, ladder := range poolsim.Ladders(sim.MinNodes(), peakFactor*peak, o.bound.Seconds()) {
-		var tuned []*poolsim.Tuned
-		for _, candidate := range ladder {
-			t, err := sim.Tune(candidate)
-			if err != nil {
-				return nil, err
-			}
-			tuned = append(tuned, t)
+	for _, e := range earlier {
+		sim.Share(e.sim)
+	}
+	c := &comparison{Setup: s, sim: sim}
+	for _, ladder := range c.ladders() {
+		t, err := poolsim.TuneAll(ladder, sim)
+		if err != nil {
+			return nil, err
 		}
-		c.policies = append(c.policies, poolsim.Best(tuned...))
+		c.Policies = append(c.Policies, t)
 	}
-	return c, nil
+	return c, c.foresee()
 }
 
-func (o *options) simulator(trace *poolsim.Trace, peak int) (*poolsim.Simulator, error) {
-	service := poolsim.DefaultService()
-	service.Rows = o.rows
-	return poolsim.New(poolsim.Config{Trace: trace, Peak: peak, SlotsPerNode: o.slotsFor(peak), Service: service,
-		Times: poolsim.DefaultTimes(), Bound: o.bound.Seconds(), Seed: o.seed})
+func (c *comparison) ladders() []poolsim.Ladder {
+	return poolsim.Ladders(c.sim.MinNodes(), peakFactor*c.Setup.Peak, c.Setup.Bound.Seconds())
 }
 
-// slotsFor a node of a pool of so many.
-func (o *options) slotsFor(peak int) int {
-	if o.slots > 0 {
-		return o.slots
+// foresee adds what would be possible.
+func (c *comparison) foresee() error {
+	need, err := c.sim.Needs()
+	if err != nil {
+		return err
 	}
-	return min(poolsim.Experts, max(1, 4*poolsim.Experts/peak))
+	c.Least = c.sim.Least(need)
+	c.Ahead, err = poolsim.TuneAll(c.sim.InSteps(need), c.sim)
+	return err
 }
 
-// print writes the table.
+func (c *comparison) ours() *poolsim.Tuned { return c.Policies[poolsim.ExpertLoad] }
+
+// print writes the table of the day, for people at a terminal.
 func (c *comparison) print(out io.Writer) {
-	fmt.Fprintf(out, "\n%s, %d nodes at the regular peak\n", c.trace.Name, c.peak)
-	fmt.Fprintf(out, "%-34s %15s %10s %8s %9s %6s %6s %9s\n", "policy", "target", "node-hours", "ours is", "p99 ms", "late %", "most", "changes")
-	ours := c.policies[0].NodeHours
-	for _, p := range c.policies {
+	fmt.Fprintf(out, "\n%v\n", c.Setup)
+	fmt.Fprintf(out, "%-29s %24s %10s %8s %9s %6s %6s %9s\n", "policy", "target", "node-hours", "ours is", "p99 ms", "late %", "most", "changes")
+	ours := c.ours().NodeHours()
+	for _, p := range append([]*poolsim.Tuned{c.Ahead}, c.Policies...) {
 		note := ""
 		if !p.Kept {
-			note = "  no target keeps the bound"
+			note = "  breaks the bound"
 		}
-		fmt.Fprintf(out, "%-34s %15s %10.0f %+7.0f%% %9.2f %6.2f %6d %9d%s\n", p.Name, p.Target, p.NodeHours, 100*(ours/p.NodeHours-1),
-			1e3*p.P99, 100*p.Late, p.Most, p.Steps, note)
+		r := p.Days[0]
+		fmt.Fprintf(out, "%-29s %24s %10.0f %+7.0f%% %9.2f %6.2f %6d %9d%s\n", p.Name, p.Target, r.NodeHours, 100*(ours/r.NodeHours-1),
+			1e3*r.P99, 100*r.Late, r.Most, r.Steps, note)
 	}
+	fmt.Fprintf(out, "%-29s %24s %10.0f %+7.0f%%\n", "no policy can do with less", "", c.Least, 100*(ours/c.Least-1))
 }

@@ -12,19 +12,18 @@ import (
 
 // draw writes one chart of all node-hours, and, for each day of all kinds of
 // traffic, its nodes and responses.
-func draw(dir string, all []*comparison, o options) error {
+func draw(dir string, all []*comparison) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	files := map[string]string{"scaling-node-hours.svg": hoursChart(all)}
-	for i := range all {
-		c := all[i]
-		if c.trace.Name != "all" {
+	for _, c := range all {
+		if !c.drawn() {
 			continue
 		}
-		name := fmt.Sprintf("scaling-%s-%d", c.trace.Name, c.peak)
+		name := fmt.Sprintf("scaling-%s-%d", c.Setup.Trace, c.Setup.Peak)
 		files[name+"-nodes.svg"] = c.nodesPlot().SVG()
-		files[name+"-response.svg"] = c.responsePlot(o.bound.Seconds() * 1e3).SVG()
+		files[name+"-response.svg"] = c.responsePlot(c.Setup.Bound.Seconds() * 1e3).SVG()
 	}
 	for name, svg := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(svg), 0o644); err != nil {
@@ -34,43 +33,49 @@ func draw(dir string, all []*comparison, o options) error {
 	return nil
 }
 
-// The policies of the plots of a day, by their place in poolsim.Ladders: more lines
-// would hide each other.
+// drawn says whether the day's course is drawn: those of all kinds of traffic.
+func (c *comparison) drawn() bool { return c.Setup.Trace == "all" && isDocumented(c.Setup) }
+
+// The policies of the plots, by their place in poolsim.Ladders: more would hide each
+// other.
 var (
-	nodesOf    = []int{6, 3, 2, 4, 0}
-	responseOf = []int{2, 0}
+	nodesOf    = []int{poolsim.HPAQueue, poolsim.HPACPU, poolsim.HPACPUBalanced, poolsim.ExpertLoad}
+	responseOf = []int{poolsim.HPACPU, poolsim.ExpertLoad}
+	hoursOf    = []int{poolsim.ExpertLoad, poolsim.HPACPU, poolsim.HPAQueue, poolsim.HPACPUBalanced, poolsim.HPAQueueBalanced, poolsim.Fixed}
 )
 
 // lines are those of the given policies, each of a day, one point for ten minutes.
-func (c *comparison) lines(which []int, of func([]float64) float64, values func(*poolsim.Tuned) []float64) (out []plot.Line) {
+func (c *comparison) lines(which []int, of func([]float64) float64, values func(*poolsim.Result) []float64) (out []plot.Line) {
 	for _, i := range which {
-		if i >= len(c.policies) {
-			continue
-		}
-		l := thin(values(c.policies[i]), of)
-		l.Name, l.Colour = c.policies[i].Name, plot.Palette[i%len(plot.Palette)]
+		l := thin(values(c.Policies[i].Days[0]), of)
+		l.Name, l.Colour = c.Policies[i].Name, plot.Palette[i%len(plot.Palette)]
 		out = append(out, l)
 	}
 	return out
 }
 
 func (c *comparison) nodesPlot() *plot.Chart {
-	p := &plot.Chart{Title: fmt.Sprintf("Expert nodes over a day (%s, %d at the regular peak), at equal latency", c.trace.Name, c.peak),
+	p := &plot.Chart{Title: fmt.Sprintf("Expert nodes over a day (%s, %d at the regular peak), at equal latency", c.Setup.Trace, c.Setup.Peak),
 		XLabel: "hour", YLabel: "nodes", XMax: 24, XStep: 3}
-	p.Lines = c.lines(nodesOf, mean, func(t *poolsim.Tuned) []float64 {
-		y := make([]float64, len(t.Nodes))
-		for i, n := range t.Nodes {
-			y[i] = float64(n)
-		}
-		return y
-	})
+	p.Lines = c.lines(nodesOf, mean, nodes)
+	ahead := thin(nodes(c.Ahead.Days[0]), mean)
+	ahead.Name, ahead.Colour = c.Ahead.Name, plot.Palette[len(plot.Palette)-1]
+	p.Lines = append(p.Lines, ahead)
 	return p
 }
 
+func nodes(r *poolsim.Result) []float64 {
+	y := make([]float64, len(r.Nodes))
+	for i, n := range r.Nodes {
+		y[i] = float64(n)
+	}
+	return y
+}
+
 func (c *comparison) responsePlot(bound float64) *plot.Chart {
-	p := &plot.Chart{Title: fmt.Sprintf("Response of the busiest node (%s, %d nodes): worst 5 s of each 10 minutes", c.trace.Name, c.peak),
+	p := &plot.Chart{Title: fmt.Sprintf("Response of the busiest node (%s, %d nodes): worst 5 s of each 10 minutes", c.Setup.Trace, c.Setup.Peak),
 		XLabel: "hour", YLabel: "ms for a layer", XMax: 24, XStep: 3, YMax: 3 * bound, Bound: bound, BoundName: "bound, for 99 % of tokens"}
-	p.Lines = c.lines(responseOf, largest, func(t *poolsim.Tuned) []float64 {
+	p.Lines = c.lines(responseOf, largest, func(t *poolsim.Result) []float64 {
 		y := make([]float64, len(t.Response))
 		for i, r := range t.Response {
 			y[i] = 1e3 * r
@@ -106,16 +111,20 @@ func largest(s []float64) (m float64) {
 }
 
 // hoursChart shows node-hours as percentages of ours, a group of bars for each
-// comparison.
+// comparison. The first bar is what no policy can do without.
 func hoursChart(all []*comparison) string {
-	c := plot.Bars{Title: "Node-hours of a day at equal latency, ours = 100 %", YLabel: "% of ours", YMin: 100}
-	for _, p := range all[0].policies {
-		c.Names = append(c.Names, p.Name)
+	c := plot.Bars{Title: "Node-hours of a day at equal latency, ours = 100 %", YLabel: "% of ours", YMin: 100, Names: []string{"at least"}}
+	for _, i := range hoursOf {
+		c.Names = append(c.Names, all[0].Policies[i].Name)
 	}
 	for _, one := range all {
-		g := plot.Group{Labels: []string{one.trace.Name, strconv.Itoa(one.peak)}}
-		for _, p := range one.policies {
-			g.Values = append(g.Values, 100*p.NodeHours/one.policies[0].NodeHours)
+		if !isDocumented(one.Setup) {
+			continue
+		}
+		ours := one.ours().NodeHours()
+		g := plot.Group{Labels: []string{one.Setup.Trace, strconv.Itoa(one.Setup.Peak)}, Values: []float64{100 * one.Least / ours}}
+		for _, i := range hoursOf {
+			g.Values = append(g.Values, 100*one.Policies[i].NodeHours()/ours)
 		}
 		c.Groups = append(c.Groups, g)
 	}

@@ -9,9 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
+	"runtime"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,26 +29,33 @@ func main() {
 
 // options are the flags.
 type options struct {
-	counts, out string
-	days        []string // TRACE:NODES
-	slots, rows int
-	bound       time.Duration
-	seed        uint64
+	counts, out, page, results string
+	days                       []setup
+	seed                       uint64
 }
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("poolsim", flag.ContinueOnError)
 	f.StringVar(&o.counts, "counts", "", "JSON `file` {kind of text: {layer: [choices of each expert]}}; without it, made-up kinds")
 	f.StringVar(&o.out, "out", "", "`folder` for plots; without it, none are drawn")
-	days := f.String("days", defaultDays, "days to play, `TRACE:NODES,...`: traffic, and nodes at its regular peak")
-	f.IntVar(&o.slots, "slots", 0, "experts of a layer on a node (default: so many that a quarter of the nodes can hold all)")
-	f.DurationVar(&o.bound, "bound", 15*time.Millisecond, "response of the busiest node, for a layer, that 99 % of tokens shall have")
-	f.IntVar(&o.rows, "rows", poolsim.DefaultService().Rows, "tokens of a router's step")
+	f.StringVar(&o.page, "page", "", "Markdown `file` whose tables are written anew (docs/scaling.md); without it, none")
+	f.StringVar(&o.results, "results", "", "`file` that keeps results: tables and plots show those of earlier runs too, so that days can be played a few at a time")
+	days := f.String("days", documented, "days to play, `TRACE:NODES[:WEIGHTS[:ROWS[:BOUND]]],...`: traffic, nodes at its regular peak,"+
+		" bf16 or int8, tokens of a router's step, and the response of the busiest node, for a layer, that 99 % of tokens shall have; empty: only what -results keeps")
 	f.Uint64Var(&o.seed, "seed", 1, "of all that is random")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	o.days = strings.Split(*days, ",")
+	if *days == "" {
+		return o, nil // nothing but what is kept
+	}
+	for _, day := range strings.Split(*days, ",") {
+		s, err := parseSetup(day)
+		if err != nil {
+			return o, err
+		}
+		o.days = append(o.days, s)
+	}
 	return o, nil
 }
 
@@ -62,39 +68,38 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	all, err := o.play(texts, out)
+	r, err := readResults(o.results)
 	if err != nil {
 		return err
+	}
+	if err := o.play(texts, r); err != nil {
+		return err
+	}
+	r.print(out)
+	if o.page != "" {
+		if err := writePage(o.page, r); err != nil {
+			return err
+		}
 	}
 	if o.out == "" {
 		return nil
 	}
-	return draw(o.out, all, o)
+	return draw(o.out, r.Days)
 }
 
-// play compares the policies on each day, all days at once, and prints the tables
-// in the order of the days.
-func (o *options) play(texts []poolsim.Text, out io.Writer) ([]*comparison, error) {
-	all := make([]*comparison, len(o.days))
-	var days errgroup.Group
-	for i, day := range o.days {
-		name, size, _ := strings.Cut(day, ":")
-		peak, err := strconv.Atoi(size)
-		if err != nil || peak < 1 || peak > poolsim.MaxNodes/peakFactor {
-			return nil, fmt.Errorf("-days: %q: the number of nodes after the colon must be 1 to %d", day, poolsim.MaxNodes/peakFactor)
-		}
-		days.Go(func() (err error) {
-			all[i], err = o.compare(name, peak, texts)
-			return err
+// play plays the days of each pool, as many pools at once as there are processors.
+func (o *options) play(texts []poolsim.Text, r *results) error {
+	var running errgroup.Group
+	running.SetLimit(runtime.GOMAXPROCS(0))
+	for _, t := range group(o.days) {
+		running.Go(func() error {
+			if err := t.play(texts, o.seed); err != nil {
+				return err
+			}
+			return r.add(t, o.results)
 		})
 	}
-	if err := days.Wait(); err != nil {
-		return nil, err
-	}
-	for _, c := range all {
-		c.print(out)
-	}
-	return all, nil
+	return running.Wait()
 }
 
 func (o *options) texts() ([]poolsim.Text, error) {
@@ -113,9 +118,3 @@ func (o *options) texts() ([]poolsim.Text, error) {
 	}
 	return texts, nil
 }
-
-// defaultDays are those of docs/scaling.md.
-const defaultDays = "diurnal:64,bursts:64,shift:64,all:64,diurnal:256,all:256,diurnal:1000"
-
-// peakFactor is how many times the pool's nominal size a policy may take.
-const peakFactor = 3

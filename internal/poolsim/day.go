@@ -3,6 +3,7 @@ package poolsim
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -18,9 +19,6 @@ type Config struct {
 	SlotsPerNode int
 	Service      Service
 	Times        Times
-	// Rebalance plans by load, at every step and when the text changes; without it
-	// plans count all experts alike.
-	Rebalance bool
 	// Bound is the response of the busiest node that users accept (s).
 	Bound float64
 	Seed  uint64
@@ -39,9 +37,9 @@ type Result struct {
 	P99 float64
 	// Steps is how often the number of nodes changed, and Most the largest number.
 	Steps, Most int
-	// Nodes, Busiest (utilisation) and Response (s) of each slot, for plots.
-	Nodes             []int
-	Busiest, Response []float64
+	// Nodes and Response (s) of each slot, for plots.
+	Nodes    []int
+	Response []float64
 }
 
 // day is a day under way.
@@ -49,6 +47,7 @@ type day struct {
 	config  Config
 	planner *planner
 	times   Times
+	balance time.Duration // the balancer's window; 0: there is no balancer
 	events  events
 	r       *rand.Rand
 
@@ -67,6 +66,7 @@ type day struct {
 type Simulator struct {
 	config  Config
 	planner *planner
+	played  map[string]*Result // of candidates, without what is for plots
 }
 
 // New checks the configuration.
@@ -77,18 +77,26 @@ func New(c Config) (*Simulator, error) {
 	case c.Peak < 1 || c.SlotsPerNode < 1 || c.SlotsPerNode > Experts:
 		return nil, fmt.Errorf("poolsim: %d nodes with %d slots: both must be at least 1, slots at most %d", c.Peak, c.SlotsPerNode, Experts)
 	}
-	return &Simulator{c, newPlanner(c.Service, c.Trace.Mixes, c.SlotsPerNode)}, nil
+	return &Simulator{c, newPlanner(c.Service, c.Trace.Mixes, c.SlotsPerNode), map[string]*Result{}}, nil
+}
+
+// Share takes another day's plans for those of this one where they are the same: both
+// days must be played one after the other from then on.
+func (s *Simulator) Share(o *Simulator) {
+	if s.config.Service == o.config.Service && s.config.SlotsPerNode == o.config.SlotsPerNode && reflect.DeepEqual(s.config.Trace.Mixes, o.config.Trace.Mixes) {
+		s.planner = o.planner
+	}
 }
 
 // MinNodes is the fewest nodes that hold all experts.
 func (s *Simulator) MinNodes() int { return s.planner.minNodes() }
 
-// Run plays the day. rebalance overrides Config.Rebalance, so that policies with
-// and without it share plans.
-func (s *Simulator) Run(p Policy, rebalance bool) (*Result, error) {
-	d := &day{config: s.config, planner: s.planner, times: s.config.Times, r: seeded(s.config.Seed, 1)}
-	d.config.Rebalance = rebalance
-	d.rate = PeakUtilisation * float64(s.config.Peak) / s.totalWork()
+// Run plays the day. With a balancer, which looks at the loads in a window of its
+// own, plans are made by load, at every step and when the text changes; with a
+// window of 0 plans count all experts alike.
+func (s *Simulator) Run(p Policy, balance time.Duration) (*Result, error) {
+	d := &day{config: s.config, planner: s.planner, times: s.config.Times, balance: balance, r: seeded(s.config.Seed, 1)}
+	d.rate = s.rate()
 	first := max(s.MinNodes(), int(startFactor*float64(s.config.Peak)*s.config.Trace.Demand[0]))
 	if fixed, ok := p.(Static); ok {
 		first = int(fixed)
@@ -101,6 +109,11 @@ func (s *Simulator) Run(p Policy, rebalance bool) (*Result, error) {
 // startFactor times what perfectly balanced nodes would need is what a day begins
 // with, whatever the policy.
 const startFactor = 1.5
+
+// rate of frames, a second and layer, at a demand of 1.
+func (s *Simulator) rate() float64 {
+	return PeakUtilisation * float64(s.config.Peak) / s.totalWork()
+}
 
 // totalWork of a frame in all layers, the mean of the day.
 func (s *Simulator) totalWork() float64 {

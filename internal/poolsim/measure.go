@@ -12,7 +12,6 @@ import (
 // moment is one slot of a day.
 type moment struct {
 	tokens   float64 // in proportion
-	busiest  float64 // utilisation of the busiest node
 	response float64 // longest mean response of a node (s)
 }
 
@@ -23,17 +22,16 @@ func (d *day) measure() moment {
 	rate := d.rate * demand
 	m := moment{tokens: demand}
 	for _, c := range d.spread.busiest {
-		s := c.at(rate * c.station.work)
-		m.busiest, m.response = max(m.busiest, s.busy), max(m.response, s.response)
+		m.response = max(m.response, c.at(rate*c.station.work).response)
 	}
 	d.window.slot(d, rate)
 	return m
 }
 
-// windowSlots is what signals are means of: 30 s.
-const windowSlots = 6
+// windowSlots is what signals are means of, at most: the operator's window of 60 s.
+const windowSlots = 12
 
-// window holds the figures of the last windowSlots slots.
+// window holds the figures of the last slots.
 type window struct {
 	at    int
 	busy  [windowSlots][]float64
@@ -72,11 +70,12 @@ func (w *window) slot(d *day, rate float64) {
 	}
 }
 
-// nodes are the means of the window as signals.
-func (w *window) nodes() []autoscale.Node {
+// nodes are the means of the last so many slots as signals.
+func (w *window) nodes(slots int) []autoscale.Node {
 	w.out = w.out[:0]
 	list := names(len(w.since))
-	for i, since := range w.since {
+	for i := range w.since {
+		since := min(w.since[i], slots)
 		var busy, queue float64
 		for k := range since {
 			at := (w.at - k + windowSlots) % windowSlots
@@ -91,10 +90,10 @@ func (w *window) nodes() []autoscale.Node {
 
 func (w *window) waiting() float64 {
 	var sum float64
-	for _, v := range w.wait {
-		sum += v
+	for k := range hpaWindow {
+		sum += w.wait[(w.at-k+windowSlots)%windowSlots]
 	}
-	return sum / windowSlots
+	return sum / hpaWindow
 }
 
 // meter adds a day up.
@@ -111,7 +110,7 @@ func (m *meter) add(d *day, t moment) {
 	}
 	r.Most = max(r.Most, d.pool.exist)
 	r.Nodes = append(r.Nodes, d.pool.exist)
-	r.Busiest, r.Response = append(r.Busiest, t.busiest), append(r.Response, t.response)
+	r.Response = append(r.Response, t.response)
 	m.tokens = append(m.tokens, t.tokens)
 }
 

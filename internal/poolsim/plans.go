@@ -13,8 +13,8 @@ import (
 const even = -1
 
 // planner makes plans of one trace's mixes with the real planner, and keeps them:
-// a day asks for the same ones thousands of times. It is safe for several days at
-// once.
+// a day asks for the same ones thousands of times. Several days may share one, one
+// after the other.
 type planner struct {
 	service Service
 	mixes   []Text

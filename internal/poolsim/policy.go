@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
 
 // Policy chooses the number of nodes. One that remembers must be made anew for
@@ -18,8 +19,8 @@ type Policy interface {
 type Observation struct {
 	Wanted   int
 	Changing bool
-	// Nodes that serve, by ordinal.
-	Nodes func() []autoscale.Node
+	// Nodes that serve, by ordinal: means over so many slots.
+	Nodes func(slots int) []autoscale.Node
 	// Waiting is the mean number of requests that wait at all nodes together.
 	Waiting func() float64
 
@@ -32,18 +33,26 @@ type Static int
 // Want implements Policy.
 func (s Static) Want(time.Duration, *Observation) int { return int(s) }
 
-// Ours is package autoscale as the operator would call it.
+// Ours is package autoscale as the operator calls it: it looks at the nodes
+// load.LooksPerWindow times in each window, and decides right after.
 type Ours struct {
 	Settings autoscale.Settings
-	memory   autoscale.Memory
+	// Window of the signals, spec.experts.rebalancing.windowSeconds; at most windowSlots.
+	Window time.Duration
+	memory autoscale.Memory
+	next   time.Duration // the next look
 }
 
 // Want implements Policy.
 func (p *Ours) Want(now time.Duration, o *Observation) int {
+	if now < p.next {
+		return o.Wanted
+	}
+	p.next = now + p.Window/load.LooksPerWindow
 	mix := o.day.mix()
 	plans := o.day.planner
 	in := autoscale.Input{Settings: p.Settings, Now: start.Add(now), Wanted: o.Wanted, MinNodes: plans.minNodes(),
-		Changing: o.Changing, Nodes: o.Nodes(), Memory: p.memory, Plan: plans.planned(mix)}
+		Changing: o.Changing, Nodes: o.Nodes(int(p.Window.Seconds() / Slot)), Memory: p.memory, Plan: plans.planned(mix)}
 	in.Pool = o.day.request(o.Wanted, mix)
 	d := autoscale.Decide(in)
 	if d.Reason == autoscale.ReasonInvalid {

@@ -13,7 +13,7 @@ func observed(n int, busy float64) *Observation {
 	for i := range n {
 		nodes = append(nodes, autoscale.Node{Ordinal: i, Utilisation: busy})
 	}
-	return &Observation{Wanted: n, Nodes: func() []autoscale.Node { return nodes }, Waiting: func() float64 { return float64(n) * busy }}
+	return &Observation{Wanted: n, Nodes: func(int) []autoscale.Node { return nodes }, Waiting: func() float64 { return float64(n) * busy }}
 }
 
 // TestHPA follows the documented algorithm, step by step.
@@ -41,7 +41,7 @@ func TestHPA(t *testing.T) {
 	var h *HPA
 	for _, s := range steps {
 		if s.freshPolicy {
-			h = &HPA{Min: 3, Max: 30, Metric: MeanCPU, Target: .5}
+			h = &HPA{Min: 3, Max: 30, Stable: HPAStable, Metric: MeanCPU, Target: .5}
 			if s.why[0] == 'c' && s.nodes == 2 || s.why[:7] == "at most" {
 				h.Target = .1
 			}

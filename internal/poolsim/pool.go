@@ -15,6 +15,14 @@ type Times struct {
 // its local disk reads 1 GB/s.
 func DefaultTimes() Times { return Times{Start: 6, LoadBytesPerSecond: 1e9, Switch: 1, Drain: 5} }
 
+// load is what a node takes to read its experts, and routers to send it rows.
+func (t Times) load(slots int) float64 {
+	return float64(slots*Layers*ExpertBytes)/t.LoadBytesPerSecond + t.Switch
+}
+
+// start is from the wish for a node until it serves.
+func (t Times) start(slots int) float64 { return t.Start + t.load(slots) }
+
 // pool is the nodes of a day.
 type pool struct {
 	wanted   int
@@ -34,10 +42,10 @@ func (d *day) scale() {
 	}
 	p.changing = true
 	to := p.wanted
-	load := float64(d.planner.slots*Layers*ExpertBytes)/d.times.LoadBytesPerSecond + d.times.Switch
+	load := d.times.load(d.planner.slots)
 	if to > p.serving {
 		p.exist = to
-		d.events.after(d.now, d.times.Start+load, func() { d.serve(to); p.changing = false })
+		d.events.after(d.now, d.times.start(d.planner.slots), func() { d.serve(to); p.changing = false })
 		return
 	}
 	d.events.after(d.now, load, func() {
@@ -49,22 +57,22 @@ func (d *day) scale() {
 // serve puts a placement on so many nodes into force.
 func (d *day) serve(nodes int) {
 	mix := even
-	if d.config.Rebalance {
+	if d.balance > 0 {
 		mix = d.mix()
 	}
 	d.install(nodes, mix)
 }
 
-// rebalance plans anew when the text has changed, once in balanceInterval. It
+// rebalance plans anew when the text has changed, balanceShare of a window later. It
 // loads what it needs while the old placement serves.
 func (d *day) rebalance() {
 	p := &d.pool
-	if !d.config.Rebalance || p.changing || p.busy || p.planned == d.mix() {
+	if d.balance == 0 || p.changing || p.busy || p.planned == d.mix() {
 		return
 	}
 	p.busy = true
 	mix := d.mix()
-	wait := balanceInterval + float64(d.planner.slots*Layers*ExpertBytes)/d.times.LoadBytesPerSecond + d.times.Switch
+	wait := balanceShare*d.balance.Seconds() + d.times.load(d.planner.slots)
 	d.events.after(d.now, wait, func() {
 		p.busy = false
 		if !p.changing {
@@ -73,5 +81,6 @@ func (d *day) rebalance() {
 	})
 }
 
-// balanceInterval is how long the balancer gathers loads before it acts (s).
-const balanceInterval = 30
+// balanceShare is how much of its window the balancer lets pass after a change of
+// traffic before it moves experts (ADR 0096: half to three quarters).
+const balanceShare = 0.75

@@ -20,6 +20,13 @@ func DefaultService() Service {
 	return Service{ReadSeconds: ExpertBytes / 25e9, RowSeconds: 0.247e-3 * 2 / 8, Rows: 160}
 }
 
+// Int8Service is the same node with 8-bit weights: 8.5 bits a weight (ADR 0092), and
+// 12.6 million operations a row at 0.4 of the 190 Gop/s of each core, as measured
+// (docs/performance.md).
+func Int8Service() Service {
+	return Service{ReadSeconds: ExpertBytes * 8.5 / 16 / 25e9, RowSeconds: 12.6e6 / (0.4 * 190e9) / 8, Rows: 160}
+}
+
 // ExpertBytes is one expert of one layer: 3 x 2048 x 1024 weights of 2 bytes.
 const ExpertBytes = 3 * 2048 * 1024 * 2
 

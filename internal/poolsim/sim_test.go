@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
 
 // hours is a short trace: n hours of a day.
@@ -33,21 +34,21 @@ func simulator(t *testing.T, trace *Trace, peak int) *Simulator {
 }
 
 func byLoad(fewest, most int) *Ours {
-	return &Ours{Settings: autoscale.Settings{Min: fewest, Max: most, TargetUtilisation: 70, TargetQueue: 2 * time.Millisecond}}
+	return &Ours{Settings: autoscale.Settings{Min: fewest, Max: most, TargetUtilisation: 70, TargetQueue: 2 * time.Millisecond}, Window: load.DefaultWindow}
 }
 
 // TestDayIsDeterministic, and a day without scaling costs what its nodes cost.
 func TestDayIsDeterministic(t *testing.T) {
 	s := simulator(t, hours(t, "all", 0, 1), 16)
-	a, err := s.Run(byLoad(8, 40), true)
+	a, err := s.Run(byLoad(8, 40), load.DefaultWindow)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := simulator(t, hours(t, "all", 0, 1), 16).Run(byLoad(8, 40), true)
+	b, _ := simulator(t, hours(t, "all", 0, 1), 16).Run(byLoad(8, 40), load.DefaultWindow)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("the same day came out otherwise")
 	}
-	fixed, err := s.Run(Static(20), false)
+	fixed, err := s.Run(Static(20), 0)
 	if err != nil || fixed.NodeHours < 19.99 || fixed.NodeHours > 20.01 || fixed.Steps != 0 {
 		t.Errorf("20 nodes for an hour: %+v, %v", fixed, err)
 	}
@@ -57,7 +58,7 @@ func TestDayIsDeterministic(t *testing.T) {
 // step after the one before, and never in both directions within minutes.
 func TestOursOneAtATime(t *testing.T) {
 	s := simulator(t, hours(t, "diurnal", 0, 4), 32)
-	r, err := s.Run(byLoad(8, 64), true)
+	r, err := s.Run(byLoad(8, 64), load.DefaultWindow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +76,11 @@ func TestOursOneAtATime(t *testing.T) {
 // are placed by load.
 func TestBalancerIsWorthNodes(t *testing.T) {
 	s := simulator(t, hours(t, "diurnal", 15, 1), 32)
-	even, err := s.Run(Static(32), false)
+	even, err := s.Run(Static(32), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	balanced, err := s.Run(Static(32), true)
+	balanced, err := s.Run(Static(32), load.DefaultWindow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,19 +93,19 @@ func TestBalancerIsWorthNodes(t *testing.T) {
 func TestTune(t *testing.T) {
 	s := simulator(t, hours(t, "diurnal", 15, .5), 16)
 	c := Candidate{Name: "fixed", Unit: " nodes", Targets: falling(8, 40), New: func(n float64) Policy { return Static(int(n)) }}
-	best, err := s.Tune(c)
+	best, err := Tune(c, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !best.Kept || best.Late > LateAllowed {
+	if !best.Kept || best.Days[0].Late > LateAllowed {
 		t.Fatalf("%+v breaks the bound", best)
 	}
-	worse, err := s.Run(Static(best.Most-1), false)
+	worse, err := s.Run(Static(best.Days[0].Most-1), 0)
 	if err != nil || worse.Late <= LateAllowed {
-		t.Errorf("%d nodes keep the bound as well (%.2f %% late), %s was chosen", best.Most-1, 100*worse.Late, best.Target)
+		t.Errorf("%d nodes keep the bound as well (%.2f %% late), %s was chosen", best.Days[0].Most-1, 100*worse.Late, best.Target)
 	}
 	c.Targets = []float64{8}
-	if hopeless, err := s.Tune(c); err != nil || hopeless.Kept {
+	if hopeless, err := Tune(c, s); err != nil || hopeless.Kept {
 		t.Errorf("8 nodes for a load of 16 keep the bound? %v %v", hopeless, err)
 	}
 }
