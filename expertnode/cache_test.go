@@ -34,7 +34,7 @@ func cachedNode(t *testing.T, cache string, hit, miss, damaged, kept int) {
 			return strings.Contains(body, fmt.Sprintf("\nolmoe_expert_weights_cache_total{outcome=%q} %d\n", outcome, n))
 		})
 	}
-	if _, body := get(t, node.http+"/metrics"); !strings.Contains(body, "\nolmoe_expert_held_bytes 131072\n") {
+	if _, body := get(t, node.http+"/metrics"); !strings.Contains(body, "\nolmoe_expert_held_bytes 104448\n") {
 		t.Error("held bytes are not those of the 8-bit form")
 	}
 	if err := node.stop(t); err != nil {

@@ -60,9 +60,9 @@ func TestInt8NodeComputesAndCountsItsOwnForm(t *testing.T) {
 	if err := int8Work(t, p.dir, 7).do(context.Background(), d); err != nil {
 		t.Fatal(err)
 	}
-	// 16 experts of 2 matrices [32, 64] and one [64, 32]: rows of 64 + 16 and 32 + 16 bytes.
+	// 16 experts of 2 matrices [32, 64] and one [64, 32], 34 bytes for each group of 32 inputs.
 	_, body := get(t, p.nodes[0].http+"/metrics")
-	if !strings.Contains(body, "\nolmoe_expert_held_bytes 131072\n") {
+	if !strings.Contains(body, "\nolmoe_expert_held_bytes 104448\n") {
 		t.Errorf("held bytes are not those of the 8-bit form:\n%s", body)
 	}
 
@@ -77,12 +77,12 @@ func TestInt8NodeComputesAndCountsItsOwnForm(t *testing.T) {
 	p.publish(&placement.Document{Revision: 2, Serving: few})
 	await(t, "two experts held", func() bool {
 		_, body := get(t, p.nodes[0].http+"/metrics")
-		return strings.Contains(body, "\nolmoe_expert_held_bytes 16384\n")
+		return strings.Contains(body, "\nolmoe_expert_held_bytes 13056\n")
 	})
 	p.publish(&placement.Document{Revision: 3, Serving: few, Target: p.place(3, 1, rng)})
 	await(t, "all experts held", func() bool {
 		_, body := get(t, p.nodes[0].http+"/metrics")
-		return strings.Contains(body, "\nolmoe_expert_held_bytes 131072\n")
+		return strings.Contains(body, "\nolmoe_expert_held_bytes 104448\n")
 	})
 	again := &placement.Document{Revision: 4, Serving: p.place(4, 1, rng)}
 	p.publish(again)

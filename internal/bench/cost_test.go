@@ -61,7 +61,7 @@ func TestCostOfInt8(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.expertBytes != 2*32*80+64*48 || c.headBytes != 512*80 || c.trunkBytes != 4*(4*64*80+2*64*64) || c.expertFlops != 2*4*8*3*64*32 {
+	if c.expertBytes != 2*32*68+64*34 || c.headBytes != 512*68 || c.trunkBytes != 4*(4*64*68+2*64*64) || c.expertFlops != 2*4*8*3*64*32 {
 		t.Errorf("cost %+v", c)
 	}
 	l := Limits{Read: 1e12, F32: 1, Int8: 1e6}

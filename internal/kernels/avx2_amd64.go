@@ -37,6 +37,7 @@ var avx2 = kernelSet{
 	widen:       widenAVX2,
 	matMulRange: matMulRangeAVX2,
 	quantise:    quantiseAVX2,
+	interleave:  interleaveBlockAVX2,
 	addProduct:  addProductAVX2,
 	matMulInt8:  matMulInt8AVX2,
 	read:        readBlocksAVX2,

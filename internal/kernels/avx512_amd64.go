@@ -22,10 +22,11 @@ func withVNNI(s kernelSet) kernelSet {
 }
 
 // vnniTiles, by rows. One and two rows wait for memory, which is read best as few
-// streams; three and four are bound by arithmetic and share more. The weights of the
-// next tile are requested ahead.
-var vnniTiles = [tileRows + 1]int8Tile{1: {2, 2, vnniTile1x2}, 2: {2, 2, vnniTile2x2}, 3: {4, 4, vnniTile3x4}, 4: {4, 4, vnniTile4x4}}
+// streams; more are bound by arithmetic, and two blocks share x.
+var vnniTiles = []int8Tile{
+	1: {1, vnniTile1x16}, {1, vnniTile2x16}, {2, vnniTile3x32}, {2, vnniTile4x32}, {2, vnniTile5x32}, {2, vnniTile6x32},
+}
 
 func matMulInt8VNNI(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	matMulInt8By(&vnniTiles, dst, dstStride, x, w, lo, hi)
+	matMulInt8By(vnniTiles, dst, dstStride, x, w, lo, hi)
 }

@@ -30,6 +30,7 @@ type kernelSet struct {
 	widen       func(dst []float32, t tensor.DType, src []byte)
 	matMulRange func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
 	quantise    func(row []byte, x []float32)
+	interleave  func(block []byte, q *int8Rows)
 	addProduct  func(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte)
 	matMulInt8  func(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int)
 
@@ -57,6 +58,7 @@ var portable = kernelSet{
 	widen:       widenPortable,
 	matMulRange: matMulRangePortable,
 	quantise:    quantisePortable,
+	interleave:  interleavePortable,
 	addProduct:  addProductPortable,
 	matMulInt8:  matMulInt8Portable,
 	read:        readPortable,

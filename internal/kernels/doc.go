@@ -14,9 +14,9 @@
 //     +0 and takes elements k = j, j+16, j+32, … by one fused multiply-add
 //     each. The 16 lanes are then added in one tree: lane j to lane j+8, then
 //     neighbours, then neighbours, then the two halves (see reduce).
-//   - A product with weights in 8-bit form has 8 lanes, exact integer sums within
-//     a group and one fused multiply-add per group and lane (see
-//     matMulInt8Portable). Rows of x are quantised one by one.
+//   - A product with weights in 8-bit form takes the exact integer sum of a group
+//     by one fused multiply-add per group (see matMulInt8Portable). Rows of x are
+//     quantised one by one.
 //   - The sum of Softmax runs in the same lanes and tree with plain adds.
 //   - Attention's sums (AddProduct: scores over the head, values over positions)
 //     and the combine's (Axpy) take one fused multiply-add per term, in ascending

@@ -91,10 +91,13 @@ func TestInt8StaysInsideWeightAndRows(t *testing.T) {
 			dst := guardedFloats(t, rows*out)
 			q := int8Rows{rows: rows, in: in}
 			q.buf = guarded(t, rows*q.stride())
+			block := int8Rows{rows: int8Block, in: in}
+			block.buf = guarded(t, int8Block*block.stride())
 			x := guardedFloats(t, in)
 			for _, s := range available() {
 				mustNotFault(t, fmt.Sprintf("%s rows=%d in=%d", s.name, rows, in), func() {
 					s.quantise(q.row(rows-1), x)
+					s.interleave(w.block(0), &block)
 					s.matMulInt8(dst, out, &q, w, 0, out)
 				})
 			}

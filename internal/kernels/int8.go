@@ -6,29 +6,35 @@ import (
 )
 
 // The 8-bit form: groups of 32 elements along a row, each an integer of
-// -127..127 times the group's scale (docs/adr/0092). Eight groups are a chunk:
+// -127..127 times the group's scale (docs/adr/0092). A row of x is its groups:
 //
-//	weights      8 scales in bf16, then 32 bytes for each group
-//	rows of x    8 scales in float32, then 32 bytes for each group
+//	scale (float32), offset (int32): -128 times the sum of the values, 32 values
 //
-// The last group of a row is padded with zeros; a last chunk of weights holds
-// only the groups there are. A weight of 2048 inputs takes 8.5 bits.
+// Weights are blocks of 16 outputs, so that a vector register holds the same of
+// neighbours (docs/adr/0112); all numbers are little-endian:
+//
+//	for each group 16 scales (bf16), then 8 times
+//	four values of each output, as unsigned bytes plus 128
+//
+// A last group and a last block are filled up with zeros. Weights of 2048 inputs
+// take 8.5 bits.
 const (
-	int8Group  = 32 // elements that share a scale
-	int8Chunk  = 8  // groups whose scales stand together
-	int8Most   = 127
-	rowChunk   = 4*int8Chunk + int8Chunk*int8Group // bytes of a chunk of x
-	storeChunk = 2*int8Chunk + int8Chunk*int8Group // bytes of a chunk of weights
+	int8Group   = 32 // elements that share a scale
+	int8Block   = 16 // outputs that stand together
+	int8Most    = 127
+	int8Zero    = 128           // what is added to weights
+	rowGroup    = 8 + int8Group // bytes of a group of x
+	blockScales = 2 * int8Block // bytes of a group's scales of a block of weights
+	blockGroup  = blockScales + int8Block*int8Group
 )
 
 func int8Groups(in int) int { return (in + int8Group - 1) / int8Group }
-func int8Chunks(in int) int { return (int8Groups(in) + int8Chunk - 1) / int8Chunk }
 
-// int8RowBytes is the size of one output's weights.
-func int8RowBytes(in int) int { return int8Groups(in)*int8Group + int8Chunks(in)*2*int8Chunk }
+// int8BlockBytes is the size of a block of outputs.
+func int8BlockBytes(in int) int { return int8Groups(in) * blockGroup }
 
 // Int8Bytes is the size of a matrix [out, in] in 8-bit form.
-func Int8Bytes(out, in int) int { return out * int8RowBytes(in) }
+func Int8Bytes(out, in int) int { return (out + int8Block - 1) / int8Block * int8BlockBytes(in) }
 
 // int8Rows are rows of x in 8-bit form.
 type int8Rows struct {
@@ -39,7 +45,7 @@ type int8Rows struct {
 var int8Scratch = newScratch[int8Rows]()
 
 // stride is the distance of rows in bytes.
-func (q *int8Rows) stride() int { return int8Chunks(q.in) * rowChunk }
+func (q *int8Rows) stride() int { return int8Groups(q.in) * rowGroup }
 
 func (q *int8Rows) row(r int) []byte { return q.buf[r*q.stride():][:q.stride()] }
 
@@ -51,75 +57,76 @@ func (q *int8Rows) reset(rows, in int) {
 	}
 }
 
-// scaleAndGroup are group g's places in a quantised row.
-func scaleAndGroup(row []byte, g int) (scale, values []byte) {
-	chunk := row[g/int8Chunk*rowChunk:][:rowChunk]
-	i := g % int8Chunk
-	return chunk[4*i:][:4], chunk[4*int8Chunk+i*int8Group:][:int8Group]
-}
-
-// quantisePortable writes x as a row of chunks. A group depends on its own
-// elements alone, so a row is the same whatever is quantised beside it.
+// quantisePortable writes x as groups. A group depends on its own elements alone,
+// so a row is the same whatever is quantised beside it.
 func quantisePortable(row []byte, x []float32) {
-	for g := 0; len(x) > 0; g++ {
+	for len(x) > 0 {
 		n := min(len(x), int8Group)
-		scale, values := scaleAndGroup(row, g)
-		binary.LittleEndian.PutUint32(scale, math.Float32bits(quantiseGroup(values, x[:n])))
-		x = x[n:]
+		quantiseGroup((*[rowGroup]byte)(row), x[:n])
+		row, x = row[rowGroup:], x[n:]
 	}
 }
 
-// quantiseGroup writes x/scale rounded to the nearest integer, ties to even, and
-// returns the scale: the largest magnitude over 127, rounded up to a bf16 number,
-// so that products of two scales are exact. NaN and infinity give zeros with a
-// scale that is not finite: whatever they are multiplied with becomes NaN.
-func quantiseGroup(q []byte, x []float32) float32 {
-	clear(q)
+// quantiseGroup writes x/scale rounded to the nearest integer, ties to even. The
+// scale is the largest magnitude over 127, rounded up to a bf16 number, so that
+// products of two scales are exact. NaN and infinity give zeros with a scale that
+// is not finite: whatever they are multiplied with becomes NaN.
+func quantiseGroup(group *[rowGroup]byte, x []float32) {
+	clear(group[:])
 	top := uint32(0) // magnitudes compare as integers; NaN is above infinity
 	for _, v := range x {
 		top = max(top, math.Float32bits(v)&^(1<<31))
 	}
-	scale := math.Float32frombits(top) / int8Most
-	if !(scale > 0 && scale <= math.MaxFloat32) {
-		return scale
+	scale, sum := math.Float32frombits(top)/int8Most, int32(0)
+	if scale > 0 && scale <= math.MaxFloat32 {
+		scale = math.Float32frombits((math.Float32bits(scale) + 0xffff) &^ 0xffff)
+		for i, v := range x {
+			q := int8(max(-int8Most, min(int8Most, math.RoundToEven(float64(v/scale))))) // -127..127
+			group[8+i] = byte(q)                                                         //nolint:gosec // its bits
+			sum += int32(q)
+		}
 	}
-	scale = math.Float32frombits((math.Float32bits(scale) + 0xffff) &^ 0xffff)
-	for i, v := range x {
-		r := math.RoundToEven(float64(v / scale))
-		q[i] = byte(int8(max(-int8Most, min(int8Most, r)))) //nolint:gosec // -127..127
-	}
-	return scale
+	binary.LittleEndian.PutUint32(group[:], math.Float32bits(scale))
+	binary.LittleEndian.PutUint32(group[4:], uint32(-int8Zero*sum)) //nolint:gosec // its bits
 }
 
-// matMulInt8Portable is the specification of a product in 8-bit form: 8 lanes;
-// lane j takes of each group, ascending, the exact sum of the products 4j..4j+3,
-// times the product of both scales, by one fused multiply-add from +0. The lanes
-// are added as the last 8 of any sum (reduceEight).
+// matMulInt8Portable is the specification of a product in 8-bit form: of each
+// group, ascending, the exact sum of its products, times the product of both
+// scales, is added by one fused multiply-add from +0.
 func matMulInt8Portable(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	for o := lo; o < hi; o++ {
+	for o := lo; o < hi; {
+		end := min(o-o%int8Block+int8Block, hi)
 		for r := range x.rows {
-			dst[r*dstStride+o] = dotInt8(w.row(o), x.row(r), int8Groups(w.In))
+			var acc [int8Block]float32
+			addBlockInt8(&acc, w.block(o), x.row(r))
+			copy(dst[r*dstStride+o:r*dstStride+end], acc[o%int8Block:])
+		}
+		o = end
+	}
+}
+
+// addBlockInt8 adds the products of a block of outputs with a row.
+func addBlockInt8(acc *[int8Block]float32, w, x []byte) {
+	for ; len(x) > 0; w, x = w[blockGroup:], x[rowGroup:] {
+		var sum [int8Block]int32
+		for i := 0; i < int8Group; i += 4 {
+			addFour(&sum, (*[4 * int8Block]byte)(w[blockScales+int8Block*i:]), (*[4]byte)(x[8+i:]))
+		}
+		xScale := math.Float32frombits(binary.LittleEndian.Uint32(x))
+		for o, s := range sum {
+			scale := math.Float32frombits(uint32(binary.LittleEndian.Uint16(w[2*o:])) << 16)
+			acc[o] = fma32(float32(s), float32(scale*xScale), acc[o])
 		}
 	}
 }
 
-func dotInt8(w, x []byte, groups int) float32 {
-	var acc [8]float32
-	for g := range groups {
-		xs, xv := scaleAndGroup(x, g)
-		i, chunk := g%int8Chunk, w[g/int8Chunk*storeChunk:]
-		ws, wv := chunk[2*i:], chunk[2*int8Chunk+i*int8Group:][:int8Group]
-		scale := float32(math.Float32frombits(uint32(binary.LittleEndian.Uint16(ws))<<16) *
-			math.Float32frombits(binary.LittleEndian.Uint32(xs)))
-		for j := range acc {
-			sum := int32(0)
-			for k := 4 * j; k < 4*j+4; k++ {
-				sum += int32(int8(wv[k])) * int32(int8(xv[k])) //nolint:gosec // bytes hold -127..127
-			}
-			acc[j] = fma32(float32(sum), scale, acc[j])
-		}
+// addFour adds the products of four inputs.
+func addFour(sum *[int8Block]int32, w *[4 * int8Block]byte, x *[4]byte) {
+	a, b, c, d := int32(int8(x[0])), int32(int8(x[1])), int32(int8(x[2])), int32(int8(x[3])) //nolint:gosec // their bits
+	for o := range sum {
+		v := w[4*o : 4*o+4 : 4*o+4]
+		sum[o] += a*(int32(v[0])-int8Zero) + b*(int32(v[1])-int8Zero) + c*(int32(v[2])-int8Zero) + d*(int32(v[3])-int8Zero)
 	}
-	return reduceEight(&acc)
 }
 
 // matMulInt8Range quantises the rows and multiplies them.

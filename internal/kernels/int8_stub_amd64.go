@@ -4,31 +4,36 @@
 
 package kernels
 
-// quantiseGroupsAVX2 quantises groups of 32 elements and writes a float32 scale for each.
+// quantiseGroupsAVX2 quantises whole groups of x.
 //
 //go:noescape
-func quantiseGroupsAVX2(scales *byte, dst *byte, x *float32, groups int)
+func quantiseGroupsAVX2(dst *byte, x *float32, groups int)
 
-// int8Tile1x1 computes n*1 outputs of 1 quantised rows x, of groups groups each. The weights
-// ahead bytes on are prefetched. Strides are in bytes.
+// interleaveAVX2 writes the values of 16 quantised rows as a block of weights.
 //
 //go:noescape
-func int8Tile1x1(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+func interleaveAVX2(block *byte, rows *byte, stride uintptr, groups int)
 
-// int8Tile2x1 computes n*1 outputs of 2 quantised rows x, of groups groups each. The weights
-// ahead bytes on are prefetched. Strides are in bytes.
+// int8Tile1x16 computes n times 1 blocks of outputs of 1 quantised rows x, of groups groups each.
+// The weights ahead bytes on are prefetched. Strides are in bytes, that of w from block to block.
 //
 //go:noescape
-func int8Tile2x1(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+func int8Tile1x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 
-// int8Tile3x2 computes n*2 outputs of 3 quantised rows x, of groups groups each. The weights
-// ahead bytes on are prefetched. Strides are in bytes.
+// int8Tile2x16 computes n times 1 blocks of outputs of 2 quantised rows x, of groups groups each.
+// The weights ahead bytes on are prefetched. Strides are in bytes, that of w from block to block.
 //
 //go:noescape
-func int8Tile3x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+func int8Tile2x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
 
-// int8Tile4x2 computes n*2 outputs of 4 quantised rows x, of groups groups each. The weights
-// ahead bytes on are prefetched. Strides are in bytes.
+// int8Tile3x16 computes n times 1 blocks of outputs of 3 quantised rows x, of groups groups each.
+// The weights ahead bytes on are prefetched. Strides are in bytes, that of w from block to block.
 //
 //go:noescape
-func int8Tile4x2(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+func int8Tile3x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)
+
+// int8Tile4x16 computes n times 1 blocks of outputs of 4 quantised rows x, of groups groups each.
+// The weights ahead bytes on are prefetched. Strides are in bytes, that of w from block to block.
+//
+//go:noescape
+func int8Tile4x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, groups int, n int)

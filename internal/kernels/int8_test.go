@@ -32,14 +32,14 @@ func finite(x []float32) []float32 {
 }
 
 // shape returns random sizes; every fourth time whole groups, every fourth time
-// more than one chunk of them.
+// whole blocks of outputs, several of them.
 func shape(r *rand.Rand, trial int) (rows, out, in int) {
-	rows, out, in = 1+r.IntN(12), 1+r.IntN(40), 1+r.IntN(140)
+	rows, out, in = 1+r.IntN(14), 1+r.IntN(40), 1+r.IntN(300)
 	switch trial % 4 {
 	case 0:
 		in = int8Group * (1 + r.IntN(6))
 	case 1:
-		in = int8Group*int8Chunk*(1+r.IntN(3)) + r.IntN(80)
+		out = int8Block * (1 + r.IntN(6))
 	}
 	return rows, out, in
 }
@@ -62,6 +62,9 @@ func TestInt8EqualBits(t *testing.T) {
 			sameRows(t, what, &got, &want)
 			lo := r.IntN(out)
 			hi, stride := lo+1+r.IntN(out-lo), out+r.IntN(3)
+			if trial%3 == 0 {
+				lo, hi = 0, out
+			}
 			a, b := make([]float32, rows*stride), make([]float32, rows*stride)
 			s.matMulInt8(a, stride, &got, w, lo, hi)
 			portable.matMulInt8(b, stride, &want, w, lo, hi)
@@ -70,19 +73,17 @@ func TestInt8EqualBits(t *testing.T) {
 	})
 }
 
-// sameRows compares scales (any NaN equals any other) and values.
+// sameRows compares scales (any NaN equals any other), offsets and values.
 func sameRows(t *testing.T, what string, got, want *int8Rows) {
 	t.Helper()
 	for r := range want.rows {
-		for g := range int8Groups(want.in) {
-			gs, gv := scaleAndGroup(got.row(r), g)
-			ws, wv := scaleAndGroup(want.row(r), g)
-			a, b := make([]float32, 1), make([]float32, 1)
-			widenPortable(a, tensor.F32, gs)
-			widenPortable(b, tensor.F32, ws)
-			sameBits(t, fmt.Sprintf("%s: scale of row %d, group %d", what, r, g), a, b)
-			if string(gv) != string(wv) {
-				t.Fatalf("%s: row %d, group %d is %v, want %v", what, r, g, gv, wv)
+		for g, a, b := 0, got.row(r), want.row(r); len(b) > 0; g, a, b = g+1, a[rowGroup:], b[rowGroup:] {
+			x, y := make([]float32, 1), make([]float32, 1)
+			widenPortable(x, tensor.F32, a[:4])
+			widenPortable(y, tensor.F32, b[:4])
+			sameBits(t, fmt.Sprintf("%s: scale of row %d, group %d", what, r, g), x, y)
+			if string(a[4:rowGroup]) != string(b[4:rowGroup]) {
+				t.Fatalf("%s: row %d, group %d is %v, want %v", what, r, g, a[4:rowGroup], b[4:rowGroup])
 			}
 		}
 	}
@@ -180,8 +181,9 @@ func TestQuantiseGroupError(t *testing.T) {
 	r := newRand(t)
 	for trial := range 300 {
 		x := finite(values(r, 1+r.IntN(int8Group), sprinkle(trial)%kinds))
-		q, top := make([]byte, int8Group), 0.0
-		scale := quantiseGroup(q, x)
+		var group [rowGroup]byte
+		quantiseGroup(&group, x)
+		scale, q, top := math.Float32frombits(binary.LittleEndian.Uint32(group[:])), group[8:], 0.0
 		for _, v := range x {
 			top = max(top, math.Abs(float64(v)))
 		}
@@ -214,9 +216,47 @@ func TestInt8AgainstFloat64(t *testing.T) {
 }
 
 func TestInt8Bytes(t *testing.T) {
-	for _, c := range [][2]int{{2048, 2176}, {1024, 1088}, {32, 48}, {33, 80}, {1, 48}, {288, 320}} {
-		if got := Int8Bytes(3, c[0]); got != 3*c[1] {
-			t.Errorf("3 rows of %d: %d bytes, want %d", c[0], got, 3*c[1])
+	for _, c := range [][3]int{{16, 2048, 16 * 2176}, {32, 1024, 32 * 1088}, {3, 32, 16 * 34}, {17, 33, 32 * 68}, {1, 1, 16 * 34}} {
+		if got := Int8Bytes(c[0], c[1]); got != c[2] {
+			t.Errorf("[%d, %d]: %d bytes, want %d", c[0], c[1], got, c[2])
+		}
+	}
+}
+
+// A weight is where the format says, whatever is beside it; what fills up the last
+// block and the last group is zero.
+func TestInt8Layout(t *testing.T) {
+	set := active
+	defer func() { active = set }()
+	for _, active = range available() {
+		t.Run(active.name, int8Layout)
+	}
+}
+
+func int8Layout(t *testing.T) {
+	const out, in = 21, 70
+	x := make([]float32, out*in)
+	for i := range x {
+		x[i] = float32(i%255 - 127) // each group's largest magnitude gives it its scale
+	}
+	w := Quantise(nil, Weight{Out: out, In: in, DType: tensor.F32, Data: stored(tensor.F32, x)}, make([]byte, Int8Bytes(out, in)))
+	var group [rowGroup]byte
+	for o := range 2 * int8Block {
+		for g := range int8Groups(in) {
+			var from []float32
+			if o < out {
+				from = x[o*in+g*int8Group : o*in+min((g+1)*int8Group, in)]
+			}
+			quantiseGroup(&group, from)
+			at := w.Data[o/int8Block*int8BlockBytes(in)+g*blockGroup:]
+			if got := at[o%int8Block*2:][:2]; string(got) != string(group[2:4]) {
+				t.Errorf("scale of output %d, group %d: %v, want %v", o, g, got, group[2:4])
+			}
+			for k, v := range group[8:] {
+				if got := at[blockScales+k/4*64+o%int8Block*4+k%4]; got != v+128 {
+					t.Errorf("output %d, group %d, value %d: %d, want %d", o, g, k, got, v+128)
+				}
+			}
 		}
 	}
 }
@@ -232,7 +272,7 @@ func TestInt8SameBitsOnEveryCPU(t *testing.T) {
 	for _, f := range dst {
 		_ = binary.Write(hash, binary.LittleEndian, f)
 	}
-	const want = uint64(0x6ca4816c32b30903)
+	const want = uint64(0x90057a0f2e1a6f5f)
 	if got := hash.Sum64(); got != want {
 		t.Errorf("%s: results hash to %#x, want %#x", Name(), got, want)
 	}

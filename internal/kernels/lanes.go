@@ -13,7 +13,7 @@ func reduce(l *[lanes]float32) float32 {
 	return reduceEight(&t)
 }
 
-// reduceEight is the rest of reduce, and all of it for sums of 8 lanes.
+// reduceEight is the rest of reduce.
 func reduceEight(t *[8]float32) float32 {
 	low := (t[0] + t[1]) + (t[2] + t[3])
 	high := (t[4] + t[5]) + (t[6] + t[7])

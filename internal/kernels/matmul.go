@@ -48,9 +48,9 @@ func checkMatMul(dstLen, dstStride, xLen, xStride, rows int, w Weight, lo, hi in
 	switch {
 	case rows < 0 || w.In <= 0 || lo < 0 || lo > hi || hi > w.Out:
 		panic(fmt.Sprintf("kernels: MatMul: rows %d, outputs [%d, %d) of %d", rows, lo, hi, w.Out))
-	case len(w.Data) != w.Out*w.rowBytes():
+	case len(w.Data) != w.size():
 		panic(fmt.Sprintf("kernels: MatMul: weight has %d bytes, [%d, %d] %v needs %d",
-			len(w.Data), w.Out, w.In, w.DType, w.Out*w.rowBytes()))
+			len(w.Data), w.Out, w.In, w.DType, w.size()))
 	case rows > 1 && (dstStride < hi || xStride < w.In):
 		panic(fmt.Sprintf("kernels: MatMul: strides %d, %d are shorter than rows of %d, %d", dstStride, xStride, hi, w.In))
 	case dstLen < (rows-1)*dstStride+hi || xLen < (rows-1)*xStride+w.In:

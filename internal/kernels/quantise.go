@@ -8,35 +8,49 @@ func Quantise(p *Pool, w Weight, data []byte) Weight {
 		panic("kernels: Quantise: the weight is quantised already, or the memory is not of its size")
 	}
 	q := Weight{Out: w.Out, In: w.In, DType: w.DType, Int8: true, Data: data}
-	step := max(taskBytes/w.rowBytes(), 1)
+	step := max(taskBytes/w.rowBytes()/int8Block, 1) * int8Block
 	p.Run((w.Out+step-1)/step, func(i int) { q.quantise(w, i*step, min((i+1)*step, w.Out)) })
 	return q
 }
 
-// quantise fills rows [lo, hi).
+// quantise fills the blocks of outputs [lo, hi).
 func (w Weight) quantise(from Weight, lo, hi int) {
 	buf, q := widenedRow.get(), int8Scratch.get()
 	defer func() { widenedRow.put(buf); int8Scratch.put(q) }()
 	*buf = atLeast(*buf, w.In)
-	q.reset(1, w.In)
-	for o := lo; o < hi; o++ {
-		wide := (*buf)[:w.In]
-		active.widen(wide, from.DType, from.row(o))
-		active.quantise(q.row(0), wide)
-		store(w.row(o), q.row(0), int8Groups(w.In))
+	q.reset(int8Block, w.In)
+	for ; lo < hi; lo += int8Block {
+		for i := range int8Block {
+			if lo+i >= hi {
+				clear(q.row(i))
+				continue
+			}
+			wide := (*buf)[:w.In]
+			active.widen(wide, from.DType, from.row(lo+i))
+			active.quantise(q.row(i), wide)
+		}
+		q.scales(w.block(lo))
+		active.interleave(w.block(lo), q)
 	}
 }
 
-// store writes a quantised row with scales of 2 bytes: they are bf16 numbers.
-// The scales of groups that do not exist are zero.
-func store(to, row []byte, groups int) {
-	for ; groups > 0; groups -= int8Chunk {
-		n := min(groups, int8Chunk)
-		for i := range n {
-			copy(to[2*i:2*i+2], row[4*i+2:])
+// scales writes the scales of 16 rows into a block of outputs. They are bf16
+// numbers, so that two bytes of each are all.
+func (q *int8Rows) scales(block []byte) {
+	for o := range int8Block {
+		for to, row := block, q.row(o); len(row) > 0; to, row = to[blockGroup:], row[rowGroup:] {
+			to[2*o], to[2*o+1] = row[2], row[3]
 		}
-		clear(to[2*n : 2*int8Chunk])
-		copied := copy(to[2*int8Chunk:], row[4*int8Chunk:][:n*int8Group])
-		to, row = to[2*int8Chunk+copied:], row[rowChunk:]
+	}
+}
+
+// interleavePortable writes the values of 16 rows into a block of outputs.
+func interleavePortable(block []byte, q *int8Rows) {
+	for o := range int8Block {
+		for to, row := block, q.row(o); len(row) > 0; to, row = to[blockGroup:], row[rowGroup:] {
+			for i := range int8Group {
+				to[blockScales+4*(i/4*int8Block+o)+i%4] = row[8+i] + int8Zero
+			}
+		}
 	}
 }

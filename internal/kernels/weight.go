@@ -36,12 +36,26 @@ func NewWeight(t tensor.Tensor) (Weight, error) {
 // rowBytes is the size of one output's weights.
 func (w Weight) rowBytes() int {
 	if w.Int8 {
-		return int8RowBytes(w.In)
+		return int8BlockBytes(w.In) / int8Block
 	}
 	return w.In * w.DType.Size()
 }
 
-// row is the weights of output o.
+// size is the number of bytes that the shape needs.
+func (w Weight) size() int {
+	if w.Int8 {
+		return Int8Bytes(w.Out, w.In)
+	}
+	return w.Out * w.rowBytes()
+}
+
+// block is the block of outputs in 8-bit form to which output o belongs.
+func (w Weight) block(o int) []byte {
+	n := int8BlockBytes(w.In)
+	return w.Data[o/int8Block*n:][:n]
+}
+
+// row is the weights of output o, as stored.
 func (w Weight) row(o int) []byte { return w.Data[o*w.rowBytes():][:w.rowBytes()] }
 
 // at is the weights of output o from input k on, as stored.

@@ -209,8 +209,8 @@ func TestDescribeModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// gate and up [32, 64] in rows of 80 bytes, down [64, 32] in rows of 48.
-	if got := q.GetExpertBytes(); got != 2*32*80+64*48 || q.GetRouterBytes() >= m.GetRouterBytes() || q.GetFingerprint() == m.GetFingerprint() {
+	// gate and up [32, 64] in rows of 68 bytes, down [64, 32] in rows of 34.
+	if got := q.GetExpertBytes(); got != 2*32*68+64*34 || q.GetRouterBytes() >= m.GetRouterBytes() || q.GetFingerprint() == m.GetFingerprint() {
 		t.Errorf("int8: expert %d bytes, router %d of %d, fingerprint %s", got, q.GetRouterBytes(), m.GetRouterBytes(), q.GetFingerprint())
 	}
 	if m.GetFingerprint() != ck.Fingerprint() || m.GetLayers() != 2 || m.GetExperts() != 4 || m.GetHiddenSize() != 64 {

@@ -13,40 +13,40 @@ import (
 
 // Layout of the operands; the sizes are those of int8.go.
 const (
-	int8Group       = 32            // elements that share a scale
-	int8Chunk       = 8             // groups whose scales stand together
-	rowScaleBytes   = 4 * int8Chunk // of a chunk of x
-	storeScaleBytes = 2 * int8Chunk // of a chunk of w
+	int8Group   = 32            // elements that share a scale
+	int8Block   = 16            // outputs that stand together
+	int8Zero    = 128           // what is added to weights
+	rowGroup    = 8 + int8Group // bytes of a group of x: scale, offset, values
+	blockScales = 2 * int8Block // bytes of a group's scales of a block of weights
+	blockGroup  = blockScales + int8Block*int8Group
 )
 
-// int8Family writes the quantiser and the products of quantised rows: one and two
-// rows with one output, three and four rows with two.
+// int8Family writes the quantiser and the products of quantised rows.
 func int8Family() {
 	quantiseKernel()
-	ones := GLOBL("wordOnes", attr.RODATA|attr.NOPTR)
-	for i := range 16 {
-		DATA(2*i, U16(1))
-	}
-	for _, s := range [][2]int{{1, 1}, {2, 1}, {3, 2}, {4, 2}} {
-		t := &int8Tile{rows: s[0], outs: s[1], onesAt: ones}
+	c := int8Constants{words("wordOnes", 1), words("flipBytes", int8Zero<<8|int8Zero)}
+	interleaveKernel(c.flip)
+	for rows := 1; rows <= 4; rows++ {
+		t := &int8Tile{rows: rows, from: c}
 		t.emit()
 	}
 }
 
-// quantiseKernel is quantiseGroup of int8.go for up to a chunk of whole groups.
+// quantiseKernel is quantiseGroup of int8.go for whole groups.
 func quantiseKernel() {
 	abs := replicated("absMask", 0x7fffffff)
 	infinity := replicated("infinity", 0x7f800000)
 	most := replicated("most", math.Float32bits(127))
 	least := replicated("least", math.Float32bits(-127))
 	up := replicated("bf16Up", 0xffff)
+	ones, factor := words("byteOnes", 0x0101), words("offsetFactor", 0x10000-int8Zero)
 	order := GLOBL("packOrder", attr.RODATA|attr.NOPTR)
 	for i, from := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
 		DATA(4*i, U32(from))
 	}
-	function("quantiseGroupsAVX2", "func(scales, dst *byte, x *float32, groups int)",
-		"quantiseGroupsAVX2 quantises groups of 32 elements and writes a float32 scale for each.")
-	scales, dst, x, n := param("scales"), param("dst"), param("x"), param("groups")
+	function("quantiseGroupsAVX2", "func(dst *byte, x *float32, groups int)",
+		"quantiseGroupsAVX2 quantises whole groups of x.")
+	dst, x, n := param("dst"), param("x"), param("groups")
 	Label("group")
 	d := groupMax(x, abs)
 	top := YMM()
@@ -61,7 +61,7 @@ func quantiseKernel() {
 	VPSRLD(Imm(16), rounded, rounded)
 	VPSLLD(Imm(16), rounded, rounded)
 	VBLENDVPS(valid, rounded, d, d)
-	VMOVSS(d.AsX(), Mem{Base: scales})
+	VMOVSS(d.AsX(), Mem{Base: dst})
 	var q [4]VecVirtual
 	for i := range q {
 		q[i] = YMM()
@@ -78,13 +78,28 @@ func quantiseKernel() {
 	at := YMM()
 	VMOVDQU(order, at)
 	VPERMD(q[0], at, q[0])
-	VMOVDQU(q[0], Mem{Base: dst})
-	ADDQ(Imm(4), scales)
-	ADDQ(Imm(int8Group), dst)
+	VMOVDQU(q[0], Mem{Base: dst}.Offset(8))
+	VMOVD(groupOffset(q[0], ones, factor), Mem{Base: dst}.Offset(4))
+	ADDQ(Imm(rowGroup), dst)
 	ADDQ(U32(4*int8Group), x)
 	DECQ(n)
 	JNZ(LabelRef("group"))
 	finish()
+}
+
+// groupOffset is the sum of 32 signed bytes, times 16 equal words.
+func groupOffset(q VecVirtual, ones, factor Mem) Register {
+	one, sum, high := YMM(), YMM(), XMM()
+	VMOVDQU(ones, one)
+	VPMADDUBSW(q, one, sum)
+	VPMADDWD(factor, sum, sum)
+	VEXTRACTI128(Imm(1), sum, high)
+	VPADDD(high, sum.AsX(), sum.AsX())
+	for _, swap := range []uint64{0x4e, 0xb1} { // halves, then neighbours
+		VPSHUFD(Imm(swap), sum.AsX(), high)
+		VPADDD(high, sum.AsX(), sum.AsX())
+	}
+	return sum.AsX()
 }
 
 // groupMax is the largest magnitude of 32 elements, in every lane. Magnitudes
@@ -108,148 +123,191 @@ func groupMax(x Register, abs Mem) VecVirtual {
 	return m
 }
 
-// int8Tile is the state of one kernel while it is written.
-type int8Tile struct {
-	rows, outs int
-	onesAt     Mem
-
-	dst, x, xStride, xStride3, w, wStride, wStride3, ahead, n Register
-	xk, wk, scale                                             Register     // run along a row
-	products                                                  Mem          // [rows*outs][8] products of scales
-	ones                                                      VecVirtual   // 16 words
-	acc                                                       []VecVirtual // [row*outs+out]
+// words is a constant of 16 equal words.
+func words(name string, word uint16) Mem {
+	m := GLOBL(name, attr.RODATA|attr.NOPTR)
+	for i := range 16 {
+		DATA(2*i, U16(word))
+	}
+	return m
 }
 
+type int8Constants struct{ ones, flip Mem }
+
+// int8Tile is the state of one kernel while it is written. A vector holds what
+// belongs to eight outputs, half a block.
+type int8Tile struct {
+	rows int
+	from int8Constants
+
+	dst, w, wStride, ahead, n Register
+	x                         panel
+	wk                        Register     // runs along a block
+	ones, flip                VecVirtual   // if there is room
+	acc                       []VecVirtual // [row*2+half], of few rows
+	accAt                     Mem          // the same of more rows
+}
+
+// panel addresses rows of x.
+type panel struct {
+	p               [2]Register // rows 0 and 4
+	stride, stride3 Register
+}
+
+// load loads the stride and the address of row 0.
+func (p *panel) load(rows int) {
+	p.p[0] = param("x")
+	if rows > 1 {
+		p.stride = param("xStride")
+		p.stride3 = triple(p.stride, rows)
+	}
+	if rows > 4 {
+		p.p[1] = GP64()
+		LEAQ(Mem{Base: p.p[0], Index: p.stride, Scale: 4}, p.p[1])
+	}
+}
+
+// next goes to the next group.
+func (p *panel) next() {
+	for _, r := range p.p {
+		if r != nil {
+			ADDQ(Imm(rowGroup), r)
+		}
+	}
+}
+
+// The parts of row r's group: scale, offset, and four values of it.
+func (p *panel) scale(r int) Mem     { return nth(p.p[r/4], p.stride, p.stride3, r%4) }
+func (p *panel) offset(r int) Mem    { return p.scale(r).Offset(4) }
+func (p *panel) values(r, i int) Mem { return p.scale(r).Offset(8 + 4*i) }
+
 func (t *int8Tile) emit() {
-	function(fmt.Sprintf("int8Tile%dx%d", t.rows, t.outs),
-		"func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int)",
-		fmt.Sprintf("int8Tile%dx%d computes n*%d outputs of %d quantised rows x, of groups groups each. The weights", t.rows, t.outs, t.outs, t.rows),
-		"ahead bytes on are prefetched. Strides are in bytes.")
-	t.dst, t.x, t.w, t.n = param("dst"), param("x"), param("w"), param("n")
+	name := fmt.Sprintf("int8Tile%dx%d", t.rows, int8Block)
+	function(name, int8Signature, tileDoc(name, t.rows, 1)...)
+	t.dst, t.w, t.n = param("dst"), param("w"), param("n")
 	t.wStride, t.ahead = param("wStride"), param("ahead")
-	t.wStride3 = triple(t.wStride, t.outs)
-	if t.rows > 1 {
-		t.xStride = param("xStride")
-		t.xStride3 = triple(t.xStride, t.rows)
+	t.ones, t.flip = YMM(), YMM()
+	VMOVDQU(t.from.ones, t.ones)
+	VMOVDQU(t.from.flip, t.flip)
+	if t.rows > accRows {
+		t.accAt = AllocLocal(64 * t.rows)
 	}
-	t.products = AllocLocal(32 * t.rows * t.outs)
-	t.ones = YMM()
-	VMOVDQU(t.onesAt, t.ones)
 	Label("outputs")
-	t.tile()
+	t.block()
 	t.store()
-	ADDQ(Imm(uint64(4*t.outs)), t.dst)
-	for range t.outs {
-		ADDQ(t.wStride, t.w)
-	}
+	ADDQ(Imm(4*int8Block), t.dst)
+	ADDQ(t.wStride, t.w)
 	DECQ(t.n)
 	JNZ(LabelRef("outputs"))
 	finish()
 }
 
-// tile goes over the groups of one tile, chunk by chunk.
-func (t *int8Tile) tile() {
-	t.acc = nil
-	for range t.rows * t.outs {
-		t.acc = append(t.acc, zero())
+// accRows is the number of rows whose sums stay in registers.
+const accRows = 2
+
+const int8Signature = "func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int)"
+
+func tileDoc(name string, rows, blocks int) []string {
+	return []string{
+		fmt.Sprintf("%s computes n times %d blocks of outputs of %d quantised rows x, of groups groups each.", name, blocks, rows),
+		"The weights ahead bytes on are prefetched. Strides are in bytes, that of w from block to block.",
 	}
-	t.xk, t.wk = copied(t.x), copied(t.w)
-	overGroups(t.scales, func() {
-		t.scale = GP64()
-		LEAQ(t.products, t.scale)
-	}, t.group)
 }
 
-// overGroups goes over the groups of a row, chunk by chunk: scales at the beginning
-// of a chunk, first before its first group, group for each.
-func overGroups(scales, first, group func()) {
-	left, n := param("groups"), GP64()
-	Label("chunk")
-	scales()
-	MOVQ(U32(int8Chunk), n)
-	CMPQ(left, n)
-	CMOVQLT(left, n)
-	SUBQ(n, left)
-	first()
+// block goes over the groups of one block of outputs.
+func (t *int8Tile) block() {
+	t.clear()
+	t.x.load(t.rows)
+	left := param("groups")
+	t.wk = copied(t.w)
 	Label("group")
-	group()
-	DECQ(n)
-	JNZ(LabelRef("group"))
-	TESTQ(left, left)
-	JNZ(LabelRef("chunk"))
-}
-
-// scales multiplies the scales of a chunk, row by output.
-func (t *int8Tile) scales() {
-	for o := range t.outs {
-		s := YMM()
-		loadWide("BF16", nth(t.wk, t.wStride, t.wStride3, o), s)
-		for r := range t.rows {
-			p := YMM()
-			VMULPS(nth(t.xk, t.xStride, t.xStride3, r), s, p)
-			VMOVUPS(p, t.products.Offset(32*(r*t.outs+o)))
-		}
+	sum := make([]VecVirtual, 2*t.rows)
+	for i := range int8Group / 4 {
+		PREFETCHT0(Mem{Base: t.wk, Index: t.ahead, Scale: 1}.Offset(64 * i))
+		t.four(i, sum)
 	}
-	ADDQ(Imm(rowScaleBytes), t.xk)
-	ADDQ(Imm(storeScaleBytes), t.wk)
+	for h := range 2 {
+		t.add(h, sum)
+	}
+	t.x.next()
+	ADDQ(U32(blockGroup), t.wk)
+	DECQ(left)
+	JNZ(LabelRef("group"))
 }
 
-// group adds the products of one group. VPMADDUBSW takes one unsigned operand:
-// |w|, and x with the sign of w. Two products are at most 2*127*127 < 2^15.
-func (t *int8Tile) group() {
-	next := GP64()
-	LEAQ(Mem{Base: t.wk, Index: t.ahead, Scale: 1}, next)
-	w, size := make([]VecVirtual, t.outs), make([]VecVirtual, t.outs)
-	for o := range w {
-		PREFETCHT0(nth(next, t.wStride, t.wStride3, o))
-		w[o], size[o] = loadSigned(nth(t.wk, t.wStride, t.wStride3, o))
+func (t *int8Tile) clear() {
+	t.acc = nil
+	if t.rows <= accRows {
+		for range 2 * t.rows {
+			t.acc = append(t.acc, zero())
+		}
+		return
+	}
+	z := zero()
+	for i := range 2 * t.rows {
+		VMOVUPS(z, t.accAt.Offset(32*i))
+	}
+}
+
+// four adds the products of four inputs of the group. VPMADDUBSW takes one
+// unsigned operand: |w|, and x with the sign of w. Two products are at most
+// 2*127*127 < 2^15.
+func (t *int8Tile) four(i int, sum []VecVirtual) {
+	var w, size [2]VecVirtual
+	for h := range w {
+		w[h], size[h] = YMM(), YMM()
+		VPXOR(Mem{Base: t.wk}.Offset(blockScales+64*i+32*h), t.flip, w[h])
+		VPABSB(w[h], size[h])
 	}
 	for r := range t.rows {
 		x := YMM()
-		VMOVDQU(nth(t.xk, t.xStride, t.xStride3, r), x)
-		for o := range w {
-			v, s := YMM(), YMM()
-			VPSIGNB(w[o], x, v)
-			VPMADDUBSW(v, size[o], v)
+		VPBROADCASTD(t.x.values(r, i), x)
+		for h := range w {
+			v := YMM()
+			VPSIGNB(w[h], x, v)
+			VPMADDUBSW(v, size[h], v)
 			VPMADDWD(t.ones, v, v)
-			VCVTDQ2PS(v, v)
-			VBROADCASTSS(Mem{Base: t.scale}.Offset(32*(r*t.outs+o)), s)
-			VFMADD231PS(s, v, t.acc[r*t.outs+o])
+			if i == 0 {
+				sum[2*r+h] = v
+			} else {
+				VPADDD(v, sum[2*r+h], sum[2*r+h])
+			}
 		}
 	}
-	ADDQ(Imm(int8Group), t.xk)
-	ADDQ(Imm(int8Group), t.wk)
-	ADDQ(Imm(4), t.scale)
 }
 
-// loadSigned loads 32 bytes and their magnitudes.
-func loadSigned(m Mem) (v, size VecVirtual) {
-	v, size = YMM(), YMM()
-	VMOVDQU(m, v)
-	VPABSB(v, size)
-	return v, size
+// add adds the group's sums, times both scales.
+func (t *int8Tile) add(h int, sum []VecVirtual) {
+	s := YMM()
+	loadWide("BF16", Mem{Base: t.wk}.Offset(16*h), s)
+	for r := range t.rows {
+		i := 2*r + h
+		v, p := sum[i], YMM()
+		VBROADCASTSS(t.x.scale(r), p)
+		VMULPS(p, s, p)
+		VCVTDQ2PS(v, v)
+		if t.acc != nil {
+			VFMADD231PS(p, v, t.acc[i])
+			continue
+		}
+		VFMADD213PS(t.accAt.Offset(32*i), p, v)
+		VMOVUPS(v, t.accAt.Offset(32*i))
+	}
 }
 
-// store adds the lanes of the tile's sums and writes them.
+// store writes the sums.
 func (t *int8Tile) store() {
-	if t.rows == 1 {
-		VMOVSS(reduceEight4(t.acc), Mem{Base: t.dst})
-		return
-	}
-	stride, to := param("dstStride"), copied(t.dst)
-	if t.outs == 1 { // of two rows
-		sums := reduceEight4(t.acc)
-		VMOVSS(sums, Mem{Base: to})
-		VEXTRACTPS(Imm(1), sums, Mem{Base: to, Index: stride, Scale: 1})
-		return
-	}
-	for r := 0; r < t.rows; r += 2 {
-		sums := reduceEight4(t.acc[2*r : min(2*r+4, len(t.acc))]) // two outputs of two rows
-		VMOVLPS(sums, Mem{Base: to})
-		ADDQ(stride, to)
-		if r+1 < t.rows {
-			VMOVHPS(sums, Mem{Base: to})
-			ADDQ(stride, to)
+	to := copied(t.dst)
+	for i := range 2 * t.rows {
+		v := YMM()
+		if t.acc != nil {
+			v = t.acc[i]
+		} else {
+			VMOVUPS(t.accAt.Offset(32*i), v)
+		}
+		VMOVUPS(v, Mem{Base: to}.Offset(32*(i%2)))
+		if i%2 == 1 && i < 2*t.rows-1 {
+			ADDQ(param("dstStride"), to)
 		}
 	}
 }
