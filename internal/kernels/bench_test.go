@@ -140,7 +140,7 @@ func BenchmarkInt8(b *testing.B) {
 	const in = 2048
 	for _, rows := range []int{1, 2, 4, 8} {
 		b.Run(fmt.Sprintf("decode/rows=%d", rows), func(b *testing.B) {
-			w := Weight{Out: passBytes / Int8Bytes(1, in), In: in, Int8: true}
+			w := Weight{Out: passBytes / int8BlockBytes(in) * int8Block, In: in, Int8: true}
 			x, dst, next := floats(rows*in), floats(rows*w.Out), walk()
 			against(b, "B", passBytes, func() {
 				w.Data = next()[:Int8Bytes(w.Out, in)]
