@@ -69,3 +69,23 @@ func TestDocumentedPlots(t *testing.T) {
 		read(t, strings.Split(link[1], "/")...)
 	}
 }
+
+// TestDocumentedTables: every documented day has its row, and there are no others: the
+// tables are of one run.
+func TestDocumentedTables(t *testing.T) {
+	o, err := parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, "scaling.md")
+	for _, s := range o.days {
+		if n := strings.Count(page, "\n| "+s.short()+" | "); n != 1 {
+			t.Errorf("docs/scaling.md has %d rows of %q, want 1", n, s.short())
+		}
+	}
+	for _, mark := range []string{"days", "other days", "together"} {
+		if _, err := replace(page, mark, ""); err != nil {
+			t.Error(err)
+		}
+	}
+}

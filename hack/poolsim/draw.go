@@ -41,7 +41,7 @@ func (c *comparison) drawn() bool { return c.Setup.Trace == "all" && isDocumente
 var (
 	nodesOf    = []int{poolsim.HPAQueue, poolsim.HPACPU, poolsim.HPACPUBalanced, poolsim.ExpertLoad}
 	responseOf = []int{poolsim.HPACPU, poolsim.ExpertLoad}
-	hoursOf    = []int{poolsim.ExpertLoad, poolsim.HPACPU, poolsim.HPAQueue, poolsim.HPACPUBalanced, poolsim.HPAQueueBalanced, poolsim.Fixed}
+	hoursOf    = []int{poolsim.ExpertLoad, poolsim.Defaults, poolsim.HPACPU, poolsim.HPAQueue, poolsim.HPACPUBalanced, poolsim.HPAQueueBalanced, poolsim.Fixed}
 )
 
 // lines are those of the given policies, each of a day, one point for ten minutes.
@@ -111,21 +111,24 @@ func largest(s []float64) (m float64) {
 }
 
 // hoursChart shows node-hours as percentages of ours, a group of bars for each
-// comparison. The first bar is what no policy can do without.
+// comparison. The last bar is what no policy can do without. Policies have the colours
+// that they have in the other plots.
 func hoursChart(all []*comparison) string {
-	c := plot.Bars{Title: "Node-hours of a day at equal latency, ours = 100 %", YLabel: "% of ours", YMin: 100, Names: []string{"at least"}}
+	c := plot.Bars{Title: "Node-hours of a day at equal latency, ours = 100 %", YLabel: "% of ours", YMin: 100}
 	for _, i := range hoursOf {
 		c.Names = append(c.Names, all[0].Policies[i].Name)
 	}
+	c.Names = append(c.Names, "at least")
 	for _, one := range all {
 		if !isDocumented(one.Setup) {
 			continue
 		}
 		ours := one.ours().NodeHours()
-		g := plot.Group{Labels: []string{one.Setup.Trace, strconv.Itoa(one.Setup.Peak)}, Values: []float64{100 * one.Least / ours}}
+		g := plot.Group{Labels: []string{one.Setup.Trace, strconv.Itoa(one.Setup.Peak)}}
 		for _, i := range hoursOf {
 			g.Values = append(g.Values, 100*one.Policies[i].NodeHours()/ours)
 		}
+		g.Values = append(g.Values, 100*one.Least/ours)
 		c.Groups = append(c.Groups, g)
 	}
 	return c.SVG()

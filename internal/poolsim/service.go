@@ -21,8 +21,8 @@ func DefaultService() Service {
 }
 
 // Int8Service is the same node with 8-bit weights: 8.5 bits a weight (ADR 0092), and
-// 12.6 million operations a row at 0.4 of the 190 Gop/s of each core, as measured
-// (docs/performance.md).
+// 12.6 million operations a row at 0.4 of the 190 Gop/s of each core, as ADR 0101
+// measured.
 func Int8Service() Service {
 	return Service{ReadSeconds: ExpertBytes * 8.5 / 16 / 25e9, RowSeconds: 12.6e6 / (0.4 * 190e9) / 8, Rows: 160}
 }
