@@ -41,8 +41,9 @@ func bound(cost []float64, replicas, nodes, slots int) float64 {
 //   - pigeonhole's.
 func cheapFloor(cost []float64, replicas, nodes, slots int) float64 {
 	floor := total(cost) / float64(nodes)
-	_, each := spread(cost, replicas, nodes, slots)
-	return max(floor, each.value[each.order[0]], pigeonhole(cost, replicas, nodes, slots))
+	best := newSpread(len(cost))
+	best.over(cost, replicas, nodes, slots)
+	return max(floor, best.worst(), pigeonhole(cost, replicas, nodes, slots))
 }
 
 // pigeonhole: at most spare experts have more copies than they must. Of the rest,

@@ -1,19 +1,26 @@
 package placement
 
-import "math/bits"
+import "math"
 
 // draft is what one layer could become: the placement in force with no more than
 // the changes it must have, then after each further step, and, last, one made
 // from nothing.
 type draft struct {
-	*search
 	blank   bool    // no node holds anything yet
 	mean    float64 // node load
+	floor   float64 // load that the busiest node has at least, whatever the placement
 	base    option  // the necessary changes alone
 	options []option
-	log     []change // of all steps, in order
-	fresh   []uint64 // the placement made from nothing, if it is an option
+	log     []change  // of all steps, in order
+	on      []uint64  // who holds what, as in layer, after all of log
+	load    []float64 // of each node then
+	fresh   []uint64  // the placement made from nothing, if it is an option
+	half    int       // of the experts that nodes hold: it counts as so many loads at least
 	chosen  option
+
+	price float64 // load that the busiest node must lose for each expert to load
+	most  int     // loads that there may be
+	least float64 // of base and the options: worst + price * loads
 }
 
 // option is a state that a layer can be left in.
@@ -25,48 +32,33 @@ type option struct {
 
 // freshGain is what a placement made from nothing must gain over the best that
 // steps reach, as a fraction of the mean node load, for each expert more to load.
-// It touches most of what is there, so it never comes for crumbs.
+// It touches most of what is there, so it never comes for crumbs, nor, where it
+// happens to be close, just after steps were taken instead.
 const freshGain = 1e-3
 
-// usualLog is room for as many changes as steps usually make.
-const usualLog = 64
-
-// draft makes the options of layer l. now is what the nodes hold (nil for a node
-// without).
-func (r *Request) draft(l int, now []*Node, room []int, t *trader) *draft {
-	cost := r.Loads[l]
-	y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
-	y.bear(cost, room)
-	want, each := spread(cost, r.Replicas, y.nodes, sum(room))
-	d := &draft{mean: total(cost) / float64(y.nodes)}
-	d.search = newSearch(y, max(d.mean, each.value[each.order[0]]))
-	y.keep(now, l)
-	if d.blank = sum(y.count) == 0; d.blank {
-		y.fresh(want, each)
-		d.descend(nil)
-		d.wander()
-		return d
+// start makes the first option, of a layer from which steps begin.
+func (d *draft) start(base option, minGain float64, maxMoves int) {
+	d.base, d.chosen, d.price, d.most = base, base, minGain*d.mean, math.MaxInt
+	d.least = base.worst + d.price*float64(base.loads)
+	if maxMoves > 0 {
+		d.most = base.loads + maxMoves
 	}
-	y.mend()
-	d.thrifty, d.log, d.options = true, make([]change, 0, usualLog), make([]option, 0, usualLog/4)
-	d.base = option{0, y.loads, y.load[y.busiest()]}
-	d.chosen = d.base
-	d.descend(d.note)
-	if price := max(r.MinGain, freshGain); d.lowest()-d.floor > price*d.mean*float64(y.nodes) {
-		d.anew(want, each, t)
-	}
-	return d
 }
 
 // note keeps the state after a step as an option if it is better than all before.
-func (d *draft) note(t *step) {
-	d.log = append(d.log, t.changes[:t.n]...)
-	d.offer(option{len(d.log), d.loads, d.load[d.busy]})
+// It tells whether steps may still lead to one that is chosen: of two
+// options the one with more worst + price * loads is not chosen, and the floor is the
+// least that worst can be.
+func (d *draft) note(s *search) bool {
+	d.log = append(d.log, s.best.changes[:s.best.n]...)
+	d.offer(option{len(d.log), s.loads, s.load[s.busy]})
+	return s.loads <= d.most && d.floor+d.price*float64(s.loads) < d.least
 }
 
 func (d *draft) offer(o option) {
 	if o.worst < d.lowest()*(1-leastGain) {
 		d.options = append(d.options, o)
+		d.least = min(d.least, o.worst+d.price*float64(o.loads))
 	}
 }
 
@@ -78,33 +70,15 @@ func (d *draft) lowest() float64 {
 	return d.base.worst
 }
 
-// anew plans the layer from nothing too.
-func (d *draft) anew(want []int, each ranking, t *trader) {
-	y := newLayer(d.experts, d.nodes, d.least)
-	y.bear(d.cost, d.room)
-	s := newSearch(y, d.floor)
-	y.fresh(want, each)
-	s.descend(nil)
-	s.wander()
-	d.fresh = t.relabel(d.layer, y)
-	d.offer(option{-1, d.loadsOf(d.fresh), y.load[y.busiest()]})
-}
-
-// loadsOf counts the experts to load for a placement.
-func (y *layer) loadsOf(on []uint64) (n int) {
-	for k, word := range on {
-		n += bits.OnesCount64(word &^ y.was[k])
-	}
-	return n
-}
-
-// finish leaves the layer in the chosen state.
-func (d *draft) finish() {
+// finish leaves the layer in the chosen state, once and for all.
+func (d *draft) finish(nodes int) {
+	words := len(d.on) / nodes
 	if d.chosen.steps < 0 {
-		copy(d.on, d.fresh)
-		return
+		d.on = d.fresh
+	} else if d.log != nil {
+		for _, c := range d.log[d.chosen.steps:] {
+			d.on[c.node*words+c.expert>>6] ^= 1 << (c.expert & 63)
+		}
 	}
-	for k := len(d.log) - 1; k >= d.chosen.steps; k-- {
-		d.flip(d.log[k].node, d.log[k].expert)
-	}
+	d.chosen, d.log, d.options = option{}, nil, nil
 }

@@ -1,6 +1,9 @@
 package placement
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // even spreads exactly least copies of each expert so that nodes differ by
 // at most one. held breaks ties, so that the nodes stay even over all layers.
@@ -120,12 +123,18 @@ func (y *layer) returnable(i, j int) int {
 // Of equals the one that shares least with the other owners of e: when a node is
 // lost, its work should not all fall to the same other one.
 func (y *layer) roomiest(e int) int {
-	best, least := -1, 0
-	for j := range y.nodes {
-		if y.free(j) <= 0 || y.has(j, e) || best >= 0 && y.free(j) < y.free(best) {
+	most := 0
+	for j, n := range y.count {
+		if free := y.room[j] - n; free > most && !y.has(j, e) {
+			most = free
+		}
+	}
+	best, least := -1, math.MaxInt
+	for j := 0; j < y.nodes && most > 0 && least > 0; j++ {
+		if y.free(j) != most || y.has(j, e) {
 			continue
 		}
-		if n := y.sharedWithOwners(j, e); best < 0 || y.free(j) > y.free(best) || n < least {
+		if n := y.sharedWithOwners(j, e); n < least {
 			best, least = j, n
 		}
 	}
@@ -135,12 +144,13 @@ func (y *layer) roomiest(e int) int {
 // sharedWithOwners counts the experts that node j has in common with the owners of
 // e, each owner for itself.
 func (y *layer) sharedWithOwners(j, e int) (n int) {
-	for i := range y.nodes {
-		if !y.has(i, e) {
-			continue
-		}
-		for k := range y.words {
-			n += bits.OnesCount64(y.on[i*y.words+k] & y.on[j*y.words+k])
+	mine := y.on[j*y.words:][:y.words]
+	for p, owners := range y.at[e*y.places:][:y.places] {
+		for ; owners != 0; owners &= owners - 1 {
+			i := p<<6 + bits.TrailingZeros64(owners)
+			for k, word := range y.on[i*y.words:][:y.words] {
+				n += bits.OnesCount64(word & mine[k])
+			}
 		}
 	}
 	return n

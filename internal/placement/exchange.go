@@ -9,49 +9,76 @@ import "math/bits"
 // other, then the busier of the two is afterwards min(d, gap-d) below what the
 // busiest had.
 func (s *search) swaps() {
-	most, mine := s.load[s.busy], s.on[s.busy*s.words:][:s.words]
-	loads := 2
-	if s.slack > 0 {
-		loads = 1
-	}
+	most := s.load[s.busy]
 	for _, e := range s.held {
-		// What comes back is no heavier than node j's load, so the busier of the two
-		// keeps at least all of the busiest's load but e, too.
-		if w := s.each[e]; min(w, most-w) <= s.need[loads] {
-			continue
+		w := s.each[e]
+		if len(s.open) > 0 && w > s.need[1] {
+			s.hand(e, w, most)
 		}
-		for j, load := range s.load {
-			if gap := most - load; gap > 2*s.need[loads] && !s.has(j, e) { // never the node itself
-				s.swap(e, j, gap, mine)
-			}
+		// What comes back is no heavier than the other node's load, so the busier of the
+		// two keeps at least all of the busiest's load but e, too.
+		if min(w, most-w) > s.need[2] {
+			s.swap(e, w, most)
 		}
-		s.tries -= s.nodes
 	}
 }
 
-// swap offers that expert e goes to node j, and something that the busiest node
-// does not hold, mine, comes back.
-func (s *search) swap(e, j int, gap float64, mine []uint64) {
-	w := s.each[e]
-	if gain := min(w, gap-w); gain > s.need[1] && s.free(j) > 0 {
-		s.take(gain, 1)
-		s.best.pass(e, s.busy, j)
-	}
-	s.tries -= s.count[j]
-	need := s.need[2]
-	for k, word := range s.on[j*s.words:][:s.words] {
-		each := s.each[k<<6:]
-		for word &^= mine[k]; word != 0; word &= word - 1 {
-			f := bits.TrailingZeros64(word)
-			d := w - each[f]
-			if d <= need || gap-d <= need {
-				continue
-			}
-			s.take(min(d, gap-d), 2)
-			s.best.pass(e, s.busy, j)
-			s.best.pass(k<<6+f, j, s.busy)
-			need = s.need[2]
+// hand offers that expert e goes to a node with room.
+func (s *search) hand(e int, w, most float64) {
+	to, best := -1, s.need[1]
+	for _, j := range s.open {
+		if gain := min(w, most-s.load[j]-w); s.prefers(j, to, gain, best) && !s.has(j, e) {
+			to, best = j, gain
 		}
+	}
+	s.tries -= len(s.open)
+	if to >= 0 {
+		s.take(best, 1)
+		s.best.pass(e, s.busy, to)
+	}
+}
+
+// prefers tells whether a step that gains so much with node j is better than the one
+// found with node to (-1: none, and there has to be more than best gained). Of
+// equals that with less load in all layers is better.
+func (s *search) prefers(j, to int, gain, best float64) bool {
+	return gain > best || gain == best && to >= 0 && s.total[j] < s.total[to]
+}
+
+// swap offers that expert e goes to another node and something lighter comes back:
+// so much lighter that it is worth it, and not so much that even the lightest node
+// would be too busy then.
+func (s *search) swap(e int, w, most float64) {
+	_, first := s.byEach.around(w-s.need[2], len(s.byEach.order))
+	gap, mine := most-s.lightestLoad, s.on[s.busy*s.words:][:s.words]
+	for _, f := range s.byEach.order[first:] {
+		d := w - s.each[f]
+		if d >= gap-s.need[2] {
+			return
+		}
+		if min(d, most-s.burdens[f].least-d) > s.need[2] && mine[f>>6]>>(f&63)&1 == 0 {
+			s.swapFor(e, f, d, most)
+		}
+		s.tries--
+	}
+}
+
+// swapFor offers that expert e goes to a node that holds f, and f comes back. d is
+// the difference.
+func (s *search) swapFor(e, f int, d, most float64) {
+	to, best, mine := -1, s.need[2], s.at[e*s.places:][:s.places]
+	for k, word := range s.at[f*s.places:][:s.places] {
+		for word &^= mine[k]; word != 0; word &= word - 1 {
+			j := k<<6 + bits.TrailingZeros64(word)
+			if gain := min(d, most-s.load[j]-d); s.prefers(j, to, gain, best) {
+				to, best = j, gain
+			}
+		}
+	}
+	if to >= 0 {
+		s.take(best, 2)
+		s.best.pass(e, s.busy, to)
+		s.best.pass(f, to, s.busy)
 	}
 }
 

@@ -10,18 +10,15 @@ import "slices"
 // the second ones: copies placed in a row would go to the same pair of nodes again
 // and again, since they leave both with equal loads, and when one of them is lost
 // the other one would have to do the work of two.
-func (y *layer) fresh(want []int, each ranking) {
-	copy(y.each, each.value)
-	light := ranking{make([]int, 0, y.nodes), y.load} // load is negative here, so that it falls
-	for i, room := range y.room {
-		if room > 0 {
-			light.order = append(light.order, i)
-		}
-	}
+func (s *search) fresh(to *spread) {
+	y := s.layer
+	copy(y.each, to.each.value)
+	copy(s.byEach.order, to.each.order)
+	light := ranking{order: s.nodesWithRoom(), value: y.load} // load is negative here, so that it falls
 	for round := 1; round < y.least; round++ {
-		y.deal(&light, each.order, func(int) int { return round })
+		y.deal(&light, to.each.order, func(int) int { return round })
 	}
-	y.deal(&light, each.order, func(e int) int { return want[e] })
+	y.deal(&light, to.each.order, func(e int) int { return to.want[e] })
 	y.weigh()
 }
 
@@ -39,16 +36,12 @@ func (y *layer) deal(light *ranking, order []int, upTo func(e int) int) {
 			} else {
 				y.flip(i, e)
 				y.load[i] -= y.each[e]
-				if light.fell(k); y.free(i) == 0 {
-					light.drop(i)
+				if y.free(i) == 0 {
+					light.order = slices.Delete(light.order, k, k+1)
+				} else {
+					light.fell(k)
 				}
 			}
 		}
 	}
-}
-
-// drop takes a number out.
-func (r *ranking) drop(n int) {
-	k := slices.Index(r.order, n)
-	r.order = slices.Delete(r.order, k, k+1)
 }

@@ -17,6 +17,7 @@ type layer struct {
 	surplus               []uint64 // bits of the experts with more than least copies
 	least                 int      // copies that each expert must have
 	loads                 int      // experts on nodes that do not hold them now: what must be loaded
+	used                  int      // experts on all nodes
 	count                 []int    // experts on node i
 	copies                []int    // nodes that hold expert e
 	room                  []int    // how many experts node i may hold
@@ -30,26 +31,48 @@ type layer struct {
 func newLayer(experts, nodes, replicas int) *layer {
 	words, places := (experts+63)/64, (nodes+63)/64
 	held, sets, counts := nodes*words, make([]uint64, (2*nodes+1)*words+experts*places), make([]int, nodes+experts)
+	sums := make([]float64, experts+nodes)
 	return &layer{experts: experts, nodes: nodes, words: words, places: places, least: replicas,
 		on: sets[:held], was: sets[held : 2*held], surplus: sets[2*held:][:words], at: sets[2*held+words:],
-		count: counts[:nodes], copies: counts[nodes:]}
+		count: counts[:nodes], copies: counts[nodes:], each: sums[:experts:experts], load: sums[experts:]}
 }
 
-// keep starts from what the nodes hold now. Entries out of range are ignored:
-// a placement for another model keeps nothing.
+// clear takes everything off the nodes.
+func (y *layer) clear() {
+	clear(y.on)
+	clear(y.was)
+	clear(y.at)
+	clear(y.surplus)
+	clear(y.count)
+	clear(y.copies)
+	clear(y.load)
+	y.loads, y.used = 0, 0
+}
+
+// keep starts from what the nodes hold now.
 func (y *layer) keep(now []*Node, l int) {
+	each(now, l, y.experts, func(i, e int) {
+		if !y.has(i, e) {
+			y.flip(i, e)
+		}
+	})
+	copy(y.was, y.on)
+	y.loads = 0
+}
+
+// each visits who holds what of layer l now. Entries out of range are ignored: a
+// placement for another model keeps nothing.
+func each(now []*Node, l, experts int, visit func(i, e int)) {
 	for i, n := range now {
 		if n == nil || l >= len(n.Experts) {
 			continue
 		}
 		for _, e := range n.Experts[l] {
-			if e >= 0 && e < y.experts && !y.has(i, e) {
-				y.flip(i, e)
+			if e >= 0 && e < experts {
+				visit(i, e)
 			}
 		}
 	}
-	copy(y.was, y.on)
-	y.loads = 0
 }
 
 func (y *layer) has(i, e int) bool { return y.on[i*y.words+e>>6]>>(e&63)&1 != 0 }
@@ -63,6 +86,7 @@ func (y *layer) flip(i, e int) {
 	if y.on[k]&bit == 0 {
 		d = -1
 	}
+	y.used += d
 	y.count[i] += d
 	y.copies[e] += d
 	if y.was[k]&bit == 0 {
@@ -90,6 +114,14 @@ func listed(set []uint64, to []int) []int {
 		}
 	}
 	return to
+}
+
+// members counts those of a set.
+func members(set []uint64) (n int) {
+	for _, word := range set {
+		n += bits.OnesCount64(word)
+	}
+	return n
 }
 
 func (y *layer) free(i int) int { return y.room[i] - y.count[i] }

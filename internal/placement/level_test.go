@@ -48,3 +48,23 @@ func TestLevel(t *testing.T) {
 		}
 	}
 }
+
+// TestLevelOfEquals: of nodes that would do equally well in a layer, an expert goes
+// to the one with less load in the others.
+func TestLevelOfEquals(t *testing.T) {
+	r := Request{Layers: 2, Experts: 2, Nodes: nodes(3), Replicas: 1, SlotsPerNode: 2,
+		Loads: [][]float64{{10, 10}, {10, 1}}, MinGain: 1.4}
+	for held, want := range map[int]int{1: 2, 2: 1} { // of the two nodes without load in layer 0
+		r.Current = &Placement{Layers: 2, Experts: 2, Nodes: nodes(3)}
+		for i := range r.Current.Nodes {
+			r.Current.Nodes[i].Experts = [][]int{{}, {}}
+		}
+		r.Current.Nodes[0].Experts = [][]int{{0, 1}, {1}}
+		r.Current.Nodes[held].Experts[1] = []int{0}
+		p := mustPlan(t, r)
+		moves := Diff(r.Current, p, 1)
+		if len(moves) != 1 || moves[0].Layer != 0 || moves[0].To != r.Nodes[want].Name {
+			t.Errorf("node %d has load in layer 1: moves %+v, want one of layer 0 to %s", held, moves, r.Nodes[want].Name)
+		}
+	}
+}

@@ -11,7 +11,9 @@ func TestHotExpertsGetTheSpareSlots(t *testing.T) {
 		loads[e] = 10
 	}
 	loads[3] = 100
-	want, _ := spread(loads, 1, 4, 11)
+	s := newSpread(len(loads))
+	s.over(loads, 1, 4, 11)
+	want := s.want
 	if want[3] != 4 || sum(want) != 11 {
 		t.Errorf("copies %v: want 4 (one a node) of expert 3 and 11 in all", want)
 	}

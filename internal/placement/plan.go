@@ -31,12 +31,16 @@ func Plan(r Request) (*Placement, error) {
 // evenly plans without loads.
 func (r *Request) evenly(p *Placement, now []*Node) {
 	held := make([]int, len(r.Nodes)) // experts on each node, in the layers done so far
-	same := sorted(len(r.Nodes), func(int, int) int { return 0 })
+	same := make([]int, len(r.Nodes))
+	for i := range same {
+		same[i] = i
+	}
+	y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
 	for l := range r.Layers {
-		y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
+		y.clear()
 		y.keep(now, l)
 		y.even(held)
-		y.write(p, l, same)
+		p.write(l, y.on, same)
 		for i, n := range y.count {
 			held[i] += n
 		}
@@ -47,34 +51,29 @@ func (r *Request) evenly(p *Placement, now []*Node) {
 // held yet, which node gets which set.
 func (r *Request) byLoad(p *Placement, now []*Node) {
 	room := r.slots()
-	drafts := make([]*draft, r.Layers)
-	var t trader
-	for l := range drafts {
-		drafts[l] = r.draft(l, now, room, &t)
-		if r.MaxMoves == 0 {
-			spend(drafts[l:l+1], r.MinGain, 0)
-		}
-	}
+	drafts := r.drafts(now, room)
 	if r.MaxMoves > 0 {
 		spend(drafts, r.MinGain, r.MaxMoves)
 	}
-	held := make([]float64, len(r.Nodes)) // load of each node in the layers done so far
-	for l, d := range drafts {
-		d.finish()
+	v := newLeveller(room)
+	for l := range drafts {
+		d := &drafts[l]
+		d.finish(len(r.Nodes))
 		if d.blank {
-			d.write(p, l, d.level(held))
+			p.write(l, d.on, v.level(d.load))
 		} else {
-			d.write(p, l, d.stay(held))
+			p.write(l, d.on, v.stay(d.load))
 		}
 	}
 }
 
-// write puts the layer into a placement, set i on node[i].
-func (y *layer) write(p *Placement, l int, node []int) {
-	all := make([]int, 0, sum(y.count))
+// write puts a layer's sets into the placement, set i on node[i].
+func (p *Placement) write(l int, on []uint64, node []int) {
+	words := len(on) / len(p.Nodes)
+	all := make([]int, 0, members(on))
 	for i := range p.Nodes {
 		start := len(all)
-		all = y.list(i, all)
+		all = listed(on[i*words:][:words], all)
 		p.Nodes[node[i]].Experts[l] = all[start:len(all):len(all)]
 	}
 }

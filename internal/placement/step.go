@@ -63,6 +63,7 @@ func (s *search) apply(t *step) {
 // reweigh sets what a copy of e costs.
 func (s *search) reweigh(e int, w float64) {
 	s.each[e] = w
+	s.byEach.changed(e)
 	for k, word := range s.at[e*s.places:][:s.places] {
 		for ; word != 0; word &= word - 1 {
 			s.changed(k<<6 + bits.TrailingZeros64(word))

@@ -28,7 +28,7 @@ func (s *search) wander() {
 			best, idle = s.save(), 0
 		} else {
 			s.revert(&best)
-			s.busy = s.busiest()
+			s.look()
 		}
 	}
 }

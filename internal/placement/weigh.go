@@ -5,12 +5,6 @@ import (
 	"math/bits"
 )
 
-// bear gives the layer its costs and room.
-func (y *layer) bear(cost []float64, room []int) {
-	sums := make([]float64, y.experts+y.nodes)
-	y.cost, y.room, y.each, y.load = cost, room, sums[:y.experts:y.experts], sums[y.experts:]
-}
-
 // weigh computes each and load from cost and from who holds what.
 func (y *layer) weigh() {
 	for e, c := range y.copies {
