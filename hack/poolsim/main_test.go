@@ -155,7 +155,7 @@ func TestResultsAreKept(t *testing.T) {
 // TestDocumentedSetups: the days of the page can be read.
 func TestDocumentedSetups(t *testing.T) {
 	o, err := parse(nil)
-	if err != nil || len(o.days) != 9 || o.days[1] != (setup{"bursts", 64, "bf16", 160, 15 * time.Millisecond}) {
+	if err != nil || len(o.days) != 10 || o.days[1] != (setup{"bursts", 64, "bf16", 160, 15 * time.Millisecond}) {
 		t.Errorf("%v %v", o.days, err)
 	}
 }

@@ -21,7 +21,7 @@ type setup struct {
 
 // documented are those of docs/scaling.md, in the order of its tables. Half the bytes
 // and a third of the arithmetic make answers twice as early: so is the bound of int8.
-const documented = "diurnal:64,bursts:64,shift:64,all:64,diurnal:256,all:256," +
+const documented = "diurnal:64,bursts:64,shift:64,all:64,diurnal:256,all:256,diurnal:1000," +
 	"diurnal:64:int8:160:7.5ms,all:64:int8:160:7.5ms,shift:64:bf16:32:5ms"
 
 // parseSetup reads TRACE:NODES[:WEIGHTS[:ROWS[:BOUND]]].
