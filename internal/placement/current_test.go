@@ -89,7 +89,7 @@ func checkFromCurrent(t *testing.T, r Request) {
 	if r.MaxMoves > 0 && more > r.MaxMoves {
 		t.Errorf("%d optional loads, the limit is %d", more, r.MaxMoves)
 	}
-	if !r.Satisfied(r.Current) {
+	if r.Current == nil || r.Current.Validate() != nil || !r.Satisfied(r.Current) {
 		return
 	}
 	if n := len(Diff(r.Current, base, 1)); n > 0 {
