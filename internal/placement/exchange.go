@@ -49,7 +49,7 @@ func (s *search) prefers(j, to int, gain, best float64) bool {
 // so much lighter that it is worth it, and not so much that even the lightest node
 // would be too busy then.
 func (s *search) swap(e int, w, most float64) {
-	_, first := s.byEach.around(w-s.need[2], len(s.byEach.order))
+	first := s.byEach.below(w-s.need[2], len(s.byEach.order))
 	gap, mine := most-s.lightestLoad, s.on[s.busy*s.words:][:s.words]
 	for _, f := range s.byEach.order[first:] {
 		d := w - s.each[f]

@@ -14,7 +14,6 @@ type layer struct {
 	was                   []uint64 // likewise, what the nodes hold now
 	places                int      // words for a set of nodes
 	at                    []uint64 // the same as on by experts: bit i of at[e*places:][:places]
-	surplus               []uint64 // bits of the experts with more than least copies
 	least                 int      // copies that each expert must have
 	loads                 int      // experts on nodes that do not hold them now: what must be loaded
 	used                  int      // experts on all nodes
@@ -30,10 +29,10 @@ type layer struct {
 
 func newLayer(experts, nodes, replicas int) *layer {
 	words, places := (experts+63)/64, (nodes+63)/64
-	held, sets, counts := nodes*words, make([]uint64, (2*nodes+1)*words+experts*places), make([]int, nodes+experts)
+	held, sets, counts := nodes*words, make([]uint64, 2*nodes*words+experts*places), make([]int, nodes+experts)
 	sums := make([]float64, experts+nodes)
 	return &layer{experts: experts, nodes: nodes, words: words, places: places, least: replicas,
-		on: sets[:held], was: sets[held : 2*held], surplus: sets[2*held:][:words], at: sets[2*held+words:],
+		on: sets[:held], was: sets[held : 2*held], at: sets[2*held:],
 		count: counts[:nodes], copies: counts[nodes:], each: sums[:experts:experts], load: sums[experts:]}
 }
 
@@ -42,7 +41,6 @@ func (y *layer) clear() {
 	clear(y.on)
 	clear(y.was)
 	clear(y.at)
-	clear(y.surplus)
 	clear(y.count)
 	clear(y.copies)
 	clear(y.load)
@@ -91,10 +89,6 @@ func (y *layer) flip(i, e int) {
 	y.copies[e] += d
 	if y.was[k]&bit == 0 {
 		y.loads += d
-	}
-	y.surplus[e>>6] &^= bit
-	if y.copies[e] > y.least {
-		y.surplus[e>>6] |= bit
 	}
 }
 

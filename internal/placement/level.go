@@ -28,8 +28,9 @@ func newLeveller(room []int) *leveller {
 // level places sets of these loads.
 func (v *leveller) level(load []float64) (node []int) {
 	for from := 0; from < len(v.room); {
-		to := from
-		for ; to < len(v.room) && v.room[to] == v.room[from]; to++ {
+		to := from + 1
+		for to < len(v.room) && v.room[to] == v.room[from] {
+			to++
 		}
 		sets, nodes := v.sets[from:to], v.nodes[from:to]
 		sortBy(load[from:to], falling, v.keys[from:to], sets)

@@ -38,7 +38,7 @@ func (r *ranking) fell(k int) {
 // rose is fell for a value that has risen.
 func (r *ranking) rose(k int) {
 	n := r.order[k]
-	_, low := r.around(r.value[n], k)
+	low := r.below(r.value[n], k)
 	copy(r.order[low+1:k+1], r.order[low:k])
 	r.order[low] = n
 }
@@ -62,9 +62,9 @@ func (r *ranking) repair() {
 	}
 }
 
-// around is, of the first n places, the last with a value of at least v, and the
-// next one.
-func (r *ranking) around(v float64, n int) (above, below int) {
+// below is the first of the first n places with a value less than v; n if there is
+// none.
+func (r *ranking) below(v float64, n int) int {
 	low, high := 0, n
 	for low < high {
 		if mid := int(uint(low+high) / 2); r.value[r.order[mid]] >= v {
@@ -73,5 +73,5 @@ func (r *ranking) around(v float64, n int) (above, below int) {
 			high = mid
 		}
 	}
-	return low - 1, low
+	return low
 }
