@@ -108,15 +108,14 @@ func TestInt8ElementIndependentOfShape(t *testing.T) {
 		MatMulRange(got, out, x[first*in:], in, n, w, 0, out)
 		sameBits(t, fmt.Sprint("range of rows, trial ", trial), got, want[first*out:][:n*out])
 
-		all, again := make([]float32, rows*out), make([]float32, rows*out)
-		job := Job{Dst: all, X: x, DstStride: out, XStride: in, Rows: rows, W: w}
-		twice, other := job, job
-		twice.Dst = again
-		other.W = randomWeight(r, tensor.BF16, out, in)
-		other.Dst = make([]float32, rows*out)
-		MatMulMany(p, []Job{job, twice, other, {W: w}, job})
-		sameBits(t, fmt.Sprint("pool, trial ", trial), all, want)
-		sameBits(t, fmt.Sprint("pool, same rows again, trial ", trial), again, want)
+		job := func(w Weight) Job {
+			return Job{Dst: make([]float32, rows*out), X: x, DstStride: out, XStride: in, Rows: rows, W: w}
+		}
+		jobs := []Job{job(w), job(w), job(randomWeight(r, tensor.BF16, out, in)), {W: w}, job(w)}
+		MatMulMany(p, jobs)
+		for _, i := range []int{0, 1, 4} {
+			sameBits(t, fmt.Sprint("pool, trial ", trial, ", job ", i), jobs[i].Dst, want)
+		}
 	}
 }
 
