@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
@@ -34,6 +35,7 @@ type Pool struct {
 	dir       string
 	failed    chan error
 	alive     sync.WaitGroup
+	served    atomic.Bool
 	Placement string // path of the placement document
 	Document  *placement.Document
 	Nodes     []Announcement // where the expert nodes listen
@@ -99,7 +101,7 @@ func (p *Pool) CommonArgs() []string {
 
 // Keep starts a process of this program and keeps it alive until ctx ends.
 func (p *Pool) Keep(ctx context.Context, args []string, again func(Announcement) []string) *process {
-	pr := &process{args: args, again: again, stderr: p.opts.Stderr, announce: make(chan Announcement, 1)}
+	pr := &process{args: args, again: again, stderr: p.opts.Stderr, announce: make(chan Announcement, 1), served: &p.served}
 	p.alive.Go(func() {
 		if err := pr.keep(ctx); err != nil {
 			p.failed <- err
@@ -137,6 +139,7 @@ func (p *Pool) AwaitReady(ctx context.Context, url string) error {
 		if resp, err := client.Do(req); err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
+				p.served.Store(true)
 				return nil
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,7 +34,9 @@ func Announce(a Announcement) error {
 }
 
 // ExitHopeless is the exit status of a process that would fail again however often
-// it is started: bad flags, a model that is missing or damaged.
+// it is started: bad flags, a model that is missing or damaged. It counts until the
+// process has once announced itself: what is wrong later may pass, such as an address
+// that somebody took in between, and a Go program that panics ends with 2 as well.
 const ExitHopeless = 2
 
 const (
@@ -52,28 +54,23 @@ type process struct {
 	again    func(Announcement) []string // for later starts, with the addresses it had
 	stderr   io.Writer
 	announce chan Announcement // receives once
-	mu       sync.Mutex
-	cmd      *exec.Cmd
+	served   *atomic.Bool      // the deployment has been ready
 }
 
 // keep starts the process again whenever it dies, until ctx ends; then it stops it.
 func (p *process) keep(ctx context.Context) error {
-	args, failures := p.args, 0
+	args, failures, announced := p.args, 0, false
 	for {
 		start := time.Now()
 		a, err := p.once(ctx, args)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if failures++; time.Since(start) > healthyAfter {
-			failures = 1
-		}
-		var exit *exec.ExitError
-		if failures == maxFailures || (errors.As(err, &exit) && exit.ExitCode() == ExitHopeless) {
-			return fmt.Errorf("the %s process ended: %v (its last words are above)", p.args[0], err)
-		}
 		if a != (Announcement{}) {
-			args = p.again(a)
+			args, announced = p.again(a), true
+		}
+		if failures = p.count(failures, err, time.Since(start)); failures == maxFailures || (!announced && exitCode(err) == ExitHopeless) {
+			return fmt.Errorf("the %s process ended: %v (its last words are above)", p.args[0], err)
 		}
 		select {
 		case <-time.After(restartPause):
@@ -81,6 +78,29 @@ func (p *process) keep(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// count is the number of failures in a row after one more end. A process of a
+// deployment that has served and is killed or terminated from outside did not fail:
+// it is started again however often somebody does that.
+func (p *process) count(failures int, err error, lived time.Duration) int {
+	const killed = -1 // os/exec's exit code
+	switch {
+	case (err == nil || exitCode(err) == killed) && p.served.Load():
+		return 0
+	case lived > healthyAfter:
+		return 1
+	}
+	return failures + 1
+}
+
+// exitCode of a process that ended with err; 0 where it never ran.
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return 0
+	}
+	return exit.ExitCode()
 }
 
 // once runs the process to its end and returns what it announced.
@@ -101,9 +121,6 @@ func (p *process) once(ctx context.Context, args []string) (Announcement, error)
 	if err := startProcess(cmd); err != nil {
 		return Announcement{}, err
 	}
-	p.mu.Lock()
-	p.cmd = cmd
-	p.mu.Unlock()
 	var a Announcement
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {

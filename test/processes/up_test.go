@@ -171,6 +171,37 @@ func TestLostExpertNodesLoseNoRequest(t *testing.T) {
 	}
 }
 
+// However often somebody kills a node, it comes back: what others do to a process is
+// no failure of its own that would end the deployment.
+func TestManyKillsEndNothing(t *testing.T) {
+	d := up(t, "--replicas-per-expert", "2")
+	want, err := d.ask(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 { // more than fail in a row before a process is given up
+		signal := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}[i%2]
+		if err := syscall.Kill(d.someNode(t), signal); err != nil {
+			t.Error(err)
+		}
+		if got, err := d.ask(1); err != nil || got != want {
+			t.Errorf("kill %d: %q, %v; want %q", i, got, err, want)
+		}
+	}
+}
+
+// someNode waits for the process of expert-node-0: it may be about to start again.
+func (d *deployment) someNode(t *testing.T) int {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if pids := d.children(t, "expert-node-0"); len(pids) > 0 {
+			return pids[0]
+		}
+	}
+	t.Fatal("the node does not come back")
+	return 0
+}
+
 func TestInterruptStopsAll(t *testing.T) {
 	d := up(t)
 	pids := append(d.children(t, "expert-node"), d.children(t, "router")...)
