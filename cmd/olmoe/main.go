@@ -34,6 +34,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newOperatorCommand(), newRouterCommand(), newExpertNodeCommand(),
 		newUpCommand(), newLogitsCommand(), newBenchCommand(), newPlanCommand(), newTopCommand(), newVersionCommand(),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/zapr"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -46,7 +47,21 @@ func (f *podFlags) check() error {
 	if f.model == "" {
 		return fmt.Errorf("%w: --model is missing: give the checkpoint's directory", errFlags)
 	}
+	if err := checkWorkers(f.workers); err != nil {
+		return err
+	}
 	return checkWeights(f.weights)
+}
+
+// maxWorkers bounds --workers: each is a thread of its own, and no machine that
+// serves has more CPUs.
+const maxWorkers = 1024
+
+func checkWorkers(n int) error {
+	if n < 0 || n > maxWorkers {
+		return fmt.Errorf("%w: --workers %d: give 1 to %d threads, or 0 for all CPUs", errFlags, n, maxWorkers)
+	}
+	return nil
 }
 
 // weightsHelp describes --weights.
@@ -88,11 +103,32 @@ func newLogger(level string) (logr.Logger, error) {
 	c.Level = zap.NewAtomicLevelAt(l)
 	c.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
 	c.Sampling = nil
+	c.DisableStacktrace = true // an error says which object or file; how the program got there helps nobody
 	z, err := c.Build()
 	if err != nil {
 		return logr.Discard(), err
 	}
 	return zapr.NewLogger(z), nil
+}
+
+// flagError says what is wrong with a command line. A pod leaves it where the
+// operator reads it: a flag that the image does not know is the image's version.
+func flagError(cmd *cobra.Command, err error) error {
+	f := podFlags{}
+	if cmd.Flags().Lookup("termination-log") != nil {
+		f.terminationLog = terminationLog(os.Args[1:])
+	}
+	return f.reported(fmt.Errorf("%w: %w; see olmoe %s --help", errFlags, err, cmd.Name()))
+}
+
+// terminationLog finds that flag among others, known or not.
+func terminationLog(args []string) string {
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	fs.ParseErrorsAllowlist.UnknownFlags = true
+	fs.Usage = func() {}
+	file := fs.String("termination-log", "", "")
+	_ = fs.Parse(args) // whatever else is wrong is being told
+	return *file
 }
 
 // reported writes err's reason to the termination log, where the operator reads

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"time"
 
@@ -61,6 +62,9 @@ func (f *topFlags) check() error {
 		return fmt.Errorf("%w: --interval %s: give at least %s", errFlags, f.interval, minTopInterval)
 	case f.layer < -1:
 		return fmt.Errorf("%w: --layer %d: give a layer's number, from 0", errFlags, f.layer)
+	}
+	if u, err := url.Parse(f.url); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("%w: --url %s: give a router's address, such as http://127.0.0.1:8000", errFlags, f.url)
 	}
 	return nil
 }

@@ -33,6 +33,9 @@ func (f *localFlags) startPool(ctx context.Context) (*local.Pool, error) {
 	if f.Model == "" {
 		return nil, fmt.Errorf("%w: --model is missing: give the checkpoint's directory", errFlags)
 	}
+	if err := checkWorkers(f.Workers); err != nil {
+		return nil, err
+	}
 	if err := checkWeights(f.Weights); err != nil {
 		return nil, err
 	}

@@ -262,6 +262,10 @@ func TestErrors(t *testing.T) {
 		"missing model":  {[]string{"up", "--model", "/nonexistent"}, "/nonexistent"},
 		"damaged model":  {[]string{"up", "--model", damaged}, "model.safetensors: tensor "},
 		"weights":        {[]string{"up", "--model", model, "--weights", "fp4"}, "int8"},
+		"unknown flag":   {[]string{"up", "--model", model, "--nodes", "3"}, "see olmoe up --help"},
+		"workers":        {[]string{"up", "--model", model, "--workers", "100000"}, "give 1 to 1024 threads"},
+		"node's workers": {[]string{"expert-node", "--model", model, "--workers", "-1", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, "give 1 to 1024 threads"},
+		"top's address":  {[]string{"top", "--once", "--url", "127.0.0.1:8000"}, "such as http://127.0.0.1:8000"},
 		"too many nodes": {[]string{"up", "--model", model, "--expert-nodes", "65"}, "give 1 to 64"},
 		"no nodes":       {[]string{"up", "--model", model, "--expert-nodes", "0"}, "give 1 to 64"},
 		"replicas":       {[]string{"up", "--model", model, "--replicas-per-expert", "3"}, "3 replicas"},
@@ -298,6 +302,20 @@ func TestTerminationLog(t *testing.T) {
 	}
 	b, err := os.ReadFile(file)
 	if err != nil || !strings.HasPrefix(string(b), "ModelNotFound: ") || !strings.Contains(string(b), "/nonexistent") {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// So is that of a command line that the image does not know, which an operator of
+// another version makes.
+func TestUnknownFlagIsToldInTheTerminationLog(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "termination-log")
+	cmd := exec.Command(program, "router", "--of-tomorrow=1", "--model", model, "--listen", "127.0.0.1:0", "--termination-log="+file)
+	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 2 {
+		t.Errorf("exit: %v", err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || !strings.HasPrefix(string(b), "BadFlags: ") || !strings.Contains(string(b), "unknown flag: --of-tomorrow") {
 		t.Errorf("%q, %v", b, err)
 	}
 }
