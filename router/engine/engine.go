@@ -127,7 +127,7 @@ func (e *Engine) check(r *Request) error {
 	case len(r.Prompt) > e.context || (len(r.Prompt) == e.context && r.MaxTokens > 0):
 		return fmt.Errorf("%w: %d prompt tokens, the context holds %d", ErrContextFull, len(r.Prompt), e.context)
 	case model.PagesFor(len(r.Prompt)) > e.pages.Total():
-		return fmt.Errorf("%w: %d prompt tokens, this router's KV cache holds %d", ErrContextFull, len(r.Prompt), e.pages.Total()*model.PageTokens)
+		return fmt.Errorf("%w: %d prompt tokens, this router's KV cache holds %d", ErrOutOfPages, len(r.Prompt), e.pages.Total()*model.PageTokens)
 	}
 	for i, id := range r.Prompt {
 		if id < 0 || int(id) >= e.vocab {

@@ -76,7 +76,7 @@ func TestPromptTooLargeForTheCache(t *testing.T) {
 	l.KVBytes = 3 * pageBytes
 	r := start(t, l)
 	req := &engine.Request{Prompt: make([]int32, 49), MaxTokens: 1, Logprobs: -1, PromptLogprobs: -1}
-	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrContextFull) {
+	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrOutOfPages) {
 		t.Errorf("49 tokens in a cache of 48: %v", err)
 	}
 	req = &engine.Request{Prompt: make([]int32, 40), MaxTokens: 20, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1}
