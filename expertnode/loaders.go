@@ -2,7 +2,6 @@ package expertnode
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,10 +9,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
-
-// readAhead is how many more experts than cores are loaded at a time: while some
-// are quantised or checked the disk has others to read.
-const readAhead = 4
 
 // result is what became of the i-th expert of a list.
 type result struct {
@@ -48,7 +43,7 @@ func (h *holder) load(ctx context.Context, a *assignment, list []expertID, besid
 // startLoaders loads experts in list's order until all are there, one fails, ctx
 // ends or the assignment changes; then it closes the channel.
 func (h *holder) startLoaders(ctx context.Context, a *assignment, list []expertID, beside bool) <-chan result {
-	loaders := min(runtime.GOMAXPROCS(0)+readAhead, len(list))
+	loaders := min(checkpoint.Readers(), len(list))
 	if beside {
 		loaders = 1
 	}

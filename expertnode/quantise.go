@@ -2,15 +2,10 @@ package expertnode
 
 import (
 	"context"
-	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 )
-
-// quantisePause is the longest rest of a node that serves after it has quantised
-// a matrix, or read or written a piece of the cache.
-const quantisePause = 50 * time.Millisecond
 
 // read brings an expert's tensors into memory: at once, or beside serving.
 func (h *holder) read(ctx context.Context, l *loadedExpert, beside bool) error {
@@ -33,7 +28,7 @@ func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, besi
 	}
 	var p *pace.Pace
 	if beside {
-		p = pace.New(quantisePause)
+		p = pace.New(pace.LongRest)
 	}
 	if l.cached = h.cache.Load(ctx, checkpoint.ExpertName(x.layer, x.index), l.memory, p); l.cached {
 		h.bytesRead.Add(int64(len(l.memory)))
@@ -54,7 +49,7 @@ func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, besi
 // keep writes what was made of the weights for the next start, beside serving,
 // until there is something to load.
 func (h *holder) keep(ctx context.Context) {
-	p := pace.New(quantisePause)
+	p := pace.New(pace.LongRest)
 	for i := range h.loaded {
 		l := &h.loaded[i]
 		if l.memory == nil || l.cached {

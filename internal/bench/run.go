@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -173,7 +174,7 @@ func (b *bench) median(ctx context.Context, m measurement) (Result, error) {
 			before = b.Limits()
 		}
 	}
-	slices.SortFunc(results, func(x, y Result) int { return int(1e9 * (x.SecondsP50 - y.SecondsP50)) })
+	slices.SortFunc(results, func(x, y Result) int { return cmp.Compare(x.SecondsP50, y.SecondsP50) })
 	r := results[len(results)/2]
 	r.Weights, r.Nodes = b.Weights, len(b.Options.Nodes)
 	r.FractionOfLimit, r.OfOneProcess = median(fractions), median(parts)

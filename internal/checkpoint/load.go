@@ -17,6 +17,13 @@ import (
 // element size.
 const loadChunk = 8 << 20
 
+// readAhead is how many more pieces of a model than cores are loaded at a time:
+// while some are checked or quantised the disk has others to read.
+const readAhead = 4
+
+// Readers is how many experts or files of weights to load at a time.
+func Readers() int { return runtime.GOMAXPROCS(0) + readAhead }
+
 // Load reads the tensors' bytes into memory, and nothing else, and refuses NaN
 // and infinite weights, naming tensor and element. Loading what is loaded only
 // costs the scan. Errors satisfy errors.Is with ErrInvalid, ErrChanged (the

@@ -2,9 +2,7 @@ package model
 
 import (
 	"context"
-	"runtime"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,14 +11,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
-)
-
-const (
-	// readAhead is how many more files than cores are read at a time: while some
-	// are checked the disk has others to read.
-	readAhead = 4
-	// keepPause is the longest rest after a piece that is written to the cache.
-	keepPause = 50 * time.Millisecond
 )
 
 // int8Matrix is one of the trunk's matrices that are computed in 8-bit form.
@@ -55,7 +45,7 @@ func (t *Trunk) int8Matrices(ck *checkpoint.Checkpoint) (list []*int8Matrix) {
 func (t *Trunk) load(ctx context.Context, ck *checkpoint.Checkpoint, all []tensor.Tensor, cache *weightcache.Cache) error {
 	matrices := t.int8Matrices(ck)
 	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0) + readAhead)
+	g.SetLimit(checkpoint.Readers())
 	for _, m := range matrices {
 		g.Go(func() error { m.cached = cache.Load(ctx, m.name, m.data, nil); return nil })
 	}
@@ -89,7 +79,7 @@ func quantise(ck *checkpoint.Checkpoint, matrices []*int8Matrix) {
 
 // keep writes what was made, beside serving.
 func keep(ctx context.Context, cache *weightcache.Cache, matrices []*int8Matrix) {
-	p := pace.New(keepPause)
+	p := pace.New(pace.LongRest)
 	for _, m := range matrices {
 		if !m.cached {
 			cache.Store(ctx, m.name, m.data, p)

@@ -11,6 +11,10 @@ import (
 // one core.
 const restTimes = 9
 
+// LongRest is the longest rest of who makes, reads or writes 8-bit weights beside
+// serving, a piece of some milliseconds at a time.
+const LongRest = 50 * time.Millisecond
+
 // Pace is the rests of one goroutine. A nil Pace has none: somebody waits.
 type Pace struct {
 	most time.Duration
