@@ -4,8 +4,6 @@ package router_test
 
 import (
 	"context"
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/go-logr/logr"
 
-	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/router"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
@@ -29,15 +26,7 @@ func TestSplitDecodeAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var doc placement.Document
-	b, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(b, &doc)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	core.Dispatcher.Apply(&doc)
+	core.Dispatcher.Apply(document(t, file))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); core.Engine.Run(ctx) }()

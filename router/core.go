@@ -66,18 +66,16 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		Layers: trunk.Config().NumLayers, Experts: trunk.Config().NumExperts, Hidden: trunk.Config().HiddenSize,
 		MaxWait: o.MaxWait, Log: o.Log.WithName("dispatch"), Metrics: o.Metrics,
 	})
-	experts := model.Experts(c.Dispatcher)
-	if o.OneProcess {
-		if experts, err = model.OpenLocal(ctx, ck, c.pool); err != nil {
-			c.Close()
-			return nil, err
-		}
+	runner, err := c.runner(ctx, trunk, o)
+	if err != nil {
+		c.Close()
+		return nil, err
 	}
 	c.Engine = engine.New(engine.Options{
 		Limits:      o.Limits,
 		PrefixCache: o.PrefixCache,
 		KVType:      kvType,
-		Runner:      model.NewRunner(trunk, c.pool, experts, o.MaxRows),
+		Runner:      runner,
 		NewSampler:  newSampler(trunk.Config().VocabSize),
 		Logprobs:    sampling.Logprobs,
 		Guard:       ck.Guard,
@@ -86,6 +84,21 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		Metrics:     engine.NewMetrics(o.Metrics),
 	})
 	return c, nil
+}
+
+// runner computes steps with the experts of the nodes, in halves where they are
+// large, or with those of this process.
+func (c *Core) runner(ctx context.Context, trunk *model.Trunk, o CoreOptions) (*model.Runner, error) {
+	if !o.OneProcess {
+		r := model.NewRunner(trunk, c.pool, c.Dispatcher, o.MaxRows)
+		r.Overlap()
+		return r, nil
+	}
+	local, err := model.OpenLocal(ctx, c.Checkpoint, c.pool)
+	if err != nil {
+		return nil, err
+	}
+	return model.NewRunner(trunk, c.pool, local, o.MaxRows), nil
 }
 
 // Config is the model's configuration.

@@ -6,20 +6,22 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 )
 
-// attention adds the causal self-attention block of layer l to x [rows, H].
-func (r *Runner) attention(l int, x []float32, rows []Row) {
-	ws, ly, n := r.ws, &r.layers[l], len(rows)
-	h := ws.h[:len(x)]
+// attention adds the causal self-attention block of layer l to a part's rows.
+func (r *Runner) attention(p *part, l int) {
+	ws, ly := r.ws, &r.layers[l]
+	x, h := p.of(ws.x, r.cfg.HiddenSize), p.of(ws.h, r.cfg.HiddenSize)
 	r.normRows(h, x, ly.inputNorm)
-	r.project(h, n, ly)
-	r.run(n, (*Runner).positionRow)
-	r.lanes(len(r.tiles)*r.cfg.NumHeads, (*Runner).attend)
-	r.product(h, ws.attn[:n*r.qDim()], n, ly.o) // the normed input is no longer needed
+	r.project(p, h, ly)
+	r.layer = l
+	r.run(p, (*Runner).positionRow)
+	r.lanes(p, len(p.tiles)*r.cfg.NumHeads, (*Runner).attend)
+	r.product(h, p.of(ws.attn, r.qDim()), p.rows, ly.o) // the normed input is no longer needed
 	kernels.Add(x, h)
 }
 
-func (r *Runner) project(h []float32, n int, ly *layer) {
-	r.jobs = append(r.jobs[:0], job(r.ws.q, h, n, ly.q), job(r.ws.k, h, n, ly.k), job(r.ws.v, h, n, ly.v))
+func (r *Runner) project(p *part, h []float32, ly *layer) {
+	q, k, v := p.of(r.ws.q, r.qDim()), p.of(r.ws.k, r.kvDim()), p.of(r.ws.v, r.kvDim())
+	r.jobs = append(r.jobs[:0], job(q, h, p.rows, ly.q), job(k, h, p.rows, ly.k), job(v, h, p.rows, ly.v))
 	kernels.MatMulMany(r.pool, r.jobs)
 }
 
@@ -65,7 +67,8 @@ func (r *Runner) positionRow(i int) {
 // upward from its first element and a row's own, so a row's bits depend neither on
 // how its prompt was cut into chunks nor on the rows beside it (ADR 0102).
 func (r *Runner) attend(lane, task int) {
-	head, t := task/len(r.tiles), r.tiles[task%len(r.tiles)]
+	tiles := r.now.tiles
+	head, t := task/len(tiles), tiles[task%len(tiles)]
 	kv := head / (r.cfg.NumHeads / r.cfg.NumKVHeads)
 	row := r.rows[t.first]
 	pages := row.KV.Pages[:PagesFor(row.Pos+t.rows)]

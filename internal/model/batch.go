@@ -29,7 +29,6 @@ type workspace struct {
 	probs         []float32   // [rows, E]
 	ids           []int32     // [rows, K]
 	weights       []float32   // [rows, K]
-	gaps          []float32   // [rows]
 	out           []float32   // [rows, K, H]: what experts return
 	scores        [][]float32 // by lane: [tileRows, positions]
 }
@@ -39,7 +38,7 @@ func newWorkspace(c *checkpoint.Config, rows, lanes int) *workspace {
 	q, kv := c.NumHeads*c.HeadDim, c.NumKVHeads*c.HeadDim
 	w := &workspace{
 		x: f(c.HiddenSize), h: f(c.HiddenSize), attn: f(q), q: f(q), k: f(kv), v: f(kv),
-		probs: f(c.NumExperts), weights: f(c.NumExpertsPerTok), gaps: f(1),
+		probs: f(c.NumExperts), weights: f(c.NumExpertsPerTok),
 		ids: make([]int32, rows*c.NumExpertsPerTok),
 		out: f(c.NumExpertsPerTok * c.HiddenSize),
 	}

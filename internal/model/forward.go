@@ -22,11 +22,14 @@ type Runner struct {
 	ws      *workspace
 	jobs    []kernels.Job
 	maxRows int
+	split   int // rows from which a step runs as two parts; 0 = none does
 
-	rows  []Row  // of the step
-	tiles []tile // of rows
-	layer int    // the current one
-	tasks tasks
+	rows   []Row // of the step
+	tracer Tracer
+	parts  [2]part // of rows
+	now    *part   // the one that is computed
+	layer  int     // its layer
+	tasks  tasks
 }
 
 // NewRunner makes a runner for steps of at most maxRows rows.
@@ -48,22 +51,17 @@ func (r *Runner) MaxRows() int { return r.maxRows }
 // would not overwrite with the same values.
 func (r *Runner) Step(ctx context.Context, rows []Row, tr Tracer) ([]float32, error) {
 	h := r.cfg.HiddenSize
-	x := r.ws.x[:len(rows)*h]
-	r.cut(rows)
+	x, out := r.ws.x[:len(rows)*h], r.ws.h[:len(rows)*h]
+	r.rows, r.tracer = rows, tr
 	for i, row := range rows {
 		r.embedRow(x[i*h:(i+1)*h], row.Token)
 		if tr != nil {
 			tr.Embedding(i, x[i*h:(i+1)*h])
 		}
 	}
-	for l := range r.layers {
-		r.layer = l
-		r.attention(l, x, rows)
-		if err := r.mixture(ctx, l, x, len(rows), tr); err != nil {
-			return nil, err
-		}
+	if err := r.runLayers(ctx, r.cut(rows)); err != nil {
+		return nil, err
 	}
-	out := r.ws.h[:len(rows)*h]
 	r.normRows(out, x, r.norm)
 	for i := range rows {
 		if tr != nil {
@@ -91,31 +89,31 @@ func (r *Runner) normRows(dst, x, w []float32) {
 	}
 }
 
-// mixture adds the mixture-of-experts block to x.
-func (r *Runner) mixture(ctx context.Context, l int, x []float32, rows int, tr Tracer) error {
+// choose finds each row's experts in layer l.
+func (r *Runner) choose(p *part, l int) {
 	c, ws, ly := r.cfg, r.ws, &r.layers[l]
-	hidden := ws.h[:len(x)]
-	r.normRows(hidden, x, ly.postNorm)
-	r.product(ws.probs[:rows*c.NumExperts], hidden, rows, ly.gate)
+	hidden, probs := p.of(ws.h, c.HiddenSize), p.of(ws.probs, c.NumExperts)
+	r.normRows(hidden, p.of(ws.x, c.HiddenSize), ly.postNorm)
+	r.product(probs, hidden, p.rows, ly.gate)
 	k, e := c.NumExpertsPerTok, c.NumExperts
-	for i := range rows {
+	for i := p.first; i < p.first+p.rows; i++ {
 		ids, weights := ws.ids[i*k:(i+1)*k], ws.weights[i*k:(i+1)*k]
-		ws.gaps[i] = gate(ws.probs[i*e:(i+1)*e], ids, weights, c.NormTopKProb)
-		if tr != nil {
-			tr.Gate(l, i, ids, weights, ws.gaps[i])
+		gap := gate(ws.probs[i*e:(i+1)*e], ids, weights, c.NormTopKProb)
+		if r.tracer != nil {
+			r.tracer.Gate(l, i, ids, weights, gap)
 		}
 	}
-	out := ws.out[:rows*k*c.HiddenSize]
-	if err := r.experts.Do(ctx, l, hidden, rows, ws.ids[:rows*k], out); err != nil {
-		return err
-	}
-	r.run(rows, (*Runner).combine)
-	for i := range rows {
-		if tr != nil {
-			tr.Layer(l, i, x[i*c.HiddenSize:(i+1)*c.HiddenSize])
+}
+
+// add adds what the experts of layer l made of a part to its residual stream.
+func (r *Runner) add(p *part, l int) {
+	r.run(p, (*Runner).combine)
+	h := r.cfg.HiddenSize
+	for i := p.first; i < p.first+p.rows; i++ {
+		if r.tracer != nil {
+			r.tracer.Layer(l, i, r.ws.x[i*h:(i+1)*h])
 		}
 	}
-	return nil
 }
 
 // combine adds one row's weighted expert outputs to the residual stream. The sum

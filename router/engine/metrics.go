@@ -13,7 +13,7 @@ type Metrics struct {
 	queued, running                       prometheus.Gauge
 	pagesUsed, pagesCached, pagesTotal    prometheus.Gauge
 	refused, cancelled, failed, preempted prometheus.Counter
-	finished, generated, rows             prometheus.Counter
+	finished, generated, rows, halved     prometheus.Counter
 	prompt, cached                        prometheus.Counter
 	stepSeconds                           prometheus.Histogram
 }
@@ -41,6 +41,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		prompt:      counter("prompt_tokens_total", "Prompt tokens of sequences that got as far as their first token."),
 		cached:      counter("prefix_cached_tokens_total", "Of these prompt tokens, those that were found in the KV cache and not computed again."),
 		rows:        counter("rows_total", "Token rows computed, prefill and decode."),
+		halved:      counter("halved_steps_total", "Steps that ran as two halves, one at the experts while the other was computed in the router."),
 		stepSeconds: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "olmoe", Subsystem: "engine", Name: "step_seconds", Help: "Time of one step of the model.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)})),
@@ -54,9 +55,12 @@ func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
 	return c
 }
 
-func (m *Metrics) step(d time.Duration, rows int) {
+func (m *Metrics) step(d time.Duration, rows int, halved bool) {
 	m.stepSeconds.Observe(d.Seconds())
 	m.rows.Add(float64(rows))
+	if halved {
+		m.halved.Inc()
+	}
 }
 
 func (m *Metrics) pages(p *model.Pages) {

@@ -31,7 +31,7 @@ func (e *Engine) step(ctx context.Context) {
 		e.breakDown(fault)
 		return
 	}
-	e.Metrics.step(time.Since(start), len(e.rows))
+	e.Metrics.step(time.Since(start), len(e.rows), e.Runner.Halves(len(e.rows)))
 }
 
 // current is what one step needs, made once: a step allocates nothing.

@@ -1,0 +1,97 @@
+package router_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/router"
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+)
+
+// A prompt that is computed in halves, one of which is at an expert node while the
+// other is here, is answered as one process does that computes the experts itself.
+func TestHalvesThroughANode(t *testing.T) {
+	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
+	node(t, dir, file)
+	split, whole := prometheus.NewRegistry(), prometheus.NewRegistry()
+	want := answered(t, router.CoreOptions{Model: dir, OneProcess: true, Metrics: whole}, file)
+	got := answered(t, router.CoreOptions{Model: dir, Metrics: split}, file)
+	if !reflect.DeepEqual(want, got) {
+		t.Error("halves give another answer")
+	}
+	if n := counter(t, whole, "olmoe_engine_halved_steps_total"); n != 0 {
+		t.Errorf("%v steps in halves in one process, want none", n)
+	}
+	// 128 and 122 rows of the prompt; steps of decode are small.
+	if n := counter(t, split, "olmoe_engine_halved_steps_total"); n != 2 {
+		t.Errorf("%v steps in halves, want 2", n)
+	}
+}
+
+// answered is what a core says to a prompt of 250 tokens, in steps of 128.
+func answered(t *testing.T, o router.CoreOptions, file string) (all []engine.Event) {
+	t.Helper()
+	o.Name, o.Workers, o.MaxWait, o.Log = "r0", 2, 20*time.Second, logr.Discard()
+	o.Limits = engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 128, KVBytes: 16 << 20}
+	core, err := router.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core.Dispatcher.Apply(document(t, file))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); core.Engine.Run(ctx) }()
+	defer func() { cancel(); <-done; core.Close() }()
+	prompt := make([]int32, 250)
+	for i := range prompt {
+		prompt[i] = int32(i * i % 500)
+	}
+	events, err := core.Engine.Submit(ctx, &engine.Request{Prompt: prompt, MaxTokens: 5, IgnoreEOS: true, Logprobs: 5, PromptLogprobs: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ev := range events {
+		if ev.Err != nil {
+			t.Fatal(ev.Err)
+		}
+		all = append(all, ev)
+	}
+	return all
+}
+
+func document(t *testing.T, file string) *placement.Document {
+	t.Helper()
+	var doc placement.Document
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(b, &doc)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &doc
+}
+
+func counter(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.Metric[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
