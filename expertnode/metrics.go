@@ -28,7 +28,7 @@ func newMetrics(n *node) *metrics {
 			Help: "Frames that arrived damaged or malformed; each ended its stream."}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_expert_errors_total",
 			Help: "Requests answered with an error, by code."}, []string{"code"})}
-	podctl.RegisterInfo(n.registry, "expert-node")
+	podctl.RegisterInfo(n.registry, "expert-node", n.opts.Log)
 	n.registry.MustRegister(m, m.badFrames, m.errors, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

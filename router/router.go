@@ -65,7 +65,7 @@ type process struct {
 func Run(ctx context.Context, o Options) error {
 	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	podctl.RegisterInfo(p.registry, "router")
+	podctl.RegisterInfo(p.registry, "router", p.log)
 	web, control, err := p.listen()
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ const (
 	defaultMaxQueue     = 256             // waiting requests: at some seconds each, more would time out anyway
 	defaultStepTokens   = 256             // rows of a step
 	defaultKVCacheMB    = 2048            // 8192 tokens of the full-size model, 16384 of it with int8 weights
+	maxKVCacheMB        = 1 << 24         // 16 TiB: more than a machine has, and no overflow in bytes
 	defaultMaxWait      = 2 * time.Minute // for a pod to be rescheduled and to load a few GB of experts
 	defaultMaxBody      = 4 << 20         // bytes of a request
 )
@@ -32,6 +33,9 @@ func newRouterCommand() *cobra.Command {
 		Short: "Run a router pod: tokenizer, OpenAI API, attention, gating",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if kvMB < 1 || kvMB > maxKVCacheMB {
+				return f.reported(fmt.Errorf("%w: --kv-cache-mb %d: give 1 to %d", errFlags, kvMB, maxKVCacheMB))
+			}
 			o.KVBytes = kvMB << 20
 			return f.reported(runRouter(cmd, &f, o))
 		},
@@ -59,8 +63,11 @@ func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if o.MaxSequences < 1 || o.MaxQueue < 1 || o.MaxRows < o.MaxSequences || o.KVBytes < 1 {
-		return fmt.Errorf("%w: --max-sequences, --max-queue and --kv-cache-mb must be positive, and --max-step-tokens at least --max-sequences", errFlags)
+	if o.MaxSequences < 1 || o.MaxQueue < 1 || o.MaxRows < o.MaxSequences || o.MaxBody < 1 {
+		return fmt.Errorf("%w: --max-sequences, --max-queue and --max-body-bytes must be positive, and --max-step-tokens at least --max-sequences", errFlags)
+	}
+	if o.MaxWait < 0 || o.DrainDelay < 0 || f.drainTimeout < 0 {
+		return fmt.Errorf("%w: --max-expert-wait, --drain-delay and --drain-timeout must not be negative", errFlags)
 	}
 	if _, err := model.ParseKV(o.KVType, checkpoint.AsStored); err != nil {
 		return fmt.Errorf("%w: --kv-cache-type: %v", errFlags, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 )
 
 // localFlags are those of the commands that run a whole deployment on this machine.
@@ -44,6 +45,9 @@ func (f *localFlags) startPool(ctx context.Context) (*local.Pool, error) {
 		return nil, err
 	}
 	defer func() { _ = ck.Close() }()
+	if slow := podctl.Portable(); slow != "" {
+		fmt.Fprintln(f.Stderr, "olmoe:", slow)
+	}
 	return local.StartPool(ctx, ck.Config(), f.Options)
 }
 

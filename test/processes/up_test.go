@@ -274,6 +274,9 @@ func TestErrors(t *testing.T) {
 		"bad prompts":    {[]string{"logits", "--model", model, "--out", t.TempDir(), "--prompts", "/dev/null"}, "/dev/null"},
 		"activations":    {[]string{"logits", "--model", model, "--out", t.TempDir(), "--prompts", "x", "--activations", "bf16"}, "use f32"},
 		"router flags":   {[]string{"router", "--model", model, "--max-step-tokens", "1"}, "--max-step-tokens"},
+		"KV cache":       {[]string{"router", "--model", model, "--kv-cache-mb", "9007199254740993"}, "give 1 to 16777216"},
+		"body":           {[]string{"router", "--model", model, "--max-body-bytes", "0"}, "--max-body-bytes must be positive"},
+		"negative wait":  {[]string{"router", "--model", model, "--max-expert-wait", "-1s"}, "must not be negative"},
 		"node, no model": {[]string{"expert-node", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, "--model is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -317,6 +320,42 @@ func TestUnknownFlagIsToldInTheTerminationLog(t *testing.T) {
 	b, err := os.ReadFile(file)
 	if err != nil || !strings.HasPrefix(string(b), "BadFlags: ") || !strings.Contains(string(b), "unknown flag: --of-tomorrow") {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// A CPU without AVX2 says so once, in the log and in the metric that tells the kernels.
+func TestPortableKernelsAreSaid(t *testing.T) {
+	cmd := exec.Command(program, "expert-node", "--model", model, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "GODEBUG=cpu.avx2=off")
+	var logged bytes.Buffer
+	cmd.Stderr = &logged
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	var at struct{ HTTP string }
+	if err := json.NewDecoder(out).Decode(&at); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + at.HTTP + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || !bytes.Contains(metrics, []byte(`olmoe_pod_info{kernels="portable"`)) {
+		t.Errorf("%v, no portable kernels in the metrics", err)
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(logged.String(), "the portable kernels compute"); n != 1 {
+		t.Errorf("told %d times in %s", n, &logged)
 	}
 }
 
