@@ -20,8 +20,13 @@ func (r *Request) Bounds() []float64 {
 		return nil
 	}
 	out := make([]float64, len(r.Loads))
+	room, _ := r.rooms()
+	slots := sum(room)
+	if !r.limited() {
+		slots = len(room) * slices.Max(room) // they may differ for the sake of domains
+	}
 	for l, row := range r.Loads {
-		out[l] = bound(row, r.Replicas, len(r.Nodes), sum(r.slots()))
+		out[l] = bound(row, r.Replicas, len(r.Nodes), slots)
 	}
 	return out
 }

@@ -68,13 +68,6 @@ func oddLoads(rnd *rand.Rand, layers, experts int) [][]float64 {
 	return loads
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func checkFromCurrent(t *testing.T, r Request) {
 	t.Helper()
 	p := mustPlan(t, r)

@@ -5,11 +5,16 @@ import (
 	"math/bits"
 )
 
-// even spreads exactly least copies of each expert so that nodes differ by
-// at most one. held breaks ties, so that the nodes stay even over all layers.
-func (y *layer) even(held []int) {
+// even spreads exactly least copies of each expert so that nodes differ by at most
+// one, or as much as the rule of domains asks for, up to limit. held breaks ties, so
+// that the nodes stay even over all layers.
+func (y *layer) even(held []int, limit int) {
 	y.room = y.shares(y.experts*y.least, held)
+	if y.dom != nil {
+		y.dom.widen(y.room, y.experts, limit, y.count)
+	}
 	y.repair()
+	y.part(math.MaxInt, y.place)
 }
 
 // shares splits total over the nodes. The larger shares go to the nodes that
@@ -47,7 +52,7 @@ func (y *layer) repair() {
 	}
 	for e := range y.experts {
 		for y.copies[e] < y.least {
-			if i := y.roomiest(e); i >= 0 {
+			if i := y.roomiest(e, -1); i >= 0 {
 				y.flip(i, e)
 			} else {
 				y.place(e)
@@ -60,7 +65,7 @@ func (y *layer) repair() {
 func (y *layer) fullest(e int) int {
 	best := -1
 	for i := range y.nodes {
-		if y.has(i, e) && (best < 0 || y.free(i) <= y.free(best)) {
+		if y.has(i, e) && y.mayLeave(e, i) && (best < 0 || y.free(i) <= y.free(best)) {
 			best = i
 		}
 	}
@@ -76,7 +81,7 @@ func (y *layer) relieve(i int) {
 	}
 	held := y.list(i, nil)
 	for k := len(held) - 1; k >= 0; k-- {
-		if j := y.roomiest(held[k]); j >= 0 {
+		if j := y.roomiest(held[k], i); j >= 0 {
 			y.move(held[k], i, j)
 			return
 		}
@@ -112,26 +117,28 @@ func (y *layer) handBack(i int) bool {
 // there is none.
 func (y *layer) returnable(i, j int) int {
 	for k := range y.words {
-		if word := y.on[i*y.words+k] &^ y.on[j*y.words+k] & y.was[j*y.words+k]; word != 0 {
-			return k<<6 + bits.TrailingZeros64(word)
+		for word := y.on[i*y.words+k] &^ y.on[j*y.words+k] & y.was[j*y.words+k]; word != 0; word &= word - 1 {
+			if e := k<<6 + bits.TrailingZeros64(word); y.mayMove(e, i, j) {
+				return e
+			}
 		}
 	}
 	return -1
 }
 
-// roomiest is the node with most room that does not hold e; -1 if none has room.
-// Of equals the one that shares least with the other owners of e: when a node is
+// roomiest is the node with most room that does not hold e, and to which it may go
+// from node from (-1: one more copy); -1 if there is none. Of equals the one that shares least with the other owners of e: when a node is
 // lost, its work should not all fall to the same other one.
-func (y *layer) roomiest(e int) int {
+func (y *layer) roomiest(e, from int) int {
 	most := 0
 	for j, n := range y.count {
-		if free := y.room[j] - n; free > most && !y.has(j, e) {
+		if free := y.room[j] - n; free > most && !y.has(j, e) && y.mayMove(e, from, j) {
 			most = free
 		}
 	}
 	best, least := -1, math.MaxInt
 	for j := 0; j < y.nodes && most > 0 && least > 0; j++ {
-		if y.free(j) != most || y.has(j, e) {
+		if y.free(j) != most || y.has(j, e) || !y.mayMove(e, from, j) {
 			continue
 		}
 		if n := y.sharedWithOwners(j, e); n < least {

@@ -27,7 +27,7 @@ func (s *search) swaps() {
 func (s *search) hand(e int, w, most float64) {
 	to, best := -1, s.need[1]
 	for _, j := range s.open {
-		if gain := min(w, most-s.load[j]-w); s.prefers(j, to, gain, best) && !s.has(j, e) {
+		if gain := min(w, most-s.load[j]-w); s.prefers(j, to, gain, best) && !s.has(j, e) && s.mayMove(e, s.busy, j) {
 			to, best = j, gain
 		}
 	}
@@ -51,24 +51,25 @@ func (s *search) prefers(j, to int, gain, best float64) bool {
 func (s *search) swap(e int, w, most float64) {
 	first := s.byEach.below(w-s.need[2], len(s.byEach.order))
 	gap, mine := most-s.lightestLoad, s.on[s.busy*s.words:][:s.words]
+	barred := s.barred(e, s.busy, s.bar)
 	for _, f := range s.byEach.order[first:] {
 		d := w - s.each[f]
 		if d >= gap-s.need[2] {
 			return
 		}
 		if min(d, most-s.burdens[f].least-d) > s.need[2] && mine[f>>6]>>(f&63)&1 == 0 {
-			s.swapFor(e, f, d, most)
+			s.swapFor(e, f, d, most, barred)
 		}
 		s.tries--
 	}
 }
 
-// swapFor offers that expert e goes to a node that holds f, and f comes back. d is
-// the difference.
-func (s *search) swapFor(e, f int, d, most float64) {
-	to, best, mine := -1, s.need[2], s.at[e*s.places:][:s.places]
-	for k, word := range s.at[f*s.places:][:s.places] {
-		for word &^= mine[k]; word != 0; word &= word - 1 {
+// swapFor offers that expert e goes to a node that holds f, unless barred, and f
+// comes back. d is the difference.
+func (s *search) swapFor(e, f int, d, most float64, barred []uint64) {
+	to, best := -1, s.need[2]
+	for k, word := range s.givers(f, s.busy, s.give) {
+		for word &^= barred[k]; word != 0; word &= word - 1 {
 			j := k<<6 + bits.TrailingZeros64(word)
 			if gain := min(d, most-s.load[j]-d); s.prefers(j, to, gain, best) {
 				to, best = j, gain
@@ -105,13 +106,14 @@ func (s *search) pairs() {
 	}
 }
 
-// bundles lists what node i holds and node j does not, up to two at a time.
+// bundles lists what node i holds and node j can take, up to two at a time.
 func (s *search) bundles(i, j int, to []bundle) []bundle {
 	to = append(to, bundle{})
 	for k := range s.words {
 		for word := s.on[i*s.words+k] &^ s.on[j*s.words+k]; word != 0; word &= word - 1 {
-			e := k<<6 + bits.TrailingZeros64(word)
-			to = append(to, bundle{[2]int{e}, 1, s.each[e]})
+			if e := k<<6 + bits.TrailingZeros64(word); s.mayMove(e, i, j) {
+				to = append(to, bundle{[2]int{e}, 1, s.each[e]})
+			}
 		}
 	}
 	singles := to[1:]

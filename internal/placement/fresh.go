@@ -23,15 +23,15 @@ func (s *search) fresh(to *spread) {
 }
 
 // deal gives each expert in turn copies up to upTo, each to the lightest node that
-// has room and does not hold it.
+// has room and can take it.
 func (y *layer) deal(light *ranking, order []int, upTo func(e int) int) {
 	for _, e := range order {
 		for k := 0; y.copies[e] < upTo(e); {
-			if k == len(light.order) { // all nodes with room hold it: others have to move
+			if k == len(light.order) { // no node with room can take it: others have to move
 				y.place(e)
 				light.order = slices.DeleteFunc(light.order, func(i int) bool { return y.free(i) < 1 })
 				k = 0
-			} else if i := light.order[k]; y.has(i, e) {
+			} else if i := light.order[k]; y.has(i, e) || !y.mayJoin(e, i) {
 				k++
 			} else {
 				y.flip(i, e)

@@ -21,19 +21,29 @@ type layer struct {
 	copies                []int    // nodes that hold expert e
 	room                  []int    // how many experts node i may hold
 
+	// With domains only:
+	dom  *domains
+	heed int   // how far the rule is heeded: heedful but in chains
+	in   []int // copies of expert e in domain d: in[e*len(dom.nodes)+d]
+	wide []int // domains with a copy of expert e
+
 	// With loads only:
 	cost []float64 // of expert e, all its copies together
 	each []float64 // cost[e] / copies[e]
 	load []float64 // of node i: each, summed over what it holds in ascending order
 }
 
-func newLayer(experts, nodes, replicas int) *layer {
+func newLayer(experts, nodes, replicas int, dom *domains) *layer {
 	words, places := (experts+63)/64, (nodes+63)/64
 	held, sets, counts := nodes*words, make([]uint64, 2*nodes*words+experts*places), make([]int, nodes+experts)
 	sums := make([]float64, experts+nodes)
-	return &layer{experts: experts, nodes: nodes, words: words, places: places, least: replicas,
+	y := &layer{experts: experts, nodes: nodes, words: words, places: places, least: replicas,
 		on: sets[:held], was: sets[held : 2*held], at: sets[2*held:],
 		count: counts[:nodes], copies: counts[nodes:], each: sums[:experts:experts], load: sums[experts:]}
+	if dom != nil {
+		y.dom, y.in, y.wide = dom, make([]int, experts*len(dom.nodes)), make([]int, experts)
+	}
+	return y
 }
 
 // clear takes everything off the nodes.
@@ -44,6 +54,8 @@ func (y *layer) clear() {
 	clear(y.count)
 	clear(y.copies)
 	clear(y.load)
+	clear(y.in)
+	clear(y.wide)
 	y.loads, y.used = 0, 0
 }
 
@@ -87,6 +99,9 @@ func (y *layer) flip(i, e int) {
 	y.used += d
 	y.count[i] += d
 	y.copies[e] += d
+	if y.dom != nil {
+		y.tally(i, e, d)
+	}
 	if y.was[k]&bit == 0 {
 		y.loads += d
 	}

@@ -9,38 +9,90 @@ import (
 // leveller says which node gets which set of a layer that no node holds anything of
 // yet, so that nodes even out over the layers: the heaviest set goes to the node
 // with least load in the layers before, and so on. Which node has which set does
-// not matter to the layer's balance; only nodes with equal room trade.
+// not matter to the layer's balance; only nodes with equal room trade. Where copies
+// are kept apart, whole domains trade, and then the nodes of each.
 type leveller struct {
 	room        []int
+	dom         *domains
 	held        []float64 // load of each node in the layers before
 	node        []int     // that gets set i
+	all         []int     // nodes
 	sets, nodes []int     // by falling load, by rising load
+	values      []float64 // to sort by
 	keys        []uint64
 }
 
-func newLeveller(room []int) *leveller {
+func newLeveller(room []int, dom *domains) *leveller {
 	n := len(room)
-	ints := make([]int, 3*n)
-	return &leveller{room: room, held: make([]float64, n), keys: make([]uint64, n),
-		node: ints[:n], sets: ints[n : 2*n], nodes: ints[2*n:]}
+	ints, floats := make([]int, 4*n), make([]float64, 2*n)
+	v := &leveller{room: room, dom: dom, held: floats[:n], values: floats[n:], keys: make([]uint64, n),
+		node: ints[:n], sets: ints[n : 2*n], nodes: ints[2*n : 3*n], all: ints[3*n:]}
+	for i := range v.all {
+		v.all[i] = i
+	}
+	return v
 }
 
 // level places sets of these loads.
 func (v *leveller) level(load []float64) (node []int) {
-	for from := 0; from < len(v.room); {
+	if v.dom == nil {
+		v.trade(v.all, v.all, load)
+	} else {
+		v.tradeDomains(load)
+	}
+	return v.add(load)
+}
+
+// trade gives sets to nodes, as many, of equal room one by one: those of a run of equal
+// room by load.
+func (v *leveller) trade(sets, nodes []int, load []float64) {
+	for from := 0; from < len(sets); {
 		to := from + 1
-		for to < len(v.room) && v.room[to] == v.room[from] {
+		for to < len(sets) && v.room[sets[to]] == v.room[sets[from]] {
 			to++
 		}
-		sets, nodes := v.sets[from:to], v.nodes[from:to]
-		sortBy(load[from:to], falling, v.keys[from:to], sets)
-		sortBy(v.held[from:to], rising, v.keys[from:to], nodes)
-		for k, i := range sets {
-			v.node[from+i] = from + nodes[k]
+		by, under := v.sets[from:to], v.nodes[from:to]
+		v.sort(sets[from:to], load, falling, by)
+		v.sort(nodes[from:to], v.held, rising, under)
+		for k, i := range by {
+			v.node[sets[from+i]] = nodes[from+under[k]]
 		}
 		from = to
 	}
-	return v.add(load)
+}
+
+// sort lists the places of list by the values of what is there.
+func (v *leveller) sort(list []int, value []float64, turn uint64, order []int) {
+	values := v.values[:len(list)]
+	for k, i := range list {
+		values[k] = value[i]
+	}
+	sortBy(values, turn, v.keys[:len(list)], order)
+}
+
+// tradeDomains gives the sets of the heaviest domain to the one with least load, of
+// those with the same room, and so on.
+func (v *leveller) tradeDomains(load []float64) {
+	n := len(v.dom.nodes)
+	own, held, done := make([]float64, n), make([]float64, n), make([]bool, n)
+	for i, d := range v.dom.of {
+		own[d], held[d] = own[d]+load[i], held[d]+v.held[i]
+	}
+	for range n {
+		a, b := -1, -1
+		for d, w := range own {
+			if w >= 0 && (a < 0 || w > own[a]) {
+				a = d
+			}
+		}
+		for d, w := range held {
+			if !done[d] && (b < 0 || w < held[b]) && v.dom.alike(a, d, v.room) {
+				b = d
+			}
+		}
+		own[a], done[b] = -1, true
+		v.trade(v.dom.nodes[a], v.dom.nodes[b], load)
+	}
 }
 
 // stay leaves every set where it is.

@@ -38,7 +38,7 @@ func (y *layer) shed(i int, mean float64) {
 	ideal := (y.load[i] - mean) / float64(-y.free(i))
 	best, surplus, off := -1, false, math.Inf(1)
 	for _, e := range y.list(i, nil) {
-		extra, d := y.copies[e] > y.least, math.Abs(y.each[e]-ideal)
+		extra, d := y.copies[e] > y.least && y.mayLeave(e, i), math.Abs(y.each[e]-ideal)
 		if best < 0 || extra && !surplus || extra == surplus && d < off {
 			best, surplus, off = e, extra, d
 		}
@@ -63,17 +63,18 @@ func (y *layer) restore(e int) {
 }
 
 // evict drops the surplus copy whose expert has least load per remaining copy:
-// on a node without e if there is one, else anywhere, so that a chain of moves
+// on a node that e can go to if there is one, else anywhere, so that a chain of moves
 // has a place to end. Without any surplus copy there is room already.
 func (y *layer) evict(e int) {
 	node, expert, least, straight := -1, -1, math.Inf(1), false
 	for i := range y.nodes {
 		for _, f := range y.list(i, nil) {
-			if y.copies[f] <= y.least || straight && y.has(i, e) {
+			direct := !y.has(i, e) && y.mayJoin(e, i)
+			if y.copies[f] <= y.least || straight && !direct || !y.mayLeave(f, i) {
 				continue
 			}
 			w := y.cost[f] / float64(y.copies[f]-1)
-			if direct := !y.has(i, e); node < 0 || direct && !straight || w < least {
+			if node < 0 || direct && !straight || w < least {
 				node, expert, least, straight = i, f, w, direct
 			}
 		}

@@ -1,9 +1,13 @@
 package placement
 
+import "slices"
+
 // Plan places every expert. Deterministic: the same request gives the same
 // placement. Kept in every result (Validate checks it):
 //   - each expert of each layer is on at least Replicas nodes;
-//   - no node holds an expert twice, or more than SlotsPerNode of a layer.
+//   - no node holds an expert twice, or more than SlotsPerNode of a layer;
+//   - each expert is in at least as many Domains as Replicas, or as there are, as far as
+//     the room of the nodes allows that (Crowded counts the others).
 //
 // Without loads the experts are spread evenly and the fewest possible of them
 // change nodes. With loads, spare slots go to the hottest experts and the busiest
@@ -19,7 +23,7 @@ func Plan(r Request) (*Placement, error) {
 	for i, n := range r.Nodes {
 		p.Nodes[i] = Node{Name: n.Name, Address: n.Address, Experts: lists[i*r.Layers : (i+1)*r.Layers]}
 	}
-	now := r.now()
+	now := r.nodesOf(r.Current)
 	if r.Loads != nil {
 		r.byLoad(p, now)
 	} else {
@@ -35,11 +39,15 @@ func (r *Request) evenly(p *Placement, now []*Node) {
 	for i := range same {
 		same[i] = i
 	}
-	y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
+	room, limit := r.slots(), r.Experts
+	if r.limited() {
+		limit = slices.Max(room)
+	}
+	y := newLayer(r.Experts, len(r.Nodes), r.Replicas, r.domains(room))
 	for l := range r.Layers {
 		y.clear()
 		y.keep(now, l)
-		y.even(held)
+		y.even(held, limit)
 		p.write(l, y.on, same)
 		for i, n := range y.count {
 			held[i] += n
@@ -50,12 +58,12 @@ func (r *Request) evenly(p *Placement, now []*Node) {
 // byLoad plans each layer by itself; only MaxMoves is shared, and, where nothing is
 // held yet, which node gets which set.
 func (r *Request) byLoad(p *Placement, now []*Node) {
-	room := r.slots()
-	drafts := r.drafts(now, room)
+	room, dom := r.rooms()
+	drafts, left := r.drafts(now, room, dom)
 	if r.MaxMoves > 0 {
-		spend(drafts, r.MinGain, r.MaxMoves)
+		spend(drafts, r.MinGain, left)
 	}
-	v := newLeveller(room)
+	v := newLeveller(room, dom)
 	for l := range drafts {
 		d := &drafts[l]
 		d.finish(len(r.Nodes))
@@ -78,22 +86,35 @@ func (p *Placement) write(l int, on []uint64, node []int) {
 	}
 }
 
-// now finds what each of the request's nodes holds at present, nil if nothing.
-func (r *Request) now() []*Node {
+// nodesOf finds what each of the request's nodes holds in p, nil if nothing.
+func (r *Request) nodesOf(p *Placement) []*Node {
 	now := make([]*Node, len(r.Nodes))
-	if r.Current == nil {
+	if p == nil {
 		return now
 	}
-	at := make(map[string]int, len(r.Current.Nodes))
-	for i := len(r.Current.Nodes) - 1; i >= 0; i-- {
-		at[r.Current.Nodes[i].Name] = i
+	at := make(map[string]int, len(p.Nodes))
+	for i := len(p.Nodes) - 1; i >= 0; i-- {
+		at[p.Nodes[i].Name] = i
 	}
 	for i, n := range r.Nodes {
 		if k, ok := at[n.Name]; ok {
-			now[i] = &r.Current.Nodes[k]
+			now[i] = &p.Nodes[k]
 		}
 	}
 	return now
+}
+
+// limited says whether nodes have a limit of slots at all.
+func (r *Request) limited() bool { return r.SlotsPerNode > 0 || r.Slots > 0 }
+
+// rooms are the slots, shifted to domains that need more where there is no limit.
+func (r *Request) rooms() ([]int, *domains) {
+	room := r.slots()
+	dom := r.domains(room)
+	if dom != nil && !r.limited() {
+		dom.widen(room, r.Experts, r.Experts, make([]int, len(room)))
+	}
+	return room, dom
 }
 
 // slots is the room of each node when loads are known: what the request says,

@@ -8,7 +8,7 @@ import "math/bits"
 // to make one more elsewhere.
 func (s *search) recounts() {
 	for _, e := range s.held {
-		if s.copies[e] > s.least {
+		if s.copies[e] > s.least && s.mayLeave(e, s.busy) {
 			s.withdraw(e)
 		}
 		if s.copies[e] < s.nodes {
@@ -94,7 +94,7 @@ func (s *search) replace(f, e int, here, each float64) {
 		return
 	}
 	to, best, most, mine := -1, s.need[1], s.load[s.busy], s.at[e*s.places:][:s.places]
-	for k, word := range s.at[f*s.places:][:s.places] {
+	for k, word := range s.givers(f, -1, s.give) {
 		for word &^= mine[k]; word != 0; word &= word - 1 {
 			j := k<<6 + bits.TrailingZeros64(word)
 			if gain := most - max(here, s.load[j]-less, b.without(j)+b.share); s.prefers(j, to, gain, best) {

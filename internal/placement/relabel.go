@@ -12,6 +12,7 @@ type trader struct {
 	near   []uint64 // bit j of near[i*places:][:places]: that is not 0
 	node   []int    // that gets set i
 	set    []int    // that node j gets; -1: none as yet
+	home   []int    // domain that gets the sets of domain d
 }
 
 // maxSweeps bounds the trading; two or three sweeps end it in practice.
@@ -22,6 +23,7 @@ const maxSweeps = 8
 func (t *trader) relabel(y, fresh *layer) []uint64 {
 	t.begin(y)
 	t.overlap(fresh)
+	t.settleDomains()
 	for i := range t.node {
 		t.give(i, t.best(i))
 	}
@@ -69,20 +71,20 @@ func (t *trader) overlap(fresh *layer) {
 	}
 }
 
-// best is the node left, with as much room as set i was made for, that holds most
+// best is the node left, of those that set i suits, that holds most
 // of it: the first of equals.
 func (t *trader) best(i int) int {
 	best, most := -1, int32(0)
 	for k, word := range t.near[i*t.places:][:t.places] {
 		for ; word != 0; word &= word - 1 {
 			j := k<<6 + bits.TrailingZeros64(word)
-			if n := t.shared[i*t.nodes+j]; t.set[j] < 0 && n > most && t.room[j] == t.room[i] {
+			if n := t.shared[i*t.nodes+j]; t.set[j] < 0 && n > most && t.suits(i, j) {
 				best, most = j, n
 			}
 		}
 	}
 	for j := 0; best < 0; j++ {
-		if t.set[j] < 0 && t.room[j] == t.room[i] {
+		if t.set[j] < 0 && t.suits(i, j) {
 			best = j
 		}
 	}
@@ -98,7 +100,7 @@ func (t *trader) trade() (traded bool) {
 			for ; word != 0; word &= word - 1 {
 				a, b := t.node[i], k<<6+bits.TrailingZeros64(word)
 				its := t.shared[t.set[b]*t.nodes:][:t.nodes]
-				if t.room[a] == t.room[b] && mine[b]+its[a] > mine[a]+its[b] {
+				if t.suits(i, b) && t.suits(t.set[b], a) && mine[b]+its[a] > mine[a]+its[b] {
 					t.give(t.set[b], a)
 					t.give(i, b)
 					traded = true
@@ -107,4 +109,39 @@ func (t *trader) trade() (traded bool) {
 		}
 	}
 	return traded
+}
+
+// suits says whether node j has the room that set i was made for, and is in the
+// domain that its sets go to: what is apart stays apart.
+func (t *trader) suits(i, j int) bool {
+	return t.room[i] == t.room[j] && (t.dom == nil || t.home[t.dom.of[i]] == t.dom.of[j])
+}
+
+// settleDomains gives the sets of each domain in turn to the domain left, with the
+// same room, whose nodes hold most of them.
+func (t *trader) settleDomains() {
+	if t.dom == nil {
+		return
+	}
+	taken := make([]bool, len(t.dom.nodes))
+	t.home = filled(len(taken), -1)
+	for a := range taken {
+		best, most := -1, int32(-1)
+		for b := range taken {
+			if n := t.sharedBy(a, b); !taken[b] && n > most && t.dom.alike(a, b, t.room) {
+				best, most = b, n
+			}
+		}
+		t.home[a], taken[best] = best, true
+	}
+}
+
+// sharedBy is what the nodes of domain b hold of the sets of domain a.
+func (t *trader) sharedBy(a, b int) (n int32) {
+	for _, i := range t.dom.nodes[a] {
+		for _, j := range t.dom.nodes[b] {
+			n += t.shared[i*t.nodes+j]
+		}
+	}
+	return n
 }

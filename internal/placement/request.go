@@ -8,6 +8,10 @@ type Request struct {
 	Layers, Experts int
 	// Nodes that shall hold experts, in order; only names and addresses are read.
 	Nodes []Node
+	// Domains says, by name, which nodes are lost together: the machine of each. A node
+	// without one, or with "", is in a domain of its own. Each expert is in at least
+	// min(Replicas, domains) of them where there is room for that.
+	Domains map[string]string
 	// Replicas is on how many nodes each expert is, at least.
 	Replicas int
 	// SlotsPerNode limits the experts of a layer on a node; 0 is no limit.
@@ -31,11 +35,12 @@ type Request struct {
 	// moves to and fro for little: the changes of a layer lower the load of its
 	// busiest node by at least MinGain * the mean node load for each of them. 0: any
 	// gain. Only plans with loads and a Current heed it, and only for changes that
-	// need not be: experts without enough copies are placed, and nodes that hold
-	// more than they have room for relieved, whatever it takes.
+	// need not be: experts without enough copies are placed, nodes that hold more than
+	// they have room for relieved, and copies that share a domain parted.
 	MinGain float64
 	// MaxMoves limits, under the same terms, how many experts nodes have to load, in
-	// all layers together: those that gain most each. 0: no limit.
+	// all layers together: those whose copies share a domain, then those that gain most
+	// each. 0: no limit.
 	MaxMoves int
 	// Epoch of the new placement.
 	Epoch int64

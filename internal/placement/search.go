@@ -30,6 +30,7 @@ type search struct {
 	stale        []uint64 // bits of those whose nodes' loads have changed since
 	surveyed     bool     // donors are of this step
 	donors       []uint64 // bits of the experts whose copy could go
+	bar, give    []uint64 // memory for sets of nodes
 }
 
 const (
@@ -51,12 +52,13 @@ const (
 )
 
 // newSearch searches for layers of a request, one after another.
-func newSearch(r *Request, room []int, total []float64) *search {
-	y := newLayer(r.Experts, len(r.Nodes), r.Replicas)
+func newSearch(r *Request, room []int, dom *domains, total []float64) *search {
+	y := newLayer(r.Experts, len(r.Nodes), r.Replicas, dom)
 	y.room = room
-	sets := make([]uint64, 2*y.words)
+	sets := make([]uint64, 2*(y.words+y.places))
 	return &search{layer: y, slots: sum(room), total: total, byEach: newRanking(y.each), burdens: make([]burden, y.experts),
-		donors: sets[:y.words], stale: sets[y.words:], open: make([]int, 0, y.nodes), held: make([]int, 0, slices.Max(room))}
+		donors: sets[:y.words], stale: sets[y.words : 2*y.words], bar: sets[2*y.words:][:y.places], give: sets[2*y.words+y.places:],
+		open: make([]int, 0, y.nodes), held: make([]int, 0, slices.Max(room))}
 }
 
 // begin starts with a layer that no node holds anything of.

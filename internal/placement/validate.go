@@ -57,14 +57,17 @@ func (n *Node) validate(layers, experts int) error {
 	return nil
 }
 
-// Satisfied says whether p is what the request wants, but for its loads: the same
-// model and nodes, no node beyond its room, enough copies of each expert. p is nil
-// or valid.
+// Satisfied says whether p is what the request wants, but for its loads and domains
+// (Crowded): the same model and nodes, no node beyond its room, enough copies of each
+// expert. p is nil or valid.
 func (r *Request) Satisfied(p *Placement) bool {
 	if p == nil || len(p.Nodes) != len(r.Nodes) || p.Layers != r.Layers || p.Experts != r.Experts {
 		return false
 	}
 	room := r.slots()
+	if !r.limited() && r.domains(room) != nil {
+		room = filled(len(room), r.Experts) // what domains ask for changes with them
+	}
 	for i, n := range p.Nodes {
 		if n.Name != r.Nodes[i].Name || n.Address != r.Nodes[i].Address {
 			return false

@@ -1,9 +1,6 @@
 package placement
 
-import (
-	"math/bits"
-	"math/rand/v2"
-)
+import "math/rand/v2"
 
 const (
 	// maxIdle kicks in a row without a gain end the search.
@@ -41,10 +38,10 @@ func (s *search) kick(rnd *rand.Rand) {
 	if e < 0 || f < 0 || i == j || s.has(j, e) {
 		return
 	}
-	if s.copies[f] > s.least && rnd.IntN(2) == 0 {
+	if s.copies[f] > s.least && s.mayLeave(f, j) && rnd.IntN(2) == 0 {
 		s.flip(j, f)
 		s.flip(j, e)
-	} else if !s.has(i, f) {
+	} else if !s.has(i, f) && s.mayMove(e, i, j) && s.mayMove(f, j, i) {
 		s.move(e, i, j)
 		s.move(f, j, i)
 	}
@@ -70,10 +67,6 @@ func (y *layer) save() saved {
 
 // revert goes back to what was saved.
 func (y *layer) revert(to *saved) {
-	for k, word := range to.on {
-		for diff := word ^ y.on[k]; diff != 0; diff &= diff - 1 {
-			y.flip(k/y.words, k%y.words<<6+bits.TrailingZeros64(diff))
-		}
-	}
+	y.back(to.on)
 	y.weigh()
 }

@@ -38,12 +38,12 @@ func (y *layer) busiest() int {
 	return b
 }
 
-// lightest is the node with room that does not hold e and has least load, then
-// fewest experts; -1 if there is none.
+// lightest is the node with room that e can go to and has least load, then fewest
+// experts; -1 if there is none.
 func (y *layer) lightest(e int) int {
 	best, least := -1, math.Inf(1)
 	for i, load := range y.load {
-		if load > least || y.free(i) < 1 || y.has(i, e) {
+		if load > least || y.free(i) < 1 || y.has(i, e) || !y.mayJoin(e, i) {
 			continue
 		}
 		if load < least || y.count[i] < y.count[best] {

@@ -1,6 +1,8 @@
 package placement
 
 import (
+	"cmp"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -10,6 +12,8 @@ type worker struct {
 	*Request
 	now     []*Node // what the nodes hold
 	room    []int
+	dom     *domains
+	left    int       // experts that nodes may still load so that copies part
 	total   []float64 // load of each node in all layers at present
 	ideal   *spread
 	steps   *search // from what the nodes hold, or from nothing where that is nothing
@@ -19,17 +23,19 @@ type worker struct {
 	log     []change
 }
 
-// drafts drafts all layers.
-func (r *Request) drafts(now []*Node, room []int) []draft {
+// drafts drafts all layers. What it returns besides is what is left of MaxMoves: experts
+// whose copies have to part come first.
+func (r *Request) drafts(now []*Node, room []int, dom *domains) ([]draft, int) {
 	drafts := make([]draft, r.Layers)
 	nodes, words, total := len(r.Nodes), (r.Experts+63)/64, r.totals(now)
 	on, load := make([]uint64, r.Layers*nodes*words), make([]float64, r.Layers*nodes)
-	w := &worker{Request: r, now: now, room: room, total: total, ideal: newSpread(r.Experts), steps: newSearch(r, room, total)}
+	w := &worker{Request: r, now: now, room: room, dom: dom, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
+		ideal: newSpread(r.Experts), steps: newSearch(r, room, dom, total)}
 	for l := range drafts {
 		drafts[l].on, drafts[l].load = on[l*nodes*words:][:nodes*words], load[l*nodes:][:nodes]
 		w.draft(l, &drafts[l])
 	}
-	return drafts
+	return drafts, w.left
 }
 
 // totals adds up what the layers cost each node at present.
@@ -55,6 +61,9 @@ func (w *worker) draft(l int, d *draft) {
 		s.fromNothing(w.ideal)
 	} else {
 		s.mend()
+		must := s.loads
+		s.partByLoad(must + w.left)
+		w.left -= s.loads - must
 		w.change(d)
 	}
 	copy(d.load, s.load)
@@ -67,6 +76,7 @@ func (w *worker) draft(l int, d *draft) {
 // fromNothing places by load on empty nodes.
 func (s *search) fromNothing(ideal *spread) {
 	s.fresh(ideal)
+	s.partByLoad(math.MaxInt)
 	s.descend(nil)
 	s.wander()
 }
@@ -88,7 +98,7 @@ func (w *worker) change(d *draft) {
 // remake plans the layer from nothing too.
 func (w *worker) remake(d *draft) {
 	if w.anew == nil {
-		w.anew = newSearch(w.Request, w.room, w.total)
+		w.anew = newSearch(w.Request, w.room, w.dom, w.total)
 	}
 	s := w.steps
 	w.anew.begin(s.cost, d.floor)
