@@ -29,7 +29,9 @@ type players struct {
 	noImage string
 	// model of new pods.
 	model *fleet.Model
-	next  int
+	// machine that a new expert node is scheduled to, by name; nil: no machines.
+	machine func(pod string) string
+	next    int
 }
 
 func newPlayers(w *world) *players {
@@ -152,6 +154,9 @@ func (p *players) makePod(name string, t *corev1.PodTemplateSpec, owner client.O
 	p.w.Helper()
 	pod := &corev1.Pod{ObjectMeta: *t.ObjectMeta.DeepCopy(), Spec: *t.Spec.DeepCopy()}
 	pod.Name, pod.Namespace = name, p.w.ns
+	if p.machine != nil {
+		pod.Spec.NodeName = p.machine(name) // "" for routers
+	}
 	for k, v := range extra {
 		pod.Labels[k] = v
 	}

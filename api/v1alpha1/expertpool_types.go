@@ -73,7 +73,8 @@ type ExpertPoolSpec struct {
 type ExpertPlacement struct {
 	// replicasPerExpert is on how many nodes each expert is, at least: experts with
 	// much load get the slots that are left. With 2 or more, the loss of a node
-	// stops no request.
+	// stops no request, nor does that of a machine, where there are as many and
+	// room on them: then they hold different copies.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
@@ -133,7 +134,8 @@ type RebalancingSettings struct {
 	// +kubebuilder:validation:Maximum=100
 	MinGainPercent *int32 `json:"minGainPercent,omitempty"`
 	// maxBytesPerMinute is how many bytes of weights nodes may load because of
-	// rebalancing. What is needed because nodes come or go does not count.
+	// rebalancing, or to part copies of an expert that share a machine. What is
+	// needed because nodes come or go does not count.
 	// +optional
 	// +kubebuilder:default="4Gi"
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be above 0; mode: Off stops rebalancing"

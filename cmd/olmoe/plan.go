@@ -34,6 +34,7 @@ type planFlags struct {
 	readRows           float64
 	current, weights   string
 	nodes, slots       int
+	replicas, machines int
 	bytes              int64
 	minGain            float64
 	maxMoves           int
@@ -61,7 +62,10 @@ func newPlanCommand() *cobra.Command {
 	fs.StringVar(&f.activations, "activations", "", "JSON file like that of --loads with the batches in which each expert had tokens; what is balanced is then tokens + read-rows * batches")
 	fs.Float64Var(&f.readRows, "read-rows", 2, "with --activations: the rows of arithmetic that take as long as reading an expert's weights once")
 	fs.IntVar(&f.nodes, "nodes", 0, "expert nodes")
-	fs.IntVar(&f.slots, "slots", 0, "room for experts of a layer on all nodes together, spread evenly (default: one for each expert)")
+	fs.IntVar(&f.slots, "slots", 0, "room for experts of a layer on all nodes together, spread evenly (default: one for each replica of each expert)")
+	fs.IntVar(&f.replicas, "replicas", 1, "on how many nodes each expert is, at least")
+	fs.IntVar(&f.machines, "machines", 0, "deal the nodes round robin to so many machines: the replicas of an expert are on different ones where there is room, and it is "+
+		"told how many experts' are not (default: machines are not looked at)")
 	fs.StringVar(&f.current, "current", "", "JSON file with the placement in force, as --json prints it")
 	fs.Float64Var(&f.minGain, "min-gain", planMinGain, "with --current: what each expert moved must lower the load of its layer's busiest node by, as a fraction of the mean node load")
 	fs.IntVar(&f.maxMoves, "max-moves", 0, "with --current: move no more experts than this, those that gain most; what has to move comes on top (default: no limit)")
@@ -74,6 +78,9 @@ func newPlanCommand() *cobra.Command {
 func runPlan(out io.Writer, f *planFlags) error {
 	if f.loads == "" || f.nodes < 1 || f.slots < 0 {
 		return fmt.Errorf("%w: give --loads FILE, --nodes of at least 1, and --slots that are not negative", errFlags)
+	}
+	if f.replicas < 1 || f.machines < 0 {
+		return fmt.Errorf("%w: give --replicas of at least 1, and --machines that are not negative", errFlags)
 	}
 	if !(f.minGain >= 0) || f.maxMoves < 0 {
 		return fmt.Errorf("%w: --min-gain %v or --max-moves %d is negative or not a number", errFlags, f.minGain, f.maxMoves)
@@ -170,8 +177,8 @@ func (f *planFlags) request(keys []string, loads map[string][]float64, current p
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s: it has no layers", f.loads)
 	}
-	r := &placement.Request{Layers: len(keys), Experts: len(loads[keys[0]]), Nodes: planNodes(f.nodes), Replicas: 1,
-		Slots: cmp.Or(f.slots, len(loads[keys[0]])), MinGain: f.minGain, MaxMoves: f.maxMoves}
+	r := &placement.Request{Layers: len(keys), Experts: len(loads[keys[0]]), Nodes: planNodes(f.nodes), Replicas: f.replicas,
+		Domains: f.domains(), Slots: cmp.Or(f.slots, f.replicas*len(loads[keys[0]])), MinGain: f.minGain, MaxMoves: f.maxMoves}
 	for _, key := range keys {
 		if n, err := strconv.Atoi(key); err != nil || n < 0 {
 			return nil, fmt.Errorf("%s: layer %q is not a number", f.loads, key)
@@ -231,6 +238,18 @@ func planNodes(n int) []placement.Node {
 		nodes[i].Name = strconv.Itoa(i)
 	}
 	return nodes
+}
+
+// domains are the machines of the nodes.
+func (f *planFlags) domains() map[string]string {
+	if f.machines == 0 {
+		return nil
+	}
+	on := map[string]string{}
+	for i := range f.nodes {
+		on[strconv.Itoa(i)] = strconv.Itoa(i % f.machines)
+	}
+	return on
 }
 
 func layerOrder[V any](layers map[string]V) []string {

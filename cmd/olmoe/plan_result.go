@@ -13,6 +13,9 @@ import (
 type planResult struct {
 	Layers map[string]planLayer `json:"layers"`
 	Moves  []planMove           `json:"moves"`
+	// Crowded, with --machines: experts of all layers whose copies are on fewer machines
+	// than they should.
+	Crowded *int `json:"crowded,omitempty"`
 }
 
 type planLayer struct {
@@ -40,6 +43,12 @@ func (f *planFlags) result(keys []string, r *placement.Request, p *placement.Pla
 			layer.Nodes = append(layer.Nodes, n.Experts[l])
 		}
 		out.Layers[key] = layer
+	}
+	if f.machines > 0 {
+		out.Crowded = new(int)
+		for _, n := range r.Crowded(p) {
+			*out.Crowded += n
+		}
 	}
 	if r.Current == nil {
 		return out
@@ -77,6 +86,9 @@ func (r *planResult) print(out io.Writer) error {
 		bytes += m.Bytes
 		fmt.Fprintf(out, "move: layer %d, expert %d, node %d -> %d, %d bytes\n", m.Layer, m.Expert, m.From, m.To, m.Bytes)
 	}
-	_, err := fmt.Fprintf(out, "%d moves, %d bytes\n", len(r.Moves), bytes)
+	if _, err := fmt.Fprintf(out, "%d moves, %d bytes\n", len(r.Moves), bytes); err != nil || r.Crowded == nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%d experts have copies on fewer machines than they should\n", *r.Crowded)
 	return err
 }

@@ -142,6 +142,34 @@ func TestPlanReads(t *testing.T) {
 	}
 }
 
+// TestPlanMachines: with two replicas on two machines each expert is on both, and where
+// there is no room for that it is told.
+func TestPlanMachines(t *testing.T) {
+	loads := planFile(t, `{"0": [9, 1, 1, 1, 5, 3], "7": [1, 1, 1, 1, 1, 1]}`)
+	for _, c := range []struct {
+		nodes, machines string
+		want            int
+	}{{"4", "2", 0}, {"3", "2", 4}, {"3", "1", 0}, {"4", "", -1}} {
+		args := []string{"--loads", loads, "--replicas", "2", "--nodes", c.nodes}
+		if c.machines != "" {
+			args = append(args, "--machines", c.machines)
+		}
+		text, err := runPlanCommand(append(args, "--json")...)
+		var r planResult
+		if err := cmp.Or(err, json.Unmarshal([]byte(text), &r)); err != nil {
+			t.Fatal(err)
+		}
+		got, told := -1, "experts have copies on fewer machines"
+		if r.Crowded != nil {
+			got, told = *r.Crowded, strconv.Itoa(c.want)+" "+told
+		}
+		text, err = runPlanCommand(args...)
+		if err != nil || got != c.want || strings.Contains(text, told) != (c.want >= 0) {
+			t.Errorf("%s nodes on %s machines: %d crowded, want %d: %s, %v", c.nodes, c.machines, got, c.want, text, err)
+		}
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	loads := planFile(t, `{"0": [1, 2]}`)
 	cases := []struct {
@@ -164,6 +192,9 @@ func TestPlanRefuses(t *testing.T) {
 		{"no activations", "no such file", []string{"--loads", loads, "--nodes", "1", "--activations", "/nonexistent"}},
 		{"activations differ", "plan.json: layer 0 has 1 experts", []string{"--loads", loads, "--nodes", "1", "--activations", planFile(t, `{"0": [1]}`)}},
 		{"negative reads", "--read-rows -1", []string{"--loads", loads, "--nodes", "1", "--activations", loads, "--read-rows", "-1"}},
+		{"no replicas", "--replicas of at least 1", []string{"--loads", loads, "--nodes", "1", "--replicas", "0"}},
+		{"too many replicas", "between 1 and the number of nodes", []string{"--loads", loads, "--nodes", "1", "--replicas", "2"}},
+		{"negative machines", "--machines", []string{"--loads", loads, "--nodes", "1", "--machines", "-1"}},
 		{"negative moves", "--max-moves -1", []string{"--loads", loads, "--nodes", "1", "--max-moves", "-1"}},
 		{"another model", "layer 0, node 1: expert 2 is not one of the 2", []string{"--loads", loads, "--nodes", "2",
 			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0], [2]]}}}`)}},

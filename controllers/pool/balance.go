@@ -196,19 +196,30 @@ func (v *view) bytesPerMinute() int64 {
 	return 4 << 30 // the API's default, for objects made before the field was there
 }
 
-// noteMoves remembers what this round's decision makes nodes load for balance.
+// noteMoves remembers what this round's decision makes nodes load out of the budget.
 func (v *view) noteMoves() {
-	b := v.decision.Balance
-	if b == nil || v.decision.Doc == v.doc {
+	if v.decision.Doc == v.doc {
+		return
+	}
+	var moves int
+	switch d := &v.decision; {
+	case d.Apart != nil:
+		moves = d.Apart.Moves
+	case d.Balance != nil:
+		moves = d.Balance.Moves
+	default:
 		return
 	}
 	v.moved = &v1alpha1.RebalancingStatus{
-		Time: metav1.NewTime(v.now.Truncate(time.Second)), Experts: int32(b.Moves), Bytes: int64(b.Moves) * v.expertBytes(), //nolint:gosec // at most layers x experts x nodes
+		Time: metav1.NewTime(v.now.Truncate(time.Second)), Experts: int32(moves), Bytes: int64(moves) * v.expertBytes(), //nolint:gosec // at most layers x experts x nodes
 	}
 }
 
-// purpose of a placement that is made because of load; empty for others.
+// purpose of a placement that is made because of load or machines; empty for others.
 func (v *view) purpose() string {
+	if a := v.decision.Apart; a != nil {
+		return fmt.Sprintf(", so that %d of the %d experts whose copies share a machine no longer do", a.Before-a.After, a.Before)
+	}
 	if v.decision.Balance == nil {
 		return ""
 	}

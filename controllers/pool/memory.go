@@ -15,6 +15,8 @@ import (
 // outlive the operator is in the status or in the placement's record.
 type memory struct {
 	silent      map[string]time.Time // since when an expert node has not answered, by name
+	machines    map[string]string    // what the expert nodes run on
+	located     time.Time            // since when
 	target      int64                // the epoch that is being prepared
 	since       time.Time            // since when
 	looked      time.Time            // last look at the load

@@ -21,7 +21,8 @@ var (
 	queueGauge    = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_busiest_queue_seconds", Help: "How long requests waited at that node on average in the last window."}, poolLabels)
 	readingGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_reading_ratio", Help: "Part of the expert nodes' work of the last window that was reading weights (activated experts count), 0 to 1; the rest is arithmetic (tokens count)."}, poolLabels)
 	okGauge       = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_balancer_ok", Help: "0 while the balancer cannot do its work: see the pool's condition Balanced."}, poolLabels)
-	allGauges     = []*prometheus.GaugeVec{coveredGauge, expertsGauge, nodesGauge, wantedGauge, revisionGauge, balanceGauge, busiestGauge, queueGauge, readingGauge, okGauge}
+	crowdedGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_experts_sharing_machine", Help: "Experts of all layers whose copies run on fewer machines than they should: as many as replicasPerExpert, or as there are. With two replicas, those that the loss of one machine takes both copies of."}, poolLabels)
+	allGauges     = []*prometheus.GaugeVec{coveredGauge, expertsGauge, crowdedGauge, nodesGauge, wantedGauge, revisionGauge, balanceGauge, busiestGauge, queueGauge, readingGauge, okGauge}
 
 	rebalanceCounter = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalances_total", Help: "Placements made because of load."}, poolLabels)
 	bytesCounter     = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalanced_bytes_total", Help: "Bytes of weights that expert nodes loaded because of load."}, poolLabels)
@@ -46,7 +47,7 @@ func (v *view) measure(req ctrl.Request) {
 	}
 	for g, n := range map[*prometheus.GaugeVec]float64{
 		coveredGauge: float64(covered), expertsGauge: float64(total), nodesGauge: float64(v.ready()),
-		wantedGauge: float64(*v.pool.Spec.Replicas), revisionGauge: float64(revision),
+		crowdedGauge: float64(v.crowded()), wantedGauge: float64(*v.pool.Spec.Replicas), revisionGauge: float64(revision),
 	} {
 		g.WithLabelValues(req.Namespace, req.Name).Set(n)
 	}

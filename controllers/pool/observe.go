@@ -63,6 +63,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	}
 	r.ask(ctx, v)
 	v.listen(v.now)
+	v.locate()
 	if len(v.waited) == 0 { // else there is no time for it
 		r.look(ctx, v)
 	}
@@ -201,6 +202,7 @@ func (v *view) state() rollout.State {
 		Members:      v.members(int(*v.pool.Spec.Replicas)),
 		Replicas:     int(*v.pool.Spec.Experts.ReplicasPerExpert),
 		SlotsPerNode: v.slots(),
+		Machines:     v.machines(),
 		Doc:          v.doc,
 		Nodes:        map[string]rollout.Node{},
 	}
@@ -219,6 +221,9 @@ func (v *view) state() rollout.State {
 	}
 	for i := range v.routers {
 		s.Routers = append(s.Routers, v.router(&v.routers[i]))
+	}
+	if v.stand() {
+		s.PartMoves = v.budget()
 	}
 	if s.Loads = v.loads(); s.Loads != nil {
 		s.Rebalance = v.mayRebalance()

@@ -110,7 +110,7 @@ func (v *view) planned(wanted int) placement.Request {
 	}
 	return placement.Request{
 		Layers: p.Layers, Experts: p.Experts, Nodes: v.members(wanted), Replicas: int(*v.pool.Spec.Experts.ReplicasPerExpert),
-		SlotsPerNode: v.slots(), Current: p, Loads: v.memory.work.Costs(v.memory.rows, v.memory.activations),
+		SlotsPerNode: v.slots(), Domains: v.machines(), Current: p, Loads: v.memory.work.Costs(v.memory.rows, v.memory.activations),
 	}
 }
 

@@ -8,6 +8,7 @@
 //	published            pods report                               next
 //	nothing              all nodes are there                       Target = plan
 //	Serving, no Target   nodes came, went or are lost              Target = plan
+//	Serving, no Target   copies share a machine, others do not     Target = plan
 //	Serving, no Target   loads make moves worth their bytes        Target = plan
 //	Target               nodes loaded it and routers switched      Serving = Target
 //	Target, unwanted     it cannot come about                      Target = new plan, or none
@@ -27,6 +28,12 @@ type State struct {
 	Members []placement.Node
 	// Replicas of each expert, SlotsPerNode per layer (0: no limit).
 	Replicas, SlotsPerNode int
+	// Machines are what the nodes run on, by name; those of which that is not known are
+	// taken to be alone.
+	Machines map[string]string
+	// PartMoves is how many experts nodes may load now to part copies of an expert that
+	// share a machine, which wait for that; 0: none now.
+	PartMoves int
 	// Loads are what each layer's experts cost in the last window, [layer][expert]; nil
 	// if that is not known.
 	Loads [][]float64
@@ -89,6 +96,9 @@ type Decision struct {
 	Problem *Problem
 	// Balance is what was found about the loads; nil if it was not looked at.
 	Balance *Balance
+	// Apart is what Doc's Target does for copies that share a machine; nil if it is made
+	// for something else.
+	Apart *Apart
 }
 
 // Decide takes the next step.
@@ -207,6 +217,9 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	request := s.request(model, nodes)
 	if request.Satisfied(serving) { // whichever expert is where: who moves them for balance's sake is rebalance
 		if s.Doc.Target == nil {
+			if d, ok := s.part(request); ok {
+				return d
+			}
 			return s.rebalance(request)
 		}
 		return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: serving}}
@@ -225,7 +238,7 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 // request asks for what the spec wants on the nodes.
 func (s *State) request(model *Model, nodes []placement.Node) placement.Request {
 	return placement.Request{
-		Layers: model.Layers, Experts: model.Experts, Nodes: nodes, Loads: s.loads(model),
+		Layers: model.Layers, Experts: model.Experts, Nodes: nodes, Domains: s.Machines, Loads: s.loads(model),
 		Replicas: min(s.Replicas, len(nodes)), SlotsPerNode: s.SlotsPerNode, Epoch: s.epoch(),
 	}
 }

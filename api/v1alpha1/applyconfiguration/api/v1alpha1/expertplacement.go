@@ -9,7 +9,8 @@ package v1alpha1
 type ExpertPlacementApplyConfiguration struct {
 	// replicasPerExpert is on how many nodes each expert is, at least: experts with
 	// much load get the slots that are left. With 2 or more, the loss of a node
-	// stops no request.
+	// stops no request, nor does that of a machine, where there are as many and
+	// room on them: then they hold different copies.
 	ReplicasPerExpert *int32 `json:"replicasPerExpert,omitempty"`
 	// slotsPerNode is how many experts of a layer a node may hold. Without it,
 	// as many as needed. All nodes together need room for (experts of a layer) x

@@ -22,7 +22,8 @@ type RebalancingSettingsApplyConfiguration struct {
 	// more, for such loads are partly chance.
 	MinGainPercent *int32 `json:"minGainPercent,omitempty"`
 	// maxBytesPerMinute is how many bytes of weights nodes may load because of
-	// rebalancing. What is needed because nodes come or go does not count.
+	// rebalancing, or to part copies of an expert that share a machine. What is
+	// needed because nodes come or go does not count.
 	MaxBytesPerMinute *resource.Quantity `json:"maxBytesPerMinute,omitempty"`
 }
 

@@ -1,0 +1,49 @@
+package pool
+
+import (
+	"maps"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// machines are what the expert nodes run on, by pod: Kubernetes nodes, each of which
+// is lost with all its pods. A pod that is not scheduled yet is not among them.
+func (v *view) machines() map[string]string {
+	on := map[string]string{}
+	for i := range v.experts {
+		if p := &v.experts[i]; p.Spec.NodeName != "" {
+			on[p.Name] = p.Spec.NodeName
+		}
+	}
+	return on
+}
+
+// locate notes since when the expert nodes run where they do.
+func (v *view) locate() {
+	if on, m := v.machines(), v.memory; m.machines == nil || !maps.Equal(on, m.machines) {
+		m.machines, m.located = on, v.now
+	}
+}
+
+// stand says whether the pods are all there and have not moved for as long as a lost
+// one would be waited for. Copies do not part before: pods that restart one by one may
+// change machines each time, and every move would load experts.
+func (v *view) stand() bool {
+	return v.now.Sub(v.memory.located) >= v.restoreAfter() && v.missing() == ""
+}
+
+// crowded counts the experts whose copies run on fewer machines than they should.
+func (v *view) crowded() (n int) {
+	p := current(v.decision.Doc)
+	if p == nil {
+		return 0
+	}
+	r := placement.Request{
+		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: v.machines(),
+		Replicas: min(int(*v.pool.Spec.Experts.ReplicasPerExpert), len(p.Nodes)), SlotsPerNode: v.slots(),
+	}
+	for _, count := range r.Crowded(p) {
+		n += count
+	}
+	return n
+}

@@ -1,0 +1,54 @@
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// Apart is what a round does for experts whose copies share a machine.
+type Apart struct {
+	// Before and After are how many experts do, of all layers, now and with the moves.
+	Before, After int
+	// Moves is how many experts nodes load for it.
+	Moves int
+}
+
+// noGain is a gain that no move for balance's sake reaches.
+const noGain = 1e9
+
+// part moves copies that share a machine to others, in a placement that is otherwise as
+// requested, as far as the budget goes; false if that is not to be done now, or nothing
+// helps. It comes before what loads ask for, and needs none.
+func (s *State) part(r placement.Request) (Decision, bool) {
+	serving := s.Doc.Serving
+	before := total(r.Crowded(serving))
+	if before == 0 || s.PartMoves == 0 {
+		return Decision{}, false
+	}
+	if r.Loads == nil { // without any load nothing moves for balance's sake, not even what costs nothing
+		r.Loads = make([][]float64, r.Layers)
+		for l := range r.Loads {
+			r.Loads[l] = make([]float64, r.Experts)
+		}
+	}
+	r.Current, r.MinGain, r.MaxMoves = serving, noGain, s.PartMoves
+	target, err := placement.Plan(r)
+	if err != nil {
+		return Decision{}, false
+	}
+	a := &Apart{Before: before, After: total(r.Crowded(target)), Moves: len(placement.Diff(serving, target, 0))}
+	if a.After >= before {
+		return Decision{}, false
+	}
+	return Decision{Apart: a, Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
+		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: target,
+	}}, true
+}
+
+func total(list []int) (n int) {
+	for _, v := range list {
+		n += v
+	}
+	return n
+}

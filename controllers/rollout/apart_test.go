@@ -1,0 +1,119 @@
+package rollout
+
+import (
+	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// paired is a pool of four nodes with two copies of each expert, placed without a look
+// at machines, of which the nodes 0 and 1 share one, and 2 and 3.
+func paired(t *testing.T) State {
+	t.Helper()
+	s := rest(t, 4)
+	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 8, Nodes: members(4), Replicas: 2, Epoch: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Replicas, s.Doc.Serving, s.PartMoves = 2, p, 100
+	s.Machines = map[string]string{"demo-experts-0": "a", "demo-experts-1": "a", "demo-experts-2": "b", "demo-experts-3": "b"}
+	return s
+}
+
+// sharing counts experts all of whose owners run on one machine.
+func sharing(p *placement.Placement, machines map[string]string) (n int) {
+	for l := range p.Layers {
+		for e := range p.Experts {
+			on := map[string]bool{}
+			for _, node := range p.Nodes {
+				for _, held := range node.Experts[l] {
+					if held == e {
+						on[machines[node.Name]] = true
+					}
+				}
+			}
+			if len(on) == 1 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func TestPart(t *testing.T) {
+	tests := []struct {
+		name  string
+		edit  func(*State)
+		parts bool
+	}{
+		{"copies share a machine", func(*State) {}, true},
+		{"loads known", func(s *State) { s.Loads = skewed(s.Doc.Serving) }, true},
+		{"loads known and moves worth it", func(s *State) {
+			s.Loads, s.Rebalance = skewed(s.Doc.Serving), &Rebalance{Moves: 100, MinGain: 0.05}
+		}, true},
+		{"not the time", func(s *State) { s.PartMoves = 0 }, false},
+		{"machines unknown", func(s *State) { s.Machines = nil }, false},
+		{"one machine", func(s *State) {
+			for name := range s.Machines {
+				s.Machines[name] = "a"
+			}
+		}, false},
+		{"one replica", func(s *State) { s.Replicas, s.SlotsPerNode = 1, 8 }, false},
+		{"no room: a machine with one node of four", func(s *State) {
+			s.SlotsPerNode, s.Machines["demo-experts-2"] = 4, "a"
+		}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := paired(t)
+			tt.edit(&s)
+			d := Decide(s)
+			if (d.Apart != nil) != tt.parts || tt.parts != (d.Doc != s.Doc) {
+				t.Fatalf("%+v, %s", d.Apart, shape(d.Doc))
+			}
+			if !tt.parts {
+				return
+			}
+			before, after := sharing(s.Doc.Serving, s.Machines), sharing(d.Doc.Target, s.Machines)
+			moves := len(placement.Diff(s.Doc.Serving, d.Doc.Target, 0))
+			if *d.Apart != (Apart{before, 0, moves}) || before == 0 || after != 0 || d.Doc.Urgent {
+				t.Errorf("%+v; %d experts share a machine, before %d, %d moves", d.Apart, after, before, moves)
+			}
+			s.Doc = &placement.Document{Revision: 9, Model: "f00d", Serving: d.Doc.Target}
+			if again := Decide(s); again.Apart != nil {
+				t.Errorf("again: %+v", again.Apart)
+			}
+		})
+	}
+}
+
+// Copies part a budget at a time, and none of what is done is undone.
+func TestPartKeepsTheBudget(t *testing.T) {
+	s := paired(t)
+	s.PartMoves = 2
+	left := sharing(s.Doc.Serving, s.Machines)
+	for left > 0 {
+		d := Decide(s)
+		if d.Apart == nil || d.Apart.Moves > 2 || d.Apart.Before != left || d.Apart.After >= left {
+			t.Fatalf("%d experts share a machine: %+v", left, d.Apart)
+		}
+		left = d.Apart.After
+		s.Doc = &placement.Document{Revision: d.Doc.Revision + 1, Model: "f00d", Serving: d.Doc.Target}
+	}
+}
+
+// The first placement, and one for a node that came, heed machines at once.
+func TestNewPlacementsHeedMachines(t *testing.T) {
+	for name, edit := range map[string]func(*State){
+		"first":       func(s *State) { s.Doc = nil },
+		"a node came": func(s *State) { s.Doc.Serving = planned(t, 3, 3) },
+		"replicas":    func(s *State) { s.Doc.Serving = planned(t, 4, 3) },
+	} {
+		s := paired(t)
+		s.PartMoves = 0
+		edit(&s)
+		if d := Decide(s); d.Doc.Target == nil || sharing(d.Doc.Target, s.Machines) != 0 {
+			t.Errorf("%s: %s, %d experts share a machine", name, shape(d.Doc), sharing(d.Doc.Target, s.Machines))
+		}
+	}
+}
