@@ -153,6 +153,20 @@ func TestFolderInPlaceOfFile(t *testing.T) {
 
 // Processes that share a folder write and read the same parts at the same time:
 // whoever reads gets all of a part or nothing, and no half file stays.
+// A file where the folder should be holds nothing that could be damaged: nothing is
+// said for each part.
+func TestFileInPlaceOfFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, log := logged("model", file)
+	if c.Load(t.Context(), part, make([]byte, 10), nil) || log.Len() > 0 {
+		t.Errorf("read, or told: %s", log)
+	}
+	wantCounts(t, c, map[Outcome]int64{Miss: 1})
+}
+
 func TestManyWritersAndReaders(t *testing.T) {
 	dir, want := t.TempDir(), bytesOf(4)
 	var all sync.WaitGroup

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 )
@@ -32,7 +33,7 @@ func (c *Cache) Load(ctx context.Context, name string, into []byte, p *pace.Pace
 			return true
 		case ctx.Err() != nil:
 			return false
-		case !errors.Is(err, fs.ErrNotExist):
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // there is one
 			c.log.Info("cached weights are of no use and are made again", "file", filepath.Join(dir, name), "reason", err.Error())
 			outcome = Damaged
 		}
