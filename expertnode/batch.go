@@ -21,8 +21,9 @@ type batch struct {
 	hidden   int
 
 	jobs   []*job
-	cells  []cell // [layer*perLayer+expert]
-	used   []int  // indices of cells with rows, ascending
+	own    map[string]int // by router: pairs of this batch
+	cells  []cell         // [layer*perLayer+expert]
+	used   []int          // indices of cells with rows, ascending
 	groups []model.ExpertGroup
 	work   load.Batch // groups and jobs, as they are counted
 	x, out []float32  // [pairs, hidden], grouped by expert
@@ -36,7 +37,7 @@ type cell struct {
 
 func newBatch(n *node) *batch {
 	cfg := n.ck.Config()
-	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize, cells: make([]cell, cfg.NumLayers*cfg.NumExperts)}
+	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize, own: map[string]int{}, cells: make([]cell, cfg.NumLayers*cfg.NumExperts)}
 }
 
 // step computes and answers what is waiting; false if nothing was.
@@ -55,7 +56,9 @@ func (b *batch) step() bool {
 		b.plan(held, pairs)
 		b.gather()
 		err := b.n.compute(b.groups)
-		b.answer(time.Since(start), err)
+		took := time.Since(start)
+		b.n.queue.credit(b.own, pairs, start, start.Add(took))
+		b.answer(took, err)
 	}
 	return true
 }
@@ -89,10 +92,12 @@ func (b *batch) allHeld(held *holding, j *job) (missing uint16, ok bool) {
 // many (row, expert) pairs there are.
 func (b *batch) tally(start time.Time) (pairs int) {
 	b.used, b.work.Requests = b.used[:0], b.work.Requests[:0]
+	clear(b.own)
 	for _, j := range b.jobs {
 		pairs += len(j.experts)
+		b.own[j.stream.router] += len(j.experts)
 		j.waited = start.Sub(j.arrived)
-		b.work.Requests = append(b.work.Requests, load.Request{Layer: j.in.Layer, Rows: j.in.Rows, Queue: j.waited})
+		b.work.Requests = append(b.work.Requests, load.Request{Layer: j.in.Layer, Rows: j.in.Rows, Queue: j.queued()})
 		for _, x := range j.experts {
 			i := j.in.Layer*b.perLayer + int(x)
 			c := &b.cells[i]
@@ -100,7 +105,7 @@ func (b *batch) tally(start time.Time) (pairs int) {
 				b.used = append(b.used, i)
 			}
 			c.count++
-			c.queued += j.waited
+			c.queued += j.queued()
 		}
 	}
 	slices.Sort(b.used)

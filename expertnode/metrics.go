@@ -38,10 +38,10 @@ var (
 	rowsDesc       = layerDesc("olmoe_expert_rows_total", "Rows computed, one for each expert of a token, by layer.")
 	activeDesc     = layerDesc("olmoe_expert_activations_total", "Experts that had rows, added up over batches, by layer: each reads its weights once.")
 	layerBusyDesc  = layerDesc("olmoe_expert_layer_busy_seconds_total", "Time spent computing, by layer.")
-	layerQueueDesc = layerDesc("olmoe_expert_layer_queue_seconds_total", "Time that requests waited before their computation began, by layer.")
+	layerQueueDesc = layerDesc("olmoe_expert_layer_queue_seconds_total", "Time that requests waited for work of other routers before their computation began, by layer.")
 
 	busyDesc     = desc("olmoe_expert_busy_seconds_total", "Time spent computing.")
-	queuedDesc   = desc("olmoe_expert_queue_seconds_total", "Time that requests waited before their computation began.")
+	queuedDesc   = desc("olmoe_expert_queue_seconds_total", "Time that requests waited for work of other routers before their computation began.")
 	requestsDesc = desc("olmoe_expert_requests_total", "Requests computed.")
 	batchesDesc  = desc("olmoe_expert_batches_total", "Batches computed; each takes all requests that wait.")
 	framesDesc   = desc("olmoe_expert_frames_total", "Frames received from routers.")
@@ -53,7 +53,7 @@ var (
 	loadedDesc   = desc("olmoe_expert_loaded_bytes_total", "Bytes of weights read since the start.")
 
 	utilisationDesc = desc("olmoe_expert_utilization", "Part of the last minute that was spent computing, 0 to 1.")
-	meanQueueDesc   = desc("olmoe_expert_queue_seconds_mean", "How long a request of the last minute waited on average.")
+	meanQueueDesc   = desc("olmoe_expert_queue_seconds_mean", "How long a request of the last minute waited on average for work of other routers.")
 )
 
 func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }

@@ -25,6 +25,7 @@ type job struct {
 	counts, experts []uint16
 	places          []int32       // of each pair, its row in the batch
 	waited          time.Duration // in the queue, once its batch has begun
+	own             time.Duration // of it, so long rows of the same router were computed
 }
 
 var jobPool = sync.Pool{New: func() any { return new(job) }}
@@ -32,7 +33,7 @@ var jobPool = sync.Pool{New: func() any { return new(job) }}
 // newJob reads the lists of a request.
 func newJob(in *wire.In, s *stream, perLayer int) (*job, error) {
 	j := jobPool.Get().(*job)
-	j.in, j.stream, j.arrived = in, s, time.Now()
+	j.in, j.stream, j.arrived, j.own = in, s, time.Now(), 0
 	j.counts, j.experts = resize(j.counts, in.Rows), resize(j.experts, in.Pairs)
 	if err := in.Experts(j.counts, j.experts, perLayer); err != nil {
 		j.recycle()
@@ -47,6 +48,10 @@ func (j *job) recycle() {
 	j.in, j.stream = nil, nil
 	jobPool.Put(j)
 }
+
+// queued is how long the request waited for others. A router sends the second half
+// of a step while the first one is computed; behind that it does not queue (ADR 0120).
+func (j *job) queued() time.Duration { return j.waited - j.own }
 
 // resize makes s have n elements of any value, in its own memory if that is enough.
 func resize[T any](s []T, n int) []T {
@@ -97,6 +102,22 @@ func (q *queue) take(dst []*job) []*job {
 	clear(q.jobs[rest:])
 	q.jobs = q.jobs[:rest]
 	return dst
+}
+
+// credit tells what is waiting how much of a batch's time was its own router's: by
+// that router's part of the batch's pairs, since it arrived.
+func (q *queue) credit(own map[string]int, pairs int, start, end time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range q.jobs {
+		since := start
+		if j.arrived.After(start) {
+			since = j.arrived
+		}
+		if wait := end.Sub(since); wait > 0 {
+			j.own += wait * time.Duration(own[j.stream.router]) / time.Duration(pairs)
+		}
+	}
 }
 
 // waiting is the number of rows in the queue.

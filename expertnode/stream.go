@@ -26,6 +26,7 @@ const (
 // one sends; computations put their answers into out.
 type stream struct {
 	n       *node
+	router  string        // its name, as it says
 	out     chan wire.Out // never full: pending bounds it
 	changed chan struct{} // holds a token when an Update is due
 	eof     chan struct{} // closed when the router has sent its last request
@@ -34,12 +35,12 @@ type stream struct {
 
 // Dispatch implements wire.Server.
 func (n *node) Dispatch(gs grpc.ServerStream) error {
-	s := &stream{n: n, out: make(chan wire.Out, streamQueue), changed: make(chan struct{}, 1), eof: make(chan struct{})}
+	s := &stream{n: n, router: wire.Router(gs), out: make(chan wire.Out, streamQueue), changed: make(chan struct{}, 1), eof: make(chan struct{})}
 	if err := n.streams.add(s); err != nil {
 		return err
 	}
 	defer n.streams.remove(s)
-	log := n.opts.Log.WithValues("router", wire.Router(gs))
+	log := n.opts.Log.WithValues("router", s.router)
 	log.V(1).Info("stream opened")
 	ctx, cancel := context.WithCancel(gs.Context())
 	defer cancel()
