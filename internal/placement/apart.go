@@ -15,7 +15,10 @@ const (
 // copiesIn is how many copies of e are in the domain of node i.
 func (y *layer) copiesIn(e, i int) int { return y.in[e*len(y.dom.nodes)+y.dom.of[i]] }
 
-// tally counts that the copies of e in the domain of node i are d more.
+// tally counts that the copies of e in the domain of node i are d more. Within flip it
+// would slow down plans that know no domains.
+//
+//go:noinline
 func (y *layer) tally(i, e, d int) {
 	in := &y.in[e*len(y.dom.nodes)+y.dom.of[i]]
 	was := *in
@@ -54,7 +57,14 @@ func (y *layer) owners(e int) []uint64 { return y.at[e*y.places:][:y.places] }
 // barred are the nodes that e may not go to from node i: those that hold it, and
 // more in mem where the rule bars them.
 func (y *layer) barred(e, i int, mem []uint64) []uint64 {
-	if y.mayLeave(e, i) {
+	if y.dom == nil {
+		return y.owners(e)
+	}
+	return y.barredApart(e, i, mem)
+}
+
+func (y *layer) barredApart(e, i int, mem []uint64) []uint64 {
+	if y.leaves(e, i) {
 		return y.owners(e)
 	}
 	copy(mem, y.owners(e))
@@ -71,7 +81,14 @@ func (y *layer) barred(e, i int, mem []uint64) []uint64 {
 // givers are the nodes that may give their copy of e to node i, or, where that is -1,
 // give it up; in mem where the rule leaves some of its owners only.
 func (y *layer) givers(e, i int, mem []uint64) []uint64 {
-	if y.dom == nil || y.wide[e] > y.dom.want || i >= 0 && y.copiesIn(e, i) == 0 {
+	if y.dom == nil {
+		return y.owners(e)
+	}
+	return y.giversApart(e, i, mem)
+}
+
+func (y *layer) giversApart(e, i int, mem []uint64) []uint64 {
+	if y.wide[e] > y.dom.want || i >= 0 && y.copiesIn(e, i) == 0 {
 		return y.owners(e)
 	}
 	clear(mem)

@@ -99,11 +99,11 @@ func (y *layer) flip(i, e int) {
 	y.used += d
 	y.count[i] += d
 	y.copies[e] += d
-	if y.dom != nil {
-		y.tally(i, e, d)
-	}
 	if y.was[k]&bit == 0 {
 		y.loads += d
+	}
+	if y.dom != nil {
+		y.tally(i, e, d)
 	}
 }
 
