@@ -13,6 +13,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
@@ -46,8 +47,8 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 				return fmt.Errorf("%w: --runs must be at least 1", errFlags)
 			}
 			for _, n := range slices.Concat(f.work.Decode, f.work.Prefill, f.work.Dispatch) {
-				if n < 1 {
-					return fmt.Errorf("%w: --decode, --prefill and --dispatch take numbers from 1 on", errFlags)
+				if n < 1 || n > wire.MaxRows {
+					return fmt.Errorf("%w: --decode, --prefill and --dispatch take numbers from 1 to %d, the rows of a frame", errFlags, wire.MaxRows)
 				}
 			}
 			return interrupted(cmd.Context(), runBench(cmd, &f))

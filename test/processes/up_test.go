@@ -277,6 +277,7 @@ func TestErrors(t *testing.T) {
 		"KV cache":       {[]string{"router", "--model", model, "--kv-cache-mb", "9007199254740993"}, "give 1 to 16777216"},
 		"body":           {[]string{"router", "--model", model, "--max-body-bytes", "0"}, "--max-body-bytes must be positive"},
 		"negative wait":  {[]string{"router", "--model", model, "--max-expert-wait", "-1s"}, "must not be negative"},
+		"bench rows":     {[]string{"bench", "--model", model, "--dispatch", "100000"}, "from 1 to 4096"},
 		"node, no model": {[]string{"expert-node", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, "--model is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
