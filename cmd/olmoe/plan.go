@@ -29,6 +29,9 @@ var expertBytes = map[string]int64{
 // maxPlanFile bounds the input: 64 layers of 4,096 experts take about 8 MB.
 const maxPlanFile = 64 << 20
 
+// maxPlanNodes bounds --nodes: far more than a pool has, and memory for them.
+const maxPlanNodes = 1 << 16
+
 type planFlags struct {
 	loads, activations string
 	readRows           float64
@@ -76,8 +79,8 @@ func newPlanCommand() *cobra.Command {
 }
 
 func runPlan(out io.Writer, f *planFlags) error {
-	if f.loads == "" || f.nodes < 1 || f.slots < 0 {
-		return fmt.Errorf("%w: give --loads FILE, --nodes of at least 1, and --slots that are not negative", errFlags)
+	if f.loads == "" || f.nodes < 1 || f.nodes > maxPlanNodes || f.slots < 0 {
+		return fmt.Errorf("%w: give --loads FILE, --nodes of 1 to %d, and --slots that are not negative", errFlags, maxPlanNodes)
 	}
 	if f.replicas < 1 || f.machines < 0 {
 		return fmt.Errorf("%w: give --replicas of at least 1, and --machines that are not negative", errFlags)
@@ -147,8 +150,12 @@ func readPlanFile(name string, to any) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	if err := json.NewDecoder(io.LimitReader(file, maxPlanFile)).Decode(to); err != nil {
+	d := json.NewDecoder(io.LimitReader(file, maxPlanFile))
+	if err := d.Decode(to); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("%s: there is more after the JSON object, or the file is larger than %d bytes", name, maxPlanFile)
 	}
 	return nil
 }

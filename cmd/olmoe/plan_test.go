@@ -178,6 +178,8 @@ func TestPlanRefuses(t *testing.T) {
 	}{
 		{"no loads", "--loads", []string{"--nodes", "2"}},
 		{"no nodes", "--nodes", []string{"--loads", loads}},
+		{"too many nodes", "--nodes of 1 to 65536", []string{"--loads", loads, "--nodes", "99999999999"}},
+		{"more after it", "more after the JSON object", []string{"--loads", planFile(t, `{"0": [1, 2]} {"1": [1, 2]}`), "--nodes", "1"}},
 		{"no file", "no such file", []string{"--loads", "/nonexistent", "--nodes", "2"}},
 		{"too few slots", "plan.json: 2 experts", []string{"--loads", loads, "--nodes", "2", "--slots", "1"}},
 		{"not JSON", "plan.json: ", []string{"--loads", planFile(t, "["), "--nodes", "2"}},
