@@ -3,13 +3,9 @@
 package router_test
 
 import (
-	"context"
 	"path/filepath"
 	"runtime"
 	"testing"
-	"time"
-
-	"github.com/go-logr/logr"
 
 	"github.com/olmoe-serving/olmoe-operator/router"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
@@ -21,19 +17,10 @@ import (
 func TestSplitDecodeAllocations(t *testing.T) {
 	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
 	node(t, dir, file)
-	core, err := router.Open(t.Context(), router.CoreOptions{Model: dir, Name: "r0", Workers: 1, MaxWait: 20 * time.Second, Log: logr.Discard(),
-		Limits: engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 64, KVBytes: 16 << 20}, PrefixCache: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	core.Dispatcher.Apply(document(t, file))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); core.Engine.Run(ctx) }()
-	defer func() { cancel(); <-done; core.Close() }()
+	core := startCore(t, router.CoreOptions{Model: dir, Workers: 1, Limits: engine.Limits{MaxRows: 64}, PrefixCache: true}, file)
 
 	const warm, measured = 60, 60
-	ch, err := core.Engine.Submit(ctx, &engine.Request{Prompt: []int32{1, 2, 3}, MaxTokens: warm + measured + 2, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1})
+	ch, err := core.Engine.Submit(t.Context(), &engine.Request{Prompt: []int32{1, 2, 3}, MaxTokens: warm + measured + 2, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

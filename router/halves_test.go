@@ -37,11 +37,11 @@ func TestHalvesThroughANode(t *testing.T) {
 	}
 }
 
-// answered is what a core says to a prompt of 250 tokens, in steps of 128.
-func answered(t *testing.T, o router.CoreOptions, file string) (all []engine.Event) {
+// startCore is a core that serves with the placement in file until the test ends.
+func startCore(t *testing.T, o router.CoreOptions, file string) *router.Core {
 	t.Helper()
-	o.Name, o.Workers, o.MaxWait, o.Log = "r0", 2, 20*time.Second, logr.Discard()
-	o.Limits = engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 128, KVBytes: 16 << 20}
+	o.Name, o.MaxWait, o.Log = "r0", 20*time.Second, logr.Discard()
+	o.MaxSequences, o.MaxQueue, o.KVBytes = 8, 8, 16<<20
 	core, err := router.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -50,12 +50,20 @@ func answered(t *testing.T, o router.CoreOptions, file string) (all []engine.Eve
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); core.Engine.Run(ctx) }()
-	defer func() { cancel(); <-done; core.Close() }()
+	t.Cleanup(func() { cancel(); <-done; core.Close() })
+	return core
+}
+
+// answered is what a core says to a prompt of 250 tokens, in steps of 128.
+func answered(t *testing.T, o router.CoreOptions, file string) (all []engine.Event) {
+	t.Helper()
+	o.Workers, o.MaxRows = 2, 128
+	core := startCore(t, o, file)
 	prompt := make([]int32, 250)
 	for i := range prompt {
 		prompt[i] = int32(i * i % 500)
 	}
-	events, err := core.Engine.Submit(ctx, &engine.Request{Prompt: prompt, MaxTokens: 5, IgnoreEOS: true, Logprobs: 5, PromptLogprobs: 1})
+	events, err := core.Engine.Submit(t.Context(), &engine.Request{Prompt: prompt, MaxTokens: 5, IgnoreEOS: true, Logprobs: 5, PromptLogprobs: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,10 +45,8 @@ func (f *planFlags) result(keys []string, r *placement.Request, p *placement.Pla
 		out.Layers[key] = layer
 	}
 	if f.machines > 0 {
-		out.Crowded = new(int)
-		for _, n := range r.Crowded(p) {
-			*out.Crowded += n
-		}
+		n := r.Crowded(p)
+		out.Crowded = &n
 	}
 	if r.Current == nil {
 		return out

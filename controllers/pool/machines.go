@@ -33,7 +33,7 @@ func (v *view) stand() bool {
 }
 
 // crowded counts the experts whose copies run on fewer machines than they should.
-func (v *view) crowded() (n int) {
+func (v *view) crowded() int {
 	p := current(v.decision.Doc)
 	if p == nil {
 		return 0
@@ -42,8 +42,5 @@ func (v *view) crowded() (n int) {
 		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: v.machines(),
 		Replicas: min(int(*v.pool.Spec.Experts.ReplicasPerExpert), len(p.Nodes)), SlotsPerNode: v.slots(),
 	}
-	for _, count := range r.Crowded(p) {
-		n += count
-	}
-	return n
+	return r.Crowded(p)
 }

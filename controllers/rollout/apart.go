@@ -22,7 +22,7 @@ const noGain = 1e9
 // helps. It comes before what loads ask for, and needs none.
 func (s *State) part(r placement.Request) (Decision, bool) {
 	serving := s.Doc.Serving
-	before := total(r.Crowded(serving))
+	before := r.Crowded(serving)
 	if before == 0 || s.PartMoves == 0 {
 		return Decision{}, false
 	}
@@ -37,18 +37,11 @@ func (s *State) part(r placement.Request) (Decision, bool) {
 	if err != nil {
 		return Decision{}, false
 	}
-	a := &Apart{Before: before, After: total(r.Crowded(target)), Moves: len(placement.Diff(serving, target, 0))}
+	a := &Apart{Before: before, After: r.Crowded(target), Moves: len(placement.Diff(serving, target, 0))}
 	if a.After >= before {
 		return Decision{}, false
 	}
 	return Decision{Apart: a, Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
 		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: target,
 	}}, true
-}
-
-func total(list []int) (n int) {
-	for _, v := range list {
-		n += v
-	}
-	return n
 }

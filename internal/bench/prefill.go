@@ -11,7 +11,7 @@ func (b *bench) prefill(ctx context.Context, c *client, tokens int) (outcome, er
 	r := outcome{Result: Result{Name: "prefill", Batch: 1, Tokens: tokens}}
 	b.prompts++
 	prompt := c.prompt(b.prompts, tokens)
-	before, err := c.counters(ctx)
+	before, err := c.scrape(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -20,7 +20,7 @@ func (b *bench) prefill(ctx context.Context, c *client, tokens int) (outcome, er
 	if err != nil {
 		return r, err
 	}
-	after, err := c.counters(ctx)
+	after, err := c.scrape(ctx)
 	if err != nil {
 		return r, err
 	}

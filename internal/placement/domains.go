@@ -86,23 +86,22 @@ func (d *domains) alike(a, b int, room []int) bool {
 	return slices.EqualFunc(d.nodes[a], d.nodes[b], func(i, j int) bool { return room[i] == room[j] })
 }
 
-// Crowded counts, for each layer, the experts whose copies lie in fewer domains than
+// Crowded counts the experts, of all layers, whose copies lie in fewer domains than
 // they should (Domains): with two replicas, those that the loss of one domain takes
-// all copies of. 0 in each layer after a Plan, unless room is short: then no fewer
-// loads than it takes are made to come as near as that allows.
-func (r *Request) Crowded(p *Placement) []int {
-	out := make([]int, p.Layers)
+// all copies of. 0 after a Plan, unless room is short: then no fewer loads than it
+// takes are made to come as near as that allows.
+func (r *Request) Crowded(p *Placement) (count int) {
 	d := r.domains(r.slots())
 	if d == nil {
-		return out
+		return 0
 	}
 	y, now := newLayer(p.Experts, len(r.Nodes), r.Replicas, d), r.nodesOf(p)
-	for l := range out {
+	for l := range p.Layers {
 		y.clear()
 		y.keep(now, l)
 		for _, n := range y.wide {
-			out[l] += b2i(n < d.want)
+			count += b2i(n < d.want)
 		}
 	}
-	return out
+	return count
 }

@@ -67,7 +67,7 @@ func checkApart(t testing.TB, r Request) *Placement {
 	checkRoom(t, r, p)
 	fits, want := roomApart(r)
 	got := crowded(p, r.Domains, want)
-	if n := sum(r.Crowded(p)); n != got {
+	if n := r.Crowded(p); n != got {
 		t.Fatalf("Crowded counts %d experts, there are %d", n, got)
 	}
 	if fits && got > 0 && r.MaxMoves == 0 {
@@ -101,7 +101,7 @@ func TestDistinctDomains(t *testing.T) {
 			"strangers": {"a": "x", "b": "x"},
 		} {
 			r.Domains = domains
-			if got := mustPlan(t, r); !reflect.DeepEqual(got, want) || sum(r.Crowded(got)) != 0 {
+			if got := mustPlan(t, r); !reflect.DeepEqual(got, want) || r.Crowded(got) != 0 {
 				t.Fatalf("case %d: another plan with %s domains", k, name)
 			}
 		}
@@ -170,14 +170,14 @@ func TestPartWithinMoves(t *testing.T) {
 		Loads: randomLoads(rand.New(rand.NewPCG(55, 56)), 4, 64), MinGain: 1e9}
 	r.Current = mustPlan(t, r)
 	r.Domains, r.MaxMoves = onMachines(r.Nodes, machines), most
-	before := sum(r.Crowded(r.Current))
+	before := r.Crowded(r.Current)
 	if before < 2*most {
 		t.Fatalf("%d experts to part are too few for this test", before)
 	}
 	all := 0
 	for before > 0 {
 		p := mustPlan(t, r)
-		loads, after := len(Diff(r.Current, p, 1)), sum(r.Crowded(p))
+		loads, after := len(Diff(r.Current, p, 1)), r.Crowded(p)
 		if loads > most || after >= before {
 			t.Fatalf("%d loads, of at most %d; %d experts crowded, before %d", loads, most, after, before)
 		}
@@ -198,7 +198,7 @@ func TestUnevenMachines(t *testing.T) {
 			t.Errorf("the node with a machine of its own holds %d experts, want all", len(p.Nodes[1].Experts[0]))
 		}
 		r.SlotsPerNode = 50
-		if n := sum(r.Crowded(checkApart(t, r))); n != 14 {
+		if n := r.Crowded(checkApart(t, r)); n != 14 {
 			t.Errorf("%d experts share a machine, want those 14 for which the other has no room", n)
 		}
 	}
@@ -210,7 +210,7 @@ func TestPartingIsCheap(t *testing.T) {
 	r := Request{Layers: 16, Experts: 64, Nodes: nodes(8), Replicas: 2}
 	r.Current = mustPlan(t, r)
 	r.Domains = onMachines(r.Nodes, 4)
-	n, loads := sum(r.Crowded(r.Current)), len(Diff(r.Current, checkApart(t, r), 1))
+	n, loads := r.Crowded(r.Current), len(Diff(r.Current, checkApart(t, r), 1))
 	t.Logf("%d experts, %d loads", n, loads)
 	if n == 0 || loads >= 2*n {
 		t.Errorf("%d loads for %d experts", loads, n)

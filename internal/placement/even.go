@@ -127,8 +127,9 @@ func (y *layer) returnable(i, j int) int {
 }
 
 // roomiest is the node with most room that does not hold e, and to which it may go
-// from node from (-1: one more copy); -1 if there is none. Of equals the one that shares least with the other owners of e: when a node is
-// lost, its work should not all fall to the same other one.
+// from node from (-1: one more copy); -1 if there is none. Of equals the one that shares
+// least with the other owners of e: when a node is lost, its work should not all fall to
+// the same other one.
 func (y *layer) roomiest(e, from int) int {
 	most := 0
 	for j, n := range y.count {

@@ -300,26 +300,28 @@ func TestErrors(t *testing.T) {
 // The reason of a fatal error is left where the kubelet finds it.
 func TestTerminationLog(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "termination-log")
-	cmd := exec.Command(program, "expert-node", "--model", "/nonexistent", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--termination-log", file)
-	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 2 {
-		t.Errorf("exit: %v", err)
-	}
-	b, err := os.ReadFile(file)
-	if err != nil || !strings.HasPrefix(string(b), "ModelNotFound: ") || !strings.Contains(string(b), "/nonexistent") {
-		t.Errorf("%q, %v", b, err)
-	}
+	endsHopeless(t, file, "ModelNotFound: ", "/nonexistent",
+		"expert-node", "--model", "/nonexistent", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--termination-log", file)
 }
 
 // So is that of a command line that the image does not know, which an operator of
 // another version makes.
 func TestUnknownFlagIsToldInTheTerminationLog(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "termination-log")
-	cmd := exec.Command(program, "router", "--of-tomorrow=1", "--model", model, "--listen", "127.0.0.1:0", "--termination-log="+file)
+	endsHopeless(t, file, "BadFlags: ", "unknown flag: --of-tomorrow",
+		"router", "--of-tomorrow=1", "--model", model, "--listen", "127.0.0.1:0", "--termination-log="+file)
+}
+
+// endsHopeless runs a pod that exits with 2 and leaves in the file a text that begins
+// with reason and contains detail.
+func endsHopeless(t *testing.T, file, reason, detail string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
 	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 2 {
 		t.Errorf("exit: %v", err)
 	}
 	b, err := os.ReadFile(file)
-	if err != nil || !strings.HasPrefix(string(b), "BadFlags: ") || !strings.Contains(string(b), "unknown flag: --of-tomorrow") {
+	if err != nil || !strings.HasPrefix(string(b), reason) || !strings.Contains(string(b), detail) {
 		t.Errorf("%q, %v", b, err)
 	}
 }
