@@ -18,13 +18,10 @@ func (n *node) describe(r *controlpb.DescribeResponse) {
 		}
 	}
 	r.Draining = n.draining.Load()
-	problem := n.problem()
-	r.Ready = problem == ""
-	if problem != "" && r.Message != "" {
-		problem = r.Message + "; " + problem
-	}
-	if problem != "" {
-		r.Message = problem
+	if problem := n.problem(); problem != "" {
+		r.Message = n.watcher.Explain(problem)
+	} else {
+		r.Ready = true
 	}
 }
 

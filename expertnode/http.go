@@ -20,7 +20,7 @@ func (n *node) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		if problem := n.problem(); problem != "" {
-			http.Error(w, problem, http.StatusServiceUnavailable)
+			http.Error(w, n.watcher.Explain(problem), http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = fmt.Fprintln(w, "ok")

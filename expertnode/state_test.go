@@ -79,6 +79,13 @@ func TestDescribeAndProbesTellTheTruth(t *testing.T) {
 	if r := ask(); r.GetReady() || r.GetRole() != "expert-node" || r.GetName() != n.name || r.GetModel().GetExperts() != 8 || r.GetMessage() == "" {
 		t.Errorf("before a placement: %v", r)
 	}
+	if _, err := c.ApplyPlacement(t.Context(), &controlpb.ApplyPlacementRequest{Document: []byte("{")}); err == nil {
+		t.Error("half a document was taken")
+	}
+	const why = "no placement yet; a placement document was refused: sent to the control port: placement document: unexpected end of JSON"
+	if _, body := get(t, n.http+"/ready"); !strings.HasPrefix(body, why) || !strings.HasPrefix(ask().GetMessage(), why) {
+		t.Errorf("a document was refused: ready answers %q, Describe %q", body, ask().GetMessage())
+	}
 
 	rng := rand.New(rand.NewPCG(1, 1))
 	apply(t, c, &placement.Document{Revision: 5, Serving: p.place(2, 1, rng)})

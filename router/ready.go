@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
@@ -38,12 +39,13 @@ func (r *readiness) err() error {
 	return err
 }
 
-// covered says which experts lack an owner, as an error.
-func covered(s dispatch.Status) error {
+// covered says which experts lack an owner, as an error, and whether it may be for a
+// placement that was refused.
+func covered(s dispatch.Status, w *podctl.Watcher) error {
 	if s.Ready() {
 		return nil
 	}
-	return errors.New(s.Problem)
+	return errors.New(w.Explain(s.Problem))
 }
 
 // serveHTTP answers probes while the model loads, then hands over to the API.

@@ -55,6 +55,7 @@ type process struct {
 	registry *prometheus.Registry
 	handler  atomic.Pointer[http.Handler] // nil while the model loads
 	ready    readiness
+	watcher  *podctl.Watcher // of the placement
 	model    *controlpb.Model
 	fatal    chan error // the first ends the process
 }
@@ -127,7 +128,10 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 		core.Close()
 		return nil, err
 	}
-	p.ready.check = func() error { return covered(core.Dispatcher.Status()) }
+	p.watcher = podctl.NewWatcher(p.o.Placement, podctl.Shape{
+		Layers: core.Config().NumLayers, Experts: core.Config().NumExperts, Model: core.Checkpoint.Fingerprint(),
+	}, p.log.WithName("placement"), core.Dispatcher.Apply)
+	p.ready.check = func() error { return covered(core.Dispatcher.Status(), p.watcher) }
 	if p.o.OneProcess {
 		p.ready.check = func() error { return nil }
 	}
@@ -145,15 +149,12 @@ func (p *process) run(ctx context.Context, core *Core, server *http.Server, cont
 	running.Go(func() { core.Engine.Run(live) })
 	defer func() { stop(); running.Wait() }()
 
-	watcher := podctl.NewWatcher(p.o.Placement, podctl.Shape{
-		Layers: core.Config().NumLayers, Experts: core.Config().NumExperts, Model: core.Checkpoint.Fingerprint(),
-	}, p.log.WithName("placement"), core.Dispatcher.Apply)
-	running.Go(func() { watcher.Run(live) })
+	running.Go(func() { p.watcher.Run(live) })
 	running.Go(func() { core.Checkpoint.Watch(live, watchInterval, p.modelChanged) })
 
 	grpcServer := grpc.NewServer()
 	(&podctl.Server{
-		Watcher: watcher, Endpoints: core.Dispatcher.Endpoints, AwaitSilence: core.Dispatcher.AwaitSilence,
+		Watcher: p.watcher, Endpoints: core.Dispatcher.Endpoints, AwaitSilence: core.Dispatcher.AwaitSilence,
 		Fill: func(r *describeResponse) { p.describe(r, core) },
 	}).Register(grpcServer)
 	go p.serve(func() error { return grpcServer.Serve(control) })

@@ -128,6 +128,19 @@ func (r *running) await(t *testing.T, path string, want int) string {
 	return ""
 }
 
+// awaitReason waits until the router says that it is not ready for this reason.
+func (r *running) awaitReason(t *testing.T, want string) {
+	t.Helper()
+	var code int
+	var body string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if code, body = r.status(t, "/ready"); code == http.StatusServiceUnavailable && strings.Contains(body, want) {
+			return
+		}
+	}
+	t.Errorf("ready: %d %s, want 503 with %q", code, body, want)
+}
+
 // stream opens a stream of n tokens and returns its body.
 func (r *running) stream(t *testing.T, n int) io.ReadCloser {
 	t.Helper()
@@ -153,6 +166,10 @@ func TestReadyThenDrainWithoutLoss(t *testing.T) {
 	if body := r.await(t, "/ready", http.StatusServiceUnavailable); body == "" {
 		t.Error("not ready without a reason")
 	}
+	if err := os.WriteFile(file, []byte(`{"revision": 1`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitReason(t, "refused: "+file+": placement document: unexpected end of JSON")
 	node(t, dir, file)
 	r.await(t, "/ready", http.StatusOK)
 	if body := r.await(t, "/v1/models", http.StatusOK); !strings.Contains(body, `"tiny"`) {

@@ -67,8 +67,8 @@ func TestDocumentsThatDoNotFitAreRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want one with %q", err, tt.want)
 			}
-			if _, problem := w.Newest(); err != nil && problem != err.Error() {
-				t.Errorf("problem %q, want the error", problem)
+			if _, problem := w.Newest(); err != nil && problem != "sent to the control port: "+err.Error() {
+				t.Errorf("problem %q, want the error and where it came from", problem)
 			}
 		})
 	}
@@ -110,12 +110,12 @@ func TestFileIsFollowed(t *testing.T) {
 	w.poll()
 	write(encode(t, document(1)))
 	write([]byte(`{"revision": 2`))
-	if _, problem := w.Newest(); !strings.Contains(problem, "placement document") {
-		t.Errorf("problem %q of a damaged file", problem)
+	if why := w.Explain("not ready"); !strings.HasPrefix(why, "not ready; a placement document was refused: "+file+": placement document: unexpected end of JSON") {
+		t.Errorf("a damaged file: %q", why)
 	}
 	write(encode(t, document(3)))
-	if _, problem := w.Newest(); problem != "" {
-		t.Errorf("problem %q after a good document", problem)
+	if why := w.Explain("not ready"); why != "not ready" {
+		t.Errorf("%q after a good document", why)
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
@@ -128,8 +128,15 @@ func TestFileIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.poll()
-	if _, problem := w.Newest(); problem == "" {
-		t.Error("no problem with a file that cannot be read")
+	if _, problem := w.Newest(); !strings.Contains(problem, file) {
+		t.Errorf("problem %q with a file that cannot be read", problem)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	write(encode(t, document(3)))
+	if _, problem := w.Newest(); problem != "" {
+		t.Errorf("problem %q with a file that can be read again", problem)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -34,7 +35,7 @@ type Watcher struct {
 
 	mu      sync.Mutex // held while onChange runs, so that it sees documents in order
 	newest  *placement.Document
-	problem string // why the last document was refused; "" = it was not
+	problem string // where the last document came from and why it was refused; "" = it was not
 	seen    []byte // the file's content when last read
 }
 
@@ -69,6 +70,7 @@ func (w *Watcher) poll() {
 	raw, err := readBounded(w.file)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
+			w.seen = nil // the same content, when it can be read again, is no longer a problem
 			w.refuse(err)
 		}
 		return
@@ -77,7 +79,9 @@ func (w *Watcher) poll() {
 		return
 	}
 	w.seen = raw
-	_ = w.Apply(raw) // its error is kept for Describe
+	if err := w.take(raw); err != nil {
+		w.refuse(fmt.Errorf("%s: %w", w.file, err))
+	}
 }
 
 // readBounded reads at most one byte more than a document may have.
@@ -90,12 +94,20 @@ func readBounded(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, MaxDocument+1))
 }
 
-// Apply takes a document. One that is not newer is ignored; one that does not
-// fit the pod is refused with an error that says why, and the pod goes on as it was.
+// Apply takes a document that was sent. One that is not newer is ignored; one that does
+// not fit the pod is refused with an error that says why, and the pod goes on as it was.
 func (w *Watcher) Apply(raw []byte) error {
+	err := w.take(raw)
+	if err != nil {
+		w.refuse(fmt.Errorf("sent to the control port: %w", err))
+	}
+	return err
+}
+
+// take is Apply for a document from anywhere; what it refuses is not noted.
+func (w *Watcher) take(raw []byte) error {
 	d, err := w.shape.parse(raw)
 	if err != nil {
-		w.refuse(err)
 		return err
 	}
 	w.mu.Lock()
@@ -124,6 +136,16 @@ func (w *Watcher) Newest() (*placement.Document, string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.newest, w.problem
+}
+
+// Explain adds to why a pod is not ready that a document was refused, if the last one
+// was: the pod may be waiting for what it said.
+func (w *Watcher) Explain(problem string) string {
+	_, refused := w.Newest()
+	if refused == "" {
+		return problem
+	}
+	return problem + "; a placement document was refused: " + refused + "; one that fits this pod's model is taken as soon as it is there"
 }
 
 // epoch of a placement; 0 for none.
