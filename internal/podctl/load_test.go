@@ -99,13 +99,13 @@ func TestLoadPage(t *testing.T) {
 		return load.NewReport([]*load.Node{numbered()}, nil)
 	})
 	for query, want := range map[string]time.Duration{
-		"": load.DefaultWindow, "?window=15s": 15 * time.Second, "?window=1h": load.MaxWindow, "?window=1ms": load.MinWindow,
-		"?window=15": 0, "?window=-3s": 0, "?window=x": 0,
+		"": load.DefaultWindow, "?window=15s": 15 * time.Second, "?window=2m": load.MaxWindow, "?window=1s": load.MinWindow,
+		"?window=3m": 0, "?window=2m0.001s": 0, "?window=999ms": 0, "?window=0s": 0, "?window=15": 0, "?window=-3s": 0, "?window=x": 0,
 	} {
 		w := httptest.NewRecorder()
 		page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/load"+query, nil))
 		if want == 0 {
-			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "such as 60s") {
+			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "give a duration from 1s to 2m0s, such as 60s") {
 				t.Errorf("%q: %d %s", query, w.Code, w.Body)
 			}
 			continue

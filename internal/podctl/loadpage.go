@@ -15,7 +15,7 @@ import (
 const maxLoadPages = 4
 
 // LoadPage serves GET /debug/load?window=60s as JSON, a load.Report that ask
-// makes. The window is a Go duration and is brought within the limits.
+// makes. The window is a Go duration within the limits, a minute if none is given.
 func LoadPage(ask func(ctx context.Context, window time.Duration) *load.Report) http.Handler {
 	slots := make(chan struct{}, maxLoadPages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,11 +42,11 @@ func LoadPage(ask func(ctx context.Context, window time.Duration) *load.Report) 
 func queryWindow(r *http.Request) (time.Duration, error) {
 	text := r.URL.Query().Get("window")
 	if text == "" {
-		return load.ClampWindow(0), nil
+		return load.DefaultWindow, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
+	if err != nil || d < load.MinWindow || d > load.MaxWindow {
 		return 0, fmt.Errorf("window %.40q: give a duration from %s to %s, such as 60s", text, load.MinWindow, load.MaxWindow)
 	}
-	return load.ClampWindow(d), nil
+	return d, nil
 }
