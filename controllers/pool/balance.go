@@ -114,7 +114,7 @@ func (v *view) learn() {
 func withFew(counts [][]float64) [][]float64 {
 	out := make([][]float64, len(counts))
 	for l, layer := range counts {
-		few := max(1, sum(layer)/float64(len(layer))/16)
+		few := max(1, load.Total(layer)/float64(len(layer))/16)
 		out[l] = make([]float64, len(layer))
 		for e, n := range layer {
 			out[l][e] = n + few
@@ -140,16 +140,9 @@ func (v *view) rowsPerNode() float64 {
 	}
 	least := math.Inf(1)
 	for _, layer := range v.memory.rows {
-		least = min(least, sum(layer)/float64(len(r.Nodes)))
+		least = min(least, load.Total(layer)/float64(len(r.Nodes)))
 	}
 	return least
-}
-
-func sum(list []float64) (total float64) {
-	for _, n := range list {
-		total += n
-	}
-	return total
 }
 
 // mayRebalance are the limits of moves for this round; nil if it is not the time:

@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -68,16 +69,9 @@ func (s *State) loads(m *Model) [][]float64 {
 
 // gain is 1 - (sum of the layers' busiest loads after) / (the same before).
 func gain(from, to *placement.Placement, loads [][]float64) float64 {
-	before, after := sum(from.BusiestLoads(loads)), sum(to.BusiestLoads(loads))
+	before, after := load.Total(from.BusiestLoads(loads)), load.Total(to.BusiestLoads(loads))
 	if before == 0 {
 		return 0
 	}
 	return 1 - after/before
-}
-
-func sum(list []float64) (total float64) {
-	for _, v := range list {
-		total += v
-	}
-	return total
 }

@@ -21,7 +21,7 @@ func serve(rnd *rand.Rand, counts [][]float64, tokens int, ridge float64) (tr tr
 			for range batches {
 				n := 0.0
 				for range tokens {
-					if rnd.Float64() < 8*c/sum(layer) {
+					if rnd.Float64() < 8*c/load.Total(layer) {
 						n++
 					}
 				}
@@ -79,8 +79,8 @@ func TestBalancesWhatTakesTime(t *testing.T) {
 			nodes := tr.reports(rnd, first)
 			w := load.Fit(nodes)
 			reading += w.Reading(nodes) / float64(len(kinds))
-			byTokens += sum(first.BusiestLoads(tr.time))
-			byWork += sum(planFor(t, w.Costs(tr.rows, tr.active)).BusiestLoads(tr.time))
+			byTokens += load.Total(first.BusiestLoads(tr.time))
+			byWork += load.Total(planFor(t, w.Costs(tr.rows, tr.active)).BusiestLoads(tr.time))
 		}
 		t.Logf("batches of %d, a read costs %g rows: reading is found to be %.2f of the work; the busiest nodes' time is %.3f of that by tokens",
 			c.tokens, c.ridge, reading, byWork/byTokens)

@@ -79,10 +79,7 @@ func (b *balancer) decide(ctx context.Context, rows [][]float64) error {
 func learnt(rows [][]float64) (loads [][]float64, least float64) {
 	least = math.Inf(1)
 	for _, layer := range rows {
-		sum := 0.0
-		for _, n := range layer {
-			sum += n
-		}
+		sum := load.Total(layer)
 		least = min(least, sum)
 		list := make([]float64, len(layer))
 		for e, n := range layer {

@@ -83,8 +83,8 @@ func (c *Counts) MeanQueue() time.Duration {
 	return time.Duration(Total(c.RequestQueueNs) / n)
 }
 
-// Total adds up.
-func Total(list []uint64) (n uint64) {
+// Total adds up, from first to last.
+func Total[T uint64 | float64](list []T) (n T) {
 	for _, v := range list {
 		n += v
 	}

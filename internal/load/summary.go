@@ -106,10 +106,7 @@ func balancedness(nodes []*Node, layer int) float64 {
 // first of equals.
 func hottest(rows [][]float64) (hot *Hot) {
 	for l, layer := range rows {
-		sum := 0.0
-		for _, v := range layer {
-			sum += v
-		}
+		sum := Total(layer)
 		for e, v := range layer {
 			if v > 0 && (hot == nil || v/sum*float64(len(layer)) > hot.TimesMean) {
 				hot = &Hot{Layer: l, Expert: e, Share: v / sum, TimesMean: v / sum * float64(len(layer))}

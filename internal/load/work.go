@@ -115,10 +115,7 @@ func (s *samples) center() {
 
 // shift makes the mean 0.
 func shift(list []float64) {
-	var sum float64
-	for _, v := range list {
-		sum += v
-	}
+	sum := Total(list)
 	for i := range list {
 		list[i] -= sum / float64(len(list))
 	}
