@@ -21,36 +21,51 @@ func moves(ctx context.Context, o *options, texts []text) error {
 	fmt.Println("| turn | step p50 quiet, moving | p99 | p99 ratio | longest | over 2 x the quiet median | experts moved |")
 	fmt.Println("|---|---|---|---|---|---|---|")
 	time.Sleep(o.measure / 2)
-	var all [2][]time.Duration
+	var all sides
 	var ratios []float64
 	for turn := range o.trials {
-		var s [2][]time.Duration
-		var moved int
+		var s sides
 		for k := range 2 {
 			moving := (k+turn)%2 == 1 // who comes first changes each time
-			steps, n, err := r.turn(ctx, o.measure, moving)
+			steps, moved, err := r.turn(ctx, o.measure, moving)
 			if err != nil {
 				return err
 			}
-			side := 0
-			if moving {
-				side, moved = 1, n
-			}
-			s[side] = took(steps)
-			all[side] = append(all[side], s[side]...)
+			s.add(moving, took(steps), moved)
+			all.add(moving, took(steps), moved)
 		}
-		ratios = append(ratios, float64(at(s[1], 99))/float64(at(s[0], 99)))
-		printTurn(fmt.Sprint(turn+1), s, ratios[turn], moved)
+		ratios = append(ratios, s.ratio())
+		fmt.Println(s.row(fmt.Sprint(turn + 1)))
 	}
-	printTurn("all", all, float64(at(all[1], 99))/float64(at(all[0], 99)), 0)
+	fmt.Println(all.row("all"))
 	fmt.Printf("p99 moving over quiet, of each turn: %s\n", spread(ratios, "%.3f"))
 	return nil
 }
 
-func printTurn(name string, s [2][]time.Duration, ratio float64, moved int) {
-	limit := 2 * median(s[0])
-	fmt.Printf("| %s | %s, %s | %s, %s | %.3f | %s, %s | %d of %d, %d of %d | %d |\n", name, ms(median(s[0])), ms(median(s[1])), ms(at(s[0], 99)), ms(at(s[1], 99)), ratio,
-		ms(at(s[0], 100)), ms(at(s[1], 100)), over(s[0], limit), len(s[0]), over(s[1], limit), len(s[1]), moved)
+// sides are the steps without and with moves, and how many experts moved.
+type sides struct {
+	quiet, moving []time.Duration
+	moved         int
+}
+
+func (s *sides) add(moving bool, steps []time.Duration, moved int) {
+	if moving {
+		s.moving = append(s.moving, steps...)
+	} else {
+		s.quiet = append(s.quiet, steps...)
+	}
+	s.moved += moved
+}
+
+// ratio of the 99th percentiles, moving over quiet.
+func (s *sides) ratio() float64 { return float64(at(s.moving, 99)) / float64(at(s.quiet, 99)) }
+
+// row of the table.
+func (s *sides) row(name string) string {
+	limit := 2 * median(s.quiet)
+	return fmt.Sprintf("| %s | %s, %s | %s, %s | %.3f | %s, %s | %d of %d, %d of %d | %d |", name, ms(median(s.quiet)), ms(median(s.moving)),
+		ms(at(s.quiet, 99)), ms(at(s.moving, 99)), s.ratio(), ms(at(s.quiet, 100)), ms(at(s.moving, 100)),
+		over(s.quiet, limit), len(s.quiet), over(s.moving, limit), len(s.moving), s.moved)
 }
 
 // turn watches for a while, in which experts move without a pause or not at all.

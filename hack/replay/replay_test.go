@@ -146,3 +146,17 @@ func TestLearnt(t *testing.T) {
 		t.Errorf("loads %v, least %v", loads, least)
 	}
 }
+
+// TestAllTurns: the last row of the table is of all turns, what moved as well.
+func TestAllTurns(t *testing.T) {
+	var all sides
+	for turn, moved := range []int{30, 12} {
+		d := time.Duration(turn+1) * time.Millisecond
+		all.add(false, []time.Duration{d, d}, 0)
+		all.add(true, []time.Duration{3 * d}, moved)
+	}
+	want := "| all | 1.00 ms, 3.00 ms | 2.00 ms, 3.00 ms | 1.500 | 2.00 ms, 6.00 ms | 0 of 4, 2 of 2 | 42 |"
+	if got := all.row("all"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
