@@ -127,9 +127,6 @@ func (s *shard) add(slot, row int32, expert uint16) {
 	s.experts, s.slots = append(s.experts, expert), append(s.slots, slot)
 }
 
-// lastLoad ranks a node that does not answer, or not in time, behind every other owner.
-const lastLoad = 1 << 40
-
 // owner is the ready owner with the fewest pairs to compute; nil if there is none.
 func (c *call) owner(r *route, expert int) *node {
 	var best *node
@@ -138,10 +135,7 @@ func (c *call) owner(r *route, expert int) *node {
 		if c.avoids(n) {
 			continue
 		}
-		load := n.inflight.Load()
-		if n.last(c.now) {
-			load += lastLoad
-		}
+		load := n.inflight.Load() + n.rank(c.now)
 		for _, s := range c.building {
 			if s.node == n {
 				load += int64(max(s.planned, len(s.slots)))

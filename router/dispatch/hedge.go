@@ -15,8 +15,11 @@ const (
 	hedgeShare = 20
 	// hedgeBurst hedges may come at once: all requests that a frozen node holds.
 	hedgeBurst = 16
-	// hedgeAnyway: a request that is so late is hedged without a budget. Else a pool
-	// that waits for one node, and so has no answers, would never earn a hedge.
+	// hedgeLates: a request that waits for so many times its lateness, or for
+	// hedgeAnyway, is hedged without a budget. Else a pool that waits for one node, and
+	// so has no answers, would never earn a hedge. Where everything is slow the
+	// lateness follows within paceRefresh answers, so that few wait for as long.
+	hedgeLates  = 3
 	hedgeAnyway = 500 * time.Millisecond
 	// recheck: a request that stays late is looked at again, for owners may have
 	// come since, in this placement or the next.
@@ -52,6 +55,11 @@ func (d *Dispatcher) lateAfter(pairs int) time.Duration {
 	return d.opts.RequestTimeout
 }
 
+// hedgedAnyway is when a request of so many pairs is hedged although the budget is spent.
+func (d *Dispatcher) hedgedAnyway(pairs int) time.Duration {
+	return min(hedgeLates*d.lateAfter(pairs), hedgeAnyway)
+}
+
 // overdue sends a late request's pairs to other owners too, where there are any.
 // The node keeps the request: if it is the only owner, asking twice would only
 // add load, and if it is merely slow its answer may still be the first.
@@ -68,8 +76,9 @@ func (c *call) overdue(s *shard, now time.Time) {
 		c.mayBeSilent(s, now)
 		return
 	}
-	if !c.d.hedges.take() && now.Sub(s.sent) < hedgeAnyway {
+	if anyway := s.sent.Add(c.d.hedgedAnyway(len(s.slots))); !c.d.hedges.take() && now.Before(anyway) {
 		c.todo = c.todo[:before]
+		s.check = earlier(s.check, anyway)
 		return
 	}
 	s.node.lagging.Store(true) // this call has waited; the next ones need not
@@ -126,12 +135,26 @@ func (n *node) demote(now time.Time) {
 
 // punctual notes an answer that came in time.
 func (n *node) punctual(now time.Time) {
-	if n.losses.Load() > 0 && !n.last(now) {
+	if n.losses.Load() > 0 && n.rank(now) == 0 {
 		n.losses.Store(0)
 	}
 }
 
-// last reports whether the node ranks behind every other owner.
-func (n *node) last(now time.Time) bool {
-	return n.lagging.Load() || n.silent.Load() || now.UnixNano() < n.demoted.Load()
+// Ranks, in pairs: far more than a node ever has to compute.
+const (
+	demotedRank = 1 << 40 // it was late of late
+	laggingRank = 2 << 40 // it is late now, and may never answer
+)
+
+// rank puts a node behind every other owner. One that owes an answer comes after one
+// that only was late: on a busy machine any node is late now and then, and the choice
+// between such a one and a frozen one must not be open.
+func (n *node) rank(now time.Time) int64 {
+	switch {
+	case n.lagging.Load() || n.silent.Load():
+		return laggingRank
+	case now.UnixNano() < n.demoted.Load():
+		return demotedRank
+	}
+	return 0
 }
