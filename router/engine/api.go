@@ -94,6 +94,10 @@ var (
 	ErrOutOfPages  = errors.New("sequence needs more KV cache than there is") // 503
 )
 
+// ErrEnough is the cause with which a Submit's context is cancelled when the client
+// has its whole answer, so that the sequence counts as finished.
+var ErrEnough = errors.New("the answer is complete")
+
 // Generator is what the HTTP API needs of the engine.
 type Generator interface {
 	// Submit queues the request and returns at once. The channel yields events in

@@ -217,12 +217,12 @@ func (e *Engine) fits(s *sequence) bool {
 	return false
 }
 
-// sweep releases sequences whose client has hung up.
+// sweep releases sequences whose client has hung up, or has enough.
 func (e *Engine) sweep(list []*sequence) []*sequence {
 	keep := list[:0]
 	for _, s := range list {
 		if s.ctx.Err() != nil {
-			e.Metrics.cancelled.Inc()
+			e.Metrics.ended(s.generated, context.Cause(s.ctx))
 			e.release(s)
 			continue
 		}

@@ -222,6 +222,25 @@ func TestHangUpFreesWithinAStep(t *testing.T) {
 	}
 }
 
+// A client that found its stop string has not hung up.
+func TestEnoughIsFinished(t *testing.T) {
+	r := start(t, limits())
+	for i, cause := range []error{engine.ErrEnough, nil} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		req := request(1)
+		req.MaxTokens = 180
+		ch := r.submit(t, ctx, req)
+		<-ch
+		cancel(cause)
+		for deadline := time.Now().Add(5 * time.Second); r.Active() > 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		if finished, cancelled := r.metric(t, "olmoe_engine_finished_total"), r.metric(t, "olmoe_engine_cancelled_total"); finished != 1 || cancelled != float64(i) {
+			t.Errorf("cause %v: %g finished, %g cancelled", cause, finished, cancelled)
+		}
+	}
+}
+
 // A step that waits for experts ends when nobody is left to wait for it.
 func TestHangUpEndsAWaitingStep(t *testing.T) {
 	r := start(t, limits())

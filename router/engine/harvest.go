@@ -153,8 +153,7 @@ func (s *sequence) promptScores() []PromptLogprob {
 // finish sends the last event and takes the sequence out of the running set.
 func (e *Engine) finish(s *sequence, last Event) {
 	s.out.put(last)
-	e.Metrics.finished.Inc()
-	e.Metrics.generated.Add(float64(s.generated))
+	e.Metrics.ended(s.generated, ErrEnough)
 	for i, r := range e.running {
 		if r == s {
 			e.running = append(e.running[:i], e.running[i+1:]...)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,6 +62,16 @@ func (m *Metrics) step(d time.Duration, rows int, halved bool) {
 	if halved {
 		m.halved.Inc()
 	}
+}
+
+// ended counts a sequence by why its context ended.
+func (m *Metrics) ended(generated int, cause error) {
+	if !errors.Is(cause, ErrEnough) {
+		m.cancelled.Inc()
+		return
+	}
+	m.finished.Inc()
+	m.generated.Add(float64(generated))
 }
 
 func (m *Metrics) pages(p *model.Pages) {

@@ -18,7 +18,7 @@ var errEndedEarly = errors.New("openai: the engine ended a sequence without a fi
 type batch struct {
 	s      *Server
 	seqs   []*sequence
-	stop   []context.CancelFunc // frees one sequence's work
+	stop   []context.CancelCauseFunc // frees one sequence's work
 	events chan tagged
 	wait   sync.WaitGroup
 	cancel context.CancelFunc
@@ -47,12 +47,12 @@ func (s *Server) submit(ctx context.Context, p *params, prompts []prompt) (*batc
 }
 
 func (b *batch) add(ctx context.Context, p *params, pr *prompt, choice int) error {
-	own, stop := context.WithCancel(ctx)
+	own, stop := context.WithCancelCause(ctx)
 	r := p.Request
 	r.Prompt, r.Seed = pr.ids, p.seedOf(choice)
 	events, err := b.s.Generator.Submit(own, &r)
 	if err != nil {
-		stop()
+		stop(err)
 		return err
 	}
 	index := len(b.seqs)
@@ -84,7 +84,7 @@ func (b *batch) forward(ctx context.Context, index int, events <-chan engine.Eve
 func (b *batch) close() {
 	b.cancel()
 	for _, stop := range b.stop {
-		stop()
+		stop(nil)
 	}
 	b.wait.Wait()
 }
@@ -112,7 +112,7 @@ func (b *batch) run(ctx context.Context, every time.Duration, idle func() error,
 				return err
 			}
 			if q.done {
-				b.stop[t.index]()
+				b.stop[t.index](engine.ErrEnough)
 				left--
 			}
 		case <-ticker.C:
