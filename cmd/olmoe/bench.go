@@ -41,7 +41,7 @@ to a grpc-go unary call and bare TCP with the same bytes.
 
 With --plots also decode by context (to 4096) and by number of expert nodes (1, 2,
 4, 8), drawn as SVG.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.runs < 1 {
 				return fmt.Errorf("%w: --runs must be at least 1", errFlags)

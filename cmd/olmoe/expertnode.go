@@ -18,7 +18,7 @@ func newExpertNodeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "expert-node",
 		Short: "Run an expert-node pod: the experts that the placement gives it",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.reported(runExpertNode(cmd, &f, listen, http))
 		},

@@ -30,7 +30,7 @@ func newLogitsCommand() *cobra.Command {
 "token_ids"}]}): NAME.safetensors with logits, selected experts and hidden states,
 and greedy.json with 32 greedy tokens a prompt. The experts are computed by
 expert-node processes over gRPC, as in a deployment.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if activations != "f32" {
 				return fmt.Errorf("%w: --activations %q is not supported: use f32", errFlags, activations)

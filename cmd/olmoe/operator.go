@@ -26,7 +26,7 @@ func newOperatorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "operator",
 		Short: "Run the Kubernetes operator: OLMoEDeployments, ExpertPools, placement",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runOperator(cmd.Context(), &f) },
 	}
 	fs := cmd.Flags()

@@ -18,7 +18,7 @@ func TestOperatorRefuses(t *testing.T) {
 		{"no image", "--image is missing", nil, true},
 		{"log level", "--log-level", []string{"--image=x", "--log-level=loud"}, true},
 		{"no cluster", "set KUBECONFIG", []string{"--image=x"}, false},
-		{"argument", "unknown command", []string{"now"}, false},
+		{"argument", `"now" is no flag`, []string{"now"}, true},
 	}
 	for _, c := range cases {
 		cmd := newOperatorCommand()

@@ -121,6 +121,14 @@ func flagError(cmd *cobra.Command, err error) error {
 	return f.reported(fmt.Errorf("%w: %w; see olmoe %s --help", errFlags, err, cmd.Name()))
 }
 
+// noArgs refuses what is no flag, by name: cobra's own words are about an unknown command.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return flagError(cmd, fmt.Errorf("%q is no flag, and only flags are taken", args[0]))
+}
+
 // terminationLog finds that flag among others, known or not.
 func terminationLog(args []string) string {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)

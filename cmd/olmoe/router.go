@@ -31,7 +31,7 @@ func newRouterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "router",
 		Short: "Run a router pod: tokenizer, OpenAI API, attention, gating",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if kvMB < 1 || kvMB > maxKVCacheMB {
 				return f.reported(fmt.Errorf("%w: --kv-cache-mb %d: give 1 to %d", errFlags, kvMB, maxKVCacheMB))

@@ -36,7 +36,7 @@ interrupt ends it. One expert node's HTTP address works as well. In a cluster:
   kubectl exec -it deploy/NAME-router -- olmoe top
 
 Where the router has an API key, it is read from the environment: OLMOE_API_KEY.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err

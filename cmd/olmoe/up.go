@@ -59,7 +59,7 @@ func newUpCommand() *cobra.Command {
 		Short: "Serve on this machine: a router and expert nodes as separate processes",
 		Long: `Serve on this machine: a router and expert nodes as separate processes on
 loopback. Prints "ready http://HOST:PORT" when it serves; an interrupt stops all.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return up(cmd, &f, listen)
 		},
