@@ -39,9 +39,14 @@ func newTerminal(out io.Writer) *terminal {
 	if _, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err != nil {
 		return t
 	}
-	t.fd, t.live, t.colour = int(f.Fd()), true, os.Getenv("NO_COLOR") == ""
+	t.fd, t.live = int(f.Fd()), draws(os.Getenv("TERM"))
+	t.colour = t.live && os.Getenv("NO_COLOR") == ""
 	return t
 }
+
+// draws says whether a terminal of that kind knows control sequences. Unset is taken
+// for yes: not every container runtime sets TERM.
+func draws(term string) bool { return term != "dumb" }
 
 // size is the terminal's, asked anew each time. A frame that is only printed has
 // no height.

@@ -129,6 +129,14 @@ func TestTopErrors(t *testing.T) {
 	}
 }
 
+func TestDumbTerminalsGetLines(t *testing.T) {
+	for term, want := range map[string]bool{"dumb": false, "xterm-256color": true, "": true} {
+		if draws(term) != want {
+			t.Errorf("TERM=%q: draws in place: %v", term, !want)
+		}
+	}
+}
+
 // The terminal gets a second screen, frames in place and its old screen back.
 func TestTerminalIsRestored(t *testing.T) {
 	var out bytes.Buffer

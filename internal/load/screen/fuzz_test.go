@@ -18,13 +18,14 @@ func FuzzRender(f *testing.F) {
 		}
 		f.Add(b, 80, 24, -1)
 		f.Add(b, 200, 5, 7)
+		f.Add(b, 20, 5, 0)
 	}
 	f.Fuzz(func(t *testing.T, report []byte, width, height, layer int) {
 		r, err := load.Decode(bytes.NewReader(report))
 		if err != nil {
 			return
 		}
-		width, height = min(max(width, MinWidth), 500), min(max(height, 1), 200)
+		width, height = min(max(width, 1), 500), min(max(height, 1), 200)
 		lines := Render(r, Options{Width: width, Height: height, Layer: max(layer, -1)})
 		if len(lines) > height {
 			t.Errorf("%d lines, height %d", len(lines), height)

@@ -12,7 +12,7 @@ import (
 // Options say how to draw.
 type Options struct {
 	Source string // where the report is from, for the heading
-	Width  int    // columns; at least MinWidth are used
+	Width  int    // columns; of less than MinWidth, lines for MinWidth are cut
 	Height int    // lines; 0 = as many as it takes
 	Colour bool   // ANSI colours
 	Layer  int    // only this one, in detail; -1 = all
@@ -24,7 +24,9 @@ const MinWidth = 60
 // Render draws a report: heading, nodes, then experts. No line is longer than
 // the width, and there are at most Height of them.
 func Render(r *load.Report, o Options) []string {
-	o.Width = max(o.Width, MinWidth)
+	if o.Width < MinWidth {
+		return cut(r, o)
+	}
 	lines := heading(r, o)
 	experts := o.experts(r)
 	room := 0 // for nodes: all
@@ -35,6 +37,18 @@ func Render(r *load.Report, o Options) []string {
 	lines = append(lines, experts...)
 	if o.Height > 0 && len(lines) > o.Height {
 		lines = append(lines[:o.Height-1], "… the window is too small for the rest")
+	}
+	return lines
+}
+
+// cut draws for MinWidth and cuts what is right of the width: a longer line would
+// go on in the next and scroll the screen. Without colours, of which half would stay.
+func cut(r *load.Report, o Options) []string {
+	width := max(o.Width, 1)
+	o.Width, o.Colour = MinWidth, false
+	lines := Render(r, o)
+	for i := range lines {
+		lines[i] = clip(lines[i], width)
 	}
 	return lines
 }

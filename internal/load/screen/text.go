@@ -68,5 +68,5 @@ func number(x float64) string {
 
 // Warning is a line that should be seen.
 func Warning(text string, width int, colour bool) string {
-	return paint(clip(text, max(width, MinWidth)), red, colour)
+	return paint(clip(text, max(width, 1)), red, colour)
 }
