@@ -6,7 +6,9 @@ readonly HOST_SYSCTLS="vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/
 # Mount points inside the nodes, which must exist on the host's file system too.
 readonly HOST_FOLDERS="/var/lib/kubelet /var/lib/containerd /var/lib/cni /var/log/pods /var/log/containers /etc/cni /var/lib/olmoe"
 
-# prepare_host: remember what is there before the first instance changes it, then make the bridge.
+# prepare_host: remember what is there before the first instance changes it, then make the bridge. It has an
+# address of its own: else it takes the lowest of its ports', and when that node loses its power the others
+# go on sending to an address that nobody has, for seconds, until they ask for it anew.
 prepare_host() {
   mkdir -p "$STATE"/{log,pid,nodes} "$HOST_STATE/users"
   remember_host
@@ -14,7 +16,7 @@ prepare_host() {
   # shellcheck disable=SC2086
   mkdir -p $HOST_FOLDERS
   if ! ip link show "$LINK" >/dev/null 2>&1; then
-    ip link add "$LINK" type bridge
+    ip link add "$LINK" address "$(printf '02:00:c0:a8:%02x:01' "$ID")" type bridge
     ip addr add "$HOST_IP/24" dev "$LINK"
     ip link set "$LINK" up
   fi
