@@ -36,10 +36,7 @@ func TestHPA(t *testing.T) {
 		t.Fatal(err)
 	}
 	api := findEndpoint(t)
-	want, err := api.chat(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := firstAnswer(t, api)
 	l := startLoad(t, api, want)
 	busy := measured(t, hpa)
 	retarget(t, hpa, func(s *autoscalingv2.HorizontalPodAutoscalerSpec) {

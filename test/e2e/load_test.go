@@ -59,6 +59,17 @@ func findEndpoint(t *testing.T) endpoint {
 	return endpoint{url: fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, service.Spec.Ports[0].Port)}
 }
 
+// firstAnswer is what all later answers must be. A new Service refuses connections until the machines'
+// kube-proxies have heard of its first router, which may be a moment after that one is Ready.
+func firstAnswer(t *testing.T, api endpoint) (want string) {
+	t.Helper()
+	eventually(t, 10*time.Second, func() (err error) {
+		want, err = api.chat(t.Context())
+		return err
+	})
+	return want
+}
+
 // post asks for a greedy chat answer; the caller closes the body.
 func (e endpoint) post(ctx context.Context, stream bool) (*http.Response, error) {
 	body, err := json.Marshal(map[string]any{

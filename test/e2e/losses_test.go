@@ -35,10 +35,7 @@ func TestLosses(t *testing.T) {
 	})
 	waitReady(t, "2/2")
 	api := findEndpoint(t)
-	want, err := api.chat(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := firstAnswer(t, api)
 	far := func(t *testing.T) corev1.Pod { return expertOn(t, "node2") }
 	for _, s := range []struct {
 		name       string
@@ -125,7 +122,7 @@ var lossTrials = flag.Int("loss-trials", 1, "how often each loss is tried")
 // bearable fails the test if a stream stood still for too long.
 func bearable(t *testing.T, when string, s stalls, lost time.Time, limit time.Duration) {
 	t.Helper()
-	t.Logf("%s: %s, which began %s after the loss", when, s, s.longestBegan.Sub(lost).Round(time.Millisecond))
+	t.Logf("%s: %s, which began after %s", when, s, s.longestBegan.Sub(lost).Round(time.Millisecond))
 	if s.longest > limit || s.n == 0 {
 		t.Errorf("%s: %s; want some, and at most %s", when, s, limit)
 	}

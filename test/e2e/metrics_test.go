@@ -210,11 +210,17 @@ func scrape(ctx context.Context, p *corev1.Pod, port, series string) (float64, e
 			return 0, err
 		}
 		defer response.Body.Close()
-		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-			if text, ok := strings.CutPrefix(lines.Text(), series+" "); ok {
-				return strconv.ParseFloat(text, 64)
-			}
+		return valueOf(series, response)
+	}
+	return 0, fmt.Errorf("pod %s has no port %s", p.Name, port)
+}
+
+// valueOf a series, named with its labels, in the answer of a /metrics.
+func valueOf(series string, response *http.Response) (float64, error) {
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), series+" "); ok {
+			return strconv.ParseFloat(text, 64)
 		}
 	}
-	return 0, fmt.Errorf("pod %s has no %s on port %s", p.Name, series, port)
+	return 0, fmt.Errorf("%s: %s has no %s", response.Request.URL, response.Status, series)
 }
