@@ -15,24 +15,25 @@ const EnvKernels = "OLMOE_KERNELS"
 // kernelSet is one implementation of every kernel, for one kind of CPU. All
 // sets give the same bits; lengths have been checked by the caller.
 type kernelSet struct {
-	name        string
-	dot         func(a, b []float32) float32
-	axpy        func(dst, x []float32, a float32)
-	add         func(dst, x []float32)
-	scale       func(x []float32, a float32)
-	clamp       func(x []float32, lim float32)
-	scaleMul    func(dst, x, w []float32, a float32)
-	siluMul     func(dst, gate, up []float32)
-	rope        func(a, b, cos, sin []float32)
-	max         func(x []float32) float32
-	expSum      func(x []float32, m float32) float32
-	div         func(x []float32, a float32)
-	widen       func(dst []float32, t tensor.DType, src []byte)
-	matMulRange func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
-	quantise    func(row []byte, x []float32)
-	interleave  func(block []byte, q *int8Rows)
-	addProduct  func(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte)
-	matMulInt8  func(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int)
+	name            string
+	dot             func(a, b []float32) float32
+	axpy            func(dst, x []float32, a float32)
+	add             func(dst, x []float32)
+	scale           func(x []float32, a float32)
+	clamp           func(x []float32, lim float32)
+	scaleMul        func(dst, x, w []float32, a float32)
+	siluMul         func(dst, gate, up []float32)
+	rope            func(a, b, cos, sin []float32)
+	max             func(x []float32) float32
+	expSum          func(x []float32, m float32) float32
+	div             func(x []float32, a float32)
+	widen           func(dst []float32, t tensor.DType, src []byte)
+	matMulRange     func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
+	quantiseWeights func(row []byte, x []float32)
+	quantiseRow     func(row []byte, x []float32)
+	interleave      func(block []byte, q *int8Rows)
+	addProduct      func(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte)
+	matMulInt8      func(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int)
 
 	// What limits.go measures with.
 	read     func(p []byte)
@@ -43,29 +44,30 @@ type kernelSet struct {
 }
 
 var portable = kernelSet{
-	name:        "portable",
-	dot:         dotPortable,
-	axpy:        axpyPortable,
-	add:         addPortable,
-	scale:       scalePortable,
-	clamp:       clampPortable,
-	scaleMul:    scaleMulPortable,
-	siluMul:     siluMulPortable,
-	rope:        ropePortable,
-	max:         maxPortable,
-	expSum:      expSumPortable,
-	div:         divPortable,
-	widen:       widenPortable,
-	matMulRange: matMulRangePortable,
-	quantise:    quantisePortable,
-	interleave:  interleavePortable,
-	addProduct:  addProductPortable,
-	matMulInt8:  matMulInt8Portable,
-	read:        readPortable,
-	fma:         fmaPortable,
-	fmaFlops:    8,
-	int8:        int8Portable,
-	int8Ops:     8,
+	name:            "portable",
+	dot:             dotPortable,
+	axpy:            axpyPortable,
+	add:             addPortable,
+	scale:           scalePortable,
+	clamp:           clampPortable,
+	scaleMul:        scaleMulPortable,
+	siluMul:         siluMulPortable,
+	rope:            ropePortable,
+	max:             maxPortable,
+	expSum:          expSumPortable,
+	div:             divPortable,
+	widen:           widenPortable,
+	matMulRange:     matMulRangePortable,
+	quantiseWeights: quantiseWeightsPortable,
+	quantiseRow:     quantiseRowPortable,
+	interleave:      interleavePortable,
+	addProduct:      addProductPortable,
+	matMulInt8:      matMulInt8Portable,
+	read:            readPortable,
+	fma:             fmaPortable,
+	fmaFlops:        8,
+	int8:            int8Portable,
+	int8Ops:         8,
 }
 
 // active is the set in use, fixed before main starts.

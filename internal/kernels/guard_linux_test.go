@@ -96,7 +96,8 @@ func TestInt8StaysInsideWeightAndRows(t *testing.T) {
 			x := guardedFloats(t, in)
 			for _, s := range available() {
 				mustNotFault(t, fmt.Sprintf("%s rows=%d in=%d", s.name, rows, in), func() {
-					s.quantise(q.row(rows-1), x)
+					s.quantiseWeights(q.row(rows-1), x)
+					s.quantiseRow(q.row(rows-1), x)
 					s.interleave(w.block(0), &block)
 					s.matMulInt8(dst, out, &q, w, 0, out)
 				})

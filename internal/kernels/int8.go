@@ -10,6 +10,9 @@ import (
 //
 //	scale (float32), offset (int32): -128 times the sum of the values, 32 values
 //
+// of which neighbours, the first and second, the third and fourth and so on, have
+// a sum of -128..128 (docs/adr/0121).
+//
 // Weights are blocks of 16 outputs, so that a vector register holds the same of
 // neighbours (docs/adr/0112); all numbers are little-endian:
 //
@@ -57,39 +60,6 @@ func (q *int8Rows) reset(rows, in int) {
 	}
 }
 
-// quantisePortable writes x as groups. A group depends on its own elements alone,
-// so a row is the same whatever is quantised beside it.
-func quantisePortable(row []byte, x []float32) {
-	for len(x) > 0 {
-		n := min(len(x), int8Group)
-		quantiseGroup((*[rowGroup]byte)(row), x[:n])
-		row, x = row[rowGroup:], x[n:]
-	}
-}
-
-// quantiseGroup writes x/scale rounded to the nearest integer, ties to even. The
-// scale is the largest magnitude over 127, rounded up to a bf16 number, so that
-// products of two scales are exact. NaN and infinity give zeros with a scale that
-// is not finite: whatever they are multiplied with becomes NaN.
-func quantiseGroup(group *[rowGroup]byte, x []float32) {
-	clear(group[:])
-	top := uint32(0) // magnitudes compare as integers; NaN is above infinity
-	for _, v := range x {
-		top = max(top, math.Float32bits(v)&^(1<<31))
-	}
-	scale, sum := math.Float32frombits(top)/int8Most, int32(0)
-	if scale > 0 && scale <= math.MaxFloat32 {
-		scale = math.Float32frombits((math.Float32bits(scale) + 0xffff) &^ 0xffff)
-		for i, v := range x {
-			q := int8(max(-int8Most, min(int8Most, math.RoundToEven(float64(v/scale))))) // -127..127
-			group[8+i] = byte(q)                                                         //nolint:gosec // its bits
-			sum += int32(q)
-		}
-	}
-	binary.LittleEndian.PutUint32(group[:], math.Float32bits(scale))
-	binary.LittleEndian.PutUint32(group[4:], uint32(-int8Zero*sum)) //nolint:gosec // its bits
-}
-
 // matMulInt8Portable is the specification of a product in 8-bit form: of each
 // group, ascending, the exact sum of its products, times the product of both
 // scales, is added by one fused multiply-add from +0.
@@ -135,7 +105,7 @@ func matMulInt8Range(dst []float32, dstStride int, x []float32, xStride, rows in
 	defer int8Scratch.put(q)
 	q.reset(rows, w.In)
 	for r := range rows {
-		active.quantise(q.row(r), x[r*xStride:][:w.In])
+		active.quantiseRow(q.row(r), x[r*xStride:][:w.In])
 	}
 	int8Steps(dst, dstStride, q, w, lo, hi)
 }

@@ -66,11 +66,13 @@ func interleaveBlockAVX2(block []byte, q *int8Rows) {
 	interleaveAVX2(&block[0], &q.row(0)[0], uintptr(q.stride()), int8Groups(q.in))
 }
 
-// quantiseAVX2 leaves a last group that is not whole to the portable kernel.
-func quantiseAVX2(row []byte, x []float32) {
-	whole := len(x) / int8Group
-	if whole > 0 {
-		quantiseGroupsAVX2(&row[0], &x[0], whole)
+// quantiseAll leaves a last group that is not whole to the portable kernel.
+func quantiseAll(groups func(dst *byte, x *float32, n int), rest func(row []byte, x []float32)) func([]byte, []float32) {
+	return func(row []byte, x []float32) {
+		whole := len(x) / int8Group
+		if whole > 0 {
+			groups(&row[0], &x[0], whole)
+		}
+		rest(row[whole*rowGroup:], x[whole*int8Group:])
 	}
-	quantisePortable(row[whole*rowGroup:], x[whole*int8Group:])
 }

@@ -80,5 +80,5 @@ func (m *int8Round) task(t int) {
 	}
 	s := &m.sources[i]
 	r := t - s.first
-	active.quantise(s.row(r), s.x[r*s.xStride:][:s.in])
+	active.quantiseRow(s.row(r), s.x[r*s.xStride:][:s.in])
 }

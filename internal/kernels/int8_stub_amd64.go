@@ -4,10 +4,15 @@
 
 package kernels
 
-// quantiseGroupsAVX2 quantises whole groups of x.
+// quantiseWeightsAVX2 quantises whole groups of weights.
 //
 //go:noescape
-func quantiseGroupsAVX2(dst *byte, x *float32, groups int)
+func quantiseWeightsAVX2(dst *byte, x *float32, groups int)
+
+// quantiseRowAVX2 quantises whole groups of x.
+//
+//go:noescape
+func quantiseRowAVX2(dst *byte, x *float32, groups int)
 
 // interleaveAVX2 writes the values of 16 quantised rows as a block of weights.
 //

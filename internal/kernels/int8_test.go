@@ -56,8 +56,13 @@ func TestInt8EqualBits(t *testing.T) {
 			got.reset(rows, in)
 			want.reset(rows, in)
 			for i := range rows {
-				s.quantise(got.row(i), x[i*in:][:in])
-				portable.quantise(want.row(i), x[i*in:][:in])
+				s.quantiseWeights(got.row(i), x[i*in:][:in])
+				portable.quantiseWeights(want.row(i), x[i*in:][:in])
+			}
+			sameRows(t, what+", as weights", &got, &want)
+			for i := range rows {
+				s.quantiseRow(got.row(i), x[i*in:][:in])
+				portable.quantiseRow(want.row(i), x[i*in:][:in])
 			}
 			sameRows(t, what, &got, &want)
 			lo := r.IntN(out)
@@ -119,33 +124,71 @@ func TestInt8ElementIndependentOfShape(t *testing.T) {
 	}
 }
 
-// The sum of a group of extreme values is exact: 16-bit parts do not saturate.
+// The sum of a group of extreme values is exact: 16-bit parts do not saturate,
+// whatever pairs of x a quantised row can hold.
 func TestInt8Extremes(t *testing.T) {
-	r := newRand(t)
-	const in = 3*int8Group + 5
-	fill := func(a, b float32) []float32 {
-		x := make([]float32, in)
-		for i := range x {
-			x[i] = []float32{a, b}[i%2]
+	const groups, out = 3, int8Block
+	pairs := [][2]int8{{64, 64}, {-64, -64}, {127, 1}, {1, 127}, {-127, -1}, {127, -127}, {-127, 127}, {0, 127}, {-127, 0}}
+	weights := [][2]float32{{127, 127}, {-127, -127}, {127, -127}, {-127, 127}, {0, 127}, {0, 0}}
+	var x int8Rows
+	x.reset(len(pairs), groups*int8Group)
+	for r, p := range pairs {
+		for row := x.row(r); len(row) > 0; row = row[rowGroup:] {
+			binary.LittleEndian.PutUint32(row, math.Float32bits(1))
+			binary.LittleEndian.PutUint32(row[4:], uint32(-int8Zero*int8Group/2*(int32(p[0])+int32(p[1]))))
+			for i := range int8Group {
+				row[8+i] = byte(p[i%2])
+			}
 		}
-		return x
 	}
-	for _, c := range []struct {
-		w, x [2]float32
-		want float64
-	}{
-		{[2]float32{127, 127}, [2]float32{127, 127}, 127 * 127 * in},
-		{[2]float32{-127, -127}, [2]float32{127, 127}, -127 * 127 * in},
-		{[2]float32{-127, -127}, [2]float32{-127, -127}, 127 * 127 * in},
-		{[2]float32{127, -127}, [2]float32{-127, 127}, -127 * 127 * in},
-		{[2]float32{0, 0}, [2]float32{127, 127}, 0},
-		{[2]float32{127, 0}, [2]float32{0, 127}, 0},
-	} {
-		w, dst := quantised(r, 1, in, fill(c.w[0], c.w[1])), make([]float32, 2)
-		MatMul(nil, dst, append(fill(c.x[0], c.x[1]), fill(c.x[0], c.x[1])...), 2, w)
-		if float64(dst[0]) != c.want || dst[1] != dst[0] {
-			t.Errorf("w %v, x %v: %v, want %g", c.w, c.x, dst, c.want)
+	eachSet(t, func(t *testing.T, s *kernelSet) {
+		for _, v := range weights {
+			wide := make([]float32, out*groups*int8Group)
+			for i := range wide {
+				wide[i] = v[i%2]
+			}
+			w, dst := quantised(newRand(t), out, groups*int8Group, wide), make([]float32, len(pairs)*out)
+			s.matMulInt8(dst, out, &x, w, 0, out)
+			for i, got := range dst {
+				p := pairs[i/out]
+				if want := groups * int8Group / 2 * (float32(p[0])*v[0] + float32(p[1])*v[1]); got != want {
+					t.Errorf("x %v, weights %v: %g, want %g", p, v, got, want)
+				}
+			}
 		}
+	})
+}
+
+// Neighbours in a quantised row have at most 128 together, which is what keeps sums
+// of two products in 16 bits; and where no sum of neighbours is above the largest
+// magnitude nothing is lost by it.
+func TestNeighboursOfXAreBounded(t *testing.T) {
+	eachSet(t, func(t *testing.T, s *kernelSet) {
+		r := newRand(t)
+		for trial := range 2000 {
+			x := values(r, 1+r.IntN(3*int8Group), sprinkle(trial)%kinds)
+			if trial%3 == 0 { // equal neighbours are the extreme
+				for i := range x {
+					x[i] = x[0]
+				}
+			}
+			row := make([]byte, int8Groups(len(x))*rowGroup)
+			s.quantiseRow(row, x)
+			for g := 0; len(row) > 0; g, row = g+1, row[rowGroup:] {
+				for i := 8; i < rowGroup; i += 2 {
+					if sum := int(int8(row[i])) + int(int8(row[i+1])); sum > 128 || sum < -128 { //nolint:gosec // its bits
+						t.Fatalf("trial %d, group %d: %v", trial, g, row[8:rowGroup])
+					}
+				}
+			}
+		}
+	})
+	x := []float32{127, -127, 3, 1, 0, -126}
+	var a, b [rowGroup]byte
+	quantiseRowPortable(a[:], x)
+	quantiseWeightsPortable(b[:], x)
+	if a != b {
+		t.Errorf("%v, want %v", a, b)
 	}
 }
 
@@ -181,7 +224,7 @@ func TestQuantiseGroupError(t *testing.T) {
 	for trial := range 300 {
 		x := finite(values(r, 1+r.IntN(int8Group), sprinkle(trial)%kinds))
 		var group [rowGroup]byte
-		quantiseGroup(&group, x)
+		quantiseWeightsPortable(group[:], x)
 		scale, q, top := math.Float32frombits(binary.LittleEndian.Uint32(group[:])), group[8:], 0.0
 		for _, v := range x {
 			top = max(top, math.Abs(float64(v)))
@@ -246,7 +289,8 @@ func int8Layout(t *testing.T) {
 			if o < out {
 				from = x[o*in+g*int8Group : o*in+min((g+1)*int8Group, in)]
 			}
-			quantiseGroup(&group, from)
+			clear(group[:])
+			quantiseWeightsPortable(group[:], from)
 			at := w.Data[o/int8Block*int8BlockBytes(in)+g*blockGroup:]
 			if got := at[o%int8Block*2:][:2]; string(got) != string(group[2:4]) {
 				t.Errorf("scale of output %d, group %d: %v, want %v", o, g, got, group[2:4])
@@ -271,7 +315,7 @@ func TestInt8SameBitsOnEveryCPU(t *testing.T) {
 	for _, f := range dst {
 		_ = binary.Write(hash, binary.LittleEndian, f)
 	}
-	const want = uint64(0x90057a0f2e1a6f5f)
+	const want = uint64(0xa78bf254f59cf07f)
 	if got := hash.Sum64(); got != want {
 		t.Errorf("%s: results hash to %#x, want %#x", Name(), got, want)
 	}

@@ -1,5 +1,10 @@
 package kernels
 
+import (
+	"encoding/binary"
+	"math"
+)
+
 // Quantise writes w in 8-bit form into data, Int8Bytes(w.Out, w.In) long, over
 // the pool, and returns the matrix that views it. w must be finite and not in
 // 8-bit form already.
@@ -27,7 +32,7 @@ func (w Weight) quantise(from Weight, lo, hi int) {
 			}
 			wide := (*buf)[:w.In]
 			active.widen(wide, from.DType, from.row(lo+i))
-			active.quantise(q.row(i), wide)
+			active.quantiseWeights(q.row(i), wide)
 		}
 		q.scales(w.block(lo))
 		active.interleave(w.block(lo), q)
@@ -53,4 +58,63 @@ func interleavePortable(block []byte, q *int8Rows) {
 			}
 		}
 	}
+}
+
+// quantiseWeightsPortable writes weights as groups: a scale is the largest
+// magnitude over 127.
+func quantiseWeightsPortable(row []byte, x []float32) { quantiseGroups(row, x, largest) }
+
+// quantiseRowPortable writes a row of x as groups: a scale is the largest
+// magnitude, of an element or of the sum of two neighbours, over 127. So the
+// integers of neighbours have at most 128 together, each rounded up by a half, and
+// their products with any two weights are in 16 bits: 255 * 128 < 2^15
+// (docs/adr/0121).
+func quantiseRowPortable(row []byte, x []float32) { quantiseGroups(row, x, largestOfPairs) }
+
+// quantiseGroups: a group depends on its own elements alone, so a row is the same
+// whatever is quantised beside it.
+func quantiseGroups(row []byte, x []float32, top func([]float32) float32) {
+	for len(x) > 0 {
+		n := min(len(x), int8Group)
+		quantiseGroup((*[rowGroup]byte)(row), x[:n], top(x[:n]))
+		row, x = row[rowGroup:], x[n:]
+	}
+}
+
+// largest is the largest magnitude. Magnitudes compare as integers, so that NaN is
+// above infinity.
+func largest(x []float32) float32 {
+	top := uint32(0)
+	for _, v := range x {
+		top = max(top, math.Float32bits(v)&^(1<<31))
+	}
+	return math.Float32frombits(top)
+}
+
+// largestOfPairs is the largest magnitude of elements and of sums of neighbours.
+func largestOfPairs(x []float32) float32 {
+	var sums [int8Group / 2]float32
+	for i := 0; i+1 < len(x); i += 2 {
+		sums[i/2] = x[i] + x[i+1]
+	}
+	return largest([]float32{largest(x), largest(sums[:])})
+}
+
+// quantiseGroup writes x/scale rounded to the nearest integer, ties to even. The
+// scale is top over 127, rounded up to a bf16 number, so that products of two
+// scales are exact. NaN and infinity give zeros with a scale that is not finite:
+// whatever they are multiplied with becomes NaN.
+func quantiseGroup(group *[rowGroup]byte, x []float32, top float32) {
+	clear(group[:])
+	scale, sum := top/int8Most, int32(0)
+	if scale > 0 && scale <= math.MaxFloat32 {
+		scale = math.Float32frombits((math.Float32bits(scale) + 0xffff) &^ 0xffff)
+		for i, v := range x {
+			q := int8(max(-int8Most, min(int8Most, math.RoundToEven(float64(v/scale))))) // -127..127
+			group[8+i] = byte(q)                                                         //nolint:gosec // its bits
+			sum += int32(q)
+		}
+	}
+	binary.LittleEndian.PutUint32(group[:], math.Float32bits(scale))
+	binary.LittleEndian.PutUint32(group[4:], uint32(-int8Zero*sum)) //nolint:gosec // its bits
 }

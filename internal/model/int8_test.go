@@ -109,7 +109,7 @@ func TestInt8QualityOnGoldens(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		rms, argmax float64
-	}{{"tiny", 0.141, 0.941}, {"tiny-f32", 0.140, 0.940}, {"small", 0.131, 0.923}} {
+	}{{"tiny", 0.142, 0.943}, {"tiny-f32", 0.140, 0.944}, {"small", 0.131, 0.917}} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(root, "checkpoints", c.name)
 			exact, small := open(t, dir, 64), openAs(t, dir, 64, checkpoint.Int8)
@@ -155,7 +155,7 @@ func TestInt8QualityOfVariants(t *testing.T) {
 			for n := 61; n <= 64; n++ {
 				q.compare(t, exact, small, prompt(n, exact.Config().VocabSize))
 			}
-			q.check(t, 0.17, 0.94)
+			q.check(t, 0.19, 0.94)
 		})
 	}
 }

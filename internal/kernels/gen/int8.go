@@ -23,41 +23,47 @@ const (
 
 // int8Family writes the quantiser and the products of quantised rows.
 func int8Family() {
-	quantiseKernel()
-	c := int8Constants{words("wordOnes", 1), words("flipBytes", int8Zero<<8|int8Zero)}
-	interleaveKernel(c.flip)
+	c := quantiserConstants()
+	c.kernel("quantiseWeightsAVX2", "quantiseWeightsAVX2 quantises whole groups of weights.", false)
+	c.kernel("quantiseRowAVX2", "quantiseRowAVX2 quantises whole groups of x.", true)
+	interleaveKernel(words("flipBytes", int8Zero<<8|int8Zero))
+	ones := words("wordOnes", 1)
 	for rows := 1; rows <= 4; rows++ {
-		t := &int8Tile{rows: rows, from: c}
-		t.emit()
+		t := &int8Tile{rows: rows}
+		t.emit(ones)
 	}
 }
 
-// quantiseKernel is quantiseGroup of int8.go for whole groups.
-func quantiseKernel() {
-	abs := replicated("absMask", 0x7fffffff)
-	infinity := replicated("infinity", 0x7f800000)
-	most := replicated("most", math.Float32bits(127))
-	least := replicated("least", math.Float32bits(-127))
-	up := replicated("bf16Up", 0xffff)
-	ones, factor := words("byteOnes", 0x0101), words("offsetFactor", 0x10000-int8Zero)
-	order := GLOBL("packOrder", attr.RODATA|attr.NOPTR)
+// quantiser is the constants of the kernels that quantise.
+type quantiser struct{ abs, infinity, most, least, up, ones, factor, order Mem }
+
+func quantiserConstants() *quantiser {
+	c := &quantiser{
+		abs: replicated("absMask", 0x7fffffff), infinity: replicated("infinity", 0x7f800000),
+		most: replicated("most", math.Float32bits(127)), least: replicated("least", math.Float32bits(-127)),
+		up: replicated("bf16Up", 0xffff), ones: words("byteOnes", 0x0101), factor: words("offsetFactor", 0x10000-int8Zero),
+	}
+	c.order = GLOBL("packOrder", attr.RODATA|attr.NOPTR)
 	for i, from := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
 		DATA(4*i, U32(from))
 	}
-	function("quantiseGroupsAVX2", "func(dst *byte, x *float32, groups int)",
-		"quantiseGroupsAVX2 quantises whole groups of x.")
+	return c
+}
+
+// kernel is quantiseGroup of quantise.go for whole groups.
+func (c *quantiser) kernel(name, doc string, pairs bool) {
+	function(name, "func(dst *byte, x *float32, groups int)", doc)
 	dst, x, n := param("dst"), param("x"), param("groups")
 	Label("group")
-	d := groupMax(x, abs)
-	top := YMM()
-	VMOVUPS(most, top)
+	d, top := groupMax(x, c.abs, pairs), YMM()
+	VMOVUPS(c.most, top)
 	VDIVPS(top, d, d)
 	valid, finite := YMM(), YMM()
-	VCMPPS(Imm(30), zero(), d, valid)    // d > 0
-	VCMPPS(Imm(17), infinity, d, finite) // d < +Inf
+	VCMPPS(Imm(30), zero(), d, valid)      // d > 0
+	VCMPPS(Imm(17), c.infinity, d, finite) // d < +Inf
 	VANDPS(finite, valid, valid)
 	rounded := YMM()
-	VPADDD(up, d, rounded)
+	VPADDD(c.up, d, rounded)
 	VPSRLD(Imm(16), rounded, rounded)
 	VPSLLD(Imm(16), rounded, rounded)
 	VBLENDVPS(valid, rounded, d, d)
@@ -68,7 +74,7 @@ func quantiseKernel() {
 		VMOVUPS(Mem{Base: x}.Offset(32*i), q[i])
 		VDIVPS(d, q[i], q[i])
 		VMINPS(top, q[i], q[i])
-		VMAXPS(least, q[i], q[i])
+		VMAXPS(c.least, q[i], q[i])
 		VANDPS(valid, q[i], q[i])
 		VCVTPS2DQ(q[i], q[i])
 	}
@@ -76,10 +82,10 @@ func quantiseKernel() {
 	VPACKSSDW(q[3], q[2], q[2])
 	VPACKSSWB(q[2], q[0], q[0])
 	at := YMM()
-	VMOVDQU(order, at)
+	VMOVDQU(c.order, at)
 	VPERMD(q[0], at, q[0])
 	VMOVDQU(q[0], Mem{Base: dst}.Offset(8))
-	VMOVD(groupOffset(q[0], ones, factor), Mem{Base: dst}.Offset(4))
+	VMOVD(groupOffset(q[0], c.ones, c.factor), Mem{Base: dst}.Offset(4))
 	ADDQ(Imm(rowGroup), dst)
 	ADDQ(U32(4*int8Group), x)
 	DECQ(n)
@@ -102,14 +108,27 @@ func groupOffset(q VecVirtual, ones, factor Mem) Register {
 	return sum.AsX()
 }
 
-// groupMax is the largest magnitude of 32 elements, in every lane. Magnitudes
-// compare as integers, which puts NaN above infinity.
-func groupMax(x Register, abs Mem) VecVirtual {
+// groupMax is the largest magnitude of 32 elements, and of the sums of neighbours
+// if pairs, in every lane. Magnitudes compare as integers, which puts NaN above
+// infinity.
+func groupMax(x Register, abs Mem, pairs bool) VecVirtual {
 	mask, m := YMM(), zero()
 	VMOVUPS(abs, mask)
-	for i := range 4 {
-		v := YMM()
-		VPAND(Mem{Base: x}.Offset(32*i), mask, v)
+	var v [4]VecVirtual
+	for i := range v {
+		v[i] = YMM()
+		VMOVUPS(Mem{Base: x}.Offset(32*i), v[i])
+	}
+	all := v[:]
+	if pairs {
+		for i := 0; i < len(v); i += 2 {
+			sums := YMM()
+			VHADDPS(v[i+1], v[i], sums)
+			all = append(all, sums)
+		}
+	}
+	for _, v := range all {
+		VPAND(mask, v, v)
 		VPMAXSD(v, m, m)
 	}
 	high := XMM()
@@ -132,18 +151,15 @@ func words(name string, word uint16) Mem {
 	return m
 }
 
-type int8Constants struct{ ones, flip Mem }
-
 // int8Tile is the state of one kernel while it is written. A vector holds what
 // belongs to eight outputs, half a block.
 type int8Tile struct {
 	rows int
-	from int8Constants
 
 	dst, w, wStride, ahead, n Register
 	x                         panel
-	wk                        Register     // runs along a block
-	ones, flip                VecVirtual   // if there is room
+	wk                        Register // runs along a block
+	ones                      VecVirtual
 	acc                       []VecVirtual // [row*2+half], of few rows
 	accAt                     Mem          // the same of more rows
 }
@@ -181,14 +197,13 @@ func (p *panel) scale(r int) Mem     { return nth(p.p[r/4], p.stride, p.stride3,
 func (p *panel) offset(r int) Mem    { return p.scale(r).Offset(4) }
 func (p *panel) values(r, i int) Mem { return p.scale(r).Offset(8 + 4*i) }
 
-func (t *int8Tile) emit() {
+func (t *int8Tile) emit(ones Mem) {
 	name := fmt.Sprintf("int8Tile%dx%d", t.rows, int8Block)
 	function(name, int8Signature, tileDoc(name, t.rows, 1)...)
 	t.dst, t.w, t.n = param("dst"), param("w"), param("n")
 	t.wStride, t.ahead = param("wStride"), param("ahead")
-	t.ones, t.flip = YMM(), YMM()
-	VMOVDQU(t.from.ones, t.ones)
-	VMOVDQU(t.from.flip, t.flip)
+	t.ones = YMM()
+	VMOVDQU(ones, t.ones)
 	if t.rows > accRows {
 		t.accAt = AllocLocal(64 * t.rows)
 	}
@@ -222,6 +237,10 @@ func (t *int8Tile) block() {
 	t.wk = copied(t.w)
 	Label("group")
 	sum := make([]VecVirtual, 2*t.rows)
+	for i := range sum {
+		sum[i] = YMM()
+		VPBROADCASTD(t.x.offset(i/2), sum[i])
+	}
 	for i := range int8Group / 4 {
 		PREFETCHT0(Mem{Base: t.wk, Index: t.ahead, Scale: 1}.Offset(64 * i))
 		t.four(i, sum)
@@ -250,28 +269,23 @@ func (t *int8Tile) clear() {
 }
 
 // four adds the products of four inputs of the group. VPMADDUBSW takes one
-// unsigned operand: |w|, and x with the sign of w. Two products are at most
-// 2*127*127 < 2^15.
+// unsigned operand: weights are stored plus 128. What that adds to a sum is taken
+// off at its start. No sum of two products is beyond 16 bits: neighbours of x with
+// one sign have at most 128 together (quantiseRow).
 func (t *int8Tile) four(i int, sum []VecVirtual) {
-	var w, size [2]VecVirtual
+	var w [2]VecVirtual
 	for h := range w {
-		w[h], size[h] = YMM(), YMM()
-		VPXOR(Mem{Base: t.wk}.Offset(blockScales+64*i+32*h), t.flip, w[h])
-		VPABSB(w[h], size[h])
+		w[h] = YMM()
+		VMOVDQU(Mem{Base: t.wk}.Offset(blockScales+64*i+32*h), w[h])
 	}
 	for r := range t.rows {
 		x := YMM()
 		VPBROADCASTD(t.x.values(r, i), x)
 		for h := range w {
 			v := YMM()
-			VPSIGNB(w[h], x, v)
-			VPMADDUBSW(v, size[h], v)
+			VPMADDUBSW(x, w[h], v)
 			VPMADDWD(t.ones, v, v)
-			if i == 0 {
-				sum[2*r+h] = v
-			} else {
-				VPADDD(v, sum[2*r+h], sum[2*r+h])
-			}
+			VPADDD(v, sum[2*r+h], sum[2*r+h])
 		}
 	}
 }
