@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# cluster.sh up|down|pause|resume|status|kubeconfig|clean: a real Kubernetes cluster on this one machine.
+# cluster.sh up|tools|down|pause|resume|status|kubeconfig|clean: a real Kubernetes cluster on this one machine.
 #
 #   up          etcd, API server, controller-manager, scheduler, an image registry, NODES nodes with
 #               real containers, DNS; does only what is not done yet, so it can be run again
+#   tools       build what "up" needs; it does so by itself
 #   down        stop all of it and remove every trace; then checks that nothing is left
 #   pause       freeze etcd and the API server.     resume: let them go on
 #   status      which parts run
@@ -89,11 +90,12 @@ freeze() {
 
 case ${1:-} in
   up) up ;;
+  tools) build_tools ;;
   down) down ;;
   pause) freeze STOP ;;
   resume) freeze CONT ;;
   status) status ;;
   kubeconfig) say "$KUBECONFIG_ADMIN" ;;
   clean) clean && say "nothing is left of cluster $CLUSTER" ;;
-  *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
