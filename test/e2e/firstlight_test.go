@@ -51,7 +51,7 @@ func TestFirstLight(t *testing.T) {
 	}
 	for _, s := range steps {
 		if !t.Run(s.name, s.run) {
-			t.Log(ctl(t, "get", "olmoe,expertpools,pods,events", "-o", "wide"))
+			t.Log(scene(t))
 		}
 	}
 }

@@ -48,6 +48,28 @@ func ctl(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// scene is what a failed test leaves behind, the most telling last: newest events, the operator's last words,
+// objects. Lines are cut, since the end of a long report may be all that is read.
+func scene(t *testing.T) string {
+	t.Helper()
+	const lines, width = 30, 240
+	columns := "custom-columns=LAST:.lastTimestamp,TYPE:.type,OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message"
+	var b strings.Builder
+	for _, part := range []string{
+		ctl(t, "get", "events", "--sort-by=.metadata.creationTimestamp", "-o", columns),
+		ctl(t, "logs", "-n", operatorNamespace, "deployment/olmoe-operator-manager"),
+		ctl(t, "get", "expertpools", "-o", "jsonpath={range .items[*].status.conditions[*]}{.type}={.status} {.reason}: {.message}{'\\n'}{end}"),
+		ctl(t, "get", "nodes,olmoe,expertpools,pods", "-o", "wide"),
+	} {
+		all := strings.Split(strings.TrimSpace(part), "\n")
+		for _, line := range all[max(0, len(all)-lines):] {
+			fmt.Fprintf(&b, "%.*s\n", width, line)
+		}
+		fmt.Fprintln(&b)
+	}
+	return b.String()
+}
+
 func getDeployment(t *testing.T, name string) *v1alpha1.OLMoEDeployment {
 	t.Helper()
 	d := &v1alpha1.OLMoEDeployment{}

@@ -48,7 +48,7 @@ func TestLosses(t *testing.T) {
 	} {
 		for range *lossTrials {
 			if !t.Run(s.name, func(t *testing.T) { testLoss(t, api, want, s.lose, s.back) }) {
-				t.Log(ctl(t, "get", "olmoe,expertpools,pods,events", "-o", "wide"))
+				t.Log(scene(t))
 			}
 		}
 	}

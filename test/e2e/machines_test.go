@@ -48,7 +48,7 @@ func TestMachines(t *testing.T) {
 		{"and with it again", func(t *testing.T) { testPowerBack(t, l, metric) }},
 	} {
 		if !t.Run(s.name, s.run) {
-			t.Fatal(ctl(t, "get", "olmoe,expertpools,pods,events", "-o", "wide"))
+			t.Fatal(scene(t))
 		}
 	}
 	l.stop(t)
