@@ -11,10 +11,10 @@ import (
 // dotFamily writes the kernels for one row of x. They are bound by memory and
 // use the weights as stored, four outputs at a time.
 func dotFamily() {
-	table := tailTable()
+	table, mask := tailTable(), replicated("highWords", 0xffff0000)
 	for _, t := range dtypes {
 		for _, outs := range []int{1, 4} {
-			d := &dot{dtype: t, outs: outs, table: table}
+			d := &dot{dtype: t, outs: outs, table: table, highMask: mask}
 			d.emit()
 		}
 	}
@@ -25,6 +25,9 @@ type dot struct {
 	dtype string
 	outs  int
 	table Mem
+
+	highMask Mem
+	high     VecVirtual // the upper halves of words, for BF16
 
 	dst, x, w, stride, stride3, ahead, k, groups Register
 	xk, wk                                       Register // run along a row
@@ -39,6 +42,10 @@ func (d *dot) emit() {
 	d.dst, d.x, d.w = param("dst"), param("x"), param("w")
 	d.stride, d.ahead, d.k, d.groups = param("stride"), param("ahead"), param("k"), param("groups")
 	d.stride3 = triple(d.stride, d.outs)
+	if d.pairs() {
+		d.high = YMM()
+		VMOVUPS(d.highMask, d.high)
+	}
 	Label("group")
 	d.group()
 	VZEROUPPER()
@@ -66,7 +73,11 @@ func (d *dot) group() {
 	JZ(LabelRef("reduce"))
 	d.tail(rest)
 	Label("reduce")
-	storeFirst(reduce4(d.acc), d.dst, d.outs)
+	reduce := reduce4
+	if d.pairs() {
+		reduce = reducePairs4
+	}
+	storeFirst(reduce(d.acc), d.dst, d.outs)
 	ADDQ(Imm(uint64(4*d.outs)), d.dst)
 	for range d.outs {
 		ADDQ(d.stride, d.w)
@@ -82,17 +93,45 @@ func (d *dot) block() {
 	for n := range d.outs {
 		PREFETCHT0(nth(p, d.stride, d.stride3, n))
 	}
-	for half := range 2 {
-		x := YMM()
-		VMOVUPS(Mem{Base: d.xk}.Offset(32*half), x)
-		for n := range d.outs {
+	x := d.row()
+	for n := range d.outs {
+		at := nth(d.wk, d.stride, d.stride3, n)
+		for half := range 2 {
 			w := YMM()
-			loadWide(d.dtype, nth(d.wk, d.stride, d.stride3, n).Offset(8*size(d.dtype)*half), w)
-			VFMADD231PS(x, w, d.acc[n][half])
+			if d.pairs() {
+				widenPairs(half, at, d.high, w)
+			} else {
+				loadWide(d.dtype, at.Offset(8*size(d.dtype)*half), w)
+			}
+			VFMADD231PS(x[half], w, d.acc[n][half])
 		}
 	}
 	ADDQ(Imm(64), d.xk)
 	ADDQ(Imm(uint64(16*size(d.dtype))), d.wk)
+}
+
+// pairs tells whether lanes are taken as even and odd ones, which costs less for
+// BF16 (widenPairs) once x has been put in that order for several outputs.
+func (d *dot) pairs() bool { return d.dtype == "BF16" && d.outs > 1 }
+
+// row is 16 elements of x: the first and the last eight, or the even and the odd ones.
+func (d *dot) row() (x [2]VecVirtual) {
+	x = [2]VecVirtual{YMM(), YMM()}
+	if !d.pairs() {
+		for half := range x {
+			VMOVUPS(Mem{Base: d.xk}.Offset(32*half), x[half])
+		}
+		return x
+	}
+	var quads [2]VecVirtual // 0-3 and 8-11, 4-7 and 12-15
+	for i := range quads {
+		quads[i] = YMM()
+		VMOVUPS(Mem{Base: d.xk}.Offset(16*i), quads[i].AsX())
+		VINSERTF128(Imm(1), Mem{Base: d.xk}.Offset(32+16*i), quads[i], quads[i])
+	}
+	VSHUFPS(Imm(0x88), quads[1], quads[0], x[0])
+	VSHUFPS(Imm(0xdd), quads[1], quads[0], x[1])
+	return x
 }
 
 // tail takes the last k mod 16 elements, padded with zeros, without reading
@@ -104,6 +143,14 @@ func (d *dot) tail(rest Register) {
 		VMASKMOVPS(Mem{Base: d.xk}.Offset(32*half), mask, x[half])
 	}
 	buf := AllocLocal(32)
+	if d.pairs() {
+		whole := AllocLocal(64)
+		for half := range x {
+			VMOVUPS(x[half], whole.Offset(32*half))
+		}
+		LEAQ(whole, d.xk)
+		x = d.row()
+	}
 	for n := range d.outs {
 		from := GP64()
 		LEAQ(nth(d.wk, d.stride, d.stride3, n), from)
@@ -112,7 +159,9 @@ func (d *dot) tail(rest Register) {
 		}
 		for half, mask := range []VecVirtual{lo, hi} {
 			w := YMM()
-			if d.dtype == "F32" {
+			if d.pairs() {
+				widenPairs(half, buf, d.high, w)
+			} else if d.dtype == "F32" {
 				VMASKMOVPS(Mem{Base: from}.Offset(32*half), mask, w)
 			} else {
 				loadWide(d.dtype, buf.Offset(16*half), w)

@@ -125,7 +125,7 @@ func (t *tile) step(half int, xk, wk Register) {
 		w[n] = YMM()
 		m := nth(wk, t.stride, nil, n)
 		if t.dtype == "BF16" {
-			t.widenPairs(half, m, w[n])
+			widenPairs(half, m, t.high, w[n])
 		} else {
 			loadWide(t.dtype, m.Offset(8*size(t.dtype)*half), w[n])
 		}
@@ -142,12 +142,12 @@ func (t *tile) step(half int, xk, wk Register) {
 // widenPairs takes the even or the odd elements of 16 BF16: the low or the high
 // halves of eight words. That is one cheap instruction, where the conversion in
 // order needs a shuffle and a shift.
-func (t *tile) widenPairs(half int, m Mem, v VecVirtual) {
+func widenPairs(half int, m Mem, high, v VecVirtual) {
 	if half == 0 {
 		VMOVUPS(m, v)
 		VPSLLD(Imm(16), v, v)
 	} else {
-		VPAND(m, t.high, v)
+		VPAND(m, high, v)
 	}
 }
 
