@@ -17,7 +17,7 @@
 // numbers are little-endian.
 //
 //	 0  u8[4]  magic "OLMD"
-//	 4  u8     version, 1
+//	 4  u8     version, 2
 //	 5  u8     type
 //	 6  u16    layer
 //	 8  u64    call id; in Hello and Update the sender's state sequence
@@ -26,7 +26,7 @@
 //	28  u32    pairs: (row, expert) combinations
 //	32  u32    hidden: float32 elements of a row
 //	36  u32    payload bytes
-//	40  u32    CRC32C of the whole frame, this field taken as zero
+//	40  u32    checksum of the whole frame, this field taken as zero (see checksum)
 //	44  u32    zero
 //
 // Payloads:

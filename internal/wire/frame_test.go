@@ -2,7 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
-	"hash/crc32"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -151,8 +151,8 @@ func TestEveryDamagedByteIsNoticed(t *testing.T) {
 func forge(o Out, change func(b []byte)) []byte {
 	b := slices.Clone(o.Bytes())
 	change(b)
-	clear(b[crcOffset : crcOffset+4])
-	binary.LittleEndian.PutUint32(b[crcOffset:], crc32.Checksum(b, castagnoli))
+	putSum(b, 0)
+	putSum(b, sumOf(b))
 	return b
 }
 
@@ -176,7 +176,7 @@ func TestForgedFramesAreRefused(t *testing.T) {
 		want   string
 	}{
 		{"magic", request, func(b []byte) { b[0] = 'X' }, "not a frame"},
-		{"version", request, func(b []byte) { b[4] = 2 }, "frame version 2; this program speaks 1"},
+		{"version", request, func(b []byte) { b[4] = 1 }, "frame version 1; this program speaks 2"},
 		{"type", request, func(b []byte) { b[5] = 77 }, "unknown type 77"},
 		{"reserved", request, put32(44, 1), "reserved"},
 		{"rows over the limit", request, put32(24, MaxRows+1), "exceeds a limit"},
@@ -283,5 +283,38 @@ func TestBitmap(t *testing.T) {
 	}
 	if !b.Has(1, 8) || b.Count() != 1 {
 		t.Errorf("set of %d, want {(1,8)}", b.Count())
+	}
+}
+
+// The checksum does not depend on where buffers begin and end, and costs no memory.
+func TestChecksumOfAnyBuffers(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that can be repeated
+	var c checksum
+	for _, n := range []int{HeaderSize, sumBlock - 1, sumBlock, sumBlock + 1, 5*sumBlock + 7, 70_000} {
+		frame := make([]byte, n)
+		for i := range frame {
+			frame[i] = byte(r.Uint32())
+		}
+		want := sumOf(frame)
+		for range 50 {
+			for rest := frame; len(rest) > 0; {
+				k := 1 + r.IntN(min(len(rest), 3*sumBlock))
+				c.add(rest[:k])
+				rest = rest[k:]
+			}
+			if got := c.end(); got != want {
+				t.Fatalf("%d bytes: %08x in pieces, %08x in one", n, got, want)
+			}
+		}
+		if allocs := testing.AllocsPerRun(10, func() { sumOf(frame) }); allocs > 0 {
+			t.Errorf("%d bytes: %g allocations", n, allocs)
+		}
+	}
+	swapped := make([]byte, 2*sumBlock)
+	swapped[0] = 1
+	first := sumOf(swapped)
+	swapped[0], swapped[sumBlock] = 0, 1
+	if sumOf(swapped) == first {
+		t.Error("blocks in another order have the same checksum")
 	}
 }

@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 )
 
 // HeaderSize is the length of every frame's header in bytes, a multiple of 8 so
@@ -11,13 +10,9 @@ import (
 const HeaderSize = 48
 
 // Version is the layout this package speaks.
-const Version = 1
+const Version = 2
 
 const magic = "OLMD"
-
-const crcOffset = 40
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Type says what a frame is.
 type Type uint8
@@ -71,13 +66,13 @@ func (h *Header) put(b []byte, payload int) {
 	le.PutUint32(b[28:], uint32(h.Pairs))
 	le.PutUint32(b[32:], uint32(h.Hidden))
 	le.PutUint32(b[36:], uint32(payload))
-	le.PutUint32(b[crcOffset:], 0)
+	putSum(b, 0)
 	le.PutUint32(b[44:], 0)
 }
 
 // parse reads and bounds the header; it returns the payload's length and the
 // checksum that the sender computed.
-func (h *Header) parse(b *[HeaderSize]byte) (payload int, crc uint32, err error) {
+func (h *Header) parse(b *[HeaderSize]byte) (payload int, sum uint32, err error) {
 	le := binary.LittleEndian
 	if string(b[:4]) != magic {
 		return 0, 0, fmt.Errorf("not a frame: starts with %q, want %q", b[:4], magic)
@@ -97,5 +92,5 @@ func (h *Header) parse(b *[HeaderSize]byte) (payload int, crc uint32, err error)
 			h.Type, rows, pairs, hidden, length, MaxRows, MaxPairs, MaxHidden, MaxFrameBytes)
 	}
 	h.Rows, h.Pairs, h.Hidden = int(rows), int(pairs), int(hidden)
-	return int(length), le.Uint32(b[crcOffset:]), nil
+	return int(length), le.Uint32(b[checksumAt:]), nil
 }

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"fmt"
-	"hash/crc32"
 	"sync"
 
 	"google.golang.org/grpc/mem"
@@ -17,6 +16,7 @@ type In struct {
 	offset int // and the position in it
 	left   int // payload bytes not read yet
 	header [HeaderSize]byte
+	sum    checksum
 }
 
 var inPool = sync.Pool{New: func() any { return new(In) }}
@@ -55,23 +55,23 @@ func (in *In) Parse() error {
 		return fmt.Errorf("%v frame says %d payload bytes and has %d", in.Type, payload, in.left)
 	}
 	if got := in.checksum(); got != sum {
-		return fmt.Errorf("%v frame damaged: CRC32C %08x, its header says %08x", in.Type, got, sum)
+		return fmt.Errorf("%v frame damaged: checksum %08x, its header says %08x", in.Type, got, sum)
 	}
 	return in.checkCounts()
 }
 
 // checksum covers the header with its own field as zero, then the payload.
 func (in *In) checksum() uint32 {
-	clear(in.header[crcOffset : crcOffset+4])
-	crc := crc32.Checksum(in.header[:], castagnoli)
+	putSum(in.header[:], 0)
+	in.sum.add(in.header[:])
 	skip := HeaderSize
 	for _, b := range in.bufs {
 		data := b.ReadOnlyData()
 		n := min(skip, len(data))
 		skip -= n
-		crc = crc32.Update(crc, castagnoli, data[n:])
+		in.sum.add(data[n:])
 	}
-	return crc
+	return in.sum.end()
 }
 
 func (in *In) checkCounts() error {

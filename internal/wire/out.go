@@ -1,10 +1,5 @@
 package wire
 
-import (
-	"encoding/binary"
-	"hash/crc32"
-)
-
 // Out is a frame to send: header and payload in one pooled buffer. Sending it
 // (or Free) gives the buffer away; the zero Out holds none.
 type Out struct {
@@ -24,8 +19,7 @@ func (o Out) Bytes() []byte { return *o.buf }
 
 // Seal computes the checksum; the frame must not change afterwards.
 func (o Out) Seal() {
-	b := *o.buf
-	binary.LittleEndian.PutUint32(b[crcOffset:], crc32.Checksum(b, castagnoli))
+	putSum(*o.buf, sumOf(*o.buf))
 }
 
 // Free returns the buffer of a frame that will not be sent.
