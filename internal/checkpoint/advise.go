@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -50,11 +51,59 @@ func markLoaded(b []byte) { _ = unix.Madvise(b, unix.MADV_NORMAL) }
 // drop gives the pages back; touching them again reads the file again.
 func drop(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }
 
+// hugePage is what a processor maps by one entry of its tables, on x86 and on arm64
+// with pages of 4 KiB.
+const hugePage = 2 << 20
+
+// hugeFiles: since Linux 5.18 a fault in an area that is both huge and random reads
+// exactly one huge page of the file, and before it a single small one.
+var hugeFiles = kernelSince(5, 18)
+
+// kernelSince tells whether the kernel is of this version or a later one.
+func kernelSince(major, minor int) bool {
+	var u unix.Utsname
+	var a, b int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b)
+	return n == 2 && (a > major || a == major && b >= minor)
+}
+
+// markRun makes the bytes [lo, hi) of data areas that may be loaded: huge pages,
+// whole ones, are left as "random", so that no fault reads beyond them, and what is
+// before and after them is "normal" and read ahead at once. It returns whether
+// populate has to read ahead (docs/adr/0122).
+func markRun(data []byte, lo, hi int) (ahead bool) {
+	from, to := hugePages(data, lo, hi)
+	if !hugeFiles || from >= to || unix.Madvise(data[from:to], unix.MADV_HUGEPAGE) != nil {
+		markLoaded(pages(data, lo, hi))
+		return true
+	}
+	for _, edge := range [][]byte{pages(data, lo, from), pages(data, to, hi)} {
+		if len(edge) > 0 {
+			markLoaded(edge)
+			_ = unix.Madvise(edge, unix.MADV_WILLNEED)
+		}
+	}
+	return false
+}
+
+// hugePages narrows [lo, hi) to whole huge pages, by their place in the file. The
+// kernel maps files of this size so that it is their place in memory, too; where it
+// does not, pages are small.
+func hugePages(data []byte, lo, hi int) (from, to int) {
+	from, to = (lo+hugePage-1)/hugePage*hugePage, hi/hugePage*hugePage
+	return from, min(to, len(data))
+}
+
 // populate maps every page of a page-aligned range, reading the file where the
-// page cache lacks it. The error is from the kernel: EFAULT where the file no
-// longer reaches that far.
-func populate(b []byte) error {
-	_ = unix.Madvise(b, unix.MADV_WILLNEED) // start reading all of it at once
+// page cache lacks it, all of it at once if ahead. The error is from the kernel:
+// EFAULT where the file no longer reaches that far.
+func populate(b []byte, ahead bool) error {
+	if ahead {
+		_ = unix.Madvise(b, unix.MADV_WILLNEED)
+	}
 	err := unix.Madvise(b, unix.MADV_POPULATE_READ)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		return nil // before Linux 5.14: the scan that follows touches every page

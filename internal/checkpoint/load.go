@@ -1,9 +1,12 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,17 +68,40 @@ func (c *Checkpoint) LoadBeside(ctx context.Context, ts ...tensor.Tensor) error 
 
 // chunks cuts tensors into pieces and tells the kernel that they are needed.
 func (c *Checkpoint) chunks(ts []tensor.Tensor, size int) (chunks []chunk, err error) {
-	for _, t := range ts {
-		p, ok := c.tensors[t.Name]
-		if !ok {
+	list := make([]placed, len(ts))
+	for i, t := range ts {
+		var ok bool
+		if list[i], ok = c.tensors[t.Name]; !ok {
 			return nil, tensorError(c.dir, t.Name, "is not part of the model")
 		}
-		markLoaded(pages(p.shard.data, p.begin, p.begin+len(p.Data)))
+	}
+	ahead := markRuns(list)
+	for _, p := range list {
 		for at := 0; at < len(p.Data); at += size {
-			chunks = append(chunks, chunk{p, at, min(at+size, len(p.Data))})
+			chunks = append(chunks, chunk{p, at, min(at+size, len(p.Data)), ahead[p.Name]})
 		}
 	}
 	return chunks, nil
+}
+
+// markRuns marks what is to be loaded, tensors that follow each other in a file
+// together, and returns by name which ones populate has to read ahead.
+func markRuns(list []placed) map[string]bool {
+	ahead := make(map[string]bool, len(list))
+	list = slices.SortedFunc(slices.Values(list), func(a, b placed) int {
+		return cmp.Or(strings.Compare(a.shard.path, b.shard.path), a.begin-b.begin)
+	})
+	for n := 1; len(list) > 0; list, n = list[n:], 1 {
+		end := func() int { return list[n-1].begin + len(list[n-1].Data) }
+		for n < len(list) && list[n].shard == list[0].shard && list[n].begin == end() {
+			n++
+		}
+		small := markRun(list[0].shard.data, list[0].begin, end())
+		for _, p := range list[:n] {
+			ahead[p.Name] = small
+		}
+	}
+	return ahead
 }
 
 // Release gives back the memory of tensors that are no longer needed. Their
@@ -94,6 +120,7 @@ func (c *Checkpoint) Release(ts ...tensor.Tensor) {
 type chunk struct {
 	placed
 	from, to int
+	ahead    bool // see populate
 }
 
 // loadAll loads the chunks on all cores and returns the error of the first one,
@@ -126,7 +153,7 @@ func (c *Checkpoint) loadOne(ctx context.Context, k chunk) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := populate(pages(k.shard.data, k.begin+k.from, k.begin+k.to)); err != nil {
+	if err := populate(pages(k.shard.data, k.begin+k.from, k.begin+k.to), k.ahead); err != nil {
 		return &Error{Kind: ErrChanged, Path: k.shard.path, Where: "tensor " + k.Name, Problem: "cannot be read any more; the file was truncated, or its disk failed", Cause: err}
 	}
 	bad := -1
