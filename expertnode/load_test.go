@@ -58,7 +58,7 @@ func TestLoadIsWhatWasAsked(t *testing.T) {
 	for _, n := range p.nodes {
 		pods = append(pods, fleet.Pod{Name: n.name, Address: n.grpc})
 	}
-	r := fleet.LoadAll(context.Background(), fleet.GRPC{}, pods, time.Minute)
+	r := fleet.LoadAll(context.Background(), &fleet.GRPC{}, pods, time.Minute)
 	if len(r.Nodes) != 2 {
 		t.Fatalf("failed: %v", r.Failed)
 	}
@@ -144,7 +144,7 @@ func TestBatchCounts(t *testing.T) {
 	if err := w.do(context.Background(), d); err != nil {
 		t.Fatal(err)
 	}
-	r := fleet.LoadAll(context.Background(), fleet.GRPC{}, []fleet.Pod{{Name: p.nodes[0].name, Address: p.nodes[0].grpc}}, 0)
+	r := fleet.LoadAll(context.Background(), &fleet.GRPC{}, []fleet.Pod{{Name: p.nodes[0].name, Address: p.nodes[0].grpc}}, 0)
 	n := r.Nodes[0]
 	l := w.layer
 	if load.Total(n.Rows[l]) != 15 || n.Tokens[l] != 5 || n.Requests[l] != 1 || n.Tokens[1-l] != 0 {

@@ -16,13 +16,14 @@ const loadTimeout = time.Second
 
 // loadPage serves the load of all expert nodes that the placement names.
 func loadPage(core *Core) http.Handler {
+	nodes := &fleet.GRPC{}
 	return podctl.LoadPage(func(ctx context.Context, window time.Duration) *load.Report {
 		ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 		defer cancel()
-		var nodes []fleet.Pod
+		var pods []fleet.Pod
 		for _, n := range core.Dispatcher.Status().Nodes {
-			nodes = append(nodes, fleet.Pod{Name: n.Name, Address: n.Address})
+			pods = append(pods, fleet.Pod{Name: n.Name, Address: n.Address})
 		}
-		return fleet.LoadAll(ctx, fleet.GRPC{}, nodes, window)
+		return fleet.LoadAll(ctx, nodes, pods, window)
 	})
 }

@@ -58,7 +58,7 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 	mgr, err := controllers.NewManager(config, controllers.ManagerOptions{
 		MetricsAddress: f.metrics, MetricsCertDir: f.certs, ProbeAddress: f.probes,
 		LeaderElection: f.elect, LeaseNamespace: f.leaseNamespace, Namespaces: f.namespaces, Log: logger,
-	}, controllers.Options{Image: f.image, Fleet: fleet.GRPC{}, Clock: clock.RealClock{}})
+	}, controllers.Options{Image: f.image, Fleet: &fleet.GRPC{}, Clock: clock.RealClock{}})
 	if err != nil {
 		return err
 	}

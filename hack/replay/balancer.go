@@ -34,7 +34,7 @@ type balancer struct {
 }
 
 func (b *balancer) rows(ctx context.Context, window time.Duration) ([][]float64, error) {
-	report := fleet.LoadAll(ctx, fleet.GRPC{}, b.op.nodes.pods(), window)
+	report := fleet.LoadAll(ctx, &b.op.fleet, b.op.nodes.pods(), window)
 	if len(report.Failed) > 0 {
 		return nil, fmt.Errorf("load of %s: %s", report.Failed[0].Node, report.Failed[0].Error)
 	}

@@ -32,7 +32,7 @@ type options struct {
 	nodes, rows, slots     int
 	trials, first          int
 	cores                  float64
-	window, measure        time.Duration
+	window, measure, pause time.Duration
 	seed                   uint64
 }
 
@@ -50,6 +50,7 @@ func main() {
 	flag.Float64Var(&o.cores, "cores", 0.15, "capacity of each expert node; 0: no limit")
 	flag.DurationVar(&o.window, "window", time.Minute, "window of the load; the budget's minute is as long")
 	flag.DurationVar(&o.measure, "measure", 6*time.Second, "length of a measurement")
+	flag.DurationVar(&o.pause, "pause", 0, "rest between steps; without one all nodes have work all the time")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the tokens' experts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -104,7 +105,7 @@ func start(ctx context.Context, o *options, x text, replicas, slots int) (*rig, 
 	}
 	r.op = &operator{router: router, nodes: r.pool, replicas: replicas, slots: slots, lost: map[string]bool{},
 		model: rollout.Model{Fingerprint: ck.Fingerprint(), Layers: c.NumLayers, Experts: c.NumExperts}}
-	r.traffic = &traffic{router: router, rows: o.rows, rnd: rand.New(rand.NewPCG(o.seed, uint64(o.first))), //nolint:gosec // a trial that can be repeated
+	r.traffic = &traffic{router: router, rows: o.rows, pause: o.pause, rnd: rand.New(rand.NewPCG(o.seed, uint64(o.first))), //nolint:gosec // a trial that can be repeated
 		sizes: sizes{c.NumLayers, c.NumExperts, c.HiddenSize, c.NumExpertsPerTok}}
 	sending, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})

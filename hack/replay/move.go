@@ -17,7 +17,7 @@ func moves(ctx context.Context, o *options, texts []text) error {
 		return err
 	}
 	defer r.stop()
-	fmt.Printf("%d expert nodes of %.2f cores, steps of %d tokens, %s quiet and moving by turns\n", o.nodes, o.cores, o.rows, o.measure)
+	fmt.Printf("%d expert nodes of %.2f cores, steps of %d tokens, a pause of %s between them, %s quiet and moving by turns\n", o.nodes, o.cores, o.rows, o.pause, o.measure)
 	fmt.Println("| turn | step p50 quiet, moving | p99 | p99 ratio | longest | over 2 x the quiet median | experts moved |")
 	fmt.Println("|---|---|---|---|---|---|---|")
 	time.Sleep(o.measure / 2)

@@ -25,6 +25,7 @@ type operator struct {
 	model           rollout.Model
 	doc             *placement.Document
 	lost            map[string]bool // nodes that it has given up
+	fleet           fleet.GRPC
 }
 
 // roundPause between rounds while pods are waited for.
@@ -48,7 +49,7 @@ func (o *operator) round(ctx context.Context, loads [][]float64, may *rollout.Re
 func (o *operator) state(ctx context.Context, loads [][]float64, may *rollout.Rebalance) rollout.State {
 	s := rollout.State{Members: o.nodes.members(), Replicas: o.replicas, SlotsPerNode: o.slots,
 		Doc: o.doc, Loads: loads, Rebalance: may, Nodes: map[string]rollout.Node{}}
-	for name, a := range fleet.DescribeAll(ctx, fleet.GRPC{}, o.nodes.pods()) {
+	for name, a := range fleet.DescribeAll(ctx, &o.fleet, o.nodes.pods()) {
 		n := rollout.Node{Lost: o.lost[name]}
 		if a.Err == nil {
 			n.Model, n.Revision, n.ReadyEpoch = &o.model, a.Report.Revision, a.Report.ReadyEpoch
@@ -65,7 +66,7 @@ func (o *operator) publish(ctx context.Context, doc *placement.Document) error {
 		return err
 	}
 	pods := slices.DeleteFunc(o.nodes.pods(), func(p fleet.Pod) bool { return o.lost[p.Name] })
-	if failed := fleet.ApplyAll(ctx, fleet.GRPC{}, pods, raw); len(failed) > 0 {
+	if failed := fleet.ApplyAll(ctx, &o.fleet, pods, raw); len(failed) > 0 {
 		name := slices.Sorted(maps.Keys(failed))[0]
 		return fmt.Errorf("%s does not take the placement: %w", name, failed[name])
 	}

@@ -9,14 +9,15 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
-// traffic is steps of tokens, one after another without a pause, through the
+// traffic is steps of tokens, one after another, through the
 // router's own dispatcher: each layer's rows to their experts, and the next layer
 // when all answers are there. Attention is left out, so expert nodes are the
 // bottleneck, as the pool of a large deployment is.
 type traffic struct {
 	router *dispatch.Dispatcher
 	sizes  sizes
-	rows   int // tokens of a step
+	rows   int           // tokens of a step
+	pause  time.Duration // between steps
 	rnd    *rand.Rand
 
 	mu      sync.Mutex
@@ -61,7 +62,7 @@ func (t *traffic) run(ctx context.Context) {
 		now := time.Now()
 		t.steps, t.failed = append(t.steps, step{now, now.Sub(start)}), err
 		t.mu.Unlock()
-		if err != nil {
+		if err != nil || sleep(ctx, t.pause) != nil {
 			return
 		}
 	}

@@ -61,7 +61,7 @@ func TestGRPC(t *testing.T) {
 	p := &program{answer: &controlpb.DescribeResponse{Revision: 5, ReadyEpoch: 3, ServingEpoch: 2, ExpertsReady: 7, ExpertsWanted: 8, Ready: true, Draining: true, Message: "m", SilentNodes: []string{"s"},
 		Model: &controlpb.Model{Fingerprint: "f", Name: "n", Layers: 16, Experts: 64, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 12, RouterBytes: 13}}}
 	pod := serve(t, p)
-	got, err := GRPC{}.Describe(t.Context(), pod)
+	got, err := (&GRPC{}).Describe(t.Context(), pod)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,14 +76,14 @@ func TestGRPC(t *testing.T) {
 	if p.await.Load() != 0 {
 		t.Error("Describe waits for silence")
 	}
-	if got, err := (GRPC{}).Await(t.Context(), pod); err != nil || len(got.Silent) != 1 || p.await.Load() != uint32(AwaitTime.Milliseconds()) {
+	if got, err := (&GRPC{}).Await(t.Context(), pod); err != nil || len(got.Silent) != 1 || p.await.Load() != uint32(AwaitTime.Milliseconds()) {
 		t.Errorf("Await: %+v, %v, asked to wait %d ms", got, err, p.await.Load())
 	}
 	document := strings.Repeat("x", maxMessage-64)
-	if err := (GRPC{}).Apply(t.Context(), pod, []byte(document)); err != nil || p.got.Load() != document {
+	if err := (&GRPC{}).Apply(t.Context(), pod, []byte(document)); err != nil || p.got.Load() != document {
 		t.Errorf("a document of almost the largest size did not arrive: %v", err)
 	}
-	if err := (GRPC{}).Apply(t.Context(), pod, nil); err == nil || !strings.Contains(err.Error(), " at 127.0.0.1:") {
+	if err := (&GRPC{}).Apply(t.Context(), pod, nil); err == nil || !strings.Contains(err.Error(), " at 127.0.0.1:") {
 		t.Errorf("got %v, want an error that names the address", err)
 	}
 }
@@ -108,7 +108,7 @@ func TestRoundIsBounded(t *testing.T) {
 		pods = append(pods, p)
 	}
 	start := time.Now()
-	answers := DescribeAll(t.Context(), GRPC{}, pods)
+	answers := DescribeAll(t.Context(), &GRPC{}, pods)
 	if took := time.Since(start); took > 3*Timeout {
 		t.Errorf("took %s, want about %s", took, Timeout)
 	}
@@ -125,13 +125,13 @@ func TestRoundIsBounded(t *testing.T) {
 
 // A pod that is gone refuses; one that had no time to answer is not hung.
 func TestHung(t *testing.T) {
-	if a := DescribeAll(t.Context(), GRPC{}, []Pod{{Name: "gone", Address: "127.0.0.1:1"}})["gone"]; a.Err == nil || a.Hung {
+	if a := DescribeAll(t.Context(), &GRPC{}, []Pod{{Name: "gone", Address: "127.0.0.1:1"}})["gone"]; a.Err == nil || a.Hung {
 		t.Errorf("gone: %+v", a)
 	}
 	pod := serve(t, &program{hang: true})
 	ctx, cancel := context.WithTimeout(t.Context(), HungAfter/4)
 	defer cancel()
-	if a := DescribeAll(ctx, GRPC{}, []Pod{pod})["pod"]; a.Err == nil || a.Hung {
+	if a := DescribeAll(ctx, &GRPC{}, []Pod{pod})["pod"]; a.Err == nil || a.Hung {
 		t.Errorf("after %s: %+v", HungAfter/4, a)
 	}
 }
@@ -139,7 +139,7 @@ func TestHung(t *testing.T) {
 func TestApplyAll(t *testing.T) {
 	p := &program{answer: &controlpb.DescribeResponse{}}
 	good := serve(t, p)
-	failed := ApplyAll(t.Context(), GRPC{}, []Pod{good, {Name: "gone", Address: "127.0.0.1:1"}}, []byte("doc"))
+	failed := ApplyAll(t.Context(), &GRPC{}, []Pod{good, {Name: "gone", Address: "127.0.0.1:1"}}, []byte("doc"))
 	if len(failed) != 1 || failed["gone"] == nil || p.got.Load() != "doc" {
 		t.Errorf("failed %v, got %v", failed, p.got.Load())
 	}

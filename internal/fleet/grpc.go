@@ -4,34 +4,30 @@ import (
 	"context"
 	"fmt"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 )
 
 // maxMessage matches the pods' limit of a placement document.
 const maxMessage = 4 << 20
 
-// GRPC talks to pods by their Control service. A connection lives for one call:
-// a round every few seconds to pods whose addresses come and go does not pay for
-// a pool of connections that must be tidied.
-type GRPC struct{}
+// GRPC talks to pods by their Control service. The zero value is ready to use, and
+// must not be copied.
+type GRPC struct{ lines lines }
 
 // Describe implements Fleet.
-func (GRPC) Describe(ctx context.Context, pod Pod) (*Report, error) {
-	return describe(ctx, pod, &controlpb.DescribeRequest{})
+func (g *GRPC) Describe(ctx context.Context, pod Pod) (*Report, error) {
+	return g.describe(ctx, pod, &controlpb.DescribeRequest{})
 }
 
 // Await implements Fleet.
-func (GRPC) Await(ctx context.Context, router Pod) (*Report, error) {
+func (g *GRPC) Await(ctx context.Context, router Pod) (*Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, AwaitTime+Timeout)
 	defer cancel()
-	return describe(ctx, router, &controlpb.DescribeRequest{AwaitSilenceMs: uint32(AwaitTime.Milliseconds())})
+	return g.describe(ctx, router, &controlpb.DescribeRequest{AwaitSilenceMs: uint32(AwaitTime.Milliseconds())})
 }
 
-func describe(ctx context.Context, pod Pod, question *controlpb.DescribeRequest) (r *Report, err error) {
-	err = call(pod, func(c controlpb.ControlClient) error {
+func (g *GRPC) describe(ctx context.Context, pod Pod, question *controlpb.DescribeRequest) (r *Report, err error) {
+	err = g.call(pod, func(c controlpb.ControlClient) error {
 		answer, err := c.Describe(ctx, question)
 		if err == nil {
 			r = report(answer)
@@ -42,30 +38,28 @@ func describe(ctx context.Context, pod Pod, question *controlpb.DescribeRequest)
 }
 
 // Apply implements Fleet.
-func (GRPC) Apply(ctx context.Context, pod Pod, document []byte) error {
-	return call(pod, func(c controlpb.ControlClient) error {
+func (g *GRPC) Apply(ctx context.Context, pod Pod, document []byte) error {
+	return g.call(pod, func(c controlpb.ControlClient) error {
 		_, err := c.ApplyPlacement(ctx, &controlpb.ApplyPlacementRequest{Document: document})
 		return err
 	})
 }
 
 // Point implements Fleet.
-func (GRPC) Point(ctx context.Context, pod Pod, endpoints map[string]string) error {
-	return call(pod, func(c controlpb.ControlClient) error {
+func (g *GRPC) Point(ctx context.Context, pod Pod, endpoints map[string]string) error {
+	return g.call(pod, func(c controlpb.ControlClient) error {
 		_, err := c.ApplyPlacement(ctx, &controlpb.ApplyPlacementRequest{Endpoints: endpoints})
 		return err
 	})
 }
 
-func call(pod Pod, do func(controlpb.ControlClient) error) error {
-	conn, err := grpc.NewClient("passthrough:///"+pod.Address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxMessage), grpc.MaxCallRecvMsgSize(maxMessage)))
-	if err != nil {
-		return fmt.Errorf("pod %s at %s: %w", pod.Name, pod.Address, err)
+func (g *GRPC) call(pod Pod, do func(controlpb.ControlClient) error) error {
+	l, err := g.lines.take(pod.Address)
+	if err == nil {
+		err = do(controlpb.NewControlClient(l.conn))
+		g.lines.release(pod.Address, l, err != nil)
 	}
-	defer func() { _ = conn.Close() }()
-	if err := do(controlpb.NewControlClient(conn)); err != nil {
+	if err != nil {
 		return fmt.Errorf("pod %s at %s: %w", pod.Name, pod.Address, err)
 	}
 	return nil

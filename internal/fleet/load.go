@@ -32,8 +32,8 @@ func LoadAll(ctx context.Context, f Fleet, pods []Pod, window time.Duration) *lo
 
 // Load implements Fleet. An answer of another pod, which has got the address
 // since, is an error: its load would be taken for this one's.
-func (GRPC) Load(ctx context.Context, pod Pod, window time.Duration) (n *load.Node, err error) {
-	err = call(pod, func(c controlpb.ControlClient) error {
+func (g *GRPC) Load(ctx context.Context, pod Pod, window time.Duration) (n *load.Node, err error) {
+	err = g.call(pod, func(c controlpb.ControlClient) error {
 		answer, err := c.Load(ctx, &controlpb.LoadRequest{WindowMs: uint32(window.Milliseconds())})
 		if err != nil {
 			return err

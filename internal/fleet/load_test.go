@@ -36,7 +36,7 @@ func TestLoadAll(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	r := LoadAll(ctx, GRPC{}, pods, 30*time.Second)
+	r := LoadAll(ctx, &GRPC{}, pods, 30*time.Second)
 	if len(r.Nodes) != 2 || r.Nodes[0].Name != "a" || r.Nodes[1].Rows[0][1] != 30_000 {
 		t.Errorf("nodes %+v", r.Nodes)
 	}

@@ -1,0 +1,126 @@
+package fleet
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+)
+
+// counted is a listener that counts connections.
+type counted struct {
+	net.Listener
+	n atomic.Int32
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.n.Add(1)
+	}
+	return conn, err
+}
+
+func startCounted(t *testing.T, p *program, address string) (*counted, *grpc.Server) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, s := &counted{Listener: l}, grpc.NewServer()
+	controlpb.RegisterControlServer(s, p)
+	go func() { _ = s.Serve(c) }()
+	t.Cleanup(s.Stop)
+	return c, s
+}
+
+func TestCallsShareAConnection(t *testing.T) {
+	c, _ := startCounted(t, &program{answer: &controlpb.DescribeResponse{}}, "127.0.0.1:0")
+	g, pods := &GRPC{}, []Pod{{Name: "pod", Address: c.Addr().String()}}
+	for range 5 {
+		DescribeAll(t.Context(), g, pods)
+		if failed := ApplyAll(t.Context(), g, pods, []byte("doc")); len(failed) > 0 {
+			t.Fatal(failed)
+		}
+	}
+	if c.n.Load() != 1 {
+		t.Errorf("%d connections for ten calls", c.n.Load())
+	}
+}
+
+// A call that fails takes its connection with it, and leaves another's call on it alone.
+func TestAFailureEndsTheConnection(t *testing.T) {
+	p := &program{hang: true}
+	c, _ := startCounted(t, p, "127.0.0.1:0")
+	g, pod := &GRPC{}, Pod{Name: "pod", Address: c.Addr().String()}
+	other, err := g.lines.take(pod.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := g.Describe(ctx, pod); err == nil {
+		t.Fatal("an answer of a pod that hangs")
+	}
+	if err := g.Apply(t.Context(), pod, nil); err == nil { // refused, on a new one
+		t.Fatal("a document of no bytes was taken")
+	}
+	if len(g.lines.open) != 0 || c.n.Load() != 2 {
+		t.Errorf("%d connections open, %d in all; want 0 and 2", len(g.lines.open), c.n.Load())
+	}
+	document := &controlpb.ApplyPlacementRequest{Document: []byte("doc")}
+	if _, err := controlpb.NewControlClient(other.conn).ApplyPlacement(t.Context(), document); err != nil {
+		t.Errorf("closed under a call: %v", err)
+	}
+	g.lines.release(pod.Address, other, false)
+	if state := other.conn.GetState().String(); state != "SHUTDOWN" {
+		t.Errorf("%s after the last user", state)
+	}
+}
+
+// A pod that has restarted at its address is reached at the second call at the latest.
+func TestARestartedPodIsReached(t *testing.T) {
+	p := &program{answer: &controlpb.DescribeResponse{}}
+	c, s := startCounted(t, p, "127.0.0.1:0")
+	g, pod := &GRPC{}, Pod{Name: "pod", Address: c.Addr().String()}
+	if _, err := g.Describe(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	s.Stop()
+	if a := DescribeAll(t.Context(), g, []Pod{pod})["pod"]; a.Err == nil || a.Hung {
+		t.Errorf("after its end: %+v", a)
+	}
+	startCounted(t, p, pod.Address)
+	if _, err := g.Describe(t.Context(), pod); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnusedConnectionsAreClosed(t *testing.T) {
+	p := &program{answer: &controlpb.DescribeResponse{}}
+	g := &GRPC{}
+	var pods []Pod
+	for range 3 {
+		pods = append(pods, serve(t, p))
+		if _, err := g.Describe(t.Context(), pods[len(pods)-1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	busy, err := g.lines.take(pods[0].Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.lines.mu.Lock()
+	g.lines.tidy(time.Now().Add(2 * keepLine))
+	left := len(g.lines.open)
+	g.lines.mu.Unlock()
+	if left != 1 {
+		t.Errorf("%d connections left, want the one in use", left)
+	}
+	g.lines.release(pods[0].Address, busy, false)
+}
