@@ -100,6 +100,9 @@ func runPlan(out io.Writer, f *planFlags) error {
 		if err := readPlanFile(f.current, &current); err != nil {
 			return err
 		}
+		if len(current.Layers) == 0 {
+			return fmt.Errorf("%s: it has no layers: give a placement as --json prints it", f.current)
+		}
 	}
 	result, err := f.plan(loads, current)
 	if err != nil {
@@ -125,14 +128,14 @@ func (f *planFlags) size() error {
 
 // costs reads the loads, and adds what reading weights costs if that is given.
 func (f *planFlags) costs() (loads map[string][]float64, err error) {
-	if err := readPlanFile(f.loads, &loads); err != nil || f.activations == "" {
+	if loads, err = readLoads(f.loads); err != nil || f.activations == "" {
 		return loads, err
 	}
 	if !(f.readRows >= 0) {
 		return nil, fmt.Errorf("%w: --read-rows %v is negative or not a number", errFlags, f.readRows)
 	}
-	var active map[string][]float64
-	if err := readPlanFile(f.activations, &active); err != nil {
+	active, err := readLoads(f.activations)
+	if err != nil {
 		return nil, err
 	}
 	for key, layer := range loads {
@@ -140,6 +143,25 @@ func (f *planFlags) costs() (loads map[string][]float64, err error) {
 			return nil, fmt.Errorf("%s: layer %s has %d experts, in %s it has %d", f.activations, key, len(active[key]), f.loads, len(layer))
 		}
 		loads[key] = load.Work{Row: 1, Read: f.readRows}.Costs([][]float64{layer}, [][]float64{active[key]})[0]
+	}
+	return loads, nil
+}
+
+// readLoads refuses null, which would count as 0 without a word.
+func readLoads(name string) (map[string][]float64, error) {
+	var file map[string][]*float64
+	if err := readPlanFile(name, &file); err != nil {
+		return nil, err
+	}
+	loads := make(map[string][]float64, len(file))
+	for _, key := range layerOrder(file) {
+		loads[key] = make([]float64, len(file[key]))
+		for i, v := range file[key] {
+			if v == nil {
+				return nil, fmt.Errorf("%s: layer %s: the load of expert %d is null", name, key, i)
+			}
+			loads[key][i] = *v
+		}
 	}
 	return loads, nil
 }
