@@ -116,7 +116,7 @@ func TestDamagedFramesEndTheStream(t *testing.T) {
 			o := request(1, 0, 64, 0)
 			o.Bytes()[4] = 9
 			return o
-		}, codes.DataLoss, "frame version 9; this program speaks 1"},
+		}, codes.DataLoss, "frame version 9; this program speaks 2"},
 		{"oversize", func() wire.Out {
 			o := wire.NewResponse(&wire.Header{Pairs: wire.MaxPairs, Hidden: 1024}, wire.Timing{})
 			o.Seal()
