@@ -52,6 +52,7 @@ func (p *Pod) spec() *corev1ac.PodSpecApplyConfiguration {
 		WithServiceAccountName(p.Account).
 		WithAutomountServiceAccountToken(false). // invariant 6
 		WithEnableServiceLinks(false).
+		WithShareProcessNamespace(true). // no SIGTERM is lost while a container starts (docs/adr/0125)
 		WithTerminationGracePeriodSeconds(graceSeconds).
 		WithSecurityContext(corev1ac.PodSecurityContext().
 			WithRunAsNonRoot(true).WithRunAsUser(65532).WithRunAsGroup(65532).
