@@ -149,7 +149,6 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 		return err
 	}
 	r.push(ctx, v)
-	r.point(ctx, v)
 	if err := r.unstick(ctx, v); err != nil {
 		return err
 	}
