@@ -123,8 +123,7 @@ func testPowerFailure(t *testing.T, l *load) {
 func testPowerBack(t *testing.T, l *load, metric func() (int, error)) {
 	start := time.Now()
 	machine(t, "start", "node2")
-	// Mostly 6 to 10 s. A container that failed is tried again after up to 160 s when it did so a few times.
-	eventually(t, 240*time.Second, func() error { return errors.Join(whole(t, 4), shows(metric, 0), ready(t.Context(), "4/4")) })
+	eventually(t, 120*time.Second, func() error { return errors.Join(whole(t, 4), shows(metric, 0), ready(t.Context(), "4/4")) })
 	t.Logf("all experts have owners on both machines again after %s", time.Since(start).Round(100*time.Millisecond))
 	time.Sleep(time.Second)
 	bearable(t, "and for a second after it", l.stalls(), start, stallLimit)
