@@ -14,6 +14,9 @@ import (
 // that was replaced has a new address, which DNS knows seconds later. Only the
 // operator's process remembers whom it told; after a restart it tells all again.
 func (r *Reconciler) point(ctx context.Context, v *view) {
+	if v.taken != nil { // the pods may be somebody else's
+		return
+	}
 	endpoints := map[string]string{}
 	for _, p := range reachable(v.experts) {
 		if v.expert(p.Name).DeletionTimestamp == nil {

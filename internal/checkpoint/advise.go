@@ -11,7 +11,7 @@ import (
 // A page fault in a mapped file also maps the pages around it (64 KiB on
 // Linux), but never beyond the kernel's memory area that holds the address. An
 // area is a run of pages with equal flags, so: everything starts as "random",
-// what is loaded becomes "normal", and the border between the two keeps
+// what is loaded becomes "normal" or "huge", and the border between the two keeps
 // neighbouring tensors out of a process's memory (docs/adr/0011).
 //
 // Advice is only advice: where a kernel refuses it, the bytes are the same.
@@ -56,8 +56,9 @@ func drop(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }
 const hugePage = 2 << 20
 
 // hugeFiles: since Linux 5.18 a fault in an area that is both huge and random reads
-// exactly one huge page of the file, and before it a single small one.
-var hugeFiles = kernelSince(5, 18)
+// exactly one huge page of the file, and before it, or where small pages are not of
+// 4 KiB and huge ones of another size, a single small one.
+var hugeFiles = pageSize == 4<<10 && kernelSince(5, 18)
 
 // kernelSince tells whether the kernel is of this version or a later one.
 func kernelSince(major, minor int) bool {

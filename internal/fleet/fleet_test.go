@@ -3,14 +3,12 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"net"
 	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -46,15 +44,8 @@ func (p *program) ApplyPlacement(_ context.Context, r *controlpb.ApplyPlacementR
 
 func serve(t *testing.T, p *program) Pod {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := grpc.NewServer()
-	controlpb.RegisterControlServer(s, p)
-	go func() { _ = s.Serve(l) }()
-	t.Cleanup(s.Stop)
-	return Pod{Name: "pod", Address: l.Addr().String()}
+	c, _ := startCounted(t, p, "127.0.0.1:0")
+	return Pod{Name: "pod", Address: c.Addr().String()}
 }
 
 func TestGRPC(t *testing.T) {
