@@ -25,10 +25,7 @@ func BenchmarkPlan64Nodes(b *testing.B) { benchmark(b, fullSize(7)) }
 
 // From a placement for other loads.
 func BenchmarkPlan64NodesShifted(b *testing.B) {
-	r := fullSize(7)
-	r.Current = mustPlan(b, fullSize(9))
-	r.MinGain = 0.002
-	benchmark(b, r)
+	benchmark(b, otherLoads(b))
 }
 
 // From a placement for loads that have drifted a little.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -230,4 +231,34 @@ func damaged(r Request, raw []byte) *Placement {
 		}
 	}
 	return p
+}
+
+// Layers are planned at the same time; who plans which must not show.
+func TestTheSamePlanOnAnyNumberOfCPUs(t *testing.T) {
+	for _, procs := range []int{1, 2, 5} {
+		for name, r := range map[string]Request{"nothing held": fullSize(7), "other loads": otherLoads(t), "a budget": spending(t)} {
+			t.Run(fmt.Sprintf("%s, %d CPUs", name, procs), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+				want := mustPlan(t, r)
+				runtime.GOMAXPROCS(procs)
+				for range 5 {
+					if got := mustPlan(t, r); !reflect.DeepEqual(got, want) {
+						t.Fatal("another plan than on one CPU")
+					}
+				}
+			})
+		}
+	}
+}
+
+func otherLoads(t testing.TB) Request {
+	r := fullSize(7)
+	r.Current, r.MinGain = mustPlan(t, fullSize(9)), 0.002
+	return r
+}
+
+func spending(t testing.TB) Request {
+	r := otherLoads(t)
+	r.MaxMoves = 40
+	return r
 }

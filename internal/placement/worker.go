@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // worker drafts one layer after another. Its memory serves them all.
@@ -29,13 +32,32 @@ func (r *Request) drafts(now []*Node, room []int, dom *domains) ([]draft, int) {
 	drafts := make([]draft, r.Layers)
 	nodes, words, total := len(r.Nodes), (r.Experts+63)/64, r.totals(now)
 	on, load := make([]uint64, r.Layers*nodes*words), make([]float64, r.Layers*nodes)
-	w := &worker{Request: r, now: now, room: room, dom: dom, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
-		ideal: newSpread(r.Experts), steps: newSearch(r, room, dom, total)}
-	for l := range drafts {
-		drafts[l].on, drafts[l].load = on[l*nodes*words:][:nodes*words], load[l*nodes:][:nodes]
-		w.draft(l, &drafts[l])
+	var next atomic.Int32
+	work := func() (left int) {
+		w := &worker{Request: r, now: now, room: room, dom: dom, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
+			ideal: newSpread(r.Experts), steps: newSearch(r, room, dom, total)}
+		for l := int(next.Add(1)) - 1; l < r.Layers; l = int(next.Add(1)) - 1 {
+			drafts[l].on, drafts[l].load = on[l*nodes*words:][:nodes*words], load[l*nodes:][:nodes]
+			w.draft(l, &drafts[l])
+		}
+		return w.left
 	}
-	return drafts, w.left
+	var others sync.WaitGroup
+	for range r.hands(dom) - 1 {
+		others.Go(func() { work() })
+	}
+	left := work()
+	others.Wait()
+	return drafts, left
+}
+
+// hands is how many workers may share the layers: what one drafts depends on no other
+// layer, unless copies have to part within MaxMoves, which the layers before use up.
+func (r *Request) hands(dom *domains) int {
+	if dom != nil && r.MaxMoves > 0 {
+		return 1
+	}
+	return min(runtime.GOMAXPROCS(0), r.Layers)
 }
 
 // totals adds up what the layers cost each node at present.
