@@ -54,7 +54,7 @@ func bytesOf(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData
 
 func dotAVX2(a, b []float32) float32 {
 	var sum float32
-	dotF32_1(&sum, unsafe.SliceData(a), bytesOf(b), 0, 0, len(a), 1)
+	dotF32_1(&sum, unsafe.SliceData(a), bytesOf(b), 0, 0, 0, len(a), 1)
 	return sum
 }
 

@@ -48,62 +48,65 @@ DATA highWords<>+24(SB)/4, $0xffff0000
 DATA highWords<>+28(SB)/4, $0xffff0000
 GLOBL highWords<>(SB), RODATA|NOPTR, $32
 
-// func dotBF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16_1(SB), NOSPLIT, $32-56
+// func dotBF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotBF16_1(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ k+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ groups+56(FP), SI
 
 group:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   CX, R9
-	MOVQ   DX, R10
-	MOVQ   DI, R11
-	SHRQ   $0x04, R11
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	MOVQ   ahead+32(FP), R9
+	MOVQ   near+40(FP), R10
+	MOVQ   R9, R11
+	MOVQ   k+48(FP), R12
+	SHRQ   $0x04, R12
 	JZ     tail
 
 block:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	VMOVUPS     (R9), Y2
-	VMOVUPS     32(R9), Y3
-	VPMOVZXWD   (R10), Y4
+	SUBQ        $0x01, R10
+	CMOVQCS     R11, R9
+	LEAQ        (R8)(R9*1), R13
+	PREFETCHNTA (R13)
+	VMOVUPS     (DI), Y2
+	VMOVUPS     32(DI), Y3
+	VPMOVZXWD   (R8), Y4
 	VPSLLD      $0x10, Y4, Y4
 	VFMADD231PS Y2, Y4, Y0
-	VPMOVZXWD   16(R10), Y2
+	VPMOVZXWD   16(R8), Y2
 	VPSLLD      $0x10, Y2, Y2
 	VFMADD231PS Y3, Y2, Y1
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, DI
+	ADDQ        $0x20, R8
+	DECQ        R12
 	JNZ         block
 
 tail:
-	MOVQ       DI, R11
-	ANDQ       $0x0f, R11
+	MOVQ       k+48(FP), R9
+	ANDQ       $0x0f, R9
 	JZ         reduce
-	LEAQ       tailMask<>+0(SB), R12
-	MOVQ       R11, R13
-	NEGQ       R13
-	VMOVUPS    64(R12)(R13*4), Y2
-	VMOVUPS    96(R12)(R13*4), Y3
-	VMASKMOVPS (R9), Y2, Y2
-	VMASKMOVPS 32(R9), Y3, Y3
-	LEAQ       (R10), R9
+	LEAQ       tailMask<>+0(SB), R10
+	MOVQ       R9, R11
+	NEGQ       R11
+	VMOVUPS    64(R10)(R11*4), Y2
+	VMOVUPS    96(R10)(R11*4), Y3
+	VMASKMOVPS (DI), Y2, Y2
+	VMASKMOVPS 32(DI), Y3, Y3
+	LEAQ       (R8), DI
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    Y4, (SP)
-	MOVQ       R11, R10
+	MOVQ       R9, R8
 
 copy0:
-	MOVWQZX     -2(R9)(R10*2), R11
-	MOVW        R11, -2(SP)(R10*2)
-	DECQ        R10
+	MOVWQZX     -2(DI)(R8*2), R9
+	MOVW        R9, -2(SP)(R8*2)
+	DECQ        R8
 	JNZ         copy0
 	VPMOVZXWD   (SP), Y4
 	VPSLLD      $0x10, Y4, Y4
@@ -122,22 +125,20 @@ reduce:
 	VEXTRACTPS   $0x00, X0, (AX)
 	ADDQ         $0x04, AX
 	ADDQ         BX, DX
-	DECQ         R8
+	DECQ         SI
 	JNZ          group
 	VZEROUPPER
 	RET
 
-// func dotBF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotBF16_4(SB), NOSPLIT, $96-56
+// func dotBF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotBF16_4(SB), NOSPLIT, $96-64
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
 	MOVQ    stride+24(FP), BX
-	MOVQ    ahead+32(FP), SI
-	MOVQ    k+40(FP), DI
-	MOVQ    groups+48(FP), R8
-	LEAQ    (BX)(BX*2), R9
+	MOVQ    groups+56(FP), SI
+	LEAQ    (BX)(BX*2), DI
 	VMOVUPS highWords<>+0(SB), Y0
 
 group:
@@ -149,123 +150,131 @@ group:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
-	MOVQ   CX, R10
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	SHRQ   $0x04, R12
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   ahead+32(FP), R10
+	MOVQ   near+40(FP), R11
+	MOVQ   R10, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	MOVQ   k+48(FP), R13
+	SHRQ   $0x04, R13
 	JZ     tail
 
 block:
-	LEAQ        (R11)(SI*1), R13
-	PREFETCHT0  (R13)
-	PREFETCHT0  (R13)(BX*1)
-	PREFETCHT0  (R13)(BX*2)
-	PREFETCHT0  (R13)(R9*1)
-	VMOVUPS     (R10), X11
-	VINSERTF128 $0x01, 32(R10), Y11, Y11
-	VMOVUPS     16(R10), X12
-	VINSERTF128 $0x01, 48(R10), Y12, Y12
+	SUBQ        $0x01, R11
+	CMOVQCS     R12, R10
+	LEAQ        (R9)(R10*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	PREFETCHNTA (R14)(BX*2)
+	PREFETCHNTA (R14)(DI*1)
+	VMOVUPS     (R8), X11
+	VINSERTF128 $0x01, 32(R8), Y11, Y11
+	VMOVUPS     16(R8), X12
+	VINSERTF128 $0x01, 48(R8), Y12, Y12
 	VSHUFPS     $0x88, Y12, Y11, Y9
 	VSHUFPS     $0xdd, Y12, Y11, Y10
-	VMOVUPS     (R11), Y13
+	VMOVUPS     (R9), Y13
 	VPSLLD      $0x10, Y13, Y13
 	VFMADD231PS Y9, Y13, Y1
-	VPAND       (R11), Y0, Y13
+	VPAND       (R9), Y0, Y13
 	VFMADD231PS Y10, Y13, Y2
-	VMOVUPS     (R11)(BX*1), Y13
+	VMOVUPS     (R9)(BX*1), Y13
 	VPSLLD      $0x10, Y13, Y13
 	VFMADD231PS Y9, Y13, Y3
-	VPAND       (R11)(BX*1), Y0, Y13
+	VPAND       (R9)(BX*1), Y0, Y13
 	VFMADD231PS Y10, Y13, Y4
-	VMOVUPS     (R11)(BX*2), Y13
+	VMOVUPS     (R9)(BX*2), Y13
 	VPSLLD      $0x10, Y13, Y13
 	VFMADD231PS Y9, Y13, Y5
-	VPAND       (R11)(BX*2), Y0, Y13
+	VPAND       (R9)(BX*2), Y0, Y13
 	VFMADD231PS Y10, Y13, Y6
-	VMOVUPS     (R11)(R9*1), Y13
+	VMOVUPS     (R9)(DI*1), Y13
 	VPSLLD      $0x10, Y13, Y13
 	VFMADD231PS Y9, Y13, Y7
-	VPAND       (R11)(R9*1), Y0, Y9
+	VPAND       (R9)(DI*1), Y0, Y9
 	VFMADD231PS Y10, Y9, Y8
-	ADDQ        $0x40, R10
-	ADDQ        $0x20, R11
-	DECQ        R12
+	ADDQ        $0x40, R8
+	ADDQ        $0x20, R9
+	DECQ        R13
 	JNZ         block
 
 tail:
-	MOVQ        DI, R12
-	ANDQ        $0x0f, R12
+	MOVQ        k+48(FP), R10
+	ANDQ        $0x0f, R10
 	JZ          reduce
-	LEAQ        tailMask<>+0(SB), R13
-	MOVQ        R12, R14
-	NEGQ        R14
-	VMOVUPS     64(R13)(R14*4), Y9
-	VMOVUPS     96(R13)(R14*4), Y10
-	VMASKMOVPS  (R10), Y9, Y9
-	VMASKMOVPS  32(R10), Y10, Y10
+	LEAQ        tailMask<>+0(SB), R11
+	MOVQ        R10, R12
+	NEGQ        R12
+	VMOVUPS     64(R11)(R12*4), Y9
+	VMOVUPS     96(R11)(R12*4), Y10
+	VMASKMOVPS  (R8), Y9, Y9
+	VMASKMOVPS  32(R8), Y10, Y10
 	VMOVUPS     Y9, 32(SP)
 	VMOVUPS     Y10, 64(SP)
-	LEAQ        32(SP), R10
-	VMOVUPS     (R10), X14
-	VINSERTF128 $0x01, 32(R10), Y14, Y14
-	VMOVUPS     16(R10), X15
-	VINSERTF128 $0x01, 48(R10), Y15, Y15
+	LEAQ        32(SP), R8
+	VMOVUPS     (R8), X14
+	VINSERTF128 $0x01, 32(R8), Y14, Y14
+	VMOVUPS     16(R8), X15
+	VINSERTF128 $0x01, 48(R8), Y15, Y15
 	VSHUFPS     $0x88, Y15, Y14, Y9
 	VSHUFPS     $0xdd, Y15, Y14, Y10
-	LEAQ        (R11), R10
+	LEAQ        (R9), R8
 	VXORPS      Y13, Y13, Y13
 	VMOVUPS     Y13, (SP)
-	MOVQ        R12, R13
+	MOVQ        R10, R11
 
 copy0:
-	MOVWQZX     -2(R10)(R13*2), R14
-	MOVW        R14, -2(SP)(R13*2)
-	DECQ        R13
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
 	JNZ         copy0
 	VMOVUPS     (SP), Y13
 	VPSLLD      $0x10, Y13, Y13
 	VFMADD231PS Y9, Y13, Y1
 	VPAND       (SP), Y0, Y13
 	VFMADD231PS Y10, Y13, Y2
-	LEAQ        (R11)(BX*1), R10
+	LEAQ        (R9)(BX*1), R8
 	VXORPS      Y13, Y13, Y13
 	VMOVUPS     Y13, (SP)
-	MOVQ        R12, R13
+	MOVQ        R10, R11
 
 copy1:
-	MOVWQZX     -2(R10)(R13*2), R14
-	MOVW        R14, -2(SP)(R13*2)
-	DECQ        R13
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
 	JNZ         copy1
 	VMOVUPS     (SP), Y13
 	VPSLLD      $0x10, Y13, Y13
 	VFMADD231PS Y9, Y13, Y3
 	VPAND       (SP), Y0, Y13
 	VFMADD231PS Y10, Y13, Y4
-	LEAQ        (R11)(BX*2), R10
+	LEAQ        (R9)(BX*2), R8
 	VXORPS      Y13, Y13, Y13
 	VMOVUPS     Y13, (SP)
-	MOVQ        R12, R13
+	MOVQ        R10, R11
 
 copy2:
-	MOVWQZX     -2(R10)(R13*2), R14
-	MOVW        R14, -2(SP)(R13*2)
-	DECQ        R13
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
 	JNZ         copy2
 	VMOVUPS     (SP), Y13
 	VPSLLD      $0x10, Y13, Y13
 	VFMADD231PS Y9, Y13, Y5
 	VPAND       (SP), Y0, Y13
 	VFMADD231PS Y10, Y13, Y6
-	LEAQ        (R11)(R9*1), R10
+	LEAQ        (R9)(DI*1), R8
 	VXORPS      Y13, Y13, Y13
 	VMOVUPS     Y13, (SP)
-	MOVQ        R12, R11
+	MOVQ        R10, R9
 
 copy3:
-	MOVWQZX     -2(R10)(R11*2), R12
-	MOVW        R12, -2(SP)(R11*2)
-	DECQ        R11
+	MOVWQZX     -2(R8)(R9*2), R10
+	MOVW        R10, -2(SP)(R9*2)
+	DECQ        R9
 	JNZ         copy3
 	VMOVUPS     (SP), Y13
 	VPSLLD      $0x10, Y13, Y13
@@ -303,65 +312,68 @@ reduce:
 	ADDQ         BX, DX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
-	DECQ         R8
+	DECQ         SI
 	JNZ          group
 	VZEROUPPER
 	RET
 
-// func dotF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16_1(SB), NOSPLIT, $32-56
+// func dotF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
+TEXT ·dotF16_1(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ k+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ groups+56(FP), SI
 
 group:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   CX, R9
-	MOVQ   DX, R10
-	MOVQ   DI, R11
-	SHRQ   $0x04, R11
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	MOVQ   ahead+32(FP), R9
+	MOVQ   near+40(FP), R10
+	MOVQ   R9, R11
+	MOVQ   k+48(FP), R12
+	SHRQ   $0x04, R12
 	JZ     tail
 
 block:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	VMOVUPS     (R9), Y2
-	VMOVUPS     32(R9), Y3
-	VCVTPH2PS   (R10), Y4
+	SUBQ        $0x01, R10
+	CMOVQCS     R11, R9
+	LEAQ        (R8)(R9*1), R13
+	PREFETCHNTA (R13)
+	VMOVUPS     (DI), Y2
+	VMOVUPS     32(DI), Y3
+	VCVTPH2PS   (R8), Y4
 	VFMADD231PS Y2, Y4, Y0
-	VCVTPH2PS   16(R10), Y2
+	VCVTPH2PS   16(R8), Y2
 	VFMADD231PS Y3, Y2, Y1
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, DI
+	ADDQ        $0x20, R8
+	DECQ        R12
 	JNZ         block
 
 tail:
-	MOVQ       DI, R11
-	ANDQ       $0x0f, R11
+	MOVQ       k+48(FP), R9
+	ANDQ       $0x0f, R9
 	JZ         reduce
-	LEAQ       tailMask<>+0(SB), R12
-	MOVQ       R11, R13
-	NEGQ       R13
-	VMOVUPS    64(R12)(R13*4), Y2
-	VMOVUPS    96(R12)(R13*4), Y3
-	VMASKMOVPS (R9), Y2, Y2
-	VMASKMOVPS 32(R9), Y3, Y3
-	LEAQ       (R10), R9
+	LEAQ       tailMask<>+0(SB), R10
+	MOVQ       R9, R11
+	NEGQ       R11
+	VMOVUPS    64(R10)(R11*4), Y2
+	VMOVUPS    96(R10)(R11*4), Y3
+	VMASKMOVPS (DI), Y2, Y2
+	VMASKMOVPS 32(DI), Y3, Y3
+	LEAQ       (R8), DI
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    Y4, (SP)
-	MOVQ       R11, R10
+	MOVQ       R9, R8
 
 copy0:
-	MOVWQZX     -2(R9)(R10*2), R11
-	MOVW        R11, -2(SP)(R10*2)
-	DECQ        R10
+	MOVWQZX     -2(DI)(R8*2), R9
+	MOVW        R9, -2(SP)(R8*2)
+	DECQ        R8
 	JNZ         copy0
 	VCVTPH2PS   (SP), Y4
 	VFMADD231PS Y2, Y4, Y0
@@ -378,22 +390,20 @@ reduce:
 	VEXTRACTPS   $0x00, X0, (AX)
 	ADDQ         $0x04, AX
 	ADDQ         BX, DX
-	DECQ         R8
+	DECQ         SI
 	JNZ          group
 	VZEROUPPER
 	RET
 
-// func dotF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotF16_4(SB), NOSPLIT, $32-56
+// func dotF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
+TEXT ·dotF16_4(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ k+40(FP), DI
-	MOVQ groups+48(FP), R8
-	LEAQ (BX)(BX*2), R9
+	MOVQ groups+56(FP), SI
+	LEAQ (BX)(BX*2), DI
 
 group:
 	VXORPS Y0, Y0, Y0
@@ -404,103 +414,111 @@ group:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R10
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	SHRQ   $0x04, R12
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   ahead+32(FP), R10
+	MOVQ   near+40(FP), R11
+	MOVQ   R10, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	MOVQ   k+48(FP), R13
+	SHRQ   $0x04, R13
 	JZ     tail
 
 block:
-	LEAQ        (R11)(SI*1), R13
-	PREFETCHT0  (R13)
-	PREFETCHT0  (R13)(BX*1)
-	PREFETCHT0  (R13)(BX*2)
-	PREFETCHT0  (R13)(R9*1)
-	VMOVUPS     (R10), Y8
-	VMOVUPS     32(R10), Y9
-	VCVTPH2PS   (R11), Y10
+	SUBQ        $0x01, R11
+	CMOVQCS     R12, R10
+	LEAQ        (R9)(R10*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	PREFETCHNTA (R14)(BX*2)
+	PREFETCHNTA (R14)(DI*1)
+	VMOVUPS     (R8), Y8
+	VMOVUPS     32(R8), Y9
+	VCVTPH2PS   (R9), Y10
 	VFMADD231PS Y8, Y10, Y0
-	VCVTPH2PS   16(R11), Y10
+	VCVTPH2PS   16(R9), Y10
 	VFMADD231PS Y9, Y10, Y1
-	VCVTPH2PS   (R11)(BX*1), Y10
+	VCVTPH2PS   (R9)(BX*1), Y10
 	VFMADD231PS Y8, Y10, Y2
-	VCVTPH2PS   16(R11)(BX*1), Y10
+	VCVTPH2PS   16(R9)(BX*1), Y10
 	VFMADD231PS Y9, Y10, Y3
-	VCVTPH2PS   (R11)(BX*2), Y10
+	VCVTPH2PS   (R9)(BX*2), Y10
 	VFMADD231PS Y8, Y10, Y4
-	VCVTPH2PS   16(R11)(BX*2), Y10
+	VCVTPH2PS   16(R9)(BX*2), Y10
 	VFMADD231PS Y9, Y10, Y5
-	VCVTPH2PS   (R11)(R9*1), Y10
+	VCVTPH2PS   (R9)(DI*1), Y10
 	VFMADD231PS Y8, Y10, Y6
-	VCVTPH2PS   16(R11)(R9*1), Y8
+	VCVTPH2PS   16(R9)(DI*1), Y8
 	VFMADD231PS Y9, Y8, Y7
-	ADDQ        $0x40, R10
-	ADDQ        $0x20, R11
-	DECQ        R12
+	ADDQ        $0x40, R8
+	ADDQ        $0x20, R9
+	DECQ        R13
 	JNZ         block
 
 tail:
-	MOVQ       DI, R12
-	ANDQ       $0x0f, R12
+	MOVQ       k+48(FP), R10
+	ANDQ       $0x0f, R10
 	JZ         reduce
-	LEAQ       tailMask<>+0(SB), R13
-	MOVQ       R12, R14
-	NEGQ       R14
-	VMOVUPS    64(R13)(R14*4), Y8
-	VMOVUPS    96(R13)(R14*4), Y9
-	VMASKMOVPS (R10), Y8, Y8
-	VMASKMOVPS 32(R10), Y9, Y9
-	LEAQ       (R11), R10
+	LEAQ       tailMask<>+0(SB), R11
+	MOVQ       R10, R12
+	NEGQ       R12
+	VMOVUPS    64(R11)(R12*4), Y8
+	VMOVUPS    96(R11)(R12*4), Y9
+	VMASKMOVPS (R8), Y8, Y8
+	VMASKMOVPS 32(R8), Y9, Y9
+	LEAQ       (R9), R8
 	VXORPS     Y10, Y10, Y10
 	VMOVUPS    Y10, (SP)
-	MOVQ       R12, R13
+	MOVQ       R10, R11
 
 copy0:
-	MOVWQZX     -2(R10)(R13*2), R14
-	MOVW        R14, -2(SP)(R13*2)
-	DECQ        R13
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
 	JNZ         copy0
 	VCVTPH2PS   (SP), Y10
 	VFMADD231PS Y8, Y10, Y0
 	VCVTPH2PS   16(SP), Y10
 	VFMADD231PS Y9, Y10, Y1
-	LEAQ        (R11)(BX*1), R10
+	LEAQ        (R9)(BX*1), R8
 	VXORPS      Y10, Y10, Y10
 	VMOVUPS     Y10, (SP)
-	MOVQ        R12, R13
+	MOVQ        R10, R11
 
 copy1:
-	MOVWQZX     -2(R10)(R13*2), R14
-	MOVW        R14, -2(SP)(R13*2)
-	DECQ        R13
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
 	JNZ         copy1
 	VCVTPH2PS   (SP), Y10
 	VFMADD231PS Y8, Y10, Y2
 	VCVTPH2PS   16(SP), Y10
 	VFMADD231PS Y9, Y10, Y3
-	LEAQ        (R11)(BX*2), R10
+	LEAQ        (R9)(BX*2), R8
 	VXORPS      Y10, Y10, Y10
 	VMOVUPS     Y10, (SP)
-	MOVQ        R12, R13
+	MOVQ        R10, R11
 
 copy2:
-	MOVWQZX     -2(R10)(R13*2), R14
-	MOVW        R14, -2(SP)(R13*2)
-	DECQ        R13
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
 	JNZ         copy2
 	VCVTPH2PS   (SP), Y10
 	VFMADD231PS Y8, Y10, Y4
 	VCVTPH2PS   16(SP), Y10
 	VFMADD231PS Y9, Y10, Y5
-	LEAQ        (R11)(R9*1), R10
+	LEAQ        (R9)(DI*1), R8
 	VXORPS      Y10, Y10, Y10
 	VMOVUPS     Y10, (SP)
-	MOVQ        R12, R11
+	MOVQ        R10, R9
 
 copy3:
-	MOVWQZX     -2(R10)(R11*2), R12
-	MOVW        R12, -2(SP)(R11*2)
-	DECQ        R11
+	MOVWQZX     -2(R8)(R9*2), R10
+	MOVW        R10, -2(SP)(R9*2)
+	DECQ        R9
 	JNZ         copy3
 	VCVTPH2PS   (SP), Y10
 	VFMADD231PS Y8, Y10, Y6
@@ -523,59 +541,62 @@ reduce:
 	ADDQ         BX, DX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
-	DECQ         R8
+	DECQ         SI
 	JNZ          group
 	VZEROUPPER
 	RET
 
-// func dotF32_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·dotF32_1(SB), NOSPLIT, $32-56
+// func dotF32_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dotF32_1(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ k+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ groups+56(FP), SI
 
 group:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   CX, R9
-	MOVQ   DX, R10
-	MOVQ   DI, R11
-	SHRQ   $0x04, R11
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	MOVQ   ahead+32(FP), R9
+	MOVQ   near+40(FP), R10
+	MOVQ   R9, R11
+	MOVQ   k+48(FP), R12
+	SHRQ   $0x04, R12
 	JZ     tail
 
 block:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	VMOVUPS     (R9), Y2
-	VMOVUPS     32(R9), Y3
-	VMOVUPS     (R10), Y4
+	SUBQ        $0x01, R10
+	CMOVQCS     R11, R9
+	LEAQ        (R8)(R9*1), R13
+	PREFETCHNTA (R13)
+	VMOVUPS     (DI), Y2
+	VMOVUPS     32(DI), Y3
+	VMOVUPS     (R8), Y4
 	VFMADD231PS Y2, Y4, Y0
-	VMOVUPS     32(R10), Y2
+	VMOVUPS     32(R8), Y2
 	VFMADD231PS Y3, Y2, Y1
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R10
-	DECQ        R11
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	DECQ        R12
 	JNZ         block
 
 tail:
-	MOVQ        DI, R11
-	ANDQ        $0x0f, R11
+	MOVQ        k+48(FP), R9
+	ANDQ        $0x0f, R9
 	JZ          reduce
-	LEAQ        tailMask<>+0(SB), R12
-	NEGQ        R11
-	VMOVUPS     64(R12)(R11*4), Y2
-	VMOVUPS     96(R12)(R11*4), Y3
-	VMASKMOVPS  (R9), Y2, Y4
-	VMASKMOVPS  32(R9), Y3, Y5
-	LEAQ        (R10), R9
-	VMASKMOVPS  (R9), Y2, Y2
+	LEAQ        tailMask<>+0(SB), R10
+	NEGQ        R9
+	VMOVUPS     64(R10)(R9*4), Y2
+	VMOVUPS     96(R10)(R9*4), Y3
+	VMASKMOVPS  (DI), Y2, Y4
+	VMASKMOVPS  32(DI), Y3, Y5
+	LEAQ        (R8), DI
+	VMASKMOVPS  (DI), Y2, Y2
 	VFMADD231PS Y4, Y2, Y0
-	VMASKMOVPS  32(R9), Y3, Y2
+	VMASKMOVPS  32(DI), Y3, Y2
 	VFMADD231PS Y5, Y2, Y1
 
 reduce:
@@ -588,22 +609,20 @@ reduce:
 	VEXTRACTPS   $0x00, X0, (AX)
 	ADDQ         $0x04, AX
 	ADDQ         BX, DX
-	DECQ         R8
+	DECQ         SI
 	JNZ          group
 	VZEROUPPER
 	RET
 
-// func dotF32_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, k int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·dotF32_4(SB), NOSPLIT, $32-56
+// func dotF32_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dotF32_4(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ k+40(FP), DI
-	MOVQ groups+48(FP), R8
-	LEAQ (BX)(BX*2), R9
+	MOVQ groups+56(FP), SI
+	LEAQ (BX)(BX*2), DI
 
 group:
 	VXORPS Y0, Y0, Y0
@@ -614,70 +633,78 @@ group:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R10
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	SHRQ   $0x04, R12
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   ahead+32(FP), R10
+	MOVQ   near+40(FP), R11
+	MOVQ   R10, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	MOVQ   k+48(FP), R13
+	SHRQ   $0x04, R13
 	JZ     tail
 
 block:
-	LEAQ        (R11)(SI*1), R13
-	PREFETCHT0  (R13)
-	PREFETCHT0  (R13)(BX*1)
-	PREFETCHT0  (R13)(BX*2)
-	PREFETCHT0  (R13)(R9*1)
-	VMOVUPS     (R10), Y8
-	VMOVUPS     32(R10), Y9
-	VMOVUPS     (R11), Y10
+	SUBQ        $0x01, R11
+	CMOVQCS     R12, R10
+	LEAQ        (R9)(R10*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	PREFETCHNTA (R14)(BX*2)
+	PREFETCHNTA (R14)(DI*1)
+	VMOVUPS     (R8), Y8
+	VMOVUPS     32(R8), Y9
+	VMOVUPS     (R9), Y10
 	VFMADD231PS Y8, Y10, Y0
-	VMOVUPS     32(R11), Y10
+	VMOVUPS     32(R9), Y10
 	VFMADD231PS Y9, Y10, Y1
-	VMOVUPS     (R11)(BX*1), Y10
+	VMOVUPS     (R9)(BX*1), Y10
 	VFMADD231PS Y8, Y10, Y2
-	VMOVUPS     32(R11)(BX*1), Y10
+	VMOVUPS     32(R9)(BX*1), Y10
 	VFMADD231PS Y9, Y10, Y3
-	VMOVUPS     (R11)(BX*2), Y10
+	VMOVUPS     (R9)(BX*2), Y10
 	VFMADD231PS Y8, Y10, Y4
-	VMOVUPS     32(R11)(BX*2), Y10
+	VMOVUPS     32(R9)(BX*2), Y10
 	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     (R11)(R9*1), Y10
+	VMOVUPS     (R9)(DI*1), Y10
 	VFMADD231PS Y8, Y10, Y6
-	VMOVUPS     32(R11)(R9*1), Y8
+	VMOVUPS     32(R9)(DI*1), Y8
 	VFMADD231PS Y9, Y8, Y7
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, R11
-	DECQ        R12
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	DECQ        R13
 	JNZ         block
 
 tail:
-	MOVQ        DI, R12
-	ANDQ        $0x0f, R12
+	MOVQ        k+48(FP), R10
+	ANDQ        $0x0f, R10
 	JZ          reduce
-	LEAQ        tailMask<>+0(SB), R13
-	NEGQ        R12
-	VMOVUPS     64(R13)(R12*4), Y8
-	VMOVUPS     96(R13)(R12*4), Y9
-	VMASKMOVPS  (R10), Y8, Y10
-	VMASKMOVPS  32(R10), Y9, Y11
-	LEAQ        (R11), R10
-	VMASKMOVPS  (R10), Y8, Y12
+	LEAQ        tailMask<>+0(SB), R11
+	NEGQ        R10
+	VMOVUPS     64(R11)(R10*4), Y8
+	VMOVUPS     96(R11)(R10*4), Y9
+	VMASKMOVPS  (R8), Y8, Y10
+	VMASKMOVPS  32(R8), Y9, Y11
+	LEAQ        (R9), R8
+	VMASKMOVPS  (R8), Y8, Y12
 	VFMADD231PS Y10, Y12, Y0
-	VMASKMOVPS  32(R10), Y9, Y12
+	VMASKMOVPS  32(R8), Y9, Y12
 	VFMADD231PS Y11, Y12, Y1
-	LEAQ        (R11)(BX*1), R10
-	VMASKMOVPS  (R10), Y8, Y12
+	LEAQ        (R9)(BX*1), R8
+	VMASKMOVPS  (R8), Y8, Y12
 	VFMADD231PS Y10, Y12, Y2
-	VMASKMOVPS  32(R10), Y9, Y12
+	VMASKMOVPS  32(R8), Y9, Y12
 	VFMADD231PS Y11, Y12, Y3
-	LEAQ        (R11)(BX*2), R10
-	VMASKMOVPS  (R10), Y8, Y12
+	LEAQ        (R9)(BX*2), R8
+	VMASKMOVPS  (R8), Y8, Y12
 	VFMADD231PS Y10, Y12, Y4
-	VMASKMOVPS  32(R10), Y9, Y12
+	VMASKMOVPS  32(R8), Y9, Y12
 	VFMADD231PS Y11, Y12, Y5
-	LEAQ        (R11)(R9*1), R10
-	VMASKMOVPS  (R10), Y8, Y8
+	LEAQ        (R9)(DI*1), R8
+	VMASKMOVPS  (R8), Y8, Y8
 	VFMADD231PS Y10, Y8, Y6
-	VMASKMOVPS  32(R10), Y9, Y8
+	VMASKMOVPS  32(R8), Y9, Y8
 	VFMADD231PS Y11, Y8, Y7
 
 reduce:
@@ -696,7 +723,7 @@ reduce:
 	ADDQ         BX, DX
 	ADDQ         BX, DX
 	ADDQ         BX, DX
-	DECQ         R8
+	DECQ         SI
 	JNZ          group
 	VZEROUPPER
 	RET

@@ -1,28 +1,39 @@
 package kernels
 
+// int8Kernel multiplies quantised rows by blocks of outputs.
+type int8Kernel func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, near, groups, n int)
+
 // int8Tile is a kernel for a number of rows of x.
 type int8Tile struct {
 	blocks int // of outputs that are taken together
-	run    func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int)
+	run    int8Kernel
 }
 
-// int8Tiles, by rows.
-var int8Tiles = []int8Tile{1: {1, int8Tile1x16}, {1, int8Tile2x16}, {1, int8Tile3x16}, {1, int8Tile4x16}}
+// int8Tiles are the kernels of a kind of CPU.
+type int8Tiles struct {
+	one   int8Kernel // of one row and one block
+	rows  []int8Tile // by rows
+	ahead int        // bytes in a block after which weights are requested from memory
+}
 
-// int8Ahead is how far ahead weights are requested from memory: about 300 ns for
-// one core.
-const int8Ahead = 4 << 10
+// int8AVX2Tiles: two blocks of one row, because memory is read faster in two
+// streams (docs/adr/0126); there are no registers for two blocks of more rows.
+var int8AVX2Tiles = int8Tiles{
+	one:   int8Tile1x16,
+	rows:  []int8Tile{1: {2, int8Tile1x32}, {1, int8Tile2x16}, {1, int8Tile3x16}, {1, int8Tile4x16}},
+	ahead: 1 << 10,
+}
 
 func matMulInt8AVX2(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	matMulInt8By(int8Tiles, dst, dstStride, x, w, lo, hi)
+	matMulInt8By(&int8AVX2Tiles, dst, dstStride, x, w, lo, hi)
 }
 
 // matMulInt8By computes whole blocks of outputs where they are, others aside.
-func matMulInt8By(tiles []int8Tile, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
+func matMulInt8By(tiles *int8Tiles, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
 	for lo < hi {
 		end := hi - hi%int8Block
 		if lo%int8Block == 0 && lo < end {
-			int8Blocks(tiles, dst[lo:], dstStride, x, w, lo, end)
+			int8Blocks(tiles, dst, dstStride, x, w, lo, end)
 		} else {
 			end = min(lo-lo%int8Block+int8Block, hi)
 			int8Part(dst, dstStride, x, w, lo, end)
@@ -34,30 +45,38 @@ func matMulInt8By(tiles []int8Tile, dst []float32, dstStride int, x *int8Rows, w
 // int8Blocks reads the weights once for as many rows as there are tiles for; what
 // several such passes read stays in the second-level cache (see taskBytes). Blocks
 // that do not fill a tile are computed row by row.
-func int8Blocks(tiles []int8Tile, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	most := len(tiles) - 1
+func int8Blocks(tiles *int8Tiles, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
+	most := len(tiles.rows) - 1
 	passes := (x.rows + most - 1) / most
 	for i := range passes {
 		r, end := part(x.rows, passes, i)
-		t := &tiles[end-r]
-		blocks := (hi - lo) / int8Block
-		n := blocks / t.blocks
-		if n > 0 {
-			t.run(&dst[r*dstStride], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
-				&w.block(lo)[0], uintptr(int8BlockBytes(w.In)), int8Ahead, int8Groups(w.In), n)
-		}
-		for ; n*t.blocks < blocks && r < end; r++ {
-			tiles[1].run(&dst[r*dstStride+n*t.blocks*int8Block], 0, &x.row(r)[0], 0,
-				&w.block(lo + n*t.blocks*int8Block)[0], uintptr(int8BlockBytes(w.In)), int8Ahead, int8Groups(w.In), blocks-n*t.blocks)
+		t := &tiles.rows[end-r]
+		whole := hi - (hi-lo)%(t.blocks*int8Block)
+		t.run.blocks(dst, dstStride, x, r, w, lo, whole, t.blocks, tiles.ahead)
+		for ; whole < hi && r < end; r++ {
+			tiles.one.blocks(dst, dstStride, x, r, w, whole, hi, 1, tiles.ahead)
 		}
 	}
+}
+
+// blocks computes outputs [lo, hi) of the kernel's rows from r on, so many blocks at
+// a time; dst is that of output 0.
+func (k int8Kernel) blocks(dst []float32, dstStride int, x *int8Rows, r int, w Weight, lo, hi, together, ahead int) {
+	if lo == hi {
+		return
+	}
+	groups := int8Groups(w.In)
+	ahead = min(ahead, groups*blockGroup)
+	near := groups - (ahead+blockGroup-1)/blockGroup
+	k(&dst[r*dstStride+lo], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
+		&w.block(lo)[0], uintptr(int8BlockBytes(w.In)), uintptr(ahead), near, groups, (hi-lo)/int8Block/together)
 }
 
 // int8Part computes outputs [lo, hi) of one block.
 func int8Part(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
 	for r := range x.rows {
 		var sums [int8Block]float32
-		int8Tile1x16(&sums[0], 0, &x.row(r)[0], 0, &w.block(lo)[0], 0, 0, int8Groups(w.In), 1)
+		int8Tile1x16(&sums[0], 0, &x.row(r)[0], 0, &w.block(lo)[0], 0, 0, 0, int8Groups(w.In), 1)
 		copy(dst[r*dstStride+lo:r*dstStride+hi], sums[lo%int8Block:])
 	}
 }

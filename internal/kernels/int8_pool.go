@@ -64,7 +64,7 @@ func (m *int8Round) place() {
 // quantise fills all sources. The pool is locked.
 func (m *int8Round) quantise(p *Pool) {
 	if m.rows > quantiseAlone {
-		p.runLocked(m.rows, m.run)
+		p.runLocked(m.rows, 1, m.run)
 		return
 	}
 	for i := range m.rows {

@@ -22,16 +22,19 @@ func MatMulRange(dst []float32, dstStride int, x []float32, xStride, rows int, w
 }
 
 const (
-	// taskBytes is the weight one task reads: long against the cost of handing
+	// taskBytes is the most weight one task reads: long against the cost of handing
 	// out an index (~100 ns), short against a round. It also bounds the time in
 	// one piece of assembly, which the garbage collector cannot interrupt.
-	taskBytes = 64 << 10
+	taskBytes = 160 << 10
+	// tasksTogether is how many tasks that follow each other a worker takes at once:
+	// memory is read faster in long streams (docs/adr/0126).
+	tasksTogether = 16
 	// Tasks with several rows have at least this many outputs, since each task
 	// copies x into panels of its own.
 	manyRowsOutputs = 64
 	// taskAlign keeps the ranges of tasks whole groups of outputs of the vector
-	// kernels, and whole cache lines of dst.
-	taskAlign = 16
+	// kernels, two blocks in 8-bit form, and whole cache lines of dst.
+	taskAlign = 32
 )
 
 // taskOutputs is the number of outputs computed at once.

@@ -8,7 +8,7 @@ import (
 
 // rowKernels multiply one row of x by groups of 1 or of 4 rows of w.
 type rowKernels struct {
-	one, four func(dst, x *float32, w *byte, stride, ahead uintptr, k, groups int)
+	one, four func(dst, x *float32, w *byte, stride, ahead uintptr, near, k, groups int)
 }
 
 var rowKernelsOf = [...]rowKernels{
@@ -17,9 +17,9 @@ var rowKernelsOf = [...]rowKernels{
 	tensor.F32:  {dotF32_1, dotF32_4},
 }
 
-// prefetchAhead is the least distance in bytes at which weights are requested
-// before use: twice what one core reads in 100 ns, the latency of memory.
-const prefetchAhead = 4096
+// aheadInRow is how many bytes ahead in a row weights are requested before use:
+// of four rows, about 400 ns of one core (docs/adr/0126).
+const aheadInRow = 1024
 
 // matMulRangeAVX2 has two ways, for one row and for several; both give the same
 // bits. Odd sizes go row by row.
@@ -42,15 +42,22 @@ func matMulRow(dst, x []float32, w Weight, lo, hi int) {
 func dotGroups(dst, x []float32, w *byte, stride int, k rowKernels) {
 	step := uintptr(stride)
 	n := len(dst) &^ 3
+	ahead, near := aheadOf(stride, len(x))
 	if n > 0 {
-		ahead := 4 * step
-		for ahead < prefetchAhead {
-			ahead += 4 * step
-		}
-		k.four(&dst[0], unsafe.SliceData(x), w, step, ahead, len(x), n/4)
+		k.four(&dst[0], unsafe.SliceData(x), w, step, ahead, near, len(x), n/4)
 	}
 	if n < len(dst) {
 		rest := (*byte)(unsafe.Add(unsafe.Pointer(w), n*stride))
-		k.one(&dst[n], unsafe.SliceData(x), rest, step, step, len(x), len(dst)-n)
+		k.one(&dst[n], unsafe.SliceData(x), rest, step, ahead, near, len(x), len(dst)-n)
 	}
+}
+
+// aheadOf returns the distance in bytes at which weights of k elements, n bytes in
+// all, are requested, and how many blocks of 16 elements have it among them.
+func aheadOf(n, k int) (ahead uintptr, near int) {
+	distance := min(aheadInRow, n)
+	if k >= lanes {
+		near = (n - distance) / (n / k * lanes)
+	}
+	return uintptr(distance), near
 }

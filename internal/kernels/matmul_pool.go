@@ -33,7 +33,7 @@ func MatMulMany(p *Pool, jobs []Job) {
 	p.mm.load(jobs)
 	defer p.mm.clear()
 	p.mm.int8.quantise(p)
-	p.runLocked(p.mm.tasks, p.mm.run)
+	p.runLocked(p.mm.tasks, tasksTogether, p.mm.run)
 }
 
 func computeInline(jobs []Job) {

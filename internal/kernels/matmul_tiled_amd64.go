@@ -16,13 +16,10 @@ const (
 	// rowBlock rows x outBlock outputs are 64 KiB of lanes, rowBlock rows of x of
 	// one stretch 130 KiB: half of a second-level cache, with the weights.
 	rowBlock = 32
-	// outsAhead is how many outputs ahead weights are requested: with one stretch
-	// of 4 rows of BF16, 8 KiB or about 400 ns.
-	outsAhead = 4
 )
 
 // tileKernels, by rows, add to lanes [rows][outBlock][lanes].
-type tileKernels [tileRows + 1]func(acc, x *float32, w *byte, stride, ahead uintptr, blocks, groups int)
+type tileKernels [tileRows + 1]func(acc, x *float32, w *byte, stride, ahead uintptr, near, blocks, groups int)
 
 var tileKernelsOf = [...]tileKernels{
 	tensor.BF16: {2: tileBF16_2, 3: tileBF16_3, 4: tileBF16_4},
@@ -85,10 +82,11 @@ func (t *tiled) outputs(w Weight, o, n int) {
 	for s := range t.x.count() {
 		k := s * stretch
 		blocks := min(w.In-k, stretch) / lanes
+		ahead, near := aheadOf(blocks*lanes*w.DType.Size(), blocks*lanes)
 		for i := range passes {
 			r, end := part(t.x.rows, passes, i)
 			tileKernelsOf[w.DType][end-r](&t.acc[r*outBlock*lanes], t.x.at(s, r), &w.at(o, k)[0],
-				step, outsAhead*step, blocks, n/tileOuts)
+				step, ahead, near, blocks, n/tileOuts)
 		}
 	}
 }

@@ -14,10 +14,11 @@ type Pool struct {
 	busy    sync.Mutex // held for one round
 	workers int
 
-	// One round. f and n are written before round turns odd (open) and not
+	// One round. f, n and most are written before round turns odd (open) and not
 	// again until round is even (closed) and active is 0.
 	f      func(int)
 	n      int
+	most   int           // indices handed out at once
 	next   atomic.Int64  // next index to hand out
 	round  atomic.Uint64 // odd while a round is open
 	active atomic.Int64  // workers that may touch f
@@ -90,7 +91,7 @@ func (p *Pool) Run(n int, f func(i int)) {
 		return
 	}
 	defer p.busy.Unlock()
-	p.runLocked(n, f)
+	p.runLocked(n, 1, f)
 }
 
 func runInline(n int, f func(int)) {
@@ -101,9 +102,10 @@ func runInline(n int, f func(int)) {
 }
 
 // runLocked opens a round, takes part in it, and closes it. It does not wait
-// for workers that have not yet woken up: they find the round closed.
-func (p *Pool) runLocked(n int, f func(int)) {
-	p.f, p.n = f, n
+// for workers that have not yet woken up: they find the round closed. Up to most
+// neighbouring indices go to one worker.
+func (p *Pool) runLocked(n, most int, f func(int)) {
+	p.f, p.n, p.most = f, n, most
 	p.next.Store(0)
 	p.round.Add(1)
 	p.wakeUp(n - 1)
@@ -125,8 +127,27 @@ func (p *Pool) share() {
 			p.next.Store(int64(p.n)) // nobody starts another index
 		}
 	}()
-	for i := p.next.Add(1) - 1; i < int64(p.n); i = p.next.Add(1) - 1 {
-		p.f(int(i))
+	for lo, hi := p.take(); lo < hi; lo, hi = p.take() {
+		for ; lo < hi; lo++ {
+			p.f(lo)
+		}
+	}
+}
+
+// take hands out the next indices, fewer towards the end, where workers should get
+// ready together: half of an even share of what is left (guided self-scheduling,
+// Polychronopoulos and Kuck 1987).
+func (p *Pool) take() (lo, hi int) {
+	for {
+		next := p.next.Load()
+		left := p.n - int(next)
+		if left <= 0 {
+			return 0, 0
+		}
+		n := max(1, min(p.most, left/(2*p.workers)))
+		if p.next.CompareAndSwap(next, next+int64(n)) {
+			return int(next), int(next) + n
+		}
 	}
 }
 

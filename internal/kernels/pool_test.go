@@ -27,6 +27,35 @@ func TestPoolRunsEachIndexOnce(t *testing.T) {
 	}
 }
 
+// Neighbours go to one worker, and at the end each takes little.
+func TestPoolHandsOutNeighbours(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	for _, n := range []int{0, 1, 7, 100, 1000} {
+		p.n, p.most = n, 16
+		p.next.Store(0)
+		at, before := 0, 16
+		for lo, hi := p.take(); lo < hi; lo, hi = p.take() {
+			if lo != at || hi-lo > before || hi-lo > max(1, (n-lo)/4) {
+				t.Fatalf("n=%d: [%d, %d) after %d, %d at once before", n, lo, hi, at, before)
+			}
+			at, before = hi, hi-lo
+		}
+		if at != n {
+			t.Errorf("n=%d: %d were handed out", n, at)
+		}
+	}
+	counts := make([]atomic.Int32, 1000)
+	p.busy.Lock()
+	p.runLocked(len(counts), 16, func(i int) { counts[i].Add(1) })
+	p.busy.Unlock()
+	for i := range counts {
+		if got := counts[i].Load(); got != 1 {
+			t.Errorf("index %d ran %d times", i, got)
+		}
+	}
+}
+
 func TestNilPoolRunsInline(t *testing.T) {
 	var p *Pool
 	sum := 0 // unsynchronised on purpose: one goroutine

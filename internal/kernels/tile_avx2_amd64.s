@@ -14,19 +14,26 @@ DATA highHalf<>+24(SB)/4, $0xffff0000
 DATA highHalf<>+28(SB)/4, $0xffff0000
 GLOBL highHalf<>(SB), RODATA|NOPTR, $32
 
-// func tileBF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tileBF16_2(SB), NOSPLIT, $0-56
+// func tileBF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·tileBF16_2(SB), NOSPLIT, $0-64
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
 	MOVQ    stride+24(FP), BX
-	MOVQ    ahead+32(FP), SI
-	MOVQ    blocks+40(FP), DI
-	MOVQ    groups+48(FP), R8
+	MOVQ    blocks+48(FP), SI
+	MOVQ    groups+56(FP), DI
 	VMOVUPS highHalf<>+0(SB), Y0
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000020, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
 	VMOVUPS 32(AX), Y2
 	VMOVUPS 64(AX), Y3
@@ -35,35 +42,37 @@ group:
 	VMOVUPS 2080(AX), Y6
 	VMOVUPS 2112(AX), Y7
 	VMOVUPS 2144(AX), Y8
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VMOVUPS     (R10), Y9
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VMOVUPS     (R12), Y9
 	VPSLLD      $0x10, Y9, Y9
-	VMOVUPS     (R10)(BX*1), Y10
+	VMOVUPS     (R12)(BX*1), Y10
 	VPSLLD      $0x10, Y10, Y10
-	VMOVUPS     (R9), Y11
+	VMOVUPS     (R11), Y11
 	VFMADD231PS Y11, Y9, Y1
 	VFMADD231PS Y11, Y10, Y3
-	VMOVUPS     4160(R9), Y11
+	VMOVUPS     4160(R11), Y11
 	VFMADD231PS Y11, Y9, Y5
 	VFMADD231PS Y11, Y10, Y7
-	VPAND       (R10), Y0, Y9
-	VPAND       (R10)(BX*1), Y0, Y10
-	VMOVUPS     32(R9), Y11
+	VPAND       (R12), Y0, Y9
+	VPAND       (R12)(BX*1), Y0, Y10
+	VMOVUPS     32(R11), Y11
 	VFMADD231PS Y11, Y9, Y2
 	VFMADD231PS Y11, Y10, Y4
-	VMOVUPS     4192(R9), Y11
+	VMOVUPS     4192(R11), Y11
 	VFMADD231PS Y11, Y9, Y6
 	VFMADD231PS Y11, Y10, Y8
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x20, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y1, (AX)
 	VMOVUPS     Y2, 32(AX)
@@ -76,24 +85,31 @@ block0:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileBF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tileBF16_3(SB), NOSPLIT, $0-56
+// func tileBF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·tileBF16_3(SB), NOSPLIT, $0-64
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
 	MOVQ    stride+24(FP), BX
-	MOVQ    ahead+32(FP), SI
-	MOVQ    blocks+40(FP), DI
-	MOVQ    groups+48(FP), R8
+	MOVQ    blocks+48(FP), SI
+	MOVQ    groups+56(FP), DI
 	VMOVUPS highHalf<>+0(SB), Y0
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000020, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
 	VMOVUPS 32(AX), Y2
 	VMOVUPS 64(AX), Y3
@@ -106,41 +122,43 @@ group:
 	VMOVUPS 4128(AX), Y10
 	VMOVUPS 4160(AX), Y11
 	VMOVUPS 4192(AX), Y12
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VMOVUPS     (R10), Y13
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VMOVUPS     (R12), Y13
 	VPSLLD      $0x10, Y13, Y13
-	VMOVUPS     (R10)(BX*1), Y14
+	VMOVUPS     (R12)(BX*1), Y14
 	VPSLLD      $0x10, Y14, Y14
-	VMOVUPS     (R9), Y15
+	VMOVUPS     (R11), Y15
 	VFMADD231PS Y15, Y13, Y1
 	VFMADD231PS Y15, Y14, Y3
-	VMOVUPS     4160(R9), Y15
+	VMOVUPS     4160(R11), Y15
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y7
-	VMOVUPS     8320(R9), Y15
+	VMOVUPS     8320(R11), Y15
 	VFMADD231PS Y15, Y13, Y9
 	VFMADD231PS Y15, Y14, Y11
-	VPAND       (R10), Y0, Y13
-	VPAND       (R10)(BX*1), Y0, Y14
-	VMOVUPS     32(R9), Y15
+	VPAND       (R12), Y0, Y13
+	VPAND       (R12)(BX*1), Y0, Y14
+	VMOVUPS     32(R11), Y15
 	VFMADD231PS Y15, Y13, Y2
 	VFMADD231PS Y15, Y14, Y4
-	VMOVUPS     4192(R9), Y15
+	VMOVUPS     4192(R11), Y15
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y8
-	VMOVUPS     8352(R9), Y15
+	VMOVUPS     8352(R11), Y15
 	VFMADD231PS Y15, Y13, Y10
 	VFMADD231PS Y15, Y14, Y12
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x20, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y1, (AX)
 	VMOVUPS     Y2, 32(AX)
@@ -157,24 +175,31 @@ block0:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileBF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tileBF16_4(SB), NOSPLIT, $0-56
+// func tileBF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·tileBF16_4(SB), NOSPLIT, $0-64
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
 	MOVQ    stride+24(FP), BX
-	MOVQ    ahead+32(FP), SI
-	MOVQ    blocks+40(FP), DI
-	MOVQ    groups+48(FP), R8
+	MOVQ    blocks+48(FP), SI
+	MOVQ    groups+56(FP), DI
 	VMOVUPS highHalf<>+0(SB), Y0
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000020, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 2048(AX), Y3
@@ -183,33 +208,35 @@ group:
 	VMOVUPS 4160(AX), Y6
 	VMOVUPS 6144(AX), Y7
 	VMOVUPS 6208(AX), Y8
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VMOVUPS     (R10), Y9
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VMOVUPS     (R12), Y9
 	VPSLLD      $0x10, Y9, Y9
-	VMOVUPS     (R10)(BX*1), Y10
+	VMOVUPS     (R12)(BX*1), Y10
 	VPSLLD      $0x10, Y10, Y10
-	VMOVUPS     (R9), Y11
+	VMOVUPS     (R11), Y11
 	VFMADD231PS Y11, Y9, Y1
 	VFMADD231PS Y11, Y10, Y2
-	VMOVUPS     4160(R9), Y11
+	VMOVUPS     4160(R11), Y11
 	VFMADD231PS Y11, Y9, Y3
 	VFMADD231PS Y11, Y10, Y4
-	VMOVUPS     8320(R9), Y11
+	VMOVUPS     8320(R11), Y11
 	VFMADD231PS Y11, Y9, Y5
 	VFMADD231PS Y11, Y10, Y6
-	VMOVUPS     12480(R9), Y11
+	VMOVUPS     12480(R11), Y11
 	VFMADD231PS Y11, Y9, Y7
 	VFMADD231PS Y11, Y10, Y8
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x20, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y1, (AX)
 	VMOVUPS     Y2, 64(AX)
@@ -227,28 +254,28 @@ block0:
 	VMOVUPS     4192(AX), Y6
 	VMOVUPS     6176(AX), Y7
 	VMOVUPS     6240(AX), Y8
-	MOVQ        CX, R9
-	MOVQ        DX, R10
-	MOVQ        DI, R11
+	MOVQ        CX, R8
+	MOVQ        DX, R9
+	MOVQ        SI, R10
 
 block1:
-	VPAND       (R10), Y0, Y9
-	VPAND       (R10)(BX*1), Y0, Y10
-	VMOVUPS     32(R9), Y11
+	VPAND       (R9), Y0, Y9
+	VPAND       (R9)(BX*1), Y0, Y10
+	VMOVUPS     32(R8), Y11
 	VFMADD231PS Y11, Y9, Y1
 	VFMADD231PS Y11, Y10, Y2
-	VMOVUPS     4192(R9), Y11
+	VMOVUPS     4192(R8), Y11
 	VFMADD231PS Y11, Y9, Y3
 	VFMADD231PS Y11, Y10, Y4
-	VMOVUPS     8352(R9), Y11
+	VMOVUPS     8352(R8), Y11
 	VFMADD231PS Y11, Y9, Y5
 	VFMADD231PS Y11, Y10, Y6
-	VMOVUPS     12512(R9), Y11
+	VMOVUPS     12512(R8), Y11
 	VFMADD231PS Y11, Y9, Y7
 	VFMADD231PS Y11, Y10, Y8
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R8
+	ADDQ        $0x20, R9
+	DECQ        R10
 	JNZ         block1
 	VMOVUPS     Y1, 32(AX)
 	VMOVUPS     Y2, 96(AX)
@@ -261,23 +288,30 @@ block1:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·tileF16_2(SB), NOSPLIT, $0-56
+// func tileF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
+TEXT ·tileF16_2(SB), NOSPLIT, $0-64
 	MOVQ acc+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ blocks+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ blocks+48(FP), SI
+	MOVQ groups+56(FP), DI
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000020, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -286,33 +320,35 @@ group:
 	VMOVUPS 2080(AX), Y5
 	VMOVUPS 2112(AX), Y6
 	VMOVUPS 2144(AX), Y7
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VCVTPH2PS   (R10), Y8
-	VCVTPH2PS   (R10)(BX*1), Y9
-	VMOVUPS     (R9), Y10
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VCVTPH2PS   (R12), Y8
+	VCVTPH2PS   (R12)(BX*1), Y9
+	VMOVUPS     (R11), Y10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y2
-	VMOVUPS     4160(R9), Y10
+	VMOVUPS     4160(R11), Y10
 	VFMADD231PS Y10, Y8, Y4
 	VFMADD231PS Y10, Y9, Y6
-	VCVTPH2PS   16(R10), Y8
-	VCVTPH2PS   16(R10)(BX*1), Y9
-	VMOVUPS     32(R9), Y10
+	VCVTPH2PS   16(R12), Y8
+	VCVTPH2PS   16(R12)(BX*1), Y9
+	VMOVUPS     32(R11), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     4192(R9), Y10
+	VMOVUPS     4192(R11), Y10
 	VFMADD231PS Y10, Y8, Y5
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x20, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y0, (AX)
 	VMOVUPS     Y1, 32(AX)
@@ -325,23 +361,30 @@ block0:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·tileF16_3(SB), NOSPLIT, $0-56
+// func tileF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
+TEXT ·tileF16_3(SB), NOSPLIT, $0-64
 	MOVQ acc+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ blocks+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ blocks+48(FP), SI
+	MOVQ groups+56(FP), DI
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000020, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -354,39 +397,41 @@ group:
 	VMOVUPS 4128(AX), Y9
 	VMOVUPS 4160(AX), Y10
 	VMOVUPS 4192(AX), Y11
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VCVTPH2PS   (R10), Y12
-	VCVTPH2PS   (R10)(BX*1), Y13
-	VMOVUPS     (R9), Y14
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VCVTPH2PS   (R12), Y12
+	VCVTPH2PS   (R12)(BX*1), Y13
+	VMOVUPS     (R11), Y14
 	VFMADD231PS Y14, Y12, Y0
 	VFMADD231PS Y14, Y13, Y2
-	VMOVUPS     4160(R9), Y14
+	VMOVUPS     4160(R11), Y14
 	VFMADD231PS Y14, Y12, Y4
 	VFMADD231PS Y14, Y13, Y6
-	VMOVUPS     8320(R9), Y14
+	VMOVUPS     8320(R11), Y14
 	VFMADD231PS Y14, Y12, Y8
 	VFMADD231PS Y14, Y13, Y10
-	VCVTPH2PS   16(R10), Y12
-	VCVTPH2PS   16(R10)(BX*1), Y13
-	VMOVUPS     32(R9), Y14
+	VCVTPH2PS   16(R12), Y12
+	VCVTPH2PS   16(R12)(BX*1), Y13
+	VMOVUPS     32(R11), Y14
 	VFMADD231PS Y14, Y12, Y1
 	VFMADD231PS Y14, Y13, Y3
-	VMOVUPS     4192(R9), Y14
+	VMOVUPS     4192(R11), Y14
 	VFMADD231PS Y14, Y12, Y5
 	VFMADD231PS Y14, Y13, Y7
-	VMOVUPS     8352(R9), Y14
+	VMOVUPS     8352(R11), Y14
 	VFMADD231PS Y14, Y12, Y9
 	VFMADD231PS Y14, Y13, Y11
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x20, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y0, (AX)
 	VMOVUPS     Y1, 32(AX)
@@ -403,23 +448,30 @@ block0:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·tileF16_4(SB), NOSPLIT, $0-56
+// func tileF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
+TEXT ·tileF16_4(SB), NOSPLIT, $0-64
 	MOVQ acc+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ blocks+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ blocks+48(FP), SI
+	MOVQ groups+56(FP), DI
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000020, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
 	VMOVUPS 64(AX), Y1
 	VMOVUPS 2048(AX), Y2
@@ -428,31 +480,33 @@ group:
 	VMOVUPS 4160(AX), Y5
 	VMOVUPS 6144(AX), Y6
 	VMOVUPS 6208(AX), Y7
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VCVTPH2PS   (R10), Y8
-	VCVTPH2PS   (R10)(BX*1), Y9
-	VMOVUPS     (R9), Y10
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VCVTPH2PS   (R12), Y8
+	VCVTPH2PS   (R12)(BX*1), Y9
+	VMOVUPS     (R11), Y10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y1
-	VMOVUPS     4160(R9), Y10
+	VMOVUPS     4160(R11), Y10
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     8320(R9), Y10
+	VMOVUPS     8320(R11), Y10
 	VFMADD231PS Y10, Y8, Y4
 	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     12480(R9), Y10
+	VMOVUPS     12480(R11), Y10
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x20, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y0, (AX)
 	VMOVUPS     Y1, 64(AX)
@@ -470,28 +524,28 @@ block0:
 	VMOVUPS     4192(AX), Y5
 	VMOVUPS     6176(AX), Y6
 	VMOVUPS     6240(AX), Y7
-	MOVQ        CX, R9
-	MOVQ        DX, R10
-	MOVQ        DI, R11
+	MOVQ        CX, R8
+	MOVQ        DX, R9
+	MOVQ        SI, R10
 
 block1:
-	VCVTPH2PS   16(R10), Y8
-	VCVTPH2PS   16(R10)(BX*1), Y9
-	VMOVUPS     32(R9), Y10
+	VCVTPH2PS   16(R9), Y8
+	VCVTPH2PS   16(R9)(BX*1), Y9
+	VMOVUPS     32(R8), Y10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y1
-	VMOVUPS     4192(R9), Y10
+	VMOVUPS     4192(R8), Y10
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     8352(R9), Y10
+	VMOVUPS     8352(R8), Y10
 	VFMADD231PS Y10, Y8, Y4
 	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     12512(R9), Y10
+	VMOVUPS     12512(R8), Y10
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x40, R9
-	ADDQ        $0x20, R10
-	DECQ        R11
+	ADDQ        $0x40, R8
+	ADDQ        $0x20, R9
+	DECQ        R10
 	JNZ         block1
 	VMOVUPS     Y0, 32(AX)
 	VMOVUPS     Y1, 96(AX)
@@ -504,23 +558,30 @@ block1:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileF32_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tileF32_2(SB), NOSPLIT, $0-56
+// func tileF32_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tileF32_2(SB), NOSPLIT, $0-64
 	MOVQ acc+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ blocks+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ blocks+48(FP), SI
+	MOVQ groups+56(FP), DI
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000040, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -529,33 +590,35 @@ group:
 	VMOVUPS 2080(AX), Y5
 	VMOVUPS 2112(AX), Y6
 	VMOVUPS 2144(AX), Y7
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VMOVUPS     (R10), Y8
-	VMOVUPS     (R10)(BX*1), Y9
-	VMOVUPS     (R9), Y10
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R12)(BX*1), Y9
+	VMOVUPS     (R11), Y10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y2
-	VMOVUPS     4160(R9), Y10
+	VMOVUPS     4160(R11), Y10
 	VFMADD231PS Y10, Y8, Y4
 	VFMADD231PS Y10, Y9, Y6
-	VMOVUPS     32(R10), Y8
-	VMOVUPS     32(R10)(BX*1), Y9
-	VMOVUPS     32(R9), Y10
+	VMOVUPS     32(R12), Y8
+	VMOVUPS     32(R12)(BX*1), Y9
+	VMOVUPS     32(R11), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     4192(R9), Y10
+	VMOVUPS     4192(R11), Y10
 	VFMADD231PS Y10, Y8, Y5
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y0, (AX)
 	VMOVUPS     Y1, 32(AX)
@@ -568,23 +631,30 @@ block0:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileF32_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tileF32_3(SB), NOSPLIT, $0-56
+// func tileF32_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tileF32_3(SB), NOSPLIT, $0-64
 	MOVQ acc+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ blocks+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ blocks+48(FP), SI
+	MOVQ groups+56(FP), DI
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000040, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -597,39 +667,41 @@ group:
 	VMOVUPS 4128(AX), Y9
 	VMOVUPS 4160(AX), Y10
 	VMOVUPS 4192(AX), Y11
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VMOVUPS     (R10), Y12
-	VMOVUPS     (R10)(BX*1), Y13
-	VMOVUPS     (R9), Y14
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VMOVUPS     (R12), Y12
+	VMOVUPS     (R12)(BX*1), Y13
+	VMOVUPS     (R11), Y14
 	VFMADD231PS Y14, Y12, Y0
 	VFMADD231PS Y14, Y13, Y2
-	VMOVUPS     4160(R9), Y14
+	VMOVUPS     4160(R11), Y14
 	VFMADD231PS Y14, Y12, Y4
 	VFMADD231PS Y14, Y13, Y6
-	VMOVUPS     8320(R9), Y14
+	VMOVUPS     8320(R11), Y14
 	VFMADD231PS Y14, Y12, Y8
 	VFMADD231PS Y14, Y13, Y10
-	VMOVUPS     32(R10), Y12
-	VMOVUPS     32(R10)(BX*1), Y13
-	VMOVUPS     32(R9), Y14
+	VMOVUPS     32(R12), Y12
+	VMOVUPS     32(R12)(BX*1), Y13
+	VMOVUPS     32(R11), Y14
 	VFMADD231PS Y14, Y12, Y1
 	VFMADD231PS Y14, Y13, Y3
-	VMOVUPS     4192(R9), Y14
+	VMOVUPS     4192(R11), Y14
 	VFMADD231PS Y14, Y12, Y5
 	VFMADD231PS Y14, Y13, Y7
-	VMOVUPS     8352(R9), Y14
+	VMOVUPS     8352(R11), Y14
 	VFMADD231PS Y14, Y12, Y9
 	VFMADD231PS Y14, Y13, Y11
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y0, (AX)
 	VMOVUPS     Y1, 32(AX)
@@ -646,23 +718,30 @@ block0:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET
 
-// func tileF32_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, blocks int, groups int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tileF32_4(SB), NOSPLIT, $0-56
+// func tileF32_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tileF32_4(SB), NOSPLIT, $0-64
 	MOVQ acc+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
 	MOVQ stride+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	MOVQ blocks+40(FP), DI
-	MOVQ groups+48(FP), R8
+	MOVQ blocks+48(FP), SI
+	MOVQ groups+56(FP), DI
 
 group:
+	MOVQ    ahead+32(FP), R8
+	MOVQ    near+40(FP), R9
+	MOVQ    R8, R10
+	ADDQ    BX, R10
+	ADDQ    BX, R10
+	MOVQ    SI, R11
+	IMUL3Q  $0x00000040, R11, R11
+	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
 	VMOVUPS 64(AX), Y1
 	VMOVUPS 2048(AX), Y2
@@ -671,31 +750,33 @@ group:
 	VMOVUPS 4160(AX), Y5
 	VMOVUPS 6144(AX), Y6
 	VMOVUPS 6208(AX), Y7
-	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    DI, R11
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    SI, R13
 
 block0:
-	LEAQ        (R10)(SI*1), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	VMOVUPS     (R10), Y8
-	VMOVUPS     (R10)(BX*1), Y9
-	VMOVUPS     (R9), Y10
+	SUBQ        $0x01, R9
+	CMOVQCS     R10, R8
+	LEAQ        (R12)(R8*1), R14
+	PREFETCHNTA (R14)
+	PREFETCHNTA (R14)(BX*1)
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R12)(BX*1), Y9
+	VMOVUPS     (R11), Y10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y1
-	VMOVUPS     4160(R9), Y10
+	VMOVUPS     4160(R11), Y10
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     8320(R9), Y10
+	VMOVUPS     8320(R11), Y10
 	VFMADD231PS Y10, Y8, Y4
 	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     12480(R9), Y10
+	VMOVUPS     12480(R11), Y10
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y10, Y9, Y7
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R10
-	DECQ        R11
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	DECQ        R13
 	JNZ         block0
 	VMOVUPS     Y0, (AX)
 	VMOVUPS     Y1, 64(AX)
@@ -713,28 +794,28 @@ block0:
 	VMOVUPS     4192(AX), Y5
 	VMOVUPS     6176(AX), Y6
 	VMOVUPS     6240(AX), Y7
-	MOVQ        CX, R9
-	MOVQ        DX, R10
-	MOVQ        DI, R11
+	MOVQ        CX, R8
+	MOVQ        DX, R9
+	MOVQ        SI, R10
 
 block1:
-	VMOVUPS     32(R10), Y8
-	VMOVUPS     32(R10)(BX*1), Y9
-	VMOVUPS     32(R9), Y10
+	VMOVUPS     32(R9), Y8
+	VMOVUPS     32(R9)(BX*1), Y9
+	VMOVUPS     32(R8), Y10
 	VFMADD231PS Y10, Y8, Y0
 	VFMADD231PS Y10, Y9, Y1
-	VMOVUPS     4192(R9), Y10
+	VMOVUPS     4192(R8), Y10
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     8352(R9), Y10
+	VMOVUPS     8352(R8), Y10
 	VFMADD231PS Y10, Y8, Y4
 	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     12512(R9), Y10
+	VMOVUPS     12512(R8), Y10
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x40, R8
 	ADDQ        $0x40, R9
-	ADDQ        $0x40, R10
-	DECQ        R11
+	DECQ        R10
 	JNZ         block1
 	VMOVUPS     Y0, 32(AX)
 	VMOVUPS     Y1, 96(AX)
@@ -747,7 +828,7 @@ block1:
 	ADDQ        $0x00000080, AX
 	ADDQ        BX, DX
 	ADDQ        BX, DX
-	DECQ        R8
+	DECQ        DI
 	JNZ         group
 	VZEROUPPER
 	RET

@@ -178,3 +178,38 @@ func nth(p, stride, stride3 Register, i int) Mem {
 	}
 	return Mem{Base: p, Index: stride, Scale: uint8(i)}
 }
+
+// lookahead is where weights are requested before use: some way on along the rows
+// that are being read, and at their ends at the beginning of the next rows. So
+// many streams are read at once, and what was requested is used before it leaves
+// the first-level cache.
+type lookahead struct{ distance, left, beyond Register }
+
+// lookAhead starts a new group of rows; skip adds the way from where their elements
+// end to where those of the next group begin. The argument "ahead" is the distance
+// in bytes, "near" the number of steps until it reaches beyond the rows.
+func lookAhead(skip func(beyond Register)) *lookahead {
+	l := &lookahead{distance: param("ahead"), left: param("near")}
+	l.beyond = copied(l.distance)
+	skip(l.beyond)
+	return l
+}
+
+// rowsOn is the skip of groups of n whole rows without a gap between them: the first
+// row's end is the second one's beginning.
+func rowsOn(stride Register, n int) func(Register) {
+	return func(beyond Register) {
+		for range n - 1 {
+			ADDQ(stride, beyond)
+		}
+	}
+}
+
+// step returns the place ahead of p, and counts.
+func (l *lookahead) step(p Register) Register {
+	SUBQ(Imm(1), l.left)
+	CMOVQCS(l.beyond, l.distance) // once: what is left does not come to 0 again
+	at := GP64()
+	LEAQ(Mem{Base: p, Index: l.distance, Scale: 1}, at)
+	return at
+}

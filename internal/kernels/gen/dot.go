@@ -29,18 +29,19 @@ type dot struct {
 	highMask Mem
 	high     VecVirtual // the upper halves of words, for BF16
 
-	dst, x, w, stride, stride3, ahead, k, groups Register
-	xk, wk                                       Register // run along a row
-	acc                                          [][2]VecVirtual
+	dst, x, w, stride, stride3, groups Register
+	xk, wk                             Register // run along a row
+	ahead                              *lookahead
+	acc                                [][2]VecVirtual
 }
 
 func (d *dot) emit() {
 	function(fmt.Sprintf("dot%s_%d", d.dtype, d.outs),
-		"func(dst, x *float32, w *byte, stride, ahead uintptr, k, groups int)",
+		"func(dst, x *float32, w *byte, stride, ahead uintptr, near, k, groups int)",
 		fmt.Sprintf("dot%s_%d is dst[o] = x . w[o] for groups*%d rows of w, stride bytes apart, k elements each.", d.dtype, d.outs, d.outs),
-		"The weights ahead bytes on are prefetched.")
+		"The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.")
 	d.dst, d.x, d.w = param("dst"), param("x"), param("w")
-	d.stride, d.ahead, d.k, d.groups = param("stride"), param("ahead"), param("k"), param("groups")
+	d.stride, d.groups = param("stride"), param("groups")
 	d.stride3 = triple(d.stride, d.outs)
 	if d.pairs() {
 		d.high = YMM()
@@ -59,7 +60,8 @@ func (d *dot) group() {
 		d.acc = append(d.acc, [2]VecVirtual{zero(), zero()})
 	}
 	d.xk, d.wk = copied(d.x), copied(d.w)
-	blocks := copied(d.k)
+	d.ahead = lookAhead(rowsOn(d.stride, d.outs))
+	blocks := param("k")
 	SHRQ(Imm(4), blocks)
 	JZ(LabelRef("tail"))
 	Label("block")
@@ -67,8 +69,7 @@ func (d *dot) group() {
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 	Label("tail")
-	rest := blocks // the counter is free now
-	MOVQ(d.k, rest)
+	rest := param("k")
 	ANDQ(Imm(15), rest)
 	JZ(LabelRef("reduce"))
 	d.tail(rest)
@@ -88,10 +89,9 @@ func (d *dot) group() {
 
 // block takes 16 elements of every output.
 func (d *dot) block() {
-	p := GP64()
-	LEAQ(Mem{Base: d.wk, Index: d.ahead, Scale: 1}, p)
+	p := d.ahead.step(d.wk)
 	for n := range d.outs {
-		PREFETCHT0(nth(p, d.stride, d.stride3, n))
+		PREFETCHNTA(nth(p, d.stride, d.stride3, n))
 	}
 	x := d.row()
 	for n := range d.outs {

@@ -28,8 +28,8 @@ func int8Family() {
 	c.kernel("quantiseRowAVX2", "quantiseRowAVX2 quantises whole groups of x.", true)
 	interleaveKernel(words("flipBytes", int8Zero<<8|int8Zero))
 	ones := words("wordOnes", 1)
-	for rows := 1; rows <= 4; rows++ {
-		t := &int8Tile{rows: rows}
+	for _, s := range [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}, {4, 1}} {
+		t := &int8Tile{rows: s[0], blocks: s[1]}
 		t.emit(ones)
 	}
 }
@@ -154,15 +154,22 @@ func words(name string, word uint16) Mem {
 // int8Tile is the state of one kernel while it is written. A vector holds what
 // belongs to eight outputs, half a block.
 type int8Tile struct {
-	rows int
+	rows, blocks int
 
-	dst, w, wStride, ahead, n Register
-	x                         panel
-	wk                        Register // runs along a block
-	ones                      VecVirtual
-	acc                       []VecVirtual // [row*2+half], of few rows
-	accAt                     Mem          // the same of more rows
+	dst, w, wStride, n Register
+	x                  panel
+	wk                 Register // runs along a block
+	ahead              *lookahead
+	ones               VecVirtual
+	acc                []VecVirtual // [row*halves+half], of few rows
+	accAt              Mem          // the same of more rows
 }
+
+// halves is the number of vectors for a row.
+func (t *int8Tile) halves() int { return 2 * t.blocks }
+
+// at is where a half's block is, from p in the first one.
+func (t *int8Tile) at(p Register, half int) Mem { return nth(p, t.wStride, nil, half/2) }
 
 // panel addresses rows of x.
 type panel struct {
@@ -198,10 +205,8 @@ func (p *panel) offset(r int) Mem    { return p.scale(r).Offset(4) }
 func (p *panel) values(r, i int) Mem { return p.scale(r).Offset(8 + 4*i) }
 
 func (t *int8Tile) emit(ones Mem) {
-	name := fmt.Sprintf("int8Tile%dx%d", t.rows, int8Block)
-	function(name, int8Signature, tileDoc(name, t.rows, 1)...)
-	t.dst, t.w, t.n = param("dst"), param("w"), param("n")
-	t.wStride, t.ahead = param("wStride"), param("ahead")
+	tileFunction("int8", t.rows, t.blocks)
+	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
 	t.ones = YMM()
 	VMOVDQU(ones, t.ones)
 	if t.rows > accRows {
@@ -210,8 +215,8 @@ func (t *int8Tile) emit(ones Mem) {
 	Label("outputs")
 	t.block()
 	t.store()
-	ADDQ(Imm(4*int8Block), t.dst)
-	ADDQ(t.wStride, t.w)
+	ADDQ(U32(4*int8Block*t.blocks), t.dst)
+	LEAQ(Mem{Base: t.w, Index: t.wStride, Scale: uint8(t.blocks)}, t.w)
 	DECQ(t.n)
 	JNZ(LabelRef("outputs"))
 	finish()
@@ -220,13 +225,15 @@ func (t *int8Tile) emit(ones Mem) {
 // accRows is the number of rows whose sums stay in registers.
 const accRows = 2
 
-const int8Signature = "func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, groups, n int)"
+const int8Signature = "func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, near, groups, n int)"
 
-func tileDoc(name string, rows, blocks int) []string {
-	return []string{
+// tileFunction starts a kernel of a family.
+func tileFunction(family string, rows, blocks int) {
+	name := fmt.Sprintf("%sTile%dx%d", family, rows, int8Block*blocks)
+	function(name, int8Signature,
 		fmt.Sprintf("%s computes n times %d blocks of outputs of %d quantised rows x, of groups groups each.", name, blocks, rows),
-		"The weights ahead bytes on are prefetched. Strides are in bytes, that of w from block to block.",
-	}
+		"The weights ahead bytes on are prefetched, after near groups those of the next blocks. Strides are",
+		"in bytes, that of w from block to block.")
 }
 
 // block goes over the groups of one block of outputs.
@@ -235,17 +242,21 @@ func (t *int8Tile) block() {
 	t.x.load(t.rows)
 	left := param("groups")
 	t.wk = copied(t.w)
+	t.ahead = lookAhead(rowsOn(t.wStride, t.blocks))
 	Label("group")
-	sum := make([]VecVirtual, 2*t.rows)
+	sum := make([]VecVirtual, t.rows*t.halves())
 	for i := range sum {
 		sum[i] = YMM()
-		VPBROADCASTD(t.x.offset(i/2), sum[i])
+		VPBROADCASTD(t.x.offset(i/t.halves()), sum[i])
 	}
+	ahead := t.ahead.step(t.wk)
 	for i := range int8Group / 4 {
-		PREFETCHT0(Mem{Base: t.wk, Index: t.ahead, Scale: 1}.Offset(64 * i))
+		for h := 0; h < t.halves(); h += 2 {
+			PREFETCHNTA(t.at(ahead, h).Offset(64 * i))
+		}
 		t.four(i, sum)
 	}
-	for h := range 2 {
+	for h := range t.halves() {
 		t.add(h, sum)
 	}
 	t.x.next()
@@ -257,13 +268,13 @@ func (t *int8Tile) block() {
 func (t *int8Tile) clear() {
 	t.acc = nil
 	if t.rows <= accRows {
-		for range 2 * t.rows {
+		for range t.rows * t.halves() {
 			t.acc = append(t.acc, zero())
 		}
 		return
 	}
 	z := zero()
-	for i := range 2 * t.rows {
+	for i := range t.rows * t.halves() {
 		VMOVUPS(z, t.accAt.Offset(32*i))
 	}
 }
@@ -273,19 +284,19 @@ func (t *int8Tile) clear() {
 // off at its start. No sum of two products is beyond 16 bits: neighbours of x with
 // one sign have at most 128 together (quantiseRow).
 func (t *int8Tile) four(i int, sum []VecVirtual) {
-	var w [2]VecVirtual
+	w := make([]VecVirtual, t.halves())
 	for h := range w {
 		w[h] = YMM()
-		VMOVDQU(Mem{Base: t.wk}.Offset(blockScales+64*i+32*h), w[h])
+		VMOVDQU(t.at(t.wk, h).Offset(blockScales+64*i+32*(h%2)), w[h])
 	}
 	for r := range t.rows {
 		x := YMM()
 		VPBROADCASTD(t.x.values(r, i), x)
 		for h := range w {
-			v := YMM()
+			v, s := YMM(), sum[r*t.halves()+h]
 			VPMADDUBSW(x, w[h], v)
 			VPMADDWD(t.ones, v, v)
-			VPADDD(v, sum[2*r+h], sum[2*r+h])
+			VPADDD(v, s, s)
 		}
 	}
 }
@@ -293,9 +304,9 @@ func (t *int8Tile) four(i int, sum []VecVirtual) {
 // add adds the group's sums, times both scales.
 func (t *int8Tile) add(h int, sum []VecVirtual) {
 	s := YMM()
-	loadWide("BF16", Mem{Base: t.wk}.Offset(16*h), s)
+	loadWide("BF16", t.at(t.wk, h).Offset(16*(h%2)), s)
 	for r := range t.rows {
-		i := 2*r + h
+		i := r*t.halves() + h
 		v, p := sum[i], YMM()
 		VBROADCASTSS(t.x.scale(r), p)
 		VMULPS(p, s, p)
@@ -312,15 +323,15 @@ func (t *int8Tile) add(h int, sum []VecVirtual) {
 // store writes the sums.
 func (t *int8Tile) store() {
 	to := copied(t.dst)
-	for i := range 2 * t.rows {
-		v := YMM()
+	for i := range t.rows * t.halves() {
+		v, h := YMM(), i%t.halves()
 		if t.acc != nil {
 			v = t.acc[i]
 		} else {
 			VMOVUPS(t.accAt.Offset(32*i), v)
 		}
-		VMOVUPS(v, Mem{Base: to}.Offset(32*(i%2)))
-		if i%2 == 1 && i < 2*t.rows-1 {
+		VMOVUPS(v, Mem{Base: to}.Offset(32*h))
+		if h == t.halves()-1 && i < t.rows*t.halves()-1 {
 			ADDQ(param("dstStride"), to)
 		}
 	}

@@ -37,27 +37,28 @@ type tile struct {
 	dtype string
 	rows  int
 
-	acc, x, w, stride, ahead, blocks, groups Register
-	sums                                     [][2]VecVirtual // [row*tileOuts+out]
+	acc, x, w, stride, blocks, groups Register
+	ahead                             *lookahead
+	sums                              [][2]VecVirtual // [row*tileOuts+out]
 
 	highMask Mem
 	high     VecVirtual // the upper halves of words, for BF16
 }
 
 func (t *tile) emit() {
-	function(fmt.Sprintf("tile%s_%d", t.dtype, t.rows),
-		"func(acc, x *float32, w *byte, stride, ahead uintptr, blocks, groups int)",
-		fmt.Sprintf("tile%s_%d adds to acc [%d][32][16] the products of a panel x of %d rows with", t.dtype, t.rows, t.rows, t.rows),
+	name := fmt.Sprintf("tile%s_%d", t.dtype, t.rows)
+	function(name, "func(acc, x *float32, w *byte, stride, ahead uintptr, near, blocks, groups int)",
+		fmt.Sprintf("%s adds to acc [%d][32][16] the products of a panel x of %d rows with", name, t.rows, t.rows),
 		"groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on",
-		"are prefetched.")
+		"are prefetched, after near blocks those of the next rows.")
 	t.acc, t.x, t.w = param("acc"), param("x"), param("w")
-	t.stride, t.ahead = param("stride"), param("ahead")
-	t.blocks, t.groups = param("blocks"), param("groups")
+	t.stride, t.blocks, t.groups = param("stride"), param("blocks"), param("groups")
 	if t.dtype == "BF16" {
 		t.high = YMM()
 		VMOVUPS(t.highMask, t.high)
 	}
 	Label("group")
+	t.ahead = lookAhead(t.skip)
 	for i, halves := range t.runs() {
 		t.run(fmt.Sprintf("block%d", i), halves)
 	}
@@ -68,6 +69,16 @@ func (t *tile) emit() {
 	DECQ(t.groups)
 	JNZ(LabelRef("group"))
 	finish()
+}
+
+// skip adds the way from where a group's elements end to where the next one's begin.
+func (t *tile) skip(beyond Register) {
+	for range tileOuts {
+		ADDQ(t.stride, beyond)
+	}
+	taken := copied(t.blocks)
+	IMUL3Q(U32(16*size(t.dtype)), taken, taken)
+	SUBQ(taken, beyond)
 }
 
 // runs tells which halves of the lanes are taken together: both if they fit in
@@ -110,10 +121,9 @@ func (t *tile) lanes(halves []int, move func(m Mem, v VecVirtual)) {
 }
 
 func (t *tile) prefetch(wk Register) {
-	p := GP64()
-	LEAQ(Mem{Base: wk, Index: t.ahead, Scale: 1}, p)
+	p := t.ahead.step(wk)
 	for n := range tileOuts {
-		PREFETCHT0(nth(p, t.stride, nil, n))
+		PREFETCHNTA(nth(p, t.stride, nil, n))
 	}
 }
 

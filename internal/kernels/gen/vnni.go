@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -25,17 +23,16 @@ func vnniFamily() {
 type vnniTile struct {
 	rows, blocks int
 
-	dst, w, wStride, ahead, n Register
-	x                         panel
-	wk                        Register     // runs along a block
-	acc                       []VecVirtual // [row*blocks+block]
+	dst, w, wStride, n Register
+	x                  panel
+	wk                 Register // runs along a block
+	ahead              *lookahead
+	acc                []VecVirtual // [row*blocks+block]
 }
 
 func (t *vnniTile) emit() {
-	name := fmt.Sprintf("vnniTile%dx%d", t.rows, int8Block*t.blocks)
-	function(name, int8Signature, tileDoc(name, t.rows, t.blocks)...)
-	t.dst, t.w, t.n = param("dst"), param("w"), param("n")
-	t.wStride, t.ahead = param("wStride"), param("ahead")
+	tileFunction("vnni", t.rows, t.blocks)
+	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
 	Label("outputs")
 	t.tile()
 	t.store()
@@ -58,6 +55,7 @@ func (t *vnniTile) tile() {
 	t.x.load(t.rows)
 	left := param("groups")
 	t.wk = copied(t.w)
+	t.ahead = lookAhead(rowsOn(t.wStride, t.blocks))
 	Label("group")
 	sum := t.products()
 	for b := range t.blocks {
@@ -78,8 +76,7 @@ func (t *vnniTile) products() []VecVirtual {
 		sum[i] = ZMM()
 		VPBROADCASTD(t.x.offset(i/t.blocks), sum[i])
 	}
-	next := GP64()
-	LEAQ(Mem{Base: t.wk, Index: t.ahead, Scale: 1}, next)
+	next := t.ahead.step(t.wk)
 	for i := range int8Group / 4 {
 		w := make([]VecVirtual, t.blocks)
 		for b := range w {
