@@ -106,8 +106,161 @@ TEXT ·quantiseWeightsAVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ groups+16(FP), DX
+	SUBQ $0x02, DX
+	JB   last
 
-group:
+two:
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      absMask<>+0(SB), Y0
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VMOVUPS      64(CX), Y4
+	VMOVUPS      96(CX), Y5
+	VPAND        Y0, Y2, Y2
+	VPMAXSD      Y2, Y1, Y1
+	VPAND        Y0, Y3, Y3
+	VPMAXSD      Y3, Y1, Y1
+	VPAND        Y0, Y4, Y4
+	VPMAXSD      Y4, Y1, Y1
+	VPAND        Y0, Y5, Y5
+	VPMAXSD      Y5, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMAXSD      X0, X1, X1
+	VPSHUFD      $0x4e, X1, X0
+	VPMAXSD      X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VPMAXSD      X0, X1, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      absMask<>+0(SB), Y0
+	VMOVUPS      128(CX), Y3
+	VMOVUPS      160(CX), Y4
+	VMOVUPS      192(CX), Y5
+	VMOVUPS      224(CX), Y6
+	VPAND        Y0, Y3, Y3
+	VPMAXSD      Y3, Y2, Y2
+	VPAND        Y0, Y4, Y4
+	VPMAXSD      Y4, Y2, Y2
+	VPAND        Y0, Y5, Y5
+	VPMAXSD      Y5, Y2, Y2
+	VPAND        Y0, Y6, Y6
+	VPMAXSD      Y6, Y2, Y2
+	VEXTRACTI128 $0x01, Y2, X0
+	VPMAXSD      X0, X2, X2
+	VPSHUFD      $0x4e, X2, X0
+	VPMAXSD      X0, X2, X2
+	VPSHUFD      $0xb1, X2, X0
+	VPMAXSD      X0, X2, X2
+	VPBROADCASTD X2, Y2
+	VMOVUPS      most<>+0(SB), Y0
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VCMPPS       $0x11, infinity<>+0(SB), Y1, Y4
+	VANDPS       Y4, Y3, Y3
+	VPADDD       bf16Up<>+0(SB), Y1, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSLLD       $0x10, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VDIVPS       Y0, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VCMPPS       $0x11, infinity<>+0(SB), Y2, Y5
+	VANDPS       Y5, Y4, Y4
+	VPADDD       bf16Up<>+0(SB), Y2, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VMOVSS       X1, (AX)
+	VMOVUPS      (CX), Y5
+	VDIVPS       Y1, Y5, Y5
+	VMINPS       Y0, Y5, Y5
+	VMAXPS       least<>+0(SB), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      32(CX), Y6
+	VDIVPS       Y1, Y6, Y6
+	VMINPS       Y0, Y6, Y6
+	VMAXPS       least<>+0(SB), Y6, Y6
+	VANDPS       Y3, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMOVUPS      64(CX), Y7
+	VDIVPS       Y1, Y7, Y7
+	VMINPS       Y0, Y7, Y7
+	VMAXPS       least<>+0(SB), Y7, Y7
+	VANDPS       Y3, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VDIVPS       Y1, Y8, Y8
+	VMINPS       Y0, Y8, Y8
+	VMAXPS       least<>+0(SB), Y8, Y8
+	VANDPS       Y3, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKSSWB    Y7, Y5, Y5
+	VMOVDQU      packOrder<>+0(SB), Y1
+	VPERMD       Y5, Y1, Y5
+	VMOVDQU      Y5, 8(AX)
+	VMOVDQU      byteOnes<>+0(SB), Y1
+	VPMADDUBSW   Y5, Y1, Y1
+	VPMADDWD     offsetFactor<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPADDD       X3, X1, X1
+	VPSHUFD      $0x4e, X1, X3
+	VPADDD       X3, X1, X1
+	VPSHUFD      $0xb1, X1, X3
+	VPADDD       X3, X1, X1
+	VMOVD        X1, 4(AX)
+	VMOVSS       X2, 40(AX)
+	VMOVUPS      128(CX), Y1
+	VDIVPS       Y2, Y1, Y1
+	VMINPS       Y0, Y1, Y1
+	VMAXPS       least<>+0(SB), Y1, Y1
+	VANDPS       Y4, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VMOVUPS      160(CX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMINPS       Y0, Y3, Y3
+	VMAXPS       least<>+0(SB), Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      192(CX), Y5
+	VDIVPS       Y2, Y5, Y5
+	VMINPS       Y0, Y5, Y5
+	VMAXPS       least<>+0(SB), Y5, Y5
+	VANDPS       Y4, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      224(CX), Y6
+	VDIVPS       Y2, Y6, Y6
+	VMINPS       Y0, Y6, Y6
+	VMAXPS       least<>+0(SB), Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y3, Y1, Y1
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSWB    Y5, Y1, Y1
+	VMOVDQU      packOrder<>+0(SB), Y0
+	VPERMD       Y1, Y0, Y1
+	VMOVDQU      Y1, 48(AX)
+	VMOVDQU      byteOnes<>+0(SB), Y0
+	VPMADDUBSW   Y1, Y0, Y0
+	VPMADDWD     offsetFactor<>+0(SB), Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPADDD       X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VPADDD       X1, X0, X0
+	VMOVD        X0, 44(AX)
+	ADDQ         $0x50, AX
+	ADDQ         $0x00000100, CX
+	SUBQ         $0x02, DX
+	JAE          two
+
+last:
+	ADDQ         $0x02, DX
+	JZ           end
 	VXORPS       Y1, Y1, Y1
 	VMOVUPS      absMask<>+0(SB), Y0
 	VMOVUPS      (CX), Y2
@@ -182,8 +335,8 @@ group:
 	VMOVD        X0, 4(AX)
 	ADDQ         $0x28, AX
 	ADDQ         $0x00000080, CX
-	DECQ         DX
-	JNZ          group
+
+end:
 	VZEROUPPER
 	RET
 
@@ -193,8 +346,173 @@ TEXT ·quantiseRowAVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ groups+16(FP), DX
+	SUBQ $0x02, DX
+	JB   last
 
-group:
+two:
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      absMask<>+0(SB), Y0
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VMOVUPS      64(CX), Y4
+	VMOVUPS      96(CX), Y5
+	VHADDPS      Y3, Y2, Y6
+	VHADDPS      Y5, Y4, Y7
+	VPAND        Y0, Y2, Y2
+	VPMAXSD      Y2, Y1, Y1
+	VPAND        Y0, Y3, Y3
+	VPMAXSD      Y3, Y1, Y1
+	VPAND        Y0, Y4, Y4
+	VPMAXSD      Y4, Y1, Y1
+	VPAND        Y0, Y5, Y5
+	VPMAXSD      Y5, Y1, Y1
+	VPAND        Y0, Y6, Y6
+	VPMAXSD      Y6, Y1, Y1
+	VPAND        Y0, Y7, Y7
+	VPMAXSD      Y7, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMAXSD      X0, X1, X1
+	VPSHUFD      $0x4e, X1, X0
+	VPMAXSD      X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VPMAXSD      X0, X1, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      absMask<>+0(SB), Y0
+	VMOVUPS      128(CX), Y3
+	VMOVUPS      160(CX), Y4
+	VMOVUPS      192(CX), Y5
+	VMOVUPS      224(CX), Y6
+	VHADDPS      Y4, Y3, Y7
+	VHADDPS      Y6, Y5, Y8
+	VPAND        Y0, Y3, Y3
+	VPMAXSD      Y3, Y2, Y2
+	VPAND        Y0, Y4, Y4
+	VPMAXSD      Y4, Y2, Y2
+	VPAND        Y0, Y5, Y5
+	VPMAXSD      Y5, Y2, Y2
+	VPAND        Y0, Y6, Y6
+	VPMAXSD      Y6, Y2, Y2
+	VPAND        Y0, Y7, Y7
+	VPMAXSD      Y7, Y2, Y2
+	VPAND        Y0, Y8, Y8
+	VPMAXSD      Y8, Y2, Y2
+	VEXTRACTI128 $0x01, Y2, X0
+	VPMAXSD      X0, X2, X2
+	VPSHUFD      $0x4e, X2, X0
+	VPMAXSD      X0, X2, X2
+	VPSHUFD      $0xb1, X2, X0
+	VPMAXSD      X0, X2, X2
+	VPBROADCASTD X2, Y2
+	VMOVUPS      most<>+0(SB), Y0
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VCMPPS       $0x11, infinity<>+0(SB), Y1, Y4
+	VANDPS       Y4, Y3, Y3
+	VPADDD       bf16Up<>+0(SB), Y1, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSLLD       $0x10, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VDIVPS       Y0, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VCMPPS       $0x11, infinity<>+0(SB), Y2, Y5
+	VANDPS       Y5, Y4, Y4
+	VPADDD       bf16Up<>+0(SB), Y2, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VMOVSS       X1, (AX)
+	VMOVUPS      (CX), Y5
+	VDIVPS       Y1, Y5, Y5
+	VMINPS       Y0, Y5, Y5
+	VMAXPS       least<>+0(SB), Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      32(CX), Y6
+	VDIVPS       Y1, Y6, Y6
+	VMINPS       Y0, Y6, Y6
+	VMAXPS       least<>+0(SB), Y6, Y6
+	VANDPS       Y3, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMOVUPS      64(CX), Y7
+	VDIVPS       Y1, Y7, Y7
+	VMINPS       Y0, Y7, Y7
+	VMAXPS       least<>+0(SB), Y7, Y7
+	VANDPS       Y3, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VDIVPS       Y1, Y8, Y8
+	VMINPS       Y0, Y8, Y8
+	VMAXPS       least<>+0(SB), Y8, Y8
+	VANDPS       Y3, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKSSWB    Y7, Y5, Y5
+	VMOVDQU      packOrder<>+0(SB), Y1
+	VPERMD       Y5, Y1, Y5
+	VMOVDQU      Y5, 8(AX)
+	VMOVDQU      byteOnes<>+0(SB), Y1
+	VPMADDUBSW   Y5, Y1, Y1
+	VPMADDWD     offsetFactor<>+0(SB), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X3
+	VPADDD       X3, X1, X1
+	VPSHUFD      $0x4e, X1, X3
+	VPADDD       X3, X1, X1
+	VPSHUFD      $0xb1, X1, X3
+	VPADDD       X3, X1, X1
+	VMOVD        X1, 4(AX)
+	VMOVSS       X2, 40(AX)
+	VMOVUPS      128(CX), Y1
+	VDIVPS       Y2, Y1, Y1
+	VMINPS       Y0, Y1, Y1
+	VMAXPS       least<>+0(SB), Y1, Y1
+	VANDPS       Y4, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VMOVUPS      160(CX), Y3
+	VDIVPS       Y2, Y3, Y3
+	VMINPS       Y0, Y3, Y3
+	VMAXPS       least<>+0(SB), Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      192(CX), Y5
+	VDIVPS       Y2, Y5, Y5
+	VMINPS       Y0, Y5, Y5
+	VMAXPS       least<>+0(SB), Y5, Y5
+	VANDPS       Y4, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      224(CX), Y6
+	VDIVPS       Y2, Y6, Y6
+	VMINPS       Y0, Y6, Y6
+	VMAXPS       least<>+0(SB), Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y3, Y1, Y1
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSWB    Y5, Y1, Y1
+	VMOVDQU      packOrder<>+0(SB), Y0
+	VPERMD       Y1, Y0, Y1
+	VMOVDQU      Y1, 48(AX)
+	VMOVDQU      byteOnes<>+0(SB), Y0
+	VPMADDUBSW   Y1, Y0, Y0
+	VPMADDWD     offsetFactor<>+0(SB), Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPADDD       X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VPADDD       X1, X0, X0
+	VMOVD        X0, 44(AX)
+	ADDQ         $0x50, AX
+	ADDQ         $0x00000100, CX
+	SUBQ         $0x02, DX
+	JAE          two
+
+last:
+	ADDQ         $0x02, DX
+	JZ           end
 	VXORPS       Y1, Y1, Y1
 	VMOVUPS      absMask<>+0(SB), Y0
 	VMOVUPS      (CX), Y2
@@ -275,8 +593,8 @@ group:
 	VMOVD        X0, 4(AX)
 	ADDQ         $0x28, AX
 	ADDQ         $0x00000080, CX
-	DECQ         DX
-	JNZ          group
+
+end:
 	VZEROUPPER
 	RET
 

@@ -50,28 +50,63 @@ func quantiserConstants() *quantiser {
 	return c
 }
 
-// kernel is quantiseGroup of quantise.go for whole groups.
+// kernel is quantiseGroup of quantise.go for whole groups. Two are taken at a time:
+// each is one long chain of dependent steps.
 func (c *quantiser) kernel(name, doc string, pairs bool) {
 	function(name, "func(dst *byte, x *float32, groups int)", doc)
 	dst, x, n := param("dst"), param("x"), param("groups")
-	Label("group")
-	d, top := groupMax(x, c.abs, pairs), YMM()
+	SUBQ(Imm(2), n)
+	JB(LabelRef("last"))
+	Label("two")
+	c.groups(dst, x, 2, pairs)
+	SUBQ(Imm(2), n)
+	JAE(LabelRef("two"))
+	Label("last")
+	ADDQ(Imm(2), n)
+	JZ(LabelRef("end"))
+	c.groups(dst, x, 1, pairs)
+	Label("end")
+	finish()
+}
+
+// groups quantises n groups and goes on to the next.
+func (c *quantiser) groups(dst, x Register, n int, pairs bool) {
+	top, scale, valid := YMM(), make([]VecVirtual, n), make([]VecVirtual, n)
+	for g := range n {
+		scale[g] = groupMax(Mem{Base: x}.Offset(4*int8Group*g), c.abs, pairs)
+	}
 	VMOVUPS(c.most, top)
+	for g := range n {
+		valid[g] = c.round(scale[g], top)
+	}
+	for g := range n {
+		c.group(Mem{Base: dst}.Offset(rowGroup*g), Mem{Base: x}.Offset(4*int8Group*g), scale[g], valid[g], top)
+	}
+	ADDQ(Imm(uint64(n*rowGroup)), dst)
+	ADDQ(U32(uint32(4*int8Group*n)), x)
+}
+
+// round makes the scale of a largest magnitude, and tells where it is one.
+func (c *quantiser) round(d, top VecVirtual) VecVirtual {
 	VDIVPS(top, d, d)
-	valid, finite := YMM(), YMM()
+	valid, finite, rounded := YMM(), YMM(), YMM()
 	VCMPPS(Imm(30), zero(), d, valid)      // d > 0
 	VCMPPS(Imm(17), c.infinity, d, finite) // d < +Inf
 	VANDPS(finite, valid, valid)
-	rounded := YMM()
 	VPADDD(c.up, d, rounded)
 	VPSRLD(Imm(16), rounded, rounded)
 	VPSLLD(Imm(16), rounded, rounded)
 	VBLENDVPS(valid, rounded, d, d)
-	VMOVSS(d.AsX(), Mem{Base: dst})
+	return valid
+}
+
+// group writes one group.
+func (c *quantiser) group(dst, x Mem, d, valid, top VecVirtual) {
+	VMOVSS(d.AsX(), dst)
 	var q [4]VecVirtual
 	for i := range q {
 		q[i] = YMM()
-		VMOVUPS(Mem{Base: x}.Offset(32*i), q[i])
+		VMOVUPS(x.Offset(32*i), q[i])
 		VDIVPS(d, q[i], q[i])
 		VMINPS(top, q[i], q[i])
 		VMAXPS(c.least, q[i], q[i])
@@ -84,13 +119,8 @@ func (c *quantiser) kernel(name, doc string, pairs bool) {
 	at := YMM()
 	VMOVDQU(c.order, at)
 	VPERMD(q[0], at, q[0])
-	VMOVDQU(q[0], Mem{Base: dst}.Offset(8))
-	VMOVD(groupOffset(q[0], c.ones, c.factor), Mem{Base: dst}.Offset(4))
-	ADDQ(Imm(rowGroup), dst)
-	ADDQ(U32(4*int8Group), x)
-	DECQ(n)
-	JNZ(LabelRef("group"))
-	finish()
+	VMOVDQU(q[0], dst.Offset(8))
+	VMOVD(groupOffset(q[0], c.ones, c.factor), dst.Offset(4))
 }
 
 // groupOffset is the sum of 32 signed bytes, times 16 equal words.
@@ -111,13 +141,13 @@ func groupOffset(q VecVirtual, ones, factor Mem) Register {
 // groupMax is the largest magnitude of 32 elements, and of the sums of neighbours
 // if pairs, in every lane. Magnitudes compare as integers, which puts NaN above
 // infinity.
-func groupMax(x Register, abs Mem, pairs bool) VecVirtual {
+func groupMax(x, abs Mem, pairs bool) VecVirtual {
 	mask, m := YMM(), zero()
 	VMOVUPS(abs, mask)
 	var v [4]VecVirtual
 	for i := range v {
 		v[i] = YMM()
-		VMOVUPS(Mem{Base: x}.Offset(32*i), v[i])
+		VMOVUPS(x.Offset(32*i), v[i])
 	}
 	all := v[:]
 	if pairs {
