@@ -23,11 +23,13 @@ unit() {
   KUBEBUILDER_ASSETS=$(dirname "$($tool etcd kube-apiserver | tail -1)")
   HELM=$($tool helm) KUBECTL=$($tool kubectl)
   export KUBEBUILDER_ASSETS HELM KUBECTL
-  # Pure functions without goroutines have no races, and the detector makes their long searches ten times longer.
+  # Pure functions have no races, and the detector makes their long searches ten times longer. Plans, of layers at the same
+  # time, are made under it once.
   local pure=(./internal/placement ./internal/autoscale ./internal/poolsim ./controllers/rollout)
   local others; others=$(go list ./... | grep -vxFf <(go list "${pure[@]}"))
   # shellcheck disable=SC2086
   gotest unit pkgname-and-test-fails "${race[@]}" -timeout 20m $others || status=1
+  gotest plans pkgname-and-test-fails "${race[@]}" -run CPUs ./internal/placement || status=1
   CGO_ENABLED=0 gotest pure pkgname-and-test-fails -trimpath "${pure[@]}" || status=1
   # What the race detector disturbs (its build leaves these out), built as the program itself is.
   CGO_ENABLED=0 gotest norace pkgname-and-test-fails -trimpath -run Allocat ./internal/model ./router ./router/dispatch ./router/engine ./router/sampling || status=1

@@ -46,10 +46,11 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 			if f.runs < 1 {
 				return fmt.Errorf("%w: --runs must be at least 1", errFlags)
 			}
-			for _, n := range slices.Concat(f.work.Decode, f.work.Prefill, f.work.Dispatch) {
-				if n < 1 || n > wire.MaxRows {
-					return fmt.Errorf("%w: --decode, --prefill and --dispatch take numbers from 1 to %d, the rows of a frame", errFlags, wire.MaxRows)
+			for _, sizes := range []*[]int{&f.work.Decode, &f.work.Prefill, &f.work.Dispatch} {
+				if slices.Min(*sizes) < 0 || slices.Max(*sizes) > wire.MaxRows {
+					return fmt.Errorf("%w: --decode, --prefill and --dispatch take numbers from 1 to %d, the rows of a frame, or 0 for none", errFlags, wire.MaxRows)
 				}
+				*sizes = slices.DeleteFunc(*sizes, func(n int) bool { return n == 0 })
 			}
 			return interrupted(cmd.Context(), runBench(cmd, &f))
 		},
@@ -58,9 +59,9 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	cmd.Flags().IntVar(&f.runs, "runs", 5, "runs of each measurement; the median counts")
 	all := bench.AllWork()
-	cmd.Flags().IntSliceVar(&f.work.Decode, "decode", all.Decode, "sequences that generate at once")
-	cmd.Flags().IntSliceVar(&f.work.Prefill, "prefill", all.Prefill, "tokens of a prompt")
-	cmd.Flags().IntSliceVar(&f.work.Dispatch, "dispatch", all.Dispatch, "rows sent to the experts")
+	cmd.Flags().IntSliceVar(&f.work.Decode, "decode", all.Decode, "sequences that generate at once; 0: none")
+	cmd.Flags().IntSliceVar(&f.work.Prefill, "prefill", all.Prefill, "tokens of a prompt; 0: none")
+	cmd.Flags().IntSliceVar(&f.work.Dispatch, "dispatch", all.Dispatch, "rows sent to the experts; 0: none")
 	cmd.Flags().BoolVar(&f.whole, "one-process", true, "compare with one process that does all; needs as much memory again")
 	cmd.Flags().StringVar(&f.plots, "plots", "", "folder for plots of the cost by batch, context and expert nodes; takes several times as long")
 	return cmd
