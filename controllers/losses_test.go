@@ -96,6 +96,7 @@ func TestOnlyOwnerFreezes(t *testing.T) {
 	if took < fleet.HungAfter || took > fleet.HungAfter+5*time.Second { // seconds only on a busy machine
 		t.Errorf("took %s, want a little more than %s", took, fleet.HungAfter)
 	}
+	w.until(func() string { return w.told("Normal", "PlacementChanged", "since "+victim+" did not answer") })
 }
 
 // TestBusyOwnerIsKept: a node that routers wait for, but that answers the operator,

@@ -208,10 +208,13 @@ func (v *view) noteMoves() {
 	}
 }
 
-// purpose of a placement that is made because of load or machines; empty for others.
+// purpose of a placement that is made because of machines, lost nodes or load; empty for others.
 func (v *view) purpose() string {
 	if a := v.decision.Apart; a != nil {
 		return fmt.Sprintf(", so that %d of the %d experts whose copies share a machine no longer do", a.Before-a.After, a.Before)
+	}
+	if lost := v.givenUp(); len(lost) > 0 {
+		return fmt.Sprintf(", since %s did not answer for too long", strings.Join(lost, ", "))
 	}
 	if v.decision.Balance == nil {
 		return ""

@@ -66,6 +66,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.Add(&r.sentry); err != nil {
 		return err
 	}
+	if err := (&pointer{client: r.Client, fleet: r.Fleet}).setupWithManager(mgr); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("expertpool").
 		For(&v1alpha1.ExpertPool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).

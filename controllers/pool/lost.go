@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // urgentAfter: experts without any owner wait no longer than this for a pod that
@@ -62,6 +63,23 @@ func (v *view) lost(name string) bool {
 	return silent >= v.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.missesExperts())
 }
 
+// givenUp are the nodes of the placement in force that the next one does without
+// because they are lost.
+func (v *view) givenUp() (names []string) {
+	doc := v.decision.Doc
+	if doc.Serving == nil {
+		return nil
+	}
+	for i := range doc.Serving.Nodes {
+		name := doc.Serving.Nodes[i].Name
+		kept := slices.ContainsFunc(doc.Target.Nodes, func(n placement.Node) bool { return n.Name == name })
+		if !kept && v.lost(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // patience with a silent node while a router misses its experts. None is left with
 // one that two have found silent, each by waiting: a router, which it owes answers,
 // and the operator, whose question it should answer from memory. One that was given
@@ -114,6 +132,9 @@ func comesBack(p *corev1.Pod, now time.Time) bool {
 	if p.DeletionTimestamp != nil {
 		return now.Before(p.DeletionTimestamp.Time)
 	}
+	if p.Status.Phase == corev1.PodRunning {
+		return justStarted(p, now)
+	}
 	if p.Status.Phase != corev1.PodPending || p.Spec.NodeName == "" {
 		return false
 	}
@@ -123,4 +144,19 @@ func comesBack(p *corev1.Pod, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// startTime: a process answers some tenths of a second after its container started,
+// which the kubelet tells in whole seconds.
+const startTime = 2 * time.Second
+
+// justStarted allows for machines whose clocks differ by as much; with larger
+// differences a start is not known to be one.
+func justStarted(p *corev1.Pod, now time.Time) bool {
+	for _, c := range p.Status.ContainerStatuses {
+		if r := c.State.Running; r != nil && now.Sub(r.StartedAt.Time).Abs() < startTime {
+			return true
+		}
+	}
+	return false
 }

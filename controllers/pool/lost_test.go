@@ -55,6 +55,9 @@ func TestLost(t *testing.T) {
 			v.pool.Spec.Experts.RestoreAfterSeconds = new(int32)
 			*v.pool.Spec.Experts.RestoreAfterSeconds = 120
 		}, false},
+		{"its container has started a moment ago", 5 * time.Second, refused, func(v *view) { misses(v); started(v, time.Second) }, false},
+		{"longer ago", 5 * time.Second, refused, func(v *view) { misses(v); started(v, 2*time.Second) }, true},
+		{"in ten minutes, by its machine's clock", 5 * time.Second, refused, func(v *view) { misses(v); started(v, -10*time.Minute) }, true},
 		{"it stalled before", time.Second, hung, func(v *view) { waits(v); v.stalls["n"] = &stall{times: 1} }, false},
 		{"for two seconds now", 2 * time.Second, hung, func(v *view) { waits(v); v.stalls["n"] = &stall{times: 1} }, true},
 		{"it stalls all the time", 29 * time.Second, hung, func(v *view) { waits(v); v.stalls["n"] = &stall{times: mostStalls} }, false},
@@ -67,6 +70,12 @@ func TestLost(t *testing.T) {
 			t.Errorf("%s: lost is %v", tt.name, got)
 		}
 	}
+}
+
+// started makes the node's container one that started so long ago.
+func started(v *view, ago time.Duration) {
+	at := metav1.NewTime(v.now.Add(-ago))
+	v.experts[0].Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at}}}}
 }
 
 // A node that is given up and comes back at once has stalled; one that comes back

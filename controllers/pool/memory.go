@@ -29,7 +29,6 @@ type memory struct {
 	learnt      time.Time            // when that was
 	work        load.Work            // what a row and a read cost by the last report
 	scale       autoscale.Memory
-	told        map[string]string // which endpoints each router was told last, by pod and restarts
 }
 
 // memories are those of all pools.

@@ -61,7 +61,6 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	if err := r.listPods(ctx, v); err != nil {
 		return nil, err
 	}
-	r.point(ctx, v) // first: what follows may wait a second for a pod that is gone
 	r.ask(ctx, v)
 	v.listen(v.now)
 	v.locate()

@@ -4,48 +4,144 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 )
 
-// point tells routers where expert nodes are now, each once for each change: a pod
-// that was replaced has a new address, which DNS knows seconds later. Only the
-// operator's process remembers whom it told; after a restart it tells all again.
-func (r *Reconciler) point(ctx context.Context, v *view) {
-	if v.taken != nil { // the pods may be somebody else's
-		return
-	}
-	endpoints := map[string]string{}
-	for _, p := range reachable(v.experts) {
-		if v.expert(p.Name).DeletionTimestamp == nil {
-			endpoints[p.Name] = p.Address
+const (
+	// parallelRouters: a router that is gone holds up no other one.
+	parallelRouters = 16
+	// pointAgain after a router could not be told.
+	pointAgain = time.Second
+)
+
+// pointer tells routers where expert nodes are now, each once for each change: a pod
+// that was replaced has a new address, which DNS knows seconds later. It is a
+// controller of its own, and its objects are routers, because a round of a pool may
+// wait a second for a pod that is gone (docs/adr/0128). It remembers whom it told
+// what; after a restart of the operator it tells all again.
+type pointer struct {
+	client client.Client
+	fleet  fleet.Fleet
+
+	mu   sync.Mutex
+	told map[types.NamespacedName]told // by router
+}
+
+// told is what a router's process has heard.
+type told struct{ process, endpoints string }
+
+func (p *pointer) setupWithManager(mgr ctrl.Manager) error {
+	p.told = map[types.NamespacedName]told{}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("expertpool-addresses").
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(p.routersOf)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallelRouters}).
+		Complete(p)
+}
+
+// routersOf are the routers that a change of a pod concerns: all of its pool, or the
+// router itself.
+func (p *pointer) routersOf(ctx context.Context, o client.Object) (out []reconcile.Request) {
+	for _, r := range poolOf(ctx, o) {
+		pool := &v1alpha1.ExpertPool{}
+		if p.client.Get(ctx, r.NamespacedName, pool) != nil {
+			continue
+		}
+		routers, err := metav1.LabelSelectorAsSelector(&pool.Spec.RouterSelector)
+		if err != nil {
+			continue
+		}
+		if routers.Matches(labels.Set(o.GetLabels())) {
+			return append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)})
+		}
+		var list corev1.PodList
+		if p.client.List(ctx, &list, client.InNamespace(r.Namespace), client.MatchingLabelsSelector{Selector: routers}) == nil {
+			for i := range list.Items {
+				out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+			}
 		}
 	}
-	if len(endpoints) == 0 {
-		return
+	return out
+}
+
+// Reconcile tells one router.
+func (p *pointer) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	router := &corev1.Pod{}
+	if err := p.client.Get(ctx, req.NamespacedName, router); err != nil {
+		p.note(req.NamespacedName, told{})
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	text := fmt.Sprint(endpoints) // in the order of names
-	var routers []fleet.Pod
-	keys := map[string]string{}
-	for _, p := range reachable(v.routers) {
-		i := slices.IndexFunc(v.routers, func(q corev1.Pod) bool { return q.Name == p.Name })
-		keys[p.Name] = process(&v.routers[i])
-		if v.memory.told[keys[p.Name]] != text {
-			routers = append(routers, p)
+	at, err := p.endpoints(ctx, router)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	now := told{process(router), fmt.Sprint(at)} // in the order of names
+	if len(at) == 0 || p.heard(req.NamespacedName) == now {
+		return ctrl.Result{}, nil
+	}
+	for _, pod := range reachable([]corev1.Pod{*router}) {
+		if p.fleet.Point(ctx, pod, at) != nil { // it finds nodes by DNS meanwhile
+			return ctrl.Result{RequeueAfter: pointAgain}, nil
 		}
+		p.note(req.NamespacedName, now)
 	}
-	told := map[string]string{} // without the routers that are gone
-	for _, key := range keys {
-		if was, ok := v.memory.told[key]; ok {
-			told[key] = was
-		}
+	return ctrl.Result{}, nil
+}
+
+// endpoints are where the expert nodes of a router's pool are. Those of a StatefulSet
+// that is somebody else's are not.
+func (p *pointer) endpoints(ctx context.Context, router *corev1.Pod) (map[string]string, error) {
+	of := client.ObjectKey{Namespace: router.Namespace, Name: podspec.Instance(router.Labels)}
+	pool, set := &v1alpha1.ExpertPool{}, &appsv1.StatefulSet{}
+	if err := p.client.Get(ctx, of, pool); err != nil {
+		return nil, client.IgnoreNotFound(err)
 	}
-	for _, name := range fleet.PointAll(ctx, r.Fleet, routers, endpoints) {
-		told[keys[name]] = text
+	if err := p.client.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: podspec.ExpertsName(of.Name)}, set); err != nil {
+		return nil, client.IgnoreNotFound(err)
 	}
-	v.memory.told = told
+	if !metav1.IsControlledBy(set, pool) {
+		return nil, nil
+	}
+	var list corev1.PodList
+	err := p.client.List(ctx, &list, client.InNamespace(of.Namespace), client.MatchingLabels(podspec.Selector(of.Name, podspec.ExpertNode)))
+	list.Items = slices.DeleteFunc(list.Items, func(q corev1.Pod) bool { return q.DeletionTimestamp != nil })
+	at := map[string]string{}
+	for _, pod := range reachable(list.Items) {
+		at[pod.Name] = pod.Address
+	}
+	return at, err
+}
+
+func (p *pointer) heard(router types.NamespacedName) told {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.told[router]
+}
+
+func (p *pointer) note(router types.NamespacedName, what told) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if what == (told{}) {
+		delete(p.told, router)
+	} else {
+		p.told[router] = what
+	}
 }
 
 // process names a pod's running container, apart from the ones before it.

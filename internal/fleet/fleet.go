@@ -109,20 +109,6 @@ func ApplyAll(ctx context.Context, f Fleet, pods []Pod, document []byte) map[str
 	return failed
 }
 
-// PointAll tells routers where expert nodes are now, and returns the names of
-// those that have heard it. The others find nodes by DNS, later.
-func PointAll(ctx context.Context, f Fleet, routers []Pod, endpoints map[string]string) (told []string) {
-	var mu sync.Mutex
-	each(ctx, routers, func(ctx context.Context, p Pod) {
-		if f.Point(ctx, p, endpoints) == nil {
-			mu.Lock()
-			defer mu.Unlock()
-			told = append(told, p.Name)
-		}
-	})
-	return told
-}
-
 func each(ctx context.Context, pods []Pod, call func(context.Context, Pod)) {
 	var g errgroup.Group
 	g.SetLimit(parallel)

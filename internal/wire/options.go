@@ -52,16 +52,13 @@ func ServerOptions() []grpc.ServerOption {
 	}
 }
 
-// hintTimeout: an address that somebody knew may be a dead pod's.
-const hintTimeout = 500 * time.Millisecond
-
 // Dial makes a connection to host:port that reconnects by itself. The address is
 // resolved again at every attempt (gRPC's own DNS resolver would wait 30 s),
 // because a restarted pod has a new one behind the same name. hint, if not nil,
 // may know that new one before DNS does: it is tried first ("" = it does not).
 func Dial(address string, hint func() string) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+address,
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, address, hint) }),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, tcp, address, hint) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connWindow),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxFrameBytes), grpc.MaxCallSendMsgSize(MaxFrameBytes)),
@@ -74,19 +71,4 @@ func Dial(address string, hint func() string) (*grpc.ClientConn, error) {
 		grpc.WithNoProxy(), grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithIdleTimeout(0),
 		experimental.WithBufferPool(&Pool),
 	)
-}
-
-func dial(ctx context.Context, address string, hint func() string) (net.Conn, error) {
-	var d net.Dialer
-	if hint != nil {
-		if known := hint(); known != "" {
-			quick, cancel := context.WithTimeout(ctx, hintTimeout)
-			conn, err := d.DialContext(quick, "tcp", known)
-			cancel()
-			if err == nil {
-				return conn, nil
-			}
-		}
-	}
-	return d.DialContext(ctx, "tcp", address)
 }
