@@ -23,8 +23,11 @@ func TestStopWhileItStarts(t *testing.T) {
 // stopsWhenTold starts a role and tells it to stop after a while.
 func stopsWhenTold(t *testing.T, role string, after time.Duration) bool {
 	t.Helper()
-	address := map[string]string{"router": "--control", "expert-node": "--http"}[role]
-	cmd := exec.Command(program, role, "--model", model, "--listen", "127.0.0.1:0", address, "127.0.0.1:0", "--workers", "1")
+	own := map[string][]string{
+		"router":      {"--control", "127.0.0.1:0", "--drain-delay", "0s"}, // it may serve already
+		"expert-node": {"--http", "127.0.0.1:0"},
+	}[role]
+	cmd := exec.Command(program, append([]string{role, "--model", model, "--listen", "127.0.0.1:0", "--workers", "1"}, own...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
