@@ -214,9 +214,14 @@ func (w *world) until(is func() string) {
 
 func (w *world) within(limit time.Duration, is func() string) {
 	w.Helper()
+	w.watch(limit, func() string { w.players.play(); return is() })
+}
+
+// watch is within without players, who would wait for a frozen pod.
+func (w *world) watch(limit time.Duration, is func() string) {
+	w.Helper()
 	deadline := time.Now().Add(limit)
 	for {
-		w.players.play()
 		said := is()
 		if said == "" {
 			return

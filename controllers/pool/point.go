@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -38,16 +37,13 @@ const (
 type pointer struct {
 	client client.Client
 	fleet  fleet.Fleet
-
-	mu   sync.Mutex
-	told map[types.NamespacedName]told // by router
+	told   sync.Map // told, by the router's types.NamespacedName
 }
 
 // told is what a router's process has heard.
 type told struct{ process, endpoints string }
 
 func (p *pointer) setupWithManager(mgr ctrl.Manager) error {
-	p.told = map[types.NamespacedName]told{}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("expertpool-addresses").
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(p.routersOf)).
@@ -84,7 +80,7 @@ func (p *pointer) routersOf(ctx context.Context, o client.Object) (out []reconci
 func (p *pointer) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	router := &corev1.Pod{}
 	if err := p.client.Get(ctx, req.NamespacedName, router); err != nil {
-		p.note(req.NamespacedName, told{})
+		p.told.Delete(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	at, err := p.endpoints(ctx, router)
@@ -92,14 +88,14 @@ func (p *pointer) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 		return ctrl.Result{}, err
 	}
 	now := told{process(router), fmt.Sprint(at)} // in the order of names
-	if len(at) == 0 || p.heard(req.NamespacedName) == now {
+	if was, _ := p.told.Load(req.NamespacedName); len(at) == 0 || was == now {
 		return ctrl.Result{}, nil
 	}
 	for _, pod := range reachable([]corev1.Pod{*router}) {
 		if p.fleet.Point(ctx, pod, at) != nil { // it finds nodes by DNS meanwhile
 			return ctrl.Result{RequeueAfter: pointAgain}, nil
 		}
-		p.note(req.NamespacedName, now)
+		p.told.Store(req.NamespacedName, now)
 	}
 	return ctrl.Result{}, nil
 }
@@ -126,22 +122,6 @@ func (p *pointer) endpoints(ctx context.Context, router *corev1.Pod) (map[string
 		at[pod.Name] = pod.Address
 	}
 	return at, err
-}
-
-func (p *pointer) heard(router types.NamespacedName) told {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.told[router]
-}
-
-func (p *pointer) note(router types.NamespacedName, what told) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if what == (told{}) {
-		delete(p.told, router)
-	} else {
-		p.told[router] = what
-	}
 }
 
 // process names a pod's running container, apart from the ones before it.

@@ -42,9 +42,9 @@ func matMulInt8By(tiles *int8Tiles, dst []float32, dstStride int, x *int8Rows, w
 	}
 }
 
-// int8Blocks reads the weights once for as many rows as there are tiles for; what
-// several such passes read stays in the second-level cache (see taskBytes). Blocks
-// that do not fill a tile are computed row by row.
+// int8Blocks reads the weights once for as many rows as there are tiles for, a task's
+// weights (see taskBytes) again for the next ones. Blocks that do not fill a tile are
+// computed row by row.
 func int8Blocks(tiles *int8Tiles, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
 	most := len(tiles.rows) - 1
 	passes := (x.rows + most - 1) / most

@@ -10,8 +10,8 @@ const (
 	stretch = 1024
 	// outBlock is the number of outputs whose lanes are kept while a stretch is
 	// done. Long enough that its first weights, which no prefetch has asked for,
-	// are few; one stretch of its weights (64 KiB of BF16) stays in the
-	// second-level cache for the next rows.
+	// are few; one stretch of its weights (64 KiB of BF16) is read again for the next
+	// rows at once.
 	outBlock = 32
 	// rowBlock rows x outBlock outputs are 64 KiB of lanes, rowBlock rows of x of
 	// one stretch 130 KiB: half of a second-level cache, with the weights.
