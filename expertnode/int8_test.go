@@ -11,6 +11,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
@@ -43,7 +44,7 @@ func int8Work(t *testing.T, dir string, rows int) *work {
 		if err != nil {
 			t.Fatal(err)
 		}
-		expert = expert.Quantise(nil, make([]byte, expert.Int8Bytes()), func() {})
+		expert, _ = expert.Quantise(nil, make([]byte, expert.Int8Bytes()), func() {})
 		x := w.x[i/3*h : (i/3+1)*h]
 		r.runner.Run([]model.ExpertGroup{{Expert: expert, X: x, Out: w.want[i*h : (i+1)*h], Rows: 1}})
 	}
@@ -104,5 +105,22 @@ func TestRouterRefusesNodeWithOtherWeights(t *testing.T) {
 	defer cancel()
 	if err := int8Work(t, p.dir, 2).do(ctx, d); err == nil || errors.Is(err, errWrong) {
 		t.Errorf("the router used a node with other weights: %v", err)
+	}
+}
+
+// What is quantised is looked at while that is done.
+func TestNodeRefusesNonFiniteWeights(t *testing.T) {
+	for _, w := range []checkpoint.Weights{checkpoint.AsStored, checkpoint.Int8} {
+		const name = "model.layers.1.mlp.experts.5.up_proj.weight"
+		dir := t.TempDir()
+		if err := errors.Join(synth.Write(dir, tiny()), synth.Spoil(dir, name, 66)); err != nil {
+			t.Fatal(err)
+		}
+		p := newPool(t, dir, 0)
+		p.nodes = append(p.nodes, startAs(t, dir, "node-a", p.file, "127.0.0.1:0", w))
+		p.publish(&placement.Document{Revision: 1, Serving: p.place(1, 1, rand.New(rand.NewPCG(1, 1)))})
+		if err := p.nodes[0].wait(t); !errors.Is(err, checkpoint.ErrInvalid) || !strings.Contains(err.Error(), name+": element [1 2] is NaN") {
+			t.Errorf("%s: the node ended with %v, want an error that names the tensor", w, err)
+		}
 	}
 }

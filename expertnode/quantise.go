@@ -5,6 +5,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // read brings an expert's tensors into memory: at once, or beside serving.
@@ -13,6 +14,11 @@ func (h *holder) read(ctx context.Context, l *loadedExpert, beside bool) error {
 	if beside {
 		load = h.ck.LoadBeside
 	}
+	return h.readBy(ctx, l, load)
+}
+
+// readBy counts what is read.
+func (h *holder) readBy(ctx context.Context, l *loadedExpert, load func(context.Context, ...tensor.Tensor) error) error {
 	if err := load(ctx, l.tensors...); err != nil {
 		return err
 	}
@@ -26,21 +32,31 @@ func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, besi
 	if l.memory, err = allocate(l.expert.Int8Bytes()); err != nil {
 		return err
 	}
+	load := h.ck.Read
 	var p *pace.Pace
 	if beside {
-		p = pace.New(pace.LongRest)
+		load, p = h.ck.ReadBeside, pace.New(pace.LongRest)
 	}
 	if l.cached = h.cache.Load(ctx, checkpoint.ExpertName(x.layer, x.index), l.memory, p); l.cached {
 		h.bytesRead.Add(int64(len(l.memory)))
 		l.expert = l.expert.Int8View(l.memory)
 		return nil
 	}
-	if err := h.read(ctx, l, beside); err != nil {
+	if err := h.readBy(ctx, l, load); err != nil {
 		return err
 	}
+	return h.makeInt8(ctx, l, p)
+}
+
+// makeInt8 makes an expert's 8-bit form.
+func (h *holder) makeInt8(ctx context.Context, l *loadedExpert, p *pace.Pace) error {
 	rest := func() { _ = p.Rest(ctx) } // whoever waits for the expert sees that ctx ended
-	if err := h.ck.Guard(func() { l.expert = l.expert.Quantise(nil, l.memory, rest) }); err != nil {
+	finite := false
+	if err := h.ck.Guard(func() { l.expert, finite = l.expert.Quantise(nil, l.memory, rest) }); err != nil {
 		return err
+	}
+	if !finite {
+		return h.ck.NotFinite(ctx, l.tensors...)
 	}
 	h.ck.Release(l.tensors...)
 	return nil

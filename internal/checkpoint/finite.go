@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
@@ -36,23 +37,8 @@ func firstNonFinite(d tensor.DType, data []byte) int {
 	return -1
 }
 
-// hit reports whether any element of the block is non-finite. Bytes beyond the
-// last whole word are compared as a word filled up with zeros.
-func (p pattern) hit(b []byte) bool {
-	var a0, a1, a2, a3 uint64
-	for ; len(b) >= 32; b = b[32:] {
-		a0 |= binary.LittleEndian.Uint64(b)&p.exponent + p.lowest
-		a1 |= binary.LittleEndian.Uint64(b[8:])&p.exponent + p.lowest
-		a2 |= binary.LittleEndian.Uint64(b[16:])&p.exponent + p.lowest
-		a3 |= binary.LittleEndian.Uint64(b[24:])&p.exponent + p.lowest
-	}
-	for ; len(b) > 0; b = b[min(8, len(b)):] {
-		var word [8]byte
-		copy(word[:], b)
-		a0 |= binary.LittleEndian.Uint64(word[:])&p.exponent + p.lowest
-	}
-	return (a0|a1|a2|a3)&p.sign != 0
-}
+// hit reports whether any element of the block is non-finite.
+func (p pattern) hit(b []byte) bool { return kernels.Carries(b, p.exponent, p.lowest)&p.sign != 0 }
 
 // index finds the first non-finite element of a block that has one.
 func (p pattern) index(size int, b []byte) int {

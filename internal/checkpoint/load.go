@@ -32,31 +32,64 @@ func Readers() int { return runtime.GOMAXPROCS(0) + readAhead }
 // costs the scan. Errors satisfy errors.Is with ErrInvalid, ErrChanged (the
 // file was truncated) or the context's error.
 func (c *Checkpoint) Load(ctx context.Context, ts ...tensor.Tensor) error {
-	chunks, err := c.chunks(ts, loadChunk)
-	if err != nil {
-		return err
-	}
-	return c.loadAll(ctx, chunks)
+	return c.atOnce(ctx, ts, (*Checkpoint).loadOne)
 }
 
-const (
-	// besideChunk is the unit of LoadBeside: less than a millisecond of one core.
-	besideChunk = 1 << 20
-	// besidePause is LoadBeside's longest rest after a chunk: a few times what a
-	// core needs for one, and no longer where a disk is slower than that.
-	besidePause = 5 * time.Millisecond
-)
+// Read is Load for a caller that goes over the weights anyway and sees whether they
+// are finite: where they are not, NotFinite has the error.
+func (c *Checkpoint) Read(ctx context.Context, ts ...tensor.Tensor) error {
+	return c.atOnce(ctx, ts, (*Checkpoint).readOne)
+}
 
 // LoadBeside is Load for a process that serves meanwhile: one small piece at a
 // time, with rests in between.
 func (c *Checkpoint) LoadBeside(ctx context.Context, ts ...tensor.Tensor) error {
+	return c.beside(ctx, ts, (*Checkpoint).loadOne)
+}
+
+// ReadBeside is Read for a process that serves meanwhile.
+func (c *Checkpoint) ReadBeside(ctx context.Context, ts ...tensor.Tensor) error {
+	return c.beside(ctx, ts, (*Checkpoint).readOne)
+}
+
+// NotFinite is the error of weights that were read and are not all finite. Who
+// changes a file can make them finite in between.
+func (c *Checkpoint) NotFinite(ctx context.Context, ts ...tensor.Tensor) error {
+	if err := c.Load(ctx, ts...); err != nil {
+		return err
+	}
+	return &Error{Kind: ErrChanged, Path: c.dir, Where: "tensor " + ts[0].Name, Problem: "had weights that are not finite when it was read, and no longer has"}
+}
+
+// step reads one chunk.
+type step func(*Checkpoint, context.Context, chunk) error
+
+// atOnce reads tensors on all cores.
+func (c *Checkpoint) atOnce(ctx context.Context, ts []tensor.Tensor, f step) error {
+	chunks, err := c.chunks(ts, loadChunk)
+	if err != nil {
+		return err
+	}
+	return c.all(ctx, chunks, f)
+}
+
+const (
+	// besideChunk is the unit of beside: less than a millisecond of one core.
+	besideChunk = 1 << 20
+	// besidePause is its longest rest after a chunk: a few times what a core needs
+	// for one, and no longer where a disk is slower than that.
+	besidePause = 5 * time.Millisecond
+)
+
+// beside reads tensors one small piece at a time.
+func (c *Checkpoint) beside(ctx context.Context, ts []tensor.Tensor, f step) error {
 	chunks, err := c.chunks(ts, besideChunk)
 	if err != nil {
 		return err
 	}
 	p := pace.New(besidePause)
 	for _, k := range chunks {
-		if err := c.loadOne(ctx, k); err != nil {
+		if err := f(c, ctx, k); err != nil {
 			return err
 		}
 		if err := p.Rest(ctx); err != nil {
@@ -123,9 +156,9 @@ type chunk struct {
 	ahead    bool // see populate
 }
 
-// loadAll loads the chunks on all cores and returns the error of the first one,
-// in the order given, that has any.
-func (c *Checkpoint) loadAll(ctx context.Context, chunks []chunk) error {
+// all reads the chunks on all cores and returns the error of the first one, in the
+// order given, that has any.
+func (c *Checkpoint) all(ctx context.Context, chunks []chunk, f step) error {
 	errs := make([]error, len(chunks))
 	var next atomic.Int64
 	var failed atomic.Bool
@@ -133,7 +166,7 @@ func (c *Checkpoint) loadAll(ctx context.Context, chunks []chunk) error {
 	for range min(runtime.GOMAXPROCS(0), len(chunks)) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(chunks)) && !failed.Load(); i = next.Add(1) - 1 {
-				if errs[i] = c.loadOne(ctx, chunks[i]); errs[i] != nil {
+				if errs[i] = f(c, ctx, chunks[i]); errs[i] != nil {
 					failed.Store(true)
 				}
 			}
@@ -148,13 +181,21 @@ func (c *Checkpoint) loadAll(ctx context.Context, chunks []chunk) error {
 	return nil
 }
 
-// loadOne reads one chunk and scans it.
-func (c *Checkpoint) loadOne(ctx context.Context, k chunk) error {
+// readOne reads one chunk.
+func (c *Checkpoint) readOne(ctx context.Context, k chunk) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := populate(pages(k.shard.data, k.begin+k.from, k.begin+k.to), k.ahead); err != nil {
 		return &Error{Kind: ErrChanged, Path: k.shard.path, Where: "tensor " + k.Name, Problem: "cannot be read any more; the file was truncated, or its disk failed", Cause: err}
+	}
+	return nil
+}
+
+// loadOne reads one chunk and scans it.
+func (c *Checkpoint) loadOne(ctx context.Context, k chunk) error {
+	if err := c.readOne(ctx, k); err != nil {
+		return err
 	}
 	bad := -1
 	if err := c.Guard(func() { bad = firstNonFinite(k.DType, k.Data[k.from:k.to]) }); err != nil {

@@ -35,7 +35,7 @@ func TestNoAllocations(t *testing.T) {
 		"Rope":       func() { Rope(dst[:64], x[:32], x[32:]) },
 		"Widen":      func() { Widen(dst[:in], tensor.BF16, w.Data[:2*in]) },
 	}
-	small := Quantise(nil, w, make([]byte, Int8Bytes(out, in)))
+	small, _ := Quantise(nil, w, make([]byte, Int8Bytes(out, in)))
 	for _, rows := range []int{1, 5, 40} {
 		cases[fmt.Sprintf("int8 MatMul of %d rows", rows)] = func() { MatMul(p, dst, x, rows, small) }
 		cases[fmt.Sprintf("inline int8 MatMul of %d rows", rows)] = func() { MatMul(nil, dst, x, rows, small) }

@@ -34,9 +34,11 @@ var avx2 = kernelSet{
 	max:             maxAVX2,
 	expSum:          expSumAVX2,
 	div:             divAVX2,
+	carries:         carriesBlocksAVX2,
 	widen:           widenAVX2,
 	matMulRange:     matMulRangeAVX2,
 	quantiseWeights: quantiseAll(quantiseWeightsAVX2, quantiseWeightsPortable),
+	quantiseBF16:    quantiseBF16,
 	quantiseRow:     quantiseAll(quantiseRowAVX2, quantiseRowPortable),
 	interleave:      interleaveBlockAVX2,
 	addProduct:      addProductAVX2,
@@ -70,6 +72,15 @@ func widenAVX2(dst []float32, t tensor.DType, src []byte) {
 		n = copy(unsafe.Slice(bytesOf(dst), 4*len(dst)), src) / 4
 	}
 	widenPortable(dst[n:], t, src[n*t.Size():])
+}
+
+func carriesBlocksAVX2(b []byte, mask, add uint64) (all uint64) {
+	const block = 128
+	if n := len(b) / block; n > 0 {
+		all = carriesAVX2(&b[0], n, mask, add)
+		b = b[n*block:]
+	}
+	return all | carriesPortable(b, mask, add)
 }
 
 func readBlocksAVX2(p []byte) {

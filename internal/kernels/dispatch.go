@@ -27,9 +27,11 @@ type kernelSet struct {
 	max             func(x []float32) float32
 	expSum          func(x []float32, m float32) float32
 	div             func(x []float32, a float32)
+	carries         func(b []byte, mask, add uint64) uint64
 	widen           func(dst []float32, t tensor.DType, src []byte)
 	matMulRange     func(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int)
 	quantiseWeights func(row []byte, x []float32)
+	quantiseBF16    func(row, w []byte) (groups int) // as many groups as it can, from the first one on; no offsets
 	quantiseRow     func(row []byte, x []float32)
 	interleave      func(block []byte, q *int8Rows)
 	addProduct      func(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte)
@@ -56,9 +58,11 @@ var portable = kernelSet{
 	max:             maxPortable,
 	expSum:          expSumPortable,
 	div:             divPortable,
+	carries:         carriesPortable,
 	widen:           widenPortable,
 	matMulRange:     matMulRangePortable,
 	quantiseWeights: quantiseWeightsPortable,
+	quantiseBF16:    func(_, _ []byte) int { return 0 },
 	quantiseRow:     quantiseRowPortable,
 	interleave:      interleavePortable,
 	addProduct:      addProductPortable,

@@ -93,11 +93,12 @@ func TestInt8StaysInsideWeightAndRows(t *testing.T) {
 			q.buf = guarded(t, rows*q.stride())
 			block := int8Rows{rows: int8Block, in: in}
 			block.buf = guarded(t, int8Block*block.stride())
-			x := guardedFloats(t, in)
+			x, bf16 := guardedFloats(t, in), guarded(t, 2*in)
 			for _, s := range available() {
 				mustNotFault(t, fmt.Sprintf("%s rows=%d in=%d", s.name, rows, in), func() {
 					s.quantiseWeights(q.row(rows-1), x)
 					s.quantiseRow(q.row(rows-1), x)
+					s.quantiseBF16(q.row(rows-1), bf16)
 					s.interleave(w.block(0), &block)
 					s.matMulInt8(dst, out, &q, w, 0, out)
 				})
@@ -125,6 +126,7 @@ func TestVectorKernelsStayInside(t *testing.T) {
 				s.max(a)
 				s.expSum(a, 1)
 				s.dot(a, b)
+				s.carries(guarded(t, 33*n), 1, 1)
 				if n > 0 {
 					s.addProduct(rows, n, guardedFloats(t, 3), 1, 3, Block{tensor.BF16, half, 1, n}, half)
 					s.addProduct(a, n, guardedFloats(t, 3), 3, 1, Block{tensor.F32, bytesOfFloats(rows), 3, n}, nil)

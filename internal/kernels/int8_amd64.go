@@ -95,3 +95,11 @@ func quantiseAll(groups func(dst *byte, x *float32, n int), rest func(row []byte
 		rest(row[whole*rowGroup:], x[whole*int8Group:])
 	}
 }
+
+// quantiseBF16 leaves what the kernel leaves.
+func quantiseBF16(row, w []byte) (groups int) {
+	if groups = len(w) / (2 * int8Group); groups > 0 {
+		groups -= quantiseBF16AVX2(&row[0], &w[0], groups)
+	}
+	return groups
+}

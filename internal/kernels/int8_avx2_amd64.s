@@ -598,6 +598,261 @@ end:
 	VZEROUPPER
 	RET
 
+DATA wordMagnitude<>+0(SB)/2, $0x7fff
+DATA wordMagnitude<>+2(SB)/2, $0x7fff
+DATA wordMagnitude<>+4(SB)/2, $0x7fff
+DATA wordMagnitude<>+6(SB)/2, $0x7fff
+DATA wordMagnitude<>+8(SB)/2, $0x7fff
+DATA wordMagnitude<>+10(SB)/2, $0x7fff
+DATA wordMagnitude<>+12(SB)/2, $0x7fff
+DATA wordMagnitude<>+14(SB)/2, $0x7fff
+DATA wordMagnitude<>+16(SB)/2, $0x7fff
+DATA wordMagnitude<>+18(SB)/2, $0x7fff
+DATA wordMagnitude<>+20(SB)/2, $0x7fff
+DATA wordMagnitude<>+22(SB)/2, $0x7fff
+DATA wordMagnitude<>+24(SB)/2, $0x7fff
+DATA wordMagnitude<>+26(SB)/2, $0x7fff
+DATA wordMagnitude<>+28(SB)/2, $0x7fff
+DATA wordMagnitude<>+30(SB)/2, $0x7fff
+GLOBL wordMagnitude<>(SB), RODATA|NOPTR, $32
+
+DATA wordFlip<>+0(SB)/2, $0xffff
+DATA wordFlip<>+2(SB)/2, $0xffff
+DATA wordFlip<>+4(SB)/2, $0xffff
+DATA wordFlip<>+6(SB)/2, $0xffff
+DATA wordFlip<>+8(SB)/2, $0xffff
+DATA wordFlip<>+10(SB)/2, $0xffff
+DATA wordFlip<>+12(SB)/2, $0xffff
+DATA wordFlip<>+14(SB)/2, $0xffff
+DATA wordFlip<>+16(SB)/2, $0xffff
+DATA wordFlip<>+18(SB)/2, $0xffff
+DATA wordFlip<>+20(SB)/2, $0xffff
+DATA wordFlip<>+22(SB)/2, $0xffff
+DATA wordFlip<>+24(SB)/2, $0xffff
+DATA wordFlip<>+26(SB)/2, $0xffff
+DATA wordFlip<>+28(SB)/2, $0xffff
+DATA wordFlip<>+30(SB)/2, $0xffff
+GLOBL wordFlip<>(SB), RODATA|NOPTR, $32
+
+DATA storedUp<>+0(SB)/4, $0x0000ffff
+DATA storedUp<>+4(SB)/4, $0x0000ffff
+DATA storedUp<>+8(SB)/4, $0x0000ffff
+DATA storedUp<>+12(SB)/4, $0x0000ffff
+DATA storedUp<>+16(SB)/4, $0x0000ffff
+DATA storedUp<>+20(SB)/4, $0x0000ffff
+DATA storedUp<>+24(SB)/4, $0x0000ffff
+DATA storedUp<>+28(SB)/4, $0x0000ffff
+GLOBL storedUp<>(SB), RODATA|NOPTR, $32
+
+DATA storedHigh<>+0(SB)/4, $0xffff0000
+DATA storedHigh<>+4(SB)/4, $0xffff0000
+DATA storedHigh<>+8(SB)/4, $0xffff0000
+DATA storedHigh<>+12(SB)/4, $0xffff0000
+DATA storedHigh<>+16(SB)/4, $0xffff0000
+DATA storedHigh<>+20(SB)/4, $0xffff0000
+DATA storedHigh<>+24(SB)/4, $0xffff0000
+DATA storedHigh<>+28(SB)/4, $0xffff0000
+GLOBL storedHigh<>(SB), RODATA|NOPTR, $32
+
+DATA storedMost<>+0(SB)/4, $0x42fe0000
+DATA storedMost<>+4(SB)/4, $0x42fe0000
+DATA storedMost<>+8(SB)/4, $0x42fe0000
+DATA storedMost<>+12(SB)/4, $0x42fe0000
+DATA storedMost<>+16(SB)/4, $0x42fe0000
+DATA storedMost<>+20(SB)/4, $0x42fe0000
+DATA storedMost<>+24(SB)/4, $0x42fe0000
+DATA storedMost<>+28(SB)/4, $0x42fe0000
+GLOBL storedMost<>(SB), RODATA|NOPTR, $32
+
+DATA storedOne<>+0(SB)/4, $0x3f800000
+DATA storedOne<>+4(SB)/4, $0x3f800000
+DATA storedOne<>+8(SB)/4, $0x3f800000
+DATA storedOne<>+12(SB)/4, $0x3f800000
+DATA storedOne<>+16(SB)/4, $0x3f800000
+DATA storedOne<>+20(SB)/4, $0x3f800000
+DATA storedOne<>+24(SB)/4, $0x3f800000
+DATA storedOne<>+28(SB)/4, $0x3f800000
+GLOBL storedOne<>(SB), RODATA|NOPTR, $32
+
+DATA leastScale<>+0(SB)/4, $0x21800000
+DATA leastScale<>+4(SB)/4, $0x21800000
+DATA leastScale<>+8(SB)/4, $0x21800000
+DATA leastScale<>+12(SB)/4, $0x21800000
+DATA leastScale<>+16(SB)/4, $0x21800000
+DATA leastScale<>+20(SB)/4, $0x21800000
+DATA leastScale<>+24(SB)/4, $0x21800000
+DATA leastScale<>+28(SB)/4, $0x21800000
+GLOBL leastScale<>(SB), RODATA|NOPTR, $32
+
+DATA mostScale<>+0(SB)/4, $0x5d800000
+DATA mostScale<>+4(SB)/4, $0x5d800000
+DATA mostScale<>+8(SB)/4, $0x5d800000
+DATA mostScale<>+12(SB)/4, $0x5d800000
+DATA mostScale<>+16(SB)/4, $0x5d800000
+DATA mostScale<>+20(SB)/4, $0x5d800000
+DATA mostScale<>+24(SB)/4, $0x5d800000
+DATA mostScale<>+28(SB)/4, $0x5d800000
+GLOBL mostScale<>(SB), RODATA|NOPTR, $32
+
+DATA roundToBytes<>+0(SB)/4, $0x4b400080
+DATA roundToBytes<>+4(SB)/4, $0x4b400080
+DATA roundToBytes<>+8(SB)/4, $0x4b400080
+DATA roundToBytes<>+12(SB)/4, $0x4b400080
+DATA roundToBytes<>+16(SB)/4, $0x4b400080
+DATA roundToBytes<>+20(SB)/4, $0x4b400080
+DATA roundToBytes<>+24(SB)/4, $0x4b400080
+DATA roundToBytes<>+28(SB)/4, $0x4b400080
+GLOBL roundToBytes<>(SB), RODATA|NOPTR, $32
+
+DATA lowWord<>+0(SB)/4, $0x0000ffff
+DATA lowWord<>+4(SB)/4, $0x0000ffff
+DATA lowWord<>+8(SB)/4, $0x0000ffff
+DATA lowWord<>+12(SB)/4, $0x0000ffff
+DATA lowWord<>+16(SB)/4, $0x0000ffff
+DATA lowWord<>+20(SB)/4, $0x0000ffff
+DATA lowWord<>+24(SB)/4, $0x0000ffff
+DATA lowWord<>+28(SB)/4, $0x0000ffff
+GLOBL lowWord<>(SB), RODATA|NOPTR, $32
+
+DATA byteSigns<>+0(SB)/2, $0x8080
+DATA byteSigns<>+2(SB)/2, $0x8080
+DATA byteSigns<>+4(SB)/2, $0x8080
+DATA byteSigns<>+6(SB)/2, $0x8080
+DATA byteSigns<>+8(SB)/2, $0x8080
+DATA byteSigns<>+10(SB)/2, $0x8080
+DATA byteSigns<>+12(SB)/2, $0x8080
+DATA byteSigns<>+14(SB)/2, $0x8080
+DATA byteSigns<>+16(SB)/2, $0x8080
+DATA byteSigns<>+18(SB)/2, $0x8080
+DATA byteSigns<>+20(SB)/2, $0x8080
+DATA byteSigns<>+22(SB)/2, $0x8080
+DATA byteSigns<>+24(SB)/2, $0x8080
+DATA byteSigns<>+26(SB)/2, $0x8080
+DATA byteSigns<>+28(SB)/2, $0x8080
+DATA byteSigns<>+30(SB)/2, $0x8080
+GLOBL byteSigns<>(SB), RODATA|NOPTR, $32
+
+// func quantiseBF16AVX2(dst *byte, src *byte, groups int) (rest int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·quantiseBF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+four:
+	CMPQ         DX, $0x04
+	JB           scaled
+	VMOVDQU      wordMagnitude<>+0(SB), Y0
+	VPAND        (CX), Y0, Y1
+	VPAND        32(CX), Y0, Y0
+	VPMAXUW      Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMAXUW      X0, X1, X0
+	VPXOR        wordFlip<>+0(SB), X0, X0
+	VPHMINPOSUW  X0, X0
+	VMOVDQU      wordMagnitude<>+0(SB), Y1
+	VPAND        64(CX), Y1, Y2
+	VPAND        96(CX), Y1, Y1
+	VPMAXUW      Y1, Y2, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VPMAXUW      X1, X2, X1
+	VPXOR        wordFlip<>+0(SB), X1, X1
+	VPHMINPOSUW  X1, X1
+	VMOVDQU      wordMagnitude<>+0(SB), Y2
+	VPAND        128(CX), Y2, Y3
+	VPAND        160(CX), Y2, Y2
+	VPMAXUW      Y2, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X2
+	VPMAXUW      X2, X3, X2
+	VPXOR        wordFlip<>+0(SB), X2, X2
+	VPHMINPOSUW  X2, X2
+	VMOVDQU      wordMagnitude<>+0(SB), Y3
+	VPAND        192(CX), Y3, Y4
+	VPAND        224(CX), Y3, Y3
+	VPMAXUW      Y3, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X3
+	VPMAXUW      X3, X4, X3
+	VPXOR        wordFlip<>+0(SB), X3, X3
+	VPHMINPOSUW  X3, X3
+	VPUNPCKLDQ   X1, X0, X0
+	VPUNPCKLDQ   X3, X2, X2
+	VPUNPCKLQDQ  X2, X0, X0
+	VPSLLD       $0x10, X0, X0
+	VPXOR        storedHigh<>+0(SB), X0, X0
+	VDIVPS       storedMost<>+0(SB), X0, X0
+	VPADDD       storedUp<>+0(SB), X0, X0
+	VPAND        storedHigh<>+0(SB), X0, X0
+	VCMPPS       $0x0d, leastScale<>+0(SB), X0, X1
+	VCMPPS       $0x02, mostScale<>+0(SB), X0, X2
+	VANDPS       X1, X2, X2
+	VMOVMSKPS    X2, BX
+	VMOVUPS      storedOne<>+0(SB), X1
+	VDIVPS       X0, X1, X1
+	VUNPCKLPS    X1, X0, X2
+	VUNPCKHPS    X1, X0, X0
+	VMOVLPS      X2, (AX)
+	VMOVHPS      X2, 40(AX)
+	VMOVLPS      X0, 80(AX)
+	VMOVHPS      X0, 120(AX)
+	CMPL         BX, $0x0f
+	JNE          scaled
+	ADDQ         $0x000000a0, AX
+	ADDQ         $0x00000100, CX
+	SUBQ         $0x04, DX
+	JMP          four
+
+scaled:
+	MOVQ DX, rest+24(FP)
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), BX
+	SUBQ DX, BX
+	JZ   end
+
+group:
+	VBROADCASTSS (AX), Y0
+	VBROADCASTSS 4(AX), Y1
+	VMOVDQU      (CX), Y3
+	VPSLLD       $0x10, Y3, Y2
+	VPAND        storedHigh<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y2, Y4
+	VFNMADD231PS Y4, Y0, Y2
+	VFMADD231PS  Y2, Y1, Y4
+	VADDPS       roundToBytes<>+0(SB), Y4, Y4
+	VMULPS       Y1, Y3, Y2
+	VFNMADD231PS Y2, Y0, Y3
+	VFMADD231PS  Y3, Y1, Y2
+	VADDPS       roundToBytes<>+0(SB), Y2, Y2
+	VPSLLD       $0x08, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPAND        lowWord<>+0(SB), Y2, Y2
+	VMOVDQU      32(CX), Y4
+	VPSLLD       $0x10, Y4, Y3
+	VPAND        storedHigh<>+0(SB), Y4, Y4
+	VMULPS       Y1, Y3, Y5
+	VFNMADD231PS Y5, Y0, Y3
+	VFMADD231PS  Y3, Y1, Y5
+	VADDPS       roundToBytes<>+0(SB), Y5, Y5
+	VMULPS       Y1, Y4, Y3
+	VFNMADD231PS Y3, Y0, Y4
+	VFMADD231PS  Y4, Y1, Y3
+	VADDPS       roundToBytes<>+0(SB), Y3, Y3
+	VPSLLD       $0x08, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VPAND        lowWord<>+0(SB), Y3, Y3
+	VPACKUSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPXOR        byteSigns<>+0(SB), Y2, Y2
+	VMOVDQU      Y2, 8(AX)
+	ADDQ         $0x28, AX
+	ADDQ         $0x40, CX
+	DECQ         BX
+	JNZ          group
+
+end:
+	VZEROUPPER
+	RET
+
 DATA flipBytes<>+0(SB)/2, $0x8080
 DATA flipBytes<>+2(SB)/2, $0x8080
 DATA flipBytes<>+4(SB)/2, $0x8080
@@ -629,6 +884,22 @@ TEXT ·interleaveAVX2(SB), NOSPLIT, $0-32
 	LEAQ (DI)(BX*8), R9
 
 group:
+	MOVWLZX     2(DX), R10
+	MOVW        R10, (AX)
+	MOVWLZX     2(DX)(BX*1), R10
+	MOVW        R10, 2(AX)
+	MOVWLZX     2(DX)(BX*2), R10
+	MOVW        R10, 4(AX)
+	MOVWLZX     2(DX)(SI*1), R10
+	MOVW        R10, 6(AX)
+	MOVWLZX     2(DI), R10
+	MOVW        R10, 8(AX)
+	MOVWLZX     2(DI)(BX*1), R10
+	MOVW        R10, 10(AX)
+	MOVWLZX     2(DI)(BX*2), R10
+	MOVW        R10, 12(AX)
+	MOVWLZX     2(DI)(SI*1), R10
+	MOVW        R10, 14(AX)
 	VMOVDQU     8(DX), Y0
 	VMOVDQU     8(DX)(BX*1), Y1
 	VMOVDQU     8(DX)(BX*2), Y2
@@ -679,6 +950,22 @@ group:
 	VMOVDQU     Y0, 480(AX)
 	ADDQ        $0x28, DX
 	ADDQ        $0x28, DI
+	MOVWLZX     2(R8), R10
+	MOVW        R10, 16(AX)
+	MOVWLZX     2(R8)(BX*1), R10
+	MOVW        R10, 18(AX)
+	MOVWLZX     2(R8)(BX*2), R10
+	MOVW        R10, 20(AX)
+	MOVWLZX     2(R8)(SI*1), R10
+	MOVW        R10, 22(AX)
+	MOVWLZX     2(R9), R10
+	MOVW        R10, 24(AX)
+	MOVWLZX     2(R9)(BX*1), R10
+	MOVW        R10, 26(AX)
+	MOVWLZX     2(R9)(BX*2), R10
+	MOVW        R10, 28(AX)
+	MOVWLZX     2(R9)(SI*1), R10
+	MOVW        R10, 30(AX)
 	VMOVDQU     8(R8), Y0
 	VMOVDQU     8(R8)(BX*1), Y1
 	VMOVDQU     8(R8)(BX*2), Y2

@@ -14,7 +14,13 @@ func quantiseWeightsAVX2(dst *byte, x *float32, groups int)
 //go:noescape
 func quantiseRowAVX2(dst *byte, x *float32, groups int)
 
-// interleaveAVX2 writes the values of 16 quantised rows as a block of weights.
+// quantiseBF16AVX2 quantises groups of BF16 weights, four at a time, and returns how many are left: less than
+// four, or those from the first four with a scale that is tiny, huge or not finite on.
+//
+//go:noescape
+func quantiseBF16AVX2(dst *byte, src *byte, groups int) (rest int)
+
+// interleaveAVX2 writes 16 quantised rows as a block of weights.
 //
 //go:noescape
 func interleaveAVX2(block *byte, rows *byte, stride uintptr, groups int)

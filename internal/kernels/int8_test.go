@@ -18,7 +18,8 @@ func int8Weight(r *rand.Rand, out, in int, kind sprinkle) Weight {
 
 func quantised(r *rand.Rand, out, in int, x []float32) Weight {
 	w := Weight{Out: out, In: in, DType: tensor.F32, Data: stored(tensor.F32, x)}
-	return Quantise(nil, w, unaligned(r, make([]byte, Int8Bytes(out, in))))
+	q, _ := Quantise(nil, w, unaligned(r, make([]byte, Int8Bytes(out, in))))
+	return q
 }
 
 // finite replaces what a checkpoint may not hold.
@@ -243,7 +244,7 @@ func TestInt8AgainstFloat64(t *testing.T) {
 	r := newRand(t)
 	const rows, out, in = 5, 24, 2048
 	wide := randomWeight(r, tensor.BF16, out, in)
-	w := Quantise(nil, wide, make([]byte, Int8Bytes(out, in)))
+	w, _ := Quantise(nil, wide, make([]byte, Int8Bytes(out, in)))
 	x, dst := normals(r, rows*in), make([]float32, rows*out)
 	MatMul(nil, dst, x, rows, w)
 	want, sum := reference(x, rows, wide), 0.0
@@ -268,11 +269,7 @@ func TestInt8Bytes(t *testing.T) {
 // A weight is where the format says, whatever is beside it; what fills up the last
 // block and the last group is zero.
 func TestInt8Layout(t *testing.T) {
-	set := active
-	defer func() { active = set }()
-	for _, active = range available() {
-		t.Run(active.name, int8Layout)
-	}
+	eachActive(t, int8Layout)
 }
 
 func int8Layout(t *testing.T) {
@@ -281,7 +278,7 @@ func int8Layout(t *testing.T) {
 	for i := range x {
 		x[i] = float32(i%255 - 127) // each group's largest magnitude gives it its scale
 	}
-	w := Quantise(nil, Weight{Out: out, In: in, DType: tensor.F32, Data: stored(tensor.F32, x)}, make([]byte, Int8Bytes(out, in)))
+	w, _ := Quantise(nil, Weight{Out: out, In: in, DType: tensor.F32, Data: stored(tensor.F32, x)}, make([]byte, Int8Bytes(out, in)))
 	var group [rowGroup]byte
 	for o := range 2 * int8Block {
 		for g := range int8Groups(in) {
@@ -308,7 +305,7 @@ func int8Layout(t *testing.T) {
 func TestInt8SameBitsOnEveryCPU(t *testing.T) {
 	const rows, out, in = 7, 21, 1072 - 5
 	wide := Weight{Out: out, In: in, DType: tensor.BF16, Data: stored(tensor.BF16, integers(3, out*in))}
-	w := Quantise(nil, wide, make([]byte, Int8Bytes(out, in)))
+	w, _ := Quantise(nil, wide, make([]byte, Int8Bytes(out, in)))
 	dst := make([]float32, rows*out)
 	MatMul(nil, dst, integers(1, rows*in), rows, w)
 	hash := fnv.New64a()

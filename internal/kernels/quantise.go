@@ -3,56 +3,80 @@ package kernels
 import (
 	"encoding/binary"
 	"math"
+	"sync/atomic"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // Quantise writes w in 8-bit form into data, Int8Bytes(w.Out, w.In) long, over
-// the pool, and returns the matrix that views it. w must be finite and not in
-// 8-bit form already.
-func Quantise(p *Pool, w Weight, data []byte) Weight {
+// the pool. It returns the matrix that views it and whether all weights are finite.
+// w must not be in 8-bit form already.
+func Quantise(p *Pool, w Weight, data []byte) (q Weight, finite bool) {
 	if w.Int8 || len(data) != Int8Bytes(w.Out, w.In) {
 		panic("kernels: Quantise: the weight is quantised already, or the memory is not of its size")
 	}
-	q := Weight{Out: w.Out, In: w.In, DType: w.DType, Int8: true, Data: data}
+	q = Weight{Out: w.Out, In: w.In, DType: w.DType, Int8: true, Data: data}
 	step := max(taskBytes/w.rowBytes()/int8Block, 1) * int8Block
-	p.Run((w.Out+step-1)/step, func(i int) { q.quantise(w, i*step, min((i+1)*step, w.Out)) })
-	return q
+	var bad atomic.Bool
+	p.Run((w.Out+step-1)/step, func(i int) {
+		if !q.quantise(w, i*step, min((i+1)*step, w.Out)) {
+			bad.Store(true)
+		}
+	})
+	return q, !bad.Load()
 }
 
-// quantise fills the blocks of outputs [lo, hi).
-func (w Weight) quantise(from Weight, lo, hi int) {
-	buf, q := widenedRow.get(), int8Scratch.get()
-	defer func() { widenedRow.put(buf); int8Scratch.put(q) }()
-	*buf = atLeast(*buf, w.In)
+// quantise fills the blocks of outputs [lo, hi) and tells whether their weights are
+// finite.
+func (w Weight) quantise(from Weight, lo, hi int) (finite bool) {
+	wide, q := widenedRow.get(), int8Scratch.get()
+	defer func() { widenedRow.put(wide); int8Scratch.put(q) }()
+	*wide = atLeast(*wide, groupsTogether*int8Group)
 	q.reset(int8Block, w.In)
+	finite = true
 	for ; lo < hi; lo += int8Block {
 		for i := range int8Block {
 			if lo+i >= hi {
 				clear(q.row(i))
-				continue
+			} else if !quantiseStored(q.row(i), from.DType, from.row(lo+i), *wide) {
+				finite = false
 			}
-			wide := (*buf)[:w.In]
-			active.widen(wide, from.DType, from.row(lo+i))
-			active.quantiseWeights(q.row(i), wide)
 		}
-		q.scales(w.block(lo))
 		active.interleave(w.block(lo), q)
 	}
+	return finite
 }
 
-// scales writes the scales of 16 rows into a block of outputs. They are bf16
-// numbers, so that two bytes of each are all.
-func (q *int8Rows) scales(block []byte) {
-	for o := range int8Block {
-		for to, row := block, q.row(o); len(row) > 0; to, row = to[blockGroup:], row[rowGroup:] {
-			to[2*o], to[2*o+1] = row[2], row[3]
+// groupsTogether is how many groups are widened at a time.
+const groupsTogether = 4
+
+// quantiseStored writes weights as groups, of which some may lack the offset, and
+// tells whether they are finite. wide is scratch for groupsTogether groups.
+func quantiseStored(row []byte, t tensor.DType, w []byte, wide []float32) (finite bool) {
+	finite = true
+	for len(w) > 0 {
+		if t == tensor.BF16 {
+			n := active.quantiseBF16(row, w)
+			row, w = row[n*rowGroup:], w[n*2*int8Group:]
+		}
+		n := min(len(w)/t.Size(), groupsTogether*int8Group)
+		active.widen(wide[:n], t, w[:n*t.Size()])
+		active.quantiseWeights(row, wide[:n])
+		w = w[n*t.Size():]
+		for range int8Groups(n) {
+			finite = finite && math.Float32frombits(binary.LittleEndian.Uint32(row)) <= math.MaxFloat32
+			row = row[rowGroup:]
 		}
 	}
+	return finite
 }
 
-// interleavePortable writes the values of 16 rows into a block of outputs.
+// interleavePortable writes 16 rows as a block of outputs. Scales are bf16 numbers,
+// so that two bytes of each are all.
 func interleavePortable(block []byte, q *int8Rows) {
 	for o := range int8Block {
 		for to, row := block, q.row(o); len(row) > 0; to, row = to[blockGroup:], row[rowGroup:] {
+			to[2*o], to[2*o+1] = row[2], row[3]
 			for i := range int8Group {
 				to[blockScales+4*(i/4*int8Block+o)+i%4] = row[8+i] + int8Zero
 			}

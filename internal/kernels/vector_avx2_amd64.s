@@ -517,3 +517,43 @@ oneEnd:
 end:
 	VZEROUPPER
 	RET
+
+// func carriesAVX2(p *byte, blocks int, mask uint64, add uint64) uint64
+// Requires: AVX, AVX2
+TEXT ·carriesAVX2(SB), NOSPLIT, $0-40
+	MOVQ         p+0(FP), AX
+	MOVQ         blocks+8(FP), CX
+	VPBROADCASTQ mask+16(FP), Y0
+	VPBROADCASTQ add+24(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+
+block:
+	VPAND        (AX), Y0, Y6
+	VPADDQ       Y1, Y6, Y6
+	VPOR         Y6, Y2, Y2
+	VPAND        32(AX), Y0, Y6
+	VPADDQ       Y1, Y6, Y6
+	VPOR         Y6, Y3, Y3
+	VPAND        64(AX), Y0, Y6
+	VPADDQ       Y1, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPAND        96(AX), Y0, Y6
+	VPADDQ       Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	ADDQ         $0x00000080, AX
+	DECQ         CX
+	JNZ          block
+	VPOR         Y3, Y2, Y2
+	VPOR         Y5, Y4, Y4
+	VPOR         Y4, Y2, Y2
+	VEXTRACTI128 $0x01, Y2, X0
+	VPOR         X2, X0, X0
+	VMOVQ        X0, AX
+	VPEXTRQ      $0x01, X0, CX
+	ORQ          CX, AX
+	MOVQ         AX, ret+32(FP)
+	VZEROUPPER
+	RET

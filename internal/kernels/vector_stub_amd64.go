@@ -38,3 +38,8 @@ func scaleMulAVX2(dst []float32, x []float32, w []float32, a float32)
 //
 //go:noescape
 func ropeAVX2(a []float32, b []float32, cos []float32, sin []float32)
+
+// carriesAVX2 is Carries for blocks of 128 bytes.
+//
+//go:noescape
+func carriesAVX2(p *byte, blocks int, mask uint64, add uint64) uint64

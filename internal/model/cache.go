@@ -35,6 +35,7 @@ func formOf() string {
 		data[2*i], data[2*i+1] = byte(bits), byte(bits>>8) //nolint:gosec // two bytes of a bf16 number
 	}
 	w := kernels.Weight{Out: probeOut, In: probeIn, DType: tensor.BF16, Data: data}
-	sum := sha256.Sum256(kernels.Quantise(nil, w, make([]byte, kernels.Int8Bytes(probeOut, probeIn))).Data)
+	q, _ := kernels.Quantise(nil, w, make([]byte, kernels.Int8Bytes(probeOut, probeIn)))
+	sum := sha256.Sum256(q.Data)
 	return hex.EncodeToString(sum[:])
 }

@@ -3,10 +3,12 @@ package model
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
@@ -169,6 +171,36 @@ func TestInt8ChunksDoNotChangeBits(t *testing.T) {
 	for _, chunk := range []int{1, 2, 15, 16, 17, 60} {
 		if !slices.Equal(want, logits(t, r, ids, chunk)) {
 			t.Errorf("chunks of %d give other bits", chunk)
+		}
+	}
+}
+
+// What is quantised is looked at while that is done; the error is the one that
+// weights as stored get.
+func TestNonFiniteWeightsAreRefused(t *testing.T) {
+	for _, w := range []checkpoint.Weights{checkpoint.AsStored, checkpoint.Int8} {
+		for _, name := range []string{
+			checkpoint.LMHead, checkpoint.LayerTensor(1, checkpoint.VProj), checkpoint.LayerTensor(1, checkpoint.Gate),
+			"model.layers.1.mlp.experts.3.down_proj.weight",
+		} {
+			t.Run(string(w)+" "+name, func(t *testing.T) {
+				dir := write(t, func(*synth.Options) {})
+				if err := synth.Spoil(dir, name, 3); err != nil {
+					t.Fatal(err)
+				}
+				ck, err := checkpoint.OpenAs(dir, w)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = ck.Close() }()
+				_, err = OpenTrunk(t.Context(), ck, nil)
+				if err == nil {
+					_, err = OpenLocal(t.Context(), ck, nil)
+				}
+				if !errors.Is(err, checkpoint.ErrInvalid) || !strings.Contains(err.Error(), name+": element [0 3] is NaN") {
+					t.Errorf("error %v, want one that names the tensor", err)
+				}
+			})
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // Local is Experts in this process: all experts, no network. It is what a split
@@ -30,20 +31,34 @@ func OpenLocal(ctx context.Context, ck *checkpoint.Checkpoint, pool *kernels.Poo
 			if err != nil {
 				return nil, err
 			}
-			if err := ck.Load(ctx, tensors...); err != nil {
-				return nil, err
-			}
 			if ck.Weights() == checkpoint.Int8 {
-				memory := make([]byte, expert.Int8Bytes())
-				PreferHugePages(memory) // as expert nodes do
-				expert = expert.Quantise(pool, memory, func() {})
-				ck.Release(tensors...)
+				expert, err = openInt8(ctx, ck, pool, expert, tensors)
+			} else {
+				err = ck.Load(ctx, tensors...)
+			}
+			if err != nil {
+				return nil, err
 			}
 			layer[e] = expert
 		}
 		l.experts = append(l.experts, layer)
 	}
 	return l, nil
+}
+
+// openInt8 reads an expert and makes its 8-bit form, in memory as expert nodes use.
+func openInt8(ctx context.Context, ck *checkpoint.Checkpoint, pool *kernels.Pool, e *Expert, tensors []tensor.Tensor) (*Expert, error) {
+	if err := ck.Read(ctx, tensors...); err != nil {
+		return nil, err
+	}
+	memory := make([]byte, e.Int8Bytes())
+	PreferHugePages(memory)
+	q, finite := e.Quantise(pool, memory, func() {})
+	if !finite {
+		return nil, ck.NotFinite(ctx, tensors...)
+	}
+	ck.Release(tensors...)
+	return q, nil
 }
 
 // Do implements Experts.

@@ -38,13 +38,16 @@ func int8View(w kernels.Weight, memory []byte) (q kernels.Weight, rest []byte) {
 	return kernels.Weight{Out: w.Out, In: w.In, DType: w.DType, Int8: true, Data: memory[:n:n]}, memory[n:]
 }
 
-// Quantise makes the expert's 8-bit form in memory of Int8Bytes bytes. rest is
-// called after each matrix: a process that serves meanwhile lets others work.
-func (e *Expert) Quantise(pool *kernels.Pool, memory []byte, rest func()) *Expert {
-	q := e.Int8View(memory)
+// Quantise makes the expert's 8-bit form in memory of Int8Bytes bytes and tells
+// whether its weights are finite. rest is called after each matrix: a process that
+// serves meanwhile lets others work.
+func (e *Expert) Quantise(pool *kernels.Pool, memory []byte, rest func()) (q *Expert, finite bool) {
+	q, finite = e.Int8View(memory), true
 	for _, p := range [][2]kernels.Weight{{e.Gate, q.Gate}, {e.Up, q.Up}, {e.Down, q.Down}} {
-		kernels.Quantise(pool, p[0], p[1].Data)
+		if _, ok := kernels.Quantise(pool, p[0], p[1].Data); !ok {
+			finite = false
+		}
 		rest()
 	}
-	return q
+	return q, finite
 }

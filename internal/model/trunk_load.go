@@ -51,30 +51,49 @@ func (t *Trunk) load(ctx context.Context, ck *checkpoint.Checkpoint, all []tenso
 	}
 	_ = g.Wait() // no part fails
 	all = slices.DeleteFunc(all, func(s tensor.Tensor) bool {
-		return s.Name != checkpoint.EmbedTokens && slices.ContainsFunc(matrices, func(m *int8Matrix) bool { return m.cached && m.name == s.Name })
+		return s.Name != checkpoint.EmbedTokens && slices.ContainsFunc(matrices, func(m *int8Matrix) bool { return m.name == s.Name })
 	})
 	if err := ck.Load(ctx, all...); err != nil {
 		return err
 	}
-	quantise(ck, matrices)
+	if err := quantise(ctx, ck, matrices); err != nil {
+		return err
+	}
 	go keep(ctx, cache, matrices)
 	return nil
 }
 
-// quantise replaces the matrices by their 8-bit form and gives back the memory of
-// what was read for it. The embedding's rows are looked up as stored.
-func quantise(ck *checkpoint.Checkpoint, matrices []*int8Matrix) {
-	pool := kernels.NewPool(kernels.Threads(0)) // nothing else runs yet
-	defer pool.Close()
-	for _, m := range matrices {
-		if !m.cached {
-			kernels.Quantise(pool, *m.w, m.data)
+// quantise replaces the matrices by their 8-bit form, and gives back the memory of
+// what is read for it. The embedding's rows are looked up as stored.
+func quantise(ctx context.Context, ck *checkpoint.Checkpoint, matrices []*int8Matrix) error {
+	stored := make([]tensor.Tensor, len(matrices))
+	var missing []tensor.Tensor
+	for i, m := range matrices {
+		var err error
+		if stored[i], err = ck.Tensor(m.name); err != nil {
+			return err
 		}
-		*m.w, _ = int8View(*m.w, m.data)
-		if stored, err := ck.Tensor(m.name); err == nil && m.name != checkpoint.EmbedTokens {
-			ck.Release(stored)
+		if !m.cached {
+			missing = append(missing, stored[i])
 		}
 	}
+	if err := ck.Read(ctx, missing...); err != nil {
+		return err
+	}
+	pool := kernels.NewPool(kernels.Threads(0)) // nothing else runs yet
+	defer pool.Close()
+	for i, m := range matrices {
+		if !m.cached {
+			if _, finite := kernels.Quantise(pool, *m.w, m.data); !finite {
+				return ck.NotFinite(ctx, stored[i])
+			}
+		}
+		*m.w, _ = int8View(*m.w, m.data)
+		if m.name != checkpoint.EmbedTokens {
+			ck.Release(stored[i])
+		}
+	}
+	return nil
 }
 
 // keep writes what was made, beside serving.

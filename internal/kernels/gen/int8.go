@@ -26,6 +26,7 @@ func int8Family() {
 	c := quantiserConstants()
 	c.kernel("quantiseWeightsAVX2", "quantiseWeightsAVX2 quantises whole groups of weights.", false)
 	c.kernel("quantiseRowAVX2", "quantiseRowAVX2 quantises whole groups of x.", true)
+	quantiseStoredKernel()
 	interleaveKernel(words("flipBytes", int8Zero<<8|int8Zero))
 	ones := words("wordOnes", 1)
 	for _, s := range [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}, {4, 1}} {
@@ -169,15 +170,6 @@ func groupMax(x, abs Mem, pairs bool) VecVirtual {
 		VPMAXSD(high, m.AsX(), m.AsX())
 	}
 	VPBROADCASTD(m.AsX(), m)
-	return m
-}
-
-// words is a constant of 16 equal words.
-func words(name string, word uint16) Mem {
-	m := GLOBL(name, attr.RODATA|attr.NOPTR)
-	for i := range 16 {
-		DATA(2*i, U16(word))
-	}
 	return m
 }
 

@@ -6,10 +6,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// interleaveKernel is interleave of quantise.go, without the scales.
+// interleaveKernel is interleave of quantise.go.
 func interleaveKernel(flip Mem) {
 	function("interleaveAVX2", "func(block, rows *byte, stride uintptr, groups int)",
-		"interleaveAVX2 writes the values of 16 quantised rows as a block of weights.")
+		"interleaveAVX2 writes 16 quantised rows as a block of weights.")
 	block, left := param("block"), param("groups")
 	var half [2]panel
 	half[0].p[0], half[0].stride = param("rows"), param("stride")
@@ -23,6 +23,11 @@ func interleaveKernel(flip Mem) {
 	}
 	Label("group")
 	for h := range half {
+		for r := range 8 {
+			scale := GP32() // of which two bytes are all
+			MOVWLZX(half[h].scale(r).Offset(2), scale)
+			MOVW(scale.As16(), Mem{Base: block}.Offset(2*(8*h+r)))
+		}
 		for i, v := range transposed(&half[h]) {
 			VPXOR(flip, v, v)
 			VMOVDQU(v, Mem{Base: block}.Offset(blockScales+64*i+32*h))

@@ -6,7 +6,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// vectorFamily writes the elementwise kernels.
+// vectorFamily writes the elementwise kernels and the scan of bits.
 func vectorFamily() {
 	table := tailTable()
 	signBit := replicated("signBit", 0x80000000)
@@ -47,6 +47,8 @@ func vectorFamily() {
 
 	function("ropeAVX2", "func(a, b, cos, sin []float32)", "ropeAVX2 rotates the pairs (a, b).")
 	elementwise(table, []string{"a", "b", "cos", "sin"}, rotate, "a", "b")
+
+	carriesKernel()
 }
 
 // rotate leaves the rotated pair in v[0], v[1].
