@@ -8,9 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
@@ -65,4 +71,67 @@ func TestWeightsAreKeptBetweenStarts(t *testing.T) {
 	}
 	cachedNode(t, cache, 14, 0, 2, 2)
 	cachedNode(t, cache, 16, 0, 0, 0)
+}
+
+// keeper is a node's holder that has made its experts' 8-bit form and kept nothing.
+func keeper(t *testing.T, dir string) (*holder, *assignment) {
+	t.Helper()
+	ck, err := checkpoint.OpenAs(dir, checkpoint.Int8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHolder(ck, model.OpenCache(ck, logr.Discard(), t.TempDir()), logr.Discard())
+	t.Cleanup(func() { h.close(); _ = ck.Close() })
+	h.changed, h.quiesce = func() {}, func() {}
+	all := &placement.Placement{Epoch: 1, Nodes: []placement.Node{{Name: "node-a", Experts: make([][]int, ck.Config().NumLayers)}}}
+	for l := range all.Nodes[0].Experts {
+		for e := range ck.Config().NumExperts {
+			all.Nodes[0].Experts[l] = append(all.Nodes[0].Experts[l], e)
+		}
+	}
+	a := assign(&placement.Document{Revision: 1, Serving: all}, "node-a", ck.Config().NumLayers, ck.Config().NumExperts)
+	h.want.Store(a)
+	if err := h.follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return h, a
+}
+
+// What is to be loaded does not wait for what is kept, which is tried again.
+func TestKeepingGivesWay(t *testing.T) {
+	h, a := keeper(t, sharedModel(t))
+	h.assign(a)
+	if h.keep(t.Context()); h.cache.Count(weightcache.Kept) != 0 {
+		t.Errorf("%d parts were kept while an assignment waited", h.cache.Count(weightcache.Kept))
+	}
+	<-h.wake
+	if h.keep(t.Context()); h.cache.Count(weightcache.Kept) != 16 {
+		t.Errorf("%d parts are kept, want 16", h.cache.Count(weightcache.Kept))
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	h.interrupt.Store(&cancel)
+	if h.assign(a); ended.Err() == nil {
+		t.Error("an assignment does not interrupt what is being kept")
+	}
+}
+
+// Nothing is kept of files that were written since they were opened: who puts the
+// old bytes and their time back would find it.
+func TestNothingIsKeptOfChangedFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := synth.Write(dir, tiny()); err != nil {
+		t.Fatal(err)
+	}
+	h, _ := keeper(t, dir)
+	path := filepath.Join(dir, "model.safetensors")
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Chtimes(path, time.Time{}, info.ModTime().Add(time.Second))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.keep(t.Context()); h.cache.Count(weightcache.Kept) != 0 {
+		t.Errorf("%d parts were kept of a file that was written", h.cache.Count(weightcache.Kept))
+	}
 }

@@ -35,6 +35,8 @@ type holder struct {
 	want  atomic.Pointer[assignment]
 	wake  chan struct{}
 
+	interrupt atomic.Pointer[context.CancelFunc] // of the last keep
+
 	bytesRead atomic.Int64 // since the start
 
 	changed func() // called after each change of now
@@ -81,6 +83,9 @@ func (h *holder) assign(a *assignment) {
 	select {
 	case h.wake <- struct{}{}:
 	default:
+	}
+	if stop := h.interrupt.Load(); stop != nil {
+		(*stop)() // what is to be loaded does not wait for what is written
 	}
 }
 

@@ -65,17 +65,23 @@ func (h *holder) makeInt8(ctx context.Context, l *loadedExpert, p *pace.Pace) er
 // keep writes what was made of the weights for the next start, beside serving,
 // until there is something to load.
 func (h *holder) keep(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.interrupt.Store(&cancel)
+	if len(h.wake) > 0 {
+		return
+	}
 	p := pace.New(pace.LongRest)
 	for i := range h.loaded {
-		l := &h.loaded[i]
-		if l.memory == nil || l.cached {
-			continue
+		if l := &h.loaded[i]; l.memory != nil && !l.cached {
+			perLayer := h.ck.Config().NumExperts
+			if h.ck.Unchanged() {
+				h.cache.Store(ctx, checkpoint.ExpertName(i/perLayer, i%perLayer), l.memory, p)
+			}
+			if ctx.Err() != nil {
+				return // it is tried again
+			}
+			l.cached = true // or cannot be
 		}
-		if len(h.wake) > 0 || ctx.Err() != nil {
-			return
-		}
-		perLayer := h.ck.Config().NumExperts
-		h.cache.Store(ctx, checkpoint.ExpertName(i/perLayer, i%perLayer), l.memory, p)
-		l.cached = true // or cannot be: it is not tried again
 	}
 }

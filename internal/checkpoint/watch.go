@@ -37,6 +37,17 @@ func (c *Checkpoint) Watch(ctx context.Context, interval time.Duration, report f
 	}
 }
 
+// Unchanged tells whether what was read up to now is what the files held when they
+// were opened. What is made of weights may be kept only then.
+func (c *Checkpoint) Unchanged() bool {
+	for _, s := range c.newWatcher().shards {
+		if s.changed() != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // watcher remembers what was reported.
 type watcher struct {
 	shards   []*watchedShard

@@ -59,7 +59,7 @@ func (t *Trunk) load(ctx context.Context, ck *checkpoint.Checkpoint, all []tenso
 	if err := quantise(ctx, ck, matrices); err != nil {
 		return err
 	}
-	go keep(ctx, cache, matrices)
+	go keep(ctx, ck, cache, matrices)
 	return nil
 }
 
@@ -97,10 +97,10 @@ func quantise(ctx context.Context, ck *checkpoint.Checkpoint, matrices []*int8Ma
 }
 
 // keep writes what was made, beside serving.
-func keep(ctx context.Context, cache *weightcache.Cache, matrices []*int8Matrix) {
+func keep(ctx context.Context, ck *checkpoint.Checkpoint, cache *weightcache.Cache, matrices []*int8Matrix) {
 	p := pace.New(pace.LongRest)
 	for _, m := range matrices {
-		if !m.cached {
+		if !m.cached && ck.Unchanged() {
 			cache.Store(ctx, m.name, m.data, p)
 		}
 	}
