@@ -33,12 +33,14 @@ type options struct {
 	trials, first          int
 	cores                  float64
 	window, measure, pause time.Duration
+	every                  time.Duration
+	hand                   int
 	seed                   uint64
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.what, "what", "shift", "shift: the kind of text changes; loss: a node is killed; move: experts move all the time")
+	flag.StringVar(&o.what, "what", "shift", "shift: the kind of text changes; loss: a node is killed; move: experts move again and again")
 	flag.StringVar(&o.program, "program", "bin/olmoe", "the olmoe binary")
 	flag.StringVar(&o.model, "model", "", "directory of the checkpoint, with 64 experts in each layer")
 	flag.StringVar(&o.counts, "counts", "../shared/data/olmoe_expert_counts.json", "counts of routing; made up if there is no such file")
@@ -51,6 +53,8 @@ func main() {
 	flag.DurationVar(&o.window, "window", time.Minute, "window of the load; the budget's minute is as long")
 	flag.DurationVar(&o.measure, "measure", 6*time.Second, "length of a measurement")
 	flag.DurationVar(&o.pause, "pause", 0, "rest between steps; without one all nodes have work all the time")
+	flag.DurationVar(&o.every, "every", 0, "time from one change of placement to the next (move); 0: one follows the other")
+	flag.IntVar(&o.hand, "hand", 1, "experts of a layer that each node hands on in a change (move)")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the tokens' experts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

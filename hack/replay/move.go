@@ -17,7 +17,8 @@ func moves(ctx context.Context, o *options, texts []text) error {
 		return err
 	}
 	defer r.stop()
-	fmt.Printf("%d expert nodes of %.2f cores, steps of %d tokens, a pause of %s between them, %s quiet and moving by turns\n", o.nodes, o.cores, o.rows, o.pause, o.measure)
+	fmt.Printf("%d expert nodes of %.2f cores, steps of %d tokens, a pause of %s between them, %s quiet and moving by turns, %d experts of each layer and node every %s\n",
+		o.nodes, o.cores, o.rows, o.pause, o.measure, o.hand, o.every)
 	fmt.Println("| turn | step p50 quiet, moving | p99 | p99 ratio | longest | over 2 x the quiet median | experts moved |")
 	fmt.Println("|---|---|---|---|---|---|---|")
 	time.Sleep(o.measure / 2)
@@ -27,7 +28,7 @@ func moves(ctx context.Context, o *options, texts []text) error {
 		var s sides
 		for k := range 2 {
 			moving := (k+turn)%2 == 1 // who comes first changes each time
-			steps, moved, err := r.turn(ctx, o.measure, moving)
+			steps, moved, err := r.turn(ctx, o, moving)
 			if err != nil {
 				return err
 			}
@@ -68,18 +69,20 @@ func (s *sides) row(name string) string {
 		over(s.quiet, limit), len(s.quiet), over(s.moving, limit), len(s.moving), s.moved)
 }
 
-// turn watches for a while, in which experts move without a pause or not at all.
-func (r *rig) turn(ctx context.Context, d time.Duration, moving bool) ([]step, int, error) {
+// turn watches for a while, in which experts move again and again or not at all.
+func (r *rig) turn(ctx context.Context, o *options, moving bool) ([]step, int, error) {
 	if _, err := r.traffic.take(); err != nil {
 		return nil, 0, err
 	}
 	moved := 0
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		if !moving {
+	start := time.Now()
+	for due := start; time.Since(start) < o.measure; {
+		if !moving || time.Now().Before(due) {
 			time.Sleep(roundPause)
 			continue
 		}
-		next := rotated(r.op.doc.Serving)
+		due = due.Add(o.every)
+		next := rotated(r.op.doc.Serving, o.hand)
 		moved += len(placement.Diff(r.op.doc.Serving, &placement.Placement{Layers: r.op.model.Layers, Experts: r.op.model.Experts, Nodes: next}, 0))
 		if err := r.op.put(ctx, next); err != nil {
 			return nil, 0, err
@@ -89,18 +92,22 @@ func (r *rig) turn(ctx context.Context, d time.Duration, moving bool) ([]step, i
 	return steps, moved, err
 }
 
-// rotated hands one of each node's experts of every layer to the next node, another
-// one each time.
-func rotated(p *placement.Placement) (nodes []placement.Node) {
-	given := func(i, l int) int {
-		list := p.Nodes[i].Experts[l]
-		return list[int(p.Epoch)%len(list)]
+// rotated hands some of each node's experts of every layer to the next node, others
+// each time.
+func rotated(p *placement.Placement, hand int) (nodes []placement.Node) {
+	given := func(i, l int) (list []int) {
+		all := p.Nodes[i].Experts[l]
+		for k := range min(hand, len(all)) {
+			list = append(list, all[(int(p.Epoch)*hand+k)%len(all)])
+		}
+		return list
 	}
 	for i, n := range p.Nodes {
 		m := placement.Node{Name: n.Name, Address: n.Address}
 		for l := range n.Experts {
-			kept := slices.DeleteFunc(slices.Clone(n.Experts[l]), func(e int) bool { return e == given(i, l) })
-			m.Experts = append(m.Experts, slices.Sorted(slices.Values(append(kept, given((i+len(p.Nodes)-1)%len(p.Nodes), l)))))
+			gone := given(i, l)
+			kept := slices.DeleteFunc(slices.Clone(n.Experts[l]), func(e int) bool { return slices.Contains(gone, e) })
+			m.Experts = append(m.Experts, slices.Sorted(slices.Values(append(kept, given((i+len(p.Nodes)-1)%len(p.Nodes), l)...))))
 		}
 		nodes = append(nodes, m)
 	}

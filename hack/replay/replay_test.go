@@ -123,20 +123,22 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestRotated: each node gives an expert of every layer to the next and keeps as
-// many as it had.
+// TestRotated: each node gives experts of every layer to the next and keeps as many
+// as it had.
 func TestRotated(t *testing.T) {
 	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 8, Replicas: 1, Epoch: 1,
 		Nodes: []placement.Node{{Name: "a", Address: "a:1"}, {Name: "b", Address: "b:1"}, {Name: "c", Address: "c:1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := &placement.Placement{Epoch: 2, Layers: 2, Experts: 8, Nodes: rotated(p)}
-	if err := next.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(placement.Diff(p, next, 0)); n != 6 {
-		t.Errorf("%d experts moved, want one of each node and layer", n)
+	for _, hand := range []int{1, 2} {
+		next := &placement.Placement{Epoch: 2, Layers: 2, Experts: 8, Nodes: rotated(p, hand)}
+		if err := next.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(placement.Diff(p, next, 0)); n != 6*hand {
+			t.Errorf("%d experts moved, want %d of each node and layer", n, hand)
+		}
 	}
 }
 
