@@ -57,7 +57,7 @@ func (s *Server) bodyError(err error) error {
 		return newError(http.StatusRequestTimeout, "invalid_request_error", "request_timeout",
 			"The request body did not arrive within "+s.BodyTimeout.String()+".")
 	}
-	return errClientGone // the connection broke
+	return badRequest("", "The request body could not be read: %s", sentence(err.Error()))
 }
 
 // checkMediaType refuses what is certainly not JSON. A missing type and curl's

@@ -69,9 +69,12 @@ func codeLabel(status int) string {
 	return strconv.Itoa(status)
 }
 
+// answerError answers with what err means to the client. Where the client has hung
+// up the connection is cut: net/http would end the answer in order, or send an empty
+// 200, and a client that only closed its own half could take that for a whole answer.
 func (s *Server) answerError(w *recorder, r *http.Request, err error) {
 	if gone(r.Context(), err) || errors.Is(err, errClientGone) {
-		return
+		panic(http.ErrAbortHandler)
 	}
 	api := toAPI(err)
 	s.logFault(r, api, err)
@@ -91,8 +94,11 @@ func (s *Server) logFault(r *http.Request, api *apiError, err error) {
 // connection is cut instead, so that the client cannot take it for complete.
 func (s *Server) recoverPanic(w *recorder, r *http.Request) {
 	v := recover()
-	if v == nil {
+	switch v {
+	case nil:
 		return
+	case http.ErrAbortHandler: // no fault: the connection is to be cut
+		panic(v)
 	}
 	s.Log.Error(fmt.Errorf("panic: %v", v), "request failed", "path", r.URL.Path,
 		"requestID", r.Header.Get(requestIDHeader), "stack", string(debug.Stack()))

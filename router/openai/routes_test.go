@@ -136,20 +136,33 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-func TestMetrics(t *testing.T) {
+// withMetrics serves the API's own metrics.
+func withMetrics(o *openai.Options) {
 	reg := prometheus.NewRegistry()
-	url := start(t, &fake.Engine{Script: "abc"}, func(o *openai.Options) {
-		o.Registerer, o.Metrics = reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
-	})
-	call(t, 200, url+completions, `{"prompt":"xyz","temperature":0,"n":2}`)
-	call(t, 400, url+completions, `{"prompt":5}`)
-	get(t, 404, url+"/v1/models/nope")
-	get(t, 404, url+"/no/such/path")
+	o.Registerer, o.Metrics = reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+}
+
+// wantMetric looks for lines in /metrics.
+func wantMetric(t *testing.T, url string, lines ...string) {
+	t.Helper()
 	text, err := io.ReadAll(do(t, request(t, http.MethodGet, url+"/metrics", "")).Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{
+	for _, line := range lines {
+		if !strings.Contains(string(text), line+"\n") {
+			t.Errorf("no %s in\n%s", line, text)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "abc"}, withMetrics)
+	call(t, 200, url+completions, `{"prompt":"xyz","temperature":0,"n":2}`)
+	call(t, 400, url+completions, `{"prompt":5}`)
+	get(t, 404, url+"/v1/models/nope")
+	get(t, 404, url+"/no/such/path")
+	wantMetric(t, url,
 		`olmoe_http_requests_total{code="200",path="/v1/completions"} 1`,
 		`olmoe_http_requests_total{code="400",path="/v1/completions"} 1`,
 		`olmoe_http_requests_total{code="404",path="/v1/models/{id...}"} 1`,
@@ -159,11 +172,7 @@ func TestMetrics(t *testing.T) {
 		`olmoe_http_completion_tokens_total 4`,
 		`olmoe_http_time_to_first_token_seconds_count 2`,
 		`olmoe_http_inter_token_seconds_count 2`,
-	} {
-		if !strings.Contains(string(text), line+"\n") {
-			t.Errorf("no %s in\n%s", line, text)
-		}
-	}
+	)
 }
 
 // A checkpoint without a tokenizer serves token ids.

@@ -1,0 +1,63 @@
+package openai_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
+)
+
+// halfClose says that the client sends no more; it still reads.
+func halfClose(t *testing.T, conn net.Conn) {
+	t.Helper()
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A body that breaks off, or is not chunked as it says, is the client's mistake
+// and told so: an empty 200 would pass for an answer.
+func TestBrokenBodyIsTold(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	for name, c := range map[string]struct{ head, body string }{
+		"bad chunk":            {"Transfer-Encoding: chunked", "ZZ\r\n{}"},
+		"shorter than it says": {"Content-Length: 100", `{"prompt":`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, url)
+			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", completions, c.head, c.body)
+			halfClose(t, conn)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			wantError(t, decode(t, 400, answer{res.StatusCode, res.Header, res.Body}), "", "", "The request body could not be read")
+		})
+	}
+}
+
+// A client that closes its half of the connection has hung up, as far as a server
+// can tell. It gets no answer at all, and no end of one: an empty 200, or a stream
+// that ends in order, would pass for a whole answer.
+func TestHalfClosedConnectionIsCut(t *testing.T) {
+	var log logbook
+	url := start(t, &fake.Engine{Script: "abc", Delay: 50 * time.Millisecond}, log.into, withMetrics)
+	for _, body := range []string{`{"prompt":"x"}`, `{"prompt":"x","stream":true}`} {
+		conn := dial(t, url)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", completions, len(body), body)
+		halfClose(t, conn)
+		if got, err := io.ReadAll(conn); err != nil || len(got) != 0 {
+			t.Errorf("%s: got %q, %v; want a connection that is cut", body, got, err)
+		}
+	}
+	wantMetric(t, url, `olmoe_http_requests_total{code="499",path="/v1/completions"} 2`)
+	if l := log.read(); len(l) != 0 {
+		t.Errorf("logged %q", l)
+	}
+}
