@@ -36,7 +36,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, pro
 	env := envelope{ID: f.idPrefix() + newID(), Created: time.Now().Unix(), Model: s.Model, Fingerprint: s.Fingerprint}
 	if p.stream {
 		env.Object = chunk
-		st := &streamer{s: s, p: p, f: f, env: env, b: b, out: s.newSSE(w), opened: make([]bool, len(b.seqs))}
+		st := &streamer{s: s, p: p, f: f, env: env, b: b, out: newSSE(w), opened: make([]bool, len(b.seqs))}
 		return st.run(r)
 	}
 	env.Object = object
@@ -58,7 +58,6 @@ func (s *Server) answer(w http.ResponseWriter, env envelope, b *batch, f format,
 		list[i] = f.full(b.seqs[i], d)
 	}
 	env.Choices, env.Usage, env.PromptTokenIDs = list, b.usage(), f.promptIDs()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.WriteTimeout))
 	writeJSON(w, http.StatusOK, env)
 }
 

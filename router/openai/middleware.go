@@ -16,24 +16,31 @@ import (
 const requestIDHeader = "X-Request-Id"
 
 // recorder notes the status, so that it can be counted and a late panic is not
-// answered twice.
+// answered twice. Each write has its own deadline: a client that stops reading is
+// dropped after it, one that reads a stream may stay for hours.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	timeout time.Duration
+	status  int
 }
 
 func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
+	r.begin(status)
 	r.ResponseWriter.WriteHeader(status)
 }
 
 func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
+	r.begin(http.StatusOK)
 	return r.ResponseWriter.Write(b)
+}
+
+// begin is before every write, the header's too.
+func (r *recorder) begin(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	// Not every writer has deadlines (tests).
+	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(r.timeout))
 }
 
 // Unwrap lets http.ResponseController reach the connection's deadlines and Flush.
@@ -43,7 +50,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 // the label of the metrics.
 func (s *Server) wrap(path string, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, timeout: s.WriteTimeout}
 		r.Header.Set(requestIDHeader, requestID(r))
 		rec.Header().Set(requestIDHeader, r.Header.Get(requestIDHeader))
 		// What of a body is never read is dropped by net/http after the answer: bounded

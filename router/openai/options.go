@@ -47,7 +47,7 @@ const (
 	DefaultKeepAlive = 10 * time.Second
 	// DefaultBodyTimeout bounds a client that sends its body slowly.
 	DefaultBodyTimeout = 30 * time.Second
-	// DefaultWriteTimeout bounds a client that does not read: per event, not per answer.
+	// DefaultWriteTimeout bounds a client that does not read: per write, such as an event, not per answer.
 	DefaultWriteTimeout = 30 * time.Second
 )
 

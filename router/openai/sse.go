@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"time"
 )
 
 // sse writes server-sent events. The status line goes out with the first of
@@ -12,13 +11,12 @@ import (
 type sse struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
-	timeout time.Duration
 	buf     bytes.Buffer
 	started bool
 }
 
-func (s *Server) newSSE(w http.ResponseWriter) *sse {
-	return &sse{w: w, rc: http.NewResponseController(w), timeout: s.WriteTimeout}
+func newSSE(w http.ResponseWriter) *sse {
+	return &sse{w: w, rc: http.NewResponseController(w)}
 }
 
 // send writes one event of JSON and flushes it.
@@ -48,8 +46,7 @@ func (e *sse) keepAlive() error {
 	return e.flush()
 }
 
-// flush writes the buffer at once. Each write has its own deadline: a client
-// that stops reading is dropped after it, one that reads may stay for hours.
+// flush writes the buffer at once.
 func (e *sse) flush() error {
 	if !e.started {
 		h := e.w.Header()
@@ -59,7 +56,6 @@ func (e *sse) flush() error {
 		e.w.WriteHeader(http.StatusOK)
 		e.started = true
 	}
-	_ = e.rc.SetWriteDeadline(time.Now().Add(e.timeout)) // not every writer has deadlines (tests)
 	if _, err := e.w.Write(e.buf.Bytes()); err != nil {
 		return errClientGone
 	}
