@@ -90,8 +90,9 @@ func (b *batch) close() {
 }
 
 // run hands every delta to on, in the order of each sequence, until all have
-// finished. idle is called when nothing has come for so long; nil = never.
-func (b *batch) run(ctx context.Context, every time.Duration, idle func() error, on func(*sequence, delta) error) error {
+// finished. on says whether it showed the client something; idle is called when that
+// is so long ago; nil = never.
+func (b *batch) run(ctx context.Context, every time.Duration, idle func() error, on func(*sequence, delta) (shown bool, err error)) error {
 	clock := newClock(b.s.metrics, len(b.seqs))
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -107,9 +108,12 @@ func (b *batch) run(ctx context.Context, every time.Duration, idle func() error,
 				return err
 			}
 			clock.token(t)
-			ticker.Reset(every)
-			if err := on(q, d); err != nil {
+			shown, err := on(q, d)
+			if err != nil {
 				return err
+			}
+			if shown {
+				ticker.Reset(every)
 			}
 			if q.done {
 				b.stop[t.index](engine.ErrEnough)

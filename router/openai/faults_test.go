@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -150,6 +152,19 @@ func TestKeepAlive(t *testing.T) {
 	}
 	if len(data) != 3 || data[2] != "data: [DONE]" {
 		t.Errorf("events %q", data)
+	}
+}
+
+// Tokens without a text are no events, so comments are sent as if nothing had come.
+func TestKeepAliveOfTokensWithoutText(t *testing.T) {
+	url := start(t, &fake.Engine{Delay: 5 * time.Millisecond}, func(o *openai.Options) { o.KeepAlive = 20 * time.Millisecond })
+	res := post(t, url+completions, fmt.Sprintf(`{"prompt":"x","temperature":0,"stream":true,"ignore_eos":true,"max_tokens":50,"logit_bias":{"%d":100}}`, fake.EOS))
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), ": waiting\n"); n < 3 {
+		t.Errorf("%d comments in 250 ms without an event: %s", n, text)
 	}
 }
 

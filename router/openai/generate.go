@@ -41,9 +41,9 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, pro
 	}
 	env.Object = object
 	choices := make([]delta, len(b.seqs))
-	err = b.run(r.Context(), s.KeepAlive, nil, func(q *sequence, d delta) error {
+	err = b.run(r.Context(), s.KeepAlive, nil, func(q *sequence, d delta) (bool, error) {
 		choices[q.index].add(d)
-		return nil
+		return false, nil
 	})
 	if err != nil {
 		return err
@@ -88,20 +88,22 @@ func (st *streamer) run(r *http.Request) error {
 	return st.out.done()
 }
 
-func (st *streamer) delta(q *sequence, d delta) error {
+// delta sends what there is to show of d, and says whether there was something.
+func (st *streamer) delta(q *sequence, d delta) (shown bool, err error) {
 	first := !st.opened[q.index]
 	if first {
 		st.opened[q.index] = true
 		if o := st.f.opening(q); o != nil {
 			if err := st.event(o); err != nil {
-				return err
+				return false, err
 			}
+			shown = true
 		}
 	}
 	if d.text == "" && d.finish == "" && !st.p.returnIDs && st.p.Logprobs < 0 && !st.p.runningUsage {
-		return nil // held back, or half a character: nothing to show yet
+		return shown, nil // held back, half a character, or a token without a text: nothing to show yet
 	}
-	return st.event(st.f.chunk(q, d, first))
+	return true, st.event(st.f.chunk(q, d, first))
 }
 
 func (st *streamer) event(choice any) error {
