@@ -43,11 +43,22 @@ func (f *fields) fail(name, format string, args ...any) {
 	}
 }
 
+// given says whether a member is there; one that is null is not, and is dropped.
+func (f *fields) given(name string) bool {
+	raw, ok := f.raw[name]
+	if ok && string(raw) == "null" {
+		delete(f.raw, name)
+		return false
+	}
+	return ok
+}
+
 // take removes a member and says whether it was given.
 func (f *fields) take(name string) (json.RawMessage, bool) {
-	raw, ok := f.raw[name]
+	ok := f.given(name)
+	raw := f.raw[name]
 	delete(f.raw, name)
-	return raw, ok && f.err == nil && string(raw) != "null"
+	return raw, ok && f.err == nil
 }
 
 // end reports the first error, or a member that nobody took.

@@ -70,11 +70,10 @@ func longestToken(t Tokenizer, vocab int) int {
 // them must agree.
 func (p *params) parseMaxTokens(f *fields, least int64, names ...string) {
 	for _, name := range names {
-		raw, given := f.raw[name]
-		v := f.integer(name, 0, least, math.MaxInt32)
-		if !given || string(raw) == "null" {
+		if !f.given(name) {
 			continue
 		}
+		v := f.integer(name, 0, least, math.MaxInt32)
 		if p.maxTokensGiven && int(v) != p.MaxTokens {
 			f.fail(name, "differs from %s; give one of them", p.maxTokensParam)
 		}

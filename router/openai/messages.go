@@ -92,7 +92,7 @@ func parseContent(f *fields) string {
 		if kind := part.text("type", ""); kind != "text" {
 			part.fail("type", "is %q; only text is supported", clip(kind))
 		}
-		if _, given := part.raw["text"]; !given {
+		if !part.given("text") {
 			part.fail("text", "is required")
 		}
 		texts[i] = part.text("text", "")

@@ -78,8 +78,7 @@ func parseSampling(f *fields, p *engine.Sampling) {
 }
 
 func (p *params) parseSeed(f *fields) {
-	_, p.seeded = f.raw["seed"]
-	p.seeded = p.seeded && string(f.raw["seed"]) != "null"
+	p.seeded = f.given("seed")
 	p.Seed = uint64(f.integer("seed", 0, math.MinInt64, math.MaxInt64))
 }
 

@@ -27,7 +27,7 @@ func TestModels(t *testing.T) {
 		want(t, one, `{"id":"org/fake","object":"model","owned_by":"olmoe","root":"org/fake","parent":null,"max_model_len":128}`)
 	}
 	want(t, list["object"], `"list"`)
-	for _, id := range []string{"other", "org", "org/fake/x", ""} {
+	for _, id := range []string{"other", "org", "org/fake/x", "", strings.Repeat("%80", 81), strings.Repeat("é", 81)} {
 		wantError(t, get(t, 404, url+"/v1/models/"+id), "model", "model_not_found", "does not exist")
 	}
 }
@@ -41,6 +41,9 @@ func TestTokenize(t *testing.T) {
 	want(t, call(t, 200, url+"/tokenize", `{"prompt":""}`), `{"count":0,"max_model_len":128,"tokens":[],"token_strs":null}`)
 	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"user","content":"é"}]}`), "count"), "26")
 	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"user","content":"é"}],"add_generation_prompt":false}`), "count"), "15")
+	// null is not given.
+	want(t, at(t, call(t, 200, url+"/tokenize", `{"prompt":"ab é","messages":null}`), "count"), "3")
+	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"user","content":"é"}],"prompt":null}`), "count"), "26")
 	// What a template would drop is refused by chat and shown by /tokenize.
 	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"tool","content":"é"}]}`), "count"), "26")
 	want(t, at(t, call(t, 200, url+"/tokenize", `{"messages":[],"continue_final_message":true}`), "count"), "0")

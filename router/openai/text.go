@@ -14,7 +14,7 @@ func clip(s string) string {
 		return s
 	}
 	cut := most
-	for !utf8.RuneStart(s[cut]) {
+	for cut > 0 && !utf8.RuneStart(s[cut]) { // what is not UTF-8 may have no start at all
 		cut--
 	}
 	return s[:cut] + "…"

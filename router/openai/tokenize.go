@@ -18,12 +18,7 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.parseModel(f)
 	spell := f.boolean("return_token_strs", false)
-	var ids []int32
-	if _, ok := f.raw["messages"]; ok {
-		ids = s.parseConversation(f, true).ids
-	} else {
-		ids = s.parseText(f)
-	}
+	ids := s.parseTokenize(f)
 	refuseUnsupported(f)
 	if err := f.end(); err != nil {
 		return err
@@ -39,11 +34,23 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) parseText(f *fields) []int32 {
-	special := f.boolean("add_special_tokens", true)
-	if _, ok := f.raw["prompt"]; !ok {
+func (s *Server) parseTokenize(f *fields) []int32 {
+	messages, text := f.given("messages"), f.given("prompt")
+	switch {
+	case messages && text:
+		f.fail("messages", "cannot be used with prompt: give one of them")
+	case messages:
+		return s.parseConversation(f, true).ids
+	case text:
+		return s.parseText(f)
+	default:
 		f.fail("prompt", "is required (or messages)")
 	}
+	return nil
+}
+
+func (s *Server) parseText(f *fields) []int32 {
+	special := f.boolean("add_special_tokens", true)
 	text := f.text("prompt", "")
 	if !s.hasText {
 		f.fail("prompt", "cannot be tokenized: this checkpoint has no tokenizer.json")
