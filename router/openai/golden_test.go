@@ -131,7 +131,37 @@ func TestTemplateAdapter(t *testing.T) {
 		}
 	}
 	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":"no"}]}`), "messages", "", "never no")
-	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":""}],"continue_final_message":true}`), "messages", "", "does not appear")
+}
+
+// The prompt ends right after the final message, whatever that is: it may be empty,
+// occur in what the template writes around it, or end in blanks that are trimmed.
+func TestContinueFinalMessage(t *testing.T) {
+	const (
+		keeps = `{% for m in messages %}{{ '<|' + m.role + '|>\n' + m.content }}{% if m.role == 'assistant' %}{{ '<|endoftext|>' }}{% endif %}{{ '\n' }}{% endfor %}`
+		trims = `{% for m in messages %}{{ '<|' + m.role + '|>\n' + m.content | trim + ' </s>\n' }}{% endfor %}`
+	)
+	for _, c := range []struct{ source, last, want string }{
+		{keeps, "<", "<|assistant|>\n<"}, {keeps, "text", "<|assistant|>\ntext"}, {keeps, "end", "<|assistant|>\nend"},
+		{keeps, "", "<|assistant|>\n"}, {keeps, " a \n", "<|assistant|>\n a \n"}, {keeps, "assistant", "<|assistant|>\nassistant"},
+		{trims, " a b \n", "<|assistant|>\na b"}, {trims, "", "<|assistant|>\n"}, {trims, " ", "<|assistant|>\n"}, {trims, "s", "<|assistant|>\ns"},
+	} {
+		tpl, err := template.Parse(c.source, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eng := &fake.Engine{Script: "x"}
+		url := start(t, eng, func(o *openai.Options) { o.Chat = openai.FromTemplate(tpl) })
+		call(t, 200, url+chat, `{"max_tokens":1,"messages":[{"role":"assistant","content":`+toJSON(t, c.last)+`}],"continue_final_message":true}`)
+		if got := (fake.Tokenizer{}).Decode(eng.Last.Load().Prompt, false); got != c.want {
+			t.Errorf("%q: prompt %q, want %q", c.last, got, c.want)
+		}
+	}
+	silent, err := template.Parse(`{{ messages | length }}`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.Chat = openai.FromTemplate(silent) })
+	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":"1"}],"continue_final_message":true}`), "messages", "", "does not appear")
 }
 
 func mustJSON(t *testing.T, data []byte, v any) {

@@ -121,10 +121,7 @@ func (s *Server) parseConversation(f *fields, anyRole bool) prompt {
 	if f.err != nil {
 		return prompt{}
 	}
-	text, err := s.Chat.Render(messages, generate, kwargs)
-	if err == nil && resume && len(messages) > 0 {
-		text, err = cutAfter(text, messages[len(messages)-1].Content)
-	}
+	text, err := s.render(messages, generate, resume, kwargs)
 	if err != nil {
 		f.fail("messages", "cannot be rendered: %s", strings.TrimSuffix(err.Error(), "."))
 		return prompt{}
@@ -136,15 +133,11 @@ func (s *Server) parseConversation(f *fields, anyRole bool) prompt {
 	return prompt{ids: s.encode(text, special), text: text}
 }
 
-// cutAfter ends a rendered conversation right after its last message, so that
-// the model goes on with it. Templates may trim the message.
-func cutAfter(text, last string) (string, error) {
-	for _, s := range []string{last, strings.TrimSpace(last)} {
-		if at := strings.LastIndex(text, s); s != "" && at >= 0 {
-			return text[:at+len(s)], nil
-		}
+func (s *Server) render(messages []Message, generate, resume bool, kwargs map[string]any) (string, error) {
+	if resume && len(messages) > 0 {
+		return s.renderToResume(messages, kwargs)
 	}
-	return "", fmt.Errorf("the final message to continue does not appear in it")
+	return s.Chat.Render(messages, generate, kwargs)
 }
 
 func parseKwargs(f *fields) map[string]any {
