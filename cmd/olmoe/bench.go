@@ -68,6 +68,9 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 }
 
 func runBench(cmd *cobra.Command, f *benchFlags) error {
+	if _, err := f.check(); err != nil {
+		return err
+	}
 	threads := kernels.NewPool(kernels.Threads(f.Workers))
 	defer threads.Close()
 	table := &benchTable{out: cmd.OutOrStdout(), silent: f.asJSON}
@@ -122,7 +125,7 @@ func deployed(ctx context.Context, f *benchFlags, nodes int, whole bool, measure
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	flags := f.localFlags
-	flags.ExpertNodes = nodes
+	flags.ExpertNodes, flags.Replicas = nodes, min(f.Replicas, nodes)
 	pool, err := flags.startPool(ctx)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func runExpertNode(cmd *cobra.Command, f *podFlags, listen, http string) error {
 	}
 	log, err := newLogger(f.logLevel)
 	if err != nil {
-		return fmt.Errorf("%w: %v", errFlags, err)
+		return err
 	}
 	grpcAt, err := net.Listen("tcp", listen)
 	if err != nil {

@@ -38,6 +38,9 @@ expert-node processes over gRPC, as in a deployment.`,
 			if prompts == "" || out == "" {
 				return fmt.Errorf("%w: --prompts and --out are needed", errFlags)
 			}
+			if err := inRange("--chunk", chunk, 1, maxStepTokens); err != nil {
+				return err
+			}
 			return writeLogits(cmd.Context(), &f, prompts, out, chunk)
 		},
 	}

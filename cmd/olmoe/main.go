@@ -33,13 +33,27 @@ func newRootCommand() *cobra.Command {
 		Short:         "Serve OLMoE with its experts spread over many processes",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version.String(),
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		DisableFlagsInUseLine: true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newOperatorCommand(), newRouterCommand(), newExpertNodeCommand(),
 		newUpCommand(), newLogitsCommand(), newBenchCommand(), newPlanCommand(), newTopCommand(), newVersionCommand(),
 	)
 	return root
+}
+
+// noCommand refuses what is none of the commands; cobra itself would end with status 1.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return flagError(cmd, fmt.Errorf("%q is no command", args[0]))
 }
 
 func newVersionCommand() *cobra.Command {

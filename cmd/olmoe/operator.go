@@ -47,7 +47,7 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 	}
 	logger, err := newLogger(f.logLevel)
 	if err != nil {
-		return fmt.Errorf("%w: %v", errFlags, err)
+		return err
 	}
 	log.SetLogger(logger)
 	klog.SetLogger(logger.WithName("client-go"))

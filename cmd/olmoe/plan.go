@@ -56,7 +56,7 @@ func newPlanCommand() *cobra.Command {
 		Long: "Print a placement of experts for given loads, how balanced it is (mean node load / busiest\n" +
 			"node's load; the load of an expert counts evenly over its copies), a bound on that which no\n" +
 			"placement can exceed, and what has to move from the placement in force.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.OutOrStdout(), &f) },
 	}
 	fs := cmd.Flags()

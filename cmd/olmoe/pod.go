@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -47,10 +48,10 @@ func (f *podFlags) check() error {
 	if f.model == "" {
 		return fmt.Errorf("%w: --model is missing: give the checkpoint's directory", errFlags)
 	}
-	if err := checkWorkers(f.workers); err != nil {
-		return err
+	if f.drainTimeout < 0 {
+		return fmt.Errorf("%w: --drain-timeout %s: give a time that is not negative", errFlags, f.drainTimeout)
 	}
-	return checkWeights(f.weights)
+	return cmp.Or(checkWorkers(f.workers), checkWeights(f.weights), checkLogLevel(f.logLevel))
 }
 
 // maxWorkers bounds --workers: each is a thread of its own, and no machine that
@@ -93,11 +94,24 @@ func checkWeights(form string) error {
 	return nil
 }
 
-// newLogger writes JSON lines to stderr.
-func newLogger(level string) (logr.Logger, error) {
+func parseLogLevel(level string) (zapcore.Level, error) {
 	l, err := zapcore.ParseLevel(level)
 	if err != nil {
-		return logr.Discard(), fmt.Errorf("--log-level: %w", err)
+		err = fmt.Errorf("%w: --log-level %q: give debug, info or error", errFlags, level)
+	}
+	return l, err
+}
+
+func checkLogLevel(level string) error {
+	_, err := parseLogLevel(level)
+	return err
+}
+
+// newLogger writes JSON lines to stderr.
+func newLogger(level string) (logr.Logger, error) {
+	l, err := parseLogLevel(level)
+	if err != nil {
+		return logr.Discard(), err
 	}
 	c := zap.NewProductionConfig()
 	c.Level = zap.NewAtomicLevelAt(l)
@@ -118,7 +132,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if cmd.Flags().Lookup("termination-log") != nil {
 		f.terminationLog = terminationLog(os.Args[1:])
 	}
-	return f.reported(fmt.Errorf("%w: %w; see olmoe %s --help", errFlags, err, cmd.Name()))
+	return f.reported(fmt.Errorf("%w: %w; see %s --help", errFlags, err, cmd.CommandPath()))
 }
 
 // noArgs refuses what is no flag, by name: cobra's own words are about an unknown command.
@@ -174,5 +188,3 @@ func exitStatus(err error) int {
 	}
 	return 1
 }
-
-var errFlags = errors.New("bad flags")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"time"
@@ -16,10 +17,13 @@ import (
 // Defaults of the router's limits (invariant 8).
 const (
 	defaultMaxSequences = 64              // a decode step of 64 rows; more adds latency, not throughput, on a few cores
-	defaultMaxQueue     = 256             // waiting requests: at some seconds each, more would time out anyway
+	defaultMaxQueue     = 256             // waiting sequences: at some seconds each, more would time out anyway
 	defaultStepTokens   = 256             // rows of a step
 	defaultKVCacheMB    = 2048            // 8192 tokens of the full-size model, 16384 of it with int8 weights
 	maxKVCacheMB        = 1 << 24         // 16 TiB: more than a machine has, and no overflow in bytes
+	maxStepTokens       = 1 << 16         // some 7 GB of room for the full-size model; no machine gains from more
+	maxQueue            = 1 << 16         // what the custom resource allows, too
+	maxBodyBytes        = 1 << 30         // each of 512 requests may hold so much
 	defaultMaxWait      = 2 * time.Minute // for a pod to be rescheduled and to load a few GB of experts
 	defaultMaxBody      = 4 << 20         // bytes of a request
 )
@@ -33,8 +37,8 @@ func newRouterCommand() *cobra.Command {
 		Short: "Run a router pod: tokenizer, OpenAI API, attention, gating",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if kvMB < 1 || kvMB > maxKVCacheMB {
-				return f.reported(fmt.Errorf("%w: --kv-cache-mb %d: give 1 to %d", errFlags, kvMB, maxKVCacheMB))
+			if err := cmp.Or(f.check(), checkRouter(&o, kvMB)); err != nil {
+				return f.reported(err)
 			}
 			o.KVBytes = kvMB << 20
 			return f.reported(runRouter(cmd, &f, o))
@@ -46,12 +50,12 @@ func newRouterCommand() *cobra.Command {
 	fs.StringVar(&o.Control, "control", ":7070", "address of the gRPC control service")
 	fs.StringVar(&o.ServedModel, "served-model-name", "", "model id that clients name (default: the model directory's name)")
 	fs.IntVar(&o.MaxSequences, "max-sequences", defaultMaxSequences, "sequences that run at once")
-	fs.IntVar(&o.MaxQueue, "max-queue", defaultMaxQueue, "requests that may wait; one more is answered 429")
-	fs.IntVar(&o.MaxRows, "max-step-tokens", defaultStepTokens, "tokens that one step computes, prefill chunks and decode together")
+	fs.IntVar(&o.MaxQueue, "max-queue", defaultMaxQueue, "sequences that may wait, as many as a request has choices; one more is answered 429")
+	fs.IntVar(&o.MaxRows, "max-step-tokens", defaultStepTokens, "tokens that one step computes, prefill chunks and decode together; at least --max-sequences")
 	fs.Int64Var(&kvMB, "kv-cache-mb", defaultKVCacheMB, "MiB of KV cache at most")
 	fs.StringVar(&o.KVType, "kv-cache-type", model.KVAuto, "what the KV cache stores: f32, bf16 (half the memory; rounded), or auto: bf16 beside int8 weights, else f32")
 	fs.BoolVar(&o.PrefixCache, "prefix-cache", true, "compute once what prompts begin with alike; switch off where the time to an answer must not tell what others asked")
-	fs.Int64Var(&o.MaxBody, "max-body-bytes", defaultMaxBody, "bytes of a request body at most")
+	fs.Int64Var(&o.MaxBody, "max-body-bytes", defaultMaxBody, "bytes of a request body at most (up to 1 GiB)")
 	fs.DurationVar(&o.MaxWait, "max-expert-wait", defaultMaxWait, "how long a request waits for experts that have no owner")
 	fs.BoolVar(&o.OneProcess, "one-process", false, "compute the experts too, without expert nodes: what being split is compared with")
 	_ = fs.MarkHidden("one-process") // it is there
@@ -59,22 +63,34 @@ func newRouterCommand() *cobra.Command {
 	return cmd
 }
 
-func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
-	if err := f.check(); err != nil {
+// checkRouter refuses what can never work of the flags that routers alone have.
+func checkRouter(o *router.Options, kvMB int64) error {
+	if err := cmp.Or(
+		inRange("--max-sequences", o.MaxSequences, 1, maxStepTokens),
+		inRange("--max-queue", o.MaxQueue, 1, maxQueue),
+		inRange("--kv-cache-mb", kvMB, 1, maxKVCacheMB),
+		inRange("--max-body-bytes", o.MaxBody, 1, maxBodyBytes),
+	); err != nil {
 		return err
 	}
-	if o.MaxSequences < 1 || o.MaxQueue < 1 || o.MaxRows < o.MaxSequences || o.MaxBody < 1 {
-		return fmt.Errorf("%w: --max-sequences, --max-queue and --max-body-bytes must be positive, and --max-step-tokens at least --max-sequences", errFlags)
-	}
-	if o.MaxWait < 0 || o.DrainDelay < 0 || f.drainTimeout < 0 {
-		return fmt.Errorf("%w: --max-expert-wait, --drain-delay and --drain-timeout must not be negative", errFlags)
+	switch {
+	case o.MaxRows < o.MaxSequences || o.MaxRows > maxStepTokens:
+		return fmt.Errorf("%w: --max-step-tokens %d: give %d (--max-sequences) to %d", errFlags, o.MaxRows, o.MaxSequences, maxStepTokens)
+	case o.MaxWait <= 0:
+		return fmt.Errorf("%w: --max-expert-wait %s: give a time above 0, such as %s", errFlags, o.MaxWait, defaultMaxWait)
+	case o.DrainDelay < 0:
+		return fmt.Errorf("%w: --drain-delay %s: give a time that is not negative", errFlags, o.DrainDelay)
 	}
 	if _, err := model.ParseKV(o.KVType, checkpoint.AsStored); err != nil {
 		return fmt.Errorf("%w: --kv-cache-type: %v", errFlags, err)
 	}
+	return nil
+}
+
+func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 	log, err := newLogger(f.logLevel)
 	if err != nil {
-		return fmt.Errorf("%w: %v", errFlags, err)
+		return err
 	}
 	o.Model, o.Name, o.Placement, o.Workers = f.model, f.name, f.placement, f.workers
 	o.Weights, o.Cache = checkpoint.Weights(f.weights), cacheDirs(f.model, f.cache)

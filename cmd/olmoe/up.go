@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -29,26 +30,39 @@ func (f *localFlags) register(cmd *cobra.Command) {
 	f.Stderr = os.Stderr
 }
 
-// startPool checks the flags and starts the expert-node processes.
-func (f *localFlags) startPool(ctx context.Context) (*local.Pool, error) {
+// check refuses flags that can never work, and a model that cannot be read: once,
+// before anything is started or measured, not by each process.
+func (f *localFlags) check() (*checkpoint.Config, error) {
 	if f.Model == "" {
 		return nil, fmt.Errorf("%w: --model is missing: give the checkpoint's directory", errFlags)
 	}
-	if err := checkWorkers(f.Workers); err != nil {
+	if err := cmp.Or(checkWorkers(f.Workers), checkWeights(f.Weights), checkLogLevel(f.LogLevel)); err != nil {
 		return nil, err
 	}
-	if err := checkWeights(f.Weights); err != nil {
-		return nil, err
-	}
-	ck, err := checkpoint.Open(f.Model) // what is wrong with it is said once, here, not by each process
+	ck, err := checkpoint.Open(f.Model)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = ck.Close() }()
+	if err := inRange("--expert-nodes", f.ExpertNodes, 1, ck.Config().NumExperts); err != nil {
+		return nil, err
+	}
+	if err := inRange("--replicas-per-expert", f.Replicas, 1, f.ExpertNodes); err != nil {
+		return nil, fmt.Errorf("%w, the number of --expert-nodes", err)
+	}
+	return ck.Config(), nil
+}
+
+// startPool checks the flags and starts the expert-node processes.
+func (f *localFlags) startPool(ctx context.Context) (*local.Pool, error) {
+	config, err := f.check()
+	if err != nil {
+		return nil, err
+	}
 	if slow := podctl.Portable(); slow != "" {
 		fmt.Fprintln(f.Stderr, "olmoe:", slow)
 	}
-	return local.StartPool(ctx, ck.Config(), f.Options)
+	return local.StartPool(ctx, config, f.Options)
 }
 
 func newUpCommand() *cobra.Command {

@@ -22,9 +22,9 @@ type Options struct {
 	Model       string
 	Weights     string
 	Cache       string // flag --weights-cache
-	ExpertNodes int
-	Replicas    int // of each expert
-	Workers     int // threads of each expert node; 0 = all
+	ExpertNodes int    // 1 to the number of experts
+	Replicas    int    // of each expert, 1 to ExpertNodes
+	Workers     int    // threads of each expert node; 0 = all
 	LogLevel    string
 	Stderr      io.Writer
 }
@@ -44,9 +44,6 @@ type Pool struct {
 // StartPool starts the expert nodes, places all experts and returns at once:
 // nodes load while the caller opens its own part. They stop when ctx ends.
 func StartPool(ctx context.Context, cfg *checkpoint.Config, o Options) (*Pool, error) {
-	if o.ExpertNodes < 1 || o.ExpertNodes > cfg.NumExperts {
-		return nil, fmt.Errorf("--expert-nodes %d: give 1 to %d", o.ExpertNodes, cfg.NumExperts)
-	}
 	dir, err := os.MkdirTemp("", "olmoe-")
 	if err != nil {
 		return nil, err
