@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +42,8 @@ func (c *client) stream(ctx context.Context, prompt []int32, n int) ([]time.Time
 
 // Stream asks the router at a URL for a completion, as a stream, and calls piece
 // with each event's JSON as it comes. An error of piece ends the stream and is
-// returned; so is a status other than 200, and an end before the answer's.
+// returned; so is a status other than 200, and an end before the answer's. The key is
+// that of the environment, which a router that this program started has from it, too.
 func Stream(ctx context.Context, url string, request map[string]any, piece func(data []byte) error) error {
 	request["stream"] = true
 	body, err := json.Marshal(request)
@@ -53,6 +55,9 @@ func Stream(ctx context.Context, url string, request map[string]any, piece func(
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if key := os.Getenv("OLMOE_API_KEY"); key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

@@ -13,8 +13,10 @@ import (
 // TestStream: the events of an answer come one by one, and what is no whole answer
 // is an error.
 func TestStream(t *testing.T) {
-	status, body := http.StatusOK, "data: {\"a\":1}\n\ndata: {\"a\":2}\n\ndata: [DONE]\n\n"
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	t.Setenv("OLMOE_API_KEY", "k")
+	key, status, body := "", http.StatusOK, "data: {\"a\":1}\n\ndata: {\"a\":2}\n\ndata: [DONE]\n\n"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key = r.Header.Get("Authorization")
 		w.WriteHeader(status)
 		_, _ = fmt.Fprint(w, body)
 	}))
@@ -28,6 +30,9 @@ func TestStream(t *testing.T) {
 	}
 	if got, err := ask(); err != nil || !slices.Equal(got, []string{`{"a":1}`, `{"a":2}`}) {
 		t.Errorf("%q, %v", got, err)
+	}
+	if key != "Bearer k" {
+		t.Errorf("Authorization %q, want the key that the router has from the same environment", key)
 	}
 	body = "data: {\"a\":1}\n\n"
 	if _, err := ask(); err == nil || !strings.Contains(err.Error(), "ended early") {
