@@ -24,6 +24,8 @@ func (p *process) newAPI(core *Core) (http.Handler, error) {
 		Context:   core.Config().MaxPositionEmbeddings, Vocab: core.Config().VocabSize,
 		Fingerprint: core.Checkpoint.Fingerprint(), Version: version.String(),
 		APIKey: p.o.APIKey, MaxBody: p.o.MaxBody,
+		MaxSequences: min(openai.DefaultMaxSequences, p.o.MaxQueue), // all wait for a moment, so that more are never taken
+
 		Ready: p.ready.err, Metrics: p.metricsHandler(), Load: loadPage(core), Registerer: p.registry, Log: p.log.WithName("http"),
 	}
 	tok, err := tokenizer.Load(filepath.Join(p.o.Model, "tokenizer.json"))

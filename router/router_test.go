@@ -198,6 +198,29 @@ func TestReadyThenDrainWithoutLoss(t *testing.T) {
 	}
 }
 
+// More sequences than may wait are never taken, not even by an idle router: that is told
+// at once, for to try again would not help.
+func TestMoreSequencesThanTheQueueHolds(t *testing.T) {
+	dir := model(t)
+	r := start(t, dir, filepath.Join(t.TempDir(), "placement.json"))
+	r.await(t, "/v1/models", http.StatusOK)
+	for body, param := range map[string]string{
+		`{"prompt": [1], "n": 9}`:                                            "n",
+		`{"prompt": [[1],[1],[1],[1],[1]], "n": 2}`:                          "n",
+		`{"prompt": [[1],[1],[1],[1],[1],[1],[1],[1],[1]], "max_tokens": 1}`: "prompt",
+	} {
+		resp, err := http.Post(r.url+"/v1/completions", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), `"param":"`+param+`"`) || !strings.Contains(string(text), "8") {
+			t.Errorf("%s: status %d, %s, %v; want a 400 about %s that names the limit of 8", body, resp.StatusCode, text, err, param)
+		}
+	}
+}
+
 // An unanswerable request fails after the bound, with a reason; the router lives.
 func TestExpertsThatNeverComeAreABoundedWait(t *testing.T) {
 	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")

@@ -16,7 +16,7 @@ import (
 type Limits struct {
 	// MaxSequences run at once; each takes a row of every decode step.
 	MaxSequences int
-	// MaxQueue requests wait for a place; one more is refused with ErrQueueFull.
+	// MaxQueue sequences wait for a place; one more is refused with ErrQueueFull.
 	MaxQueue int
 	// MaxRows is the token budget of a step: decode rows first, prefill chunks with
 	// what is left. Larger steps use the machine better and make every stream wait
