@@ -142,7 +142,7 @@ func (b *batch) receive(q *sequence, t tagged) (delta, error) {
 	}
 	var d delta
 	if q.p.echo && !q.started {
-		d = q.echoed(b.s.Tokenizer.NewDecoder(false), t.event.Prompt)
+		d = q.echoed(b.s.Tokenizer, t.event.Prompt)
 	}
 	q.started = true
 	d.add(q.push(t.event))

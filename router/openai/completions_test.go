@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
 	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
 )
 
@@ -109,6 +112,37 @@ func TestEcho(t *testing.T) {
 	}
 	want(t, at(t, got, "choices", 0, "token_ids"), `[120,121,122,300]`)
 	want(t, at(t, got, "choices", 0, "prompt_token_ids"), `[260,32,262]`)
+}
+
+// composing reads a text in NFC and puts special tokens around it.
+type composing struct{ fake.Tokenizer }
+
+func (c composing) Encode(text string) []int32 { return c.Tokenizer.Encode(norm.NFC.String(text)) }
+
+func (c composing) EncodeSpecial(text string) []int32 {
+	return append(append([]int32{fake.EOS}, c.Encode(text)...), fake.EOS)
+}
+
+// Offsets are into the text that is returned: the client's own, also where the tokens
+// are of another.
+func TestEchoOffsets(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "xy"}, func(o *openai.Options) { o.Tokenizer = composing{} })
+	for _, c := range []struct{ body, text, offsets string }{
+		{`"prompt":"e\u0301z","add_special_tokens":false`, "e\u0301zxy", "[0,2,3,4,5]"},
+		{`"prompt":"e\u0301z"`, "e\u0301zxy", "[0,0,2,3,3,4,5]"},
+		{`"prompt":"ze\u0301\u0323e\u0301","add_special_tokens":false`, "ze\u0301\u0323e\u0301xy", "[0,1,1,1,2,2,4,6,7,8]"}, // ẹ, three bytes, and the accent, two
+		{`"prompt":"\u1112\u1161\u11abz","add_special_tokens":false`, "\u1112\u1161\u11abzxy", "[0,0,0,3,4,5,6]"},           // one Hangul of three letters
+		{`"prompt":"<eos>z"`, "<eos>zxy", "[0,0,5,6,6,7,8]"},
+		{`"prompt":[101,204,129,122]`, "e\u0301zxy", "[0,1,1,2,3,4,5]"},
+		{`"prompt":[122,240]`, "z\ufffdxy", "[0,1,2,3,4]"},
+	} {
+		got := call(t, 200, url+completions, `{"echo":true,"logprobs":1,"temperature":0,`+c.body+`}`)
+		want(t, at(t, got, "choices", 0, "text"), fmt.Sprintf("%q", c.text))
+		want(t, at(t, got, "choices", 0, "logprobs", "text_offset"), c.offsets)
+		if t.Failed() {
+			t.Fatalf("%s: %v", c.body, at(t, got, "choices", 0, "logprobs", "tokens"))
+		}
+	}
 }
 
 // Scoring a prompt: nothing is generated.

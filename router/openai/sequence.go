@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
@@ -105,28 +104,4 @@ func (q *sequence) stopReason(ev engine.Event) any {
 		}
 	}
 	return nil
-}
-
-// echoed is the prompt as a delta: the client's own text (of ids, their text), and its tokens with the
-// probabilities that came with the first event (none if they were not asked for).
-func (q *sequence) echoed(decoder Decoder, scores []engine.PromptLogprob) delta {
-	var d delta
-	var text strings.Builder
-	for i, id := range q.prompt.ids {
-		t := token{offset: q.chars, echoed: true, first: i == 0}
-		if i < len(scores) {
-			t.TokenLogprob, t.top = scores[i].Token, scores[i].Top
-		}
-		t.ID = id
-		d.tokens = append(d.tokens, t)
-		piece := decoder.Push(id)
-		text.WriteString(piece)
-		q.chars += utf8.RuneCountInString(piece)
-	}
-	piece := decoder.Flush()
-	q.chars += utf8.RuneCountInString(piece)
-	if d.text = q.prompt.text; d.text == "" {
-		d.text = text.String() + piece
-	}
-	return d
 }
