@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -106,7 +107,12 @@ func writeError(w http.ResponseWriter, e *apiError) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
+	_ = encodeJSON(w, v) // a client that has gone needs no answer
+}
+
+// encodeJSON leaves text readable, as the clients of the API expect.
+func encodeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false) // text stays readable, as the clients of the API expect
-	_ = enc.Encode(v)        // a client that has gone needs no answer
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }

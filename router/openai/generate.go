@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -55,10 +56,24 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, pro
 func (s *Server) answer(w http.ResponseWriter, env envelope, b *batch, f format, choices []delta) {
 	list := make([]any, len(choices))
 	for i, d := range choices {
-		list[i] = f.full(b.seqs[i], d)
+		list[i] = choice{f: f, q: b.seqs[i], d: d}
 	}
 	env.Choices, env.Usage, env.PromptTokenIDs = list, b.usage(), f.promptIDs()
 	writeJSON(w, http.StatusOK, env)
+}
+
+// choice is made into its entry of the answer when its turn comes to be written: with
+// log-probabilities that is many times as large as what it is made of.
+type choice struct {
+	f format
+	q *sequence
+	d delta
+}
+
+func (c choice) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	err := encodeJSON(&b, c.f.full(c.q, c.d))
+	return b.Bytes(), err
 }
 
 // streamer writes the events of one streamed answer.

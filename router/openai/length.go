@@ -28,6 +28,26 @@ func (s *Server) fit(f *fields, p *params, prompts []prompt, def int) {
 	if p.MinTokens > p.MaxTokens {
 		f.fail("min_tokens", "is %d, more than the %d tokens that may be generated", p.MinTokens, p.MaxTokens)
 	}
+	s.fitScores(f, p, prompts)
+}
+
+// fitScores bounds the log-probabilities of a request: those of each token of each
+// choice, and of the prompts that are echoed.
+func (s *Server) fitScores(f *fields, p *params, prompts []prompt) {
+	if p.Logprobs < 0 {
+		return
+	}
+	tokens := 0
+	for _, pr := range prompts {
+		tokens += min(p.MaxTokens, s.Context-len(pr.ids))
+		if p.echo {
+			tokens += len(pr.ids)
+		}
+	}
+	if n := p.n * tokens * (p.Logprobs + 1); n > maxScores {
+		f.fail("logprobs", "asks for up to %d log-probabilities (choices x tokens x (1 + the most likely)), more than the %d a request may have;"+
+			" ask for fewer, or lower n or max_tokens", n, maxScores)
+	}
 }
 
 func (s *Server) fitOne(f *fields, p *params, n int, which string) {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,7 +171,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	body := `{"prompt":[1],"stream":true,"ignore_eos":true,"max_tokens":100000000,"logprobs":20,"return_token_ids":true}`
+	body := `{"prompt":[1],"stream":true,"ignore_eos":true,"max_tokens":100000000,"return_token_ids":true}`
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", completions, len(body), body)
 	waitFor(t, "the sequence to start", func() bool { return eng.Active.Load() == 1 })
 	waitFor(t, "the sequence to be freed", func() bool { return eng.Active.Load() == 0 })
@@ -237,6 +239,89 @@ func TestTooManyRequests(t *testing.T) {
 	cancel() // a place becomes free again
 	waitFor(t, "the two to be freed", func() bool { return eng.Active.Load() == 0 })
 	call(t, 200, url+"/tokenize", `{"prompt":"a"}`)
+}
+
+// counting notes how many texts are cut into tokens, and how many at once; each takes
+// until go is closed.
+type counting struct {
+	fake.Tokenizer
+	total, now, most atomic.Int32
+	proceed          chan struct{}
+}
+
+func (c *counting) EncodeSpecial(text string) []int32 {
+	c.total.Add(1)
+	c.most.Store(max(c.most.Load(), c.now.Add(1)))
+	<-c.proceed
+	c.now.Add(-1)
+	return c.Encode(text)
+}
+
+// Few texts are cut into tokens at once; others wait, for as long as their clients do.
+func TestTokenizeTakesTurns(t *testing.T) {
+	tok := &counting{proceed: make(chan struct{})}
+	url := start(t, &fake.Engine{}, withMetrics, func(o *openai.Options) { o.Tokenizer, o.MaxTokenize = tok, 2 })
+	proceed := sync.OnceFunc(func() { close(tok.proceed) })
+	t.Cleanup(proceed)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ask := func(ctx context.Context) int {
+		req := request(t, http.MethodPost, url+"/tokenize", `{"prompt":"a"}`).WithContext(ctx)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0
+		}
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	status := make(chan int)
+	for range 4 {
+		go func() { status <- ask(context.Background()) }()
+	}
+	waitFor(t, "two texts to be cut", func() bool { return tok.now.Load() == 2 })
+	go func() { status <- ask(ctx) }()
+	waitFor(t, "all five to be there", func() bool { return strings.Contains(metricsText(t, url), "olmoe_http_requests_in_flight 6\n") })
+	cancel()
+	if got := <-status; got != 0 {
+		t.Errorf("status %d for the client that hung up", got)
+	}
+	waitFor(t, "it to be counted", func() bool {
+		return strings.Contains(metricsText(t, url), `olmoe_http_requests_total{code="499",path="/tokenize"} 1`)
+	})
+	proceed()
+	for range 4 {
+		if got := <-status; got != 200 {
+			t.Errorf("status %d", got)
+		}
+	}
+	if tok.total.Load() != 4 || tok.most.Load() != 2 {
+		t.Errorf("%d texts were cut, %d at once; want 4 and 2", tok.total.Load(), tok.most.Load())
+	}
+}
+
+// The log-probabilities of a request are bounded together: of all choices, tokens and
+// alternatives.
+func TestTooManyLogprobs(t *testing.T) {
+	eng := &fake.Engine{Script: "x", Context: 4096}
+	url := start(t, eng, func(o *openai.Options) { o.Context = 4096 })
+	ids := strings.Repeat("97,", 3999) + "97"
+	all := `[[` + ids + strings.Repeat(`],[`+ids, 127) + `]]`
+	msg := `"messages":[{"role":"user","content":"x"}]`
+	for _, c := range []struct{ path, body string }{
+		{completions, `{"prompt":` + all + `,"echo":true,"logprobs":20,"max_tokens":0}`},
+		{completions, `{"prompt":"x","n":13,"logprobs":20,"max_tokens":4000}`},
+		{completions, `{"prompt":"x","n":13,"logprobs":20,"max_tokens":4000,"stream":true}`},
+		{chat, `{` + msg + `,"n":13,"logprobs":true,"top_logprobs":20}`},
+	} {
+		wantError(t, call(t, 400, url+c.path, c.body), "logprobs", "", "more than the 1048576 a request may have")
+	}
+	if n := eng.Submitted.Load(); n != 0 {
+		t.Errorf("%d sequences reached the engine", n)
+	}
+	call(t, 200, url+completions, `{"prompt":"x","n":12,"logprobs":20,"max_tokens":4000,"temperature":0}`)
+	call(t, 200, url+completions, `{"prompt":"x","n":128,"logprobs":1,"max_tokens":4000,"temperature":0}`)
+	call(t, 200, url+completions, `{"prompt":`+all+`,"logprobs":20,"max_tokens":1}`)
+	call(t, 200, url+chat, `{`+msg+`,"n":128}`)
 }
 
 // What the engine refuses, before anything was sent.

@@ -41,8 +41,12 @@ const (
 	DefaultMaxBody = 4 << 20
 	// DefaultMaxSequences bounds prompts x n of one request, as OpenAI bounds n.
 	DefaultMaxSequences = 128
-	// DefaultMaxRequests bounds the bodies held at once: 512 x 4 MiB is 2 GiB at the very worst.
+	// DefaultMaxRequests bounds the bodies held at once: with what is read from them some
+	// 20 MiB each, if all clients send the largest body in the same moment.
 	DefaultMaxRequests = 512
+	// DefaultMaxTokenize bounds the requests whose text is cut into tokens, or put together,
+	// at once: the answer to a large body takes up to 200 MiB while it is made.
+	DefaultMaxTokenize = 4
 	// DefaultKeepAlive is below the 15 to 60 s after which proxies cut an idle stream.
 	DefaultKeepAlive = 10 * time.Second
 	// DefaultBodyTimeout bounds a client that sends its body slowly.
@@ -74,6 +78,7 @@ type Options struct {
 	MaxBody      int64
 	MaxSequences int
 	MaxRequests  int
+	MaxTokenize  int
 	KeepAlive    time.Duration
 	BodyTimeout  time.Duration
 	WriteTimeout time.Duration
@@ -83,6 +88,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxBody, DefaultMaxBody)
 	setDefault(&o.MaxSequences, DefaultMaxSequences)
 	setDefault(&o.MaxRequests, DefaultMaxRequests)
+	setDefault(&o.MaxTokenize, DefaultMaxTokenize)
 	setDefault(&o.KeepAlive, DefaultKeepAlive)
 	setDefault(&o.BodyTimeout, DefaultBodyTimeout)
 	setDefault(&o.WriteTimeout, DefaultWriteTimeout)

@@ -10,10 +10,11 @@ import (
 
 // Bounds of single fields (invariant 8), each with its reason.
 const (
-	maxLogprobs    = 20   // OpenAI's and vLLM's; each costs response size
-	maxLogitBias   = 1024 // applied to every token; OpenAI documents 300
-	maxStops       = 16   // matched after every token; OpenAI allows 4
-	maxStopBytes   = 1024 // held back at most so much text
+	maxLogprobs    = 20      // OpenAI's and vLLM's; each costs response size
+	maxScores      = 1 << 20 // of a request together: 128 prompts of 4096 tokens with logprobs 1 take some 150 MiB
+	maxLogitBias   = 1024    // applied to every token; OpenAI documents 300
+	maxStops       = 16      // matched after every token; OpenAI allows 4
+	maxStopBytes   = 1024    // held back at most so much text
 	maxStopTokens  = 256
 	maxRepetition  = 100  // a factor: far outside what is useful, far inside float32
 	minRepetition  = 0.01 // likewise

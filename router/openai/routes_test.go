@@ -145,15 +145,21 @@ func withMetrics(o *openai.Options) {
 	o.Registerer, o.Metrics = reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
 
-// wantMetric looks for lines in /metrics.
-func wantMetric(t *testing.T, url string, lines ...string) {
+func metricsText(t *testing.T, url string) string {
 	t.Helper()
 	text, err := io.ReadAll(do(t, request(t, http.MethodGet, url+"/metrics", "")).Body)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// wantMetric looks for lines in /metrics.
+func wantMetric(t *testing.T, url string, lines ...string) {
+	t.Helper()
+	text := metricsText(t, url)
 	for _, line := range lines {
-		if !strings.Contains(string(text), line+"\n") {
+		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no %s in\n%s", line, text)
 		}
 	}

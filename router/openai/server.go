@@ -15,6 +15,7 @@ type Server struct {
 	created      int64
 	metrics      *metrics
 	slots        chan struct{} // one for each request being answered
+	texts        chan struct{} // one for each /tokenize or /detokenize being worked on
 	mux          *http.ServeMux
 }
 
@@ -22,7 +23,7 @@ type Server struct {
 func New(o Options) *Server {
 	o = o.withDefaults()
 	s := &Server{Options: o, hasText: o.Tokenizer != nil, created: time.Now().Unix(),
-		metrics: newMetrics(o.Registerer), slots: make(chan struct{}, o.MaxRequests)}
+		metrics: newMetrics(o.Registerer), slots: make(chan struct{}, o.MaxRequests), texts: make(chan struct{}, o.MaxTokenize)}
 	if !s.hasText {
 		s.Tokenizer = noTokenizer{}
 	}

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 )
 
@@ -23,12 +22,10 @@ func newSSE(w http.ResponseWriter) *sse {
 func (e *sse) send(v any) error {
 	e.buf.Reset()
 	e.buf.WriteString("data: ")
-	enc := json.NewEncoder(&e.buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	if err := encodeJSON(&e.buf, v); err != nil {
 		return err
 	}
-	e.buf.WriteByte('\n') // Encode wrote the first of the two newlines
+	e.buf.WriteByte('\n') // encodeJSON wrote the first of the two newlines
 	return e.flush()
 }
 

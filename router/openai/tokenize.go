@@ -1,12 +1,27 @@
 package openai
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 type tokenizeAnswer struct {
 	Count        int      `json:"count"`
 	MaxModelLen  int      `json:"max_model_len"`
 	Tokens       []int32  `json:"tokens"`
 	TokenStrings []string `json:"token_strs"` // null unless return_token_strs
+}
+
+// enterTexts waits for one of the few places of requests that cost more memory than
+// their bodies. It is short: what is waited for is arithmetic, and a write that has a
+// deadline. A client that hangs up meanwhile is not worked for.
+func (s *Server) enterTexts(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.texts <- struct{}{}:
+		return func() { <-s.texts }, nil
+	case <-ctx.Done():
+		return nil, errClientGone
+	}
 }
 
 // tokenize serves POST /tokenize: of a prompt, or of messages as the chat
@@ -16,6 +31,11 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.enterTexts(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
 	s.parseModel(f)
 	spell := f.boolean("return_token_strs", false)
 	ids := s.parseTokenize(f)
@@ -23,7 +43,10 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	if err := f.end(); err != nil {
 		return err
 	}
-	answer := tokenizeAnswer{Count: len(ids), MaxModelLen: s.Context, Tokens: append([]int32{}, ids...)}
+	answer := tokenizeAnswer{Count: len(ids), MaxModelLen: s.Context, Tokens: ids}
+	if ids == nil {
+		answer.Tokens = []int32{} // not null
+	}
 	if spell {
 		answer.TokenStrings = make([]string, len(ids))
 		for i, id := range ids {
@@ -67,6 +90,11 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.enterTexts(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
 	s.parseModel(f)
 	raw, ok := f.take("tokens")
 	if !ok {
