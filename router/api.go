@@ -3,9 +3,10 @@ package router
 import (
 	"errors"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/chat"
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
@@ -15,25 +16,37 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/router/openai"
 )
 
-// newAPI makes the HTTP API. A checkpoint without a tokenizer or chat template is
-// served all the same: to clients that send token ids, or completions only.
-func (p *process) newAPI(core *Core) (http.Handler, error) {
-	o := openai.Options{
-		Generator: core.Engine,
-		Model:     p.servedModel(),
-		Context:   core.Config().MaxPositionEmbeddings, Vocab: core.Config().VocabSize,
-		Fingerprint: core.Checkpoint.Fingerprint(), Version: version.String(),
-		APIKey: p.o.APIKey, MaxBody: p.o.MaxBody,
+// apiOptions are those of the HTTP API while the model loads.
+func (p *process) apiOptions() openai.Options {
+	return openai.Options{
+		Model: p.servedModel(), Version: version.String(), APIKey: p.o.APIKey, MaxBody: p.o.MaxBody,
 		MaxSequences: min(openai.DefaultMaxSequences, p.o.MaxQueue), // all wait for a moment, so that more are never taken
 
-		Ready: p.ready.err, Metrics: p.metricsHandler(), Load: loadPage(core), Registerer: p.registry, Log: p.log.WithName("http"),
+		Ready:   func() error { return errors.New("loading the model") },
+		Metrics: openai.NewMetrics(p.registry), MetricsPage: promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}),
+		Log: p.log.WithName("http"),
 	}
+}
+
+// serveAPI answers by an API of these options from now on.
+func (p *process) serveAPI(o openai.Options) {
+	h := openai.New(o).Handler()
+	p.handler.Store(&h)
+}
+
+// modelOptions are those of the HTTP API with its model. A checkpoint without a tokenizer
+// or chat template is served all the same: to clients that send token ids, or completions
+// only.
+func (p *process) modelOptions(core *Core) (openai.Options, error) {
+	o := p.api
+	o.Generator, o.Ready, o.Load = core.Engine, p.ready.err, loadPage(core)
+	o.Context, o.Vocab, o.Fingerprint = core.Config().MaxPositionEmbeddings, core.Config().VocabSize, core.Checkpoint.Fingerprint()
 	tok, err := tokenizer.Load(filepath.Join(p.o.Model, "tokenizer.json"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		p.log.Info("no tokenizer.json: only prompts of token ids are served")
 	case err != nil:
-		return nil, &checkpoint.Error{Kind: checkpoint.ErrInvalid, Path: p.o.Model, Problem: "tokenizer", Cause: err}
+		return o, &checkpoint.Error{Kind: checkpoint.ErrInvalid, Path: p.o.Model, Problem: "tokenizer", Cause: err}
 	default:
 		o.Tokenizer = openai.FromTokenizer(tok)
 	}
@@ -42,11 +55,11 @@ func (p *process) newAPI(core *Core) (http.Handler, error) {
 	case errors.Is(err, chat.ErrNoTemplate):
 		p.log.Info("no chat template: chat requests are refused")
 	case err != nil:
-		return nil, &checkpoint.Error{Kind: checkpoint.ErrInvalid, Path: p.o.Model, Problem: "chat template", Cause: err}
+		return o, &checkpoint.Error{Kind: checkpoint.ErrInvalid, Path: p.o.Model, Problem: "chat template", Cause: err}
 	default:
 		o.Chat = openai.FromTemplate(template)
 	}
-	return openai.New(o).Handler(), nil
+	return o, nil
 }
 
 func (p *process) servedModel() string {

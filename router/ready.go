@@ -2,7 +2,6 @@ package router
 
 import (
 	"errors"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,21 +45,4 @@ func covered(s dispatch.Status, w *podctl.Watcher) error {
 		return nil
 	}
 	return errors.New(w.Explain(s.Problem))
-}
-
-// serveHTTP answers probes while the model loads, then hands over to the API.
-func (p *process) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	if h := p.handler.Load(); h != nil {
-		(*h).ServeHTTP(w, r)
-		return
-	}
-	switch r.URL.Path {
-	case "/health":
-		w.WriteHeader(http.StatusOK)
-	case "/metrics":
-		p.metricsHandler().ServeHTTP(w, r)
-	default:
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "loading the model", http.StatusServiceUnavailable)
-	}
 }

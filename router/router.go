@@ -16,7 +16,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
@@ -53,7 +52,8 @@ type process struct {
 	o        Options
 	log      logr.Logger
 	registry *prometheus.Registry
-	handler  atomic.Pointer[http.Handler] // nil while the model loads
+	api      openai.Options               // but for the model
+	handler  atomic.Pointer[http.Handler] // of the API
 	ready    readiness
 	watcher  *podctl.Watcher // of the placement
 	model    *controlpb.Model
@@ -67,11 +67,13 @@ func Run(ctx context.Context, o Options) error {
 	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	podctl.RegisterInfo(p.registry, "router", p.log)
+	p.api = p.apiOptions()
+	p.serveAPI(p.api)
 	web, control, err := p.listen()
 	if err != nil {
 		return err
 	}
-	server := openai.NewHTTPServer(o.Listen, http.HandlerFunc(p.serveHTTP))
+	server := openai.NewHTTPServer(o.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.handler.Load()).ServeHTTP(w, r) }))
 	defer func() { _ = server.Close() }()
 	go p.serve(func() error { return server.Serve(web) })
 	if err := o.Announce(web.Addr().String(), control.Addr().String()); err != nil {
@@ -120,7 +122,7 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := p.newAPI(core)
+	api, err := p.modelOptions(core)
 	if err == nil {
 		p.model, err = podctl.DescribeModel(core.Checkpoint, p.servedModel())
 	}
@@ -136,7 +138,7 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 		p.ready.check = func() error { return nil }
 	}
 	p.ready.grace = p.o.MaxWait * 3 / 4 // out of the Service before requests start to fail
-	p.handler.Store(&api)
+	p.serveAPI(api)
 	p.log.Info("model loaded", "dir", p.o.Model, "fingerprint", core.Checkpoint.Fingerprint(), "kernels", kernels.Name(), "seconds", time.Since(start).Seconds())
 	return core, nil
 }
@@ -193,8 +195,4 @@ func (p *process) drain(core *Core, server *http.Server) error {
 		return fmt.Errorf("requests still running after --drain-timeout %s: %w", p.o.DrainTimeout, err)
 	}
 	return nil
-}
-
-func (p *process) metricsHandler() http.Handler {
-	return promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{})
 }

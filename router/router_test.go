@@ -198,6 +198,36 @@ func TestReadyThenDrainWithoutLoss(t *testing.T) {
 	}
 }
 
+// While its model loads a router answers as the API does, and counts it.
+func TestAnswersWhileTheModelLoads(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	announce := func(address, _ string) error { // the model is opened after it
+		r := &running{url: "http://" + address}
+		for path, want := range map[string]struct {
+			status int
+			text   string
+		}{
+			"/health": {200, `"ok"`}, "/ready": {503, `"reason":"loading the model"`}, "/v1/models": {503, `"code":"service_unavailable"`},
+			"/debug/load": {503, `"code":"service_unavailable"`}, "/nope": {404, `"code":"unknown_url"`},
+		} {
+			if code, text := r.status(t, path); code != want.status || !strings.Contains(text, want.text) {
+				t.Errorf("%s: %d %s, want %d with %s", path, code, text, want.status, want.text)
+			}
+		}
+		if _, text := r.status(t, "/metrics"); !strings.Contains(text, `olmoe_http_requests_total{code="503",path="/v1/models"} 1`) {
+			t.Errorf("metrics: %s", text)
+		}
+		cancel()
+		return errors.New("seen enough")
+	}
+	err := router.Run(ctx, router.Options{CoreOptions: router.CoreOptions{Model: model(t), Log: logr.Discard(), Limits: engine.Limits{MaxQueue: 8}},
+		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", Announce: announce})
+	if err == nil || err.Error() != "seen enough" {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 // More sequences than may wait are never taken, not even by an idle router: that is told
 // at once, for to try again would not help.
 func TestMoreSequencesThanTheQueueHolds(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,7 +29,8 @@ func topServer(t *testing.T, statuses ...int) (url string, requests *atomic.Int3
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i := int(requests.Add(1)) - 1
 		if i < len(statuses) && statuses[i] != http.StatusOK {
-			http.Error(w, "loading the model", statuses[i])
+			w.WriteHeader(statuses[i])
+			fmt.Fprint(w, `{"error":{"message":"loading the model","type":"server_error","param":null,"code":null}}`)
 			return
 		}
 		if r.URL.Path != "/debug/load" || r.URL.Query().Get("window") != "15s" || r.Header.Get("Authorization") != "Bearer k" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,6 +59,10 @@ func (c *topClient) fetch(ctx context.Context) (*load.Report, error) {
 func (c *topClient) refused(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	hint := strings.TrimSpace(string(text))
+	var body struct{ Error struct{ Message string } }
+	if json.Unmarshal(text, &body) == nil && body.Error.Message != "" {
+		hint = body.Error.Message
+	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		hint = "the router wants its API key: set OLMOE_API_KEY to it"

@@ -92,6 +92,15 @@ func TestLoadWindowIsClamped(t *testing.T) {
 	}
 }
 
+// isError says that an answer is an error as the router's API has them.
+func isError(w *httptest.ResponseRecorder) bool {
+	var body struct {
+		Error struct{ Message, Type string }
+	}
+	err := json.Unmarshal(w.Body.Bytes(), &body)
+	return err == nil && body.Error.Message != "" && body.Error.Type != "" && w.Header().Get("Content-Type") == "application/json"
+}
+
 func TestLoadPage(t *testing.T) {
 	var asked time.Duration
 	page := LoadPage(func(_ context.Context, window time.Duration) *load.Report {
@@ -105,7 +114,7 @@ func TestLoadPage(t *testing.T) {
 		w := httptest.NewRecorder()
 		page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/load"+query, nil))
 		if want == 0 {
-			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "give a duration from 1s to 2m0s, such as 60s") {
+			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "give a duration from 1s to 2m0s, such as 60s") || !isError(w) {
 				t.Errorf("%q: %d %s", query, w.Code, w.Body)
 			}
 			continue
@@ -138,7 +147,7 @@ func TestLoadPagesAreBounded(t *testing.T) {
 		go func() { done <- get().Code }()
 		<-begun
 	}
-	if w := get(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+	if w := get(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !isError(w) {
 		t.Errorf("one more is answered %d", w.Code)
 	}
 	for range maxLoadPages {

@@ -21,7 +21,7 @@ func LoadPage(ask func(ctx context.Context, window time.Duration) *load.Report) 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		window, err := queryWindow(r)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			refuse(w, http.StatusBadRequest, pageError{Message: err.Error(), Type: "invalid_request_error", Param: "window"})
 			return
 		}
 		select {
@@ -29,7 +29,8 @@ func LoadPage(ask func(ctx context.Context, window time.Duration) *load.Report) 
 			defer func() { <-slots }()
 		default:
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, fmt.Sprintf("%d reports of the load are being made; ask again", maxLoadPages), http.StatusServiceUnavailable)
+			refuse(w, http.StatusServiceUnavailable, pageError{Type: "server_error", Code: "service_unavailable",
+				Message: fmt.Sprintf("%d reports of the load are being made; ask again", maxLoadPages)})
 			return
 		}
 		report := ask(r.Context(), window)
@@ -37,6 +38,21 @@ func LoadPage(ask func(ctx context.Context, window time.Duration) *load.Report) 
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(report) // what fails is the connection
 	})
+}
+
+// pageError has the form of the errors of the router's API, where the page is one of
+// the paths.
+type pageError struct {
+	Message string `json:"message"`
+	Type    string `json:"type"`
+	Param   any    `json:"param"`
+	Code    any    `json:"code"`
+}
+
+func refuse(w http.ResponseWriter, status int, e pageError) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]pageError{"error": e})
 }
 
 func queryWindow(r *http.Request) (time.Duration, error) {

@@ -93,7 +93,7 @@ func (b *batch) close() {
 // finished. on says whether it showed the client something; idle is called when that
 // is so long ago; nil = never.
 func (b *batch) run(ctx context.Context, every time.Duration, idle func() error, on func(*sequence, delta) (shown bool, err error)) error {
-	clock := newClock(b.s.metrics, len(b.seqs))
+	clock := newClock(b.s.Metrics, len(b.seqs))
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for left := len(b.seqs); left > 0; {

@@ -27,7 +27,7 @@ type format interface {
 
 // generate answers one request, streamed or not.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, prompts []prompt, f format) error {
-	s.metrics.prompt(prompts)
+	s.Metrics.prompt(prompts)
 	b, err := s.submit(r.Context(), p, prompts)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func (st *streamer) fail(r *http.Request, err error) error {
 	}
 	api := toAPI(err)
 	st.s.logFault(r, api, err)
-	st.s.metrics.broken(api)
+	st.s.Metrics.broken(api)
 	_ = st.out.send(errorBody{api})
 	return nil
 }

@@ -186,7 +186,7 @@ func TestAnswerThatIsNotRead(t *testing.T) {
 		}
 	})
 	srv := httptest.NewUnstartedServer(openai.New(openai.Options{Generator: &fake.Engine{}, Tokenizer: fake.Tokenizer{}, Model: "m",
-		Context: testContext, Vocab: fake.Vocab, WriteTimeout: 50 * time.Millisecond, Metrics: page, Load: page}).Handler())
+		Context: testContext, Vocab: fake.Vocab, WriteTimeout: 50 * time.Millisecond, MetricsPage: page, Load: page}).Handler())
 	srv.Listener = smallBuffers{srv.Listener}
 	srv.Start()
 	defer srv.Close()

@@ -7,9 +7,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics of the HTTP API, all named olmoe_http_*. Label values are bounded:
-// paths are the routes, codes those that this package writes.
-type metrics struct {
+// Metrics of the HTTP API, all named olmoe_http_*. Label values are bounded:
+// paths are the routes, codes those that this package writes. They outlive a Server: one
+// answers while the model loads, another one then.
+type Metrics struct {
 	requests     *prometheus.CounterVec
 	inFlight     prometheus.Gauge
 	streamErrors *prometheus.CounterVec
@@ -25,9 +26,10 @@ var (
 	nextBuckets  = prometheus.ExponentialBuckets(0.001, 2, 14) // to 8 s
 )
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+// NewMetrics makes them; reg may be nil.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	name := func(n string) string { return prometheus.BuildFQName("olmoe", "http", n) }
-	m := &metrics{
+	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name("requests_total"),
 			Help: "HTTP requests by route and status code."}, []string{"path", "code"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: name("requests_in_flight"),
@@ -49,24 +51,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) prompt(prompts []prompt) {
+func (m *Metrics) prompt(prompts []prompt) {
 	for _, p := range prompts {
 		m.promptTokens.Add(float64(len(p.ids)))
 	}
 }
 
-func (m *metrics) broken(e *apiError) {
+func (m *Metrics) broken(e *apiError) {
 	m.streamErrors.WithLabelValues(strconv.Itoa(e.status)).Inc()
 }
 
 // clock times the tokens of one request's sequences.
 type clock struct {
-	m    *metrics
+	m    *Metrics
 	last []time.Time // of each sequence's latest token; at first, of the request
 	got  []bool
 }
 
-func newClock(m *metrics, sequences int) *clock {
+func newClock(m *Metrics, sequences int) *clock {
 	c := &clock{m: m, last: make([]time.Time, sequences), got: make([]bool, sequences)}
 	now := time.Now()
 	for i := range c.last {

@@ -56,10 +56,10 @@ func (s *Server) wrap(path string, h handler) http.Handler {
 		// What of a body is never read is dropped by net/http after the answer: bounded
 		// too. readBody lifts the deadline once it has the body.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.BodyTimeout))
-		s.metrics.inFlight.Inc()
+		s.Metrics.inFlight.Inc()
 		defer func() {
-			s.metrics.inFlight.Dec()
-			s.metrics.requests.WithLabelValues(path, codeLabel(rec.status)).Inc()
+			s.Metrics.inFlight.Dec()
+			s.Metrics.requests.WithLabelValues(path, codeLabel(rec.status)).Inc()
 		}()
 		defer s.recoverPanic(rec, r)
 		if err := h(rec, r); err != nil {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
@@ -58,9 +57,9 @@ const (
 // Options make a Server. Generator, Model, Context and Vocab are required;
 // every other zero value has a default or means "none".
 type Options struct {
-	Generator engine.Generator
-	Tokenizer Tokenizer // nil: prompts and answers are token ids only
-	Chat      Chat      // nil: chat requests are refused
+	Generator engine.Generator // nil: the model is being loaded; all but probes and metrics is answered 503
+	Tokenizer Tokenizer        // nil: prompts and answers are token ids only
+	Chat      Chat             // nil: chat requests are refused
 
 	Model       string // the id clients name
 	Context     int    // longest sequence, prompt and answer together, in tokens
@@ -68,12 +67,12 @@ type Options struct {
 	Fingerprint string // of weights and program, for system_fingerprint
 	Version     string
 
-	APIKey     string       // empty: no authorisation
-	Ready      func() error // nil error = this router can serve; used by /ready only
-	Metrics    http.Handler // mounted at /metrics
-	Load       http.Handler // mounted at /debug/load, behind the API key
-	Registerer prometheus.Registerer
-	Log        logr.Logger
+	APIKey      string       // empty: no authorisation
+	Ready       func() error // nil error = this router can serve; used by /ready only
+	Metrics     *Metrics
+	MetricsPage http.Handler // mounted at /metrics
+	Load        http.Handler // mounted at /debug/load, behind the API key
+	Log         logr.Logger
 
 	MaxBody      int64
 	MaxSequences int
@@ -92,6 +91,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.KeepAlive, DefaultKeepAlive)
 	setDefault(&o.BodyTimeout, DefaultBodyTimeout)
 	setDefault(&o.WriteTimeout, DefaultWriteTimeout)
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
 	}

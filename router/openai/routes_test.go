@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -78,6 +79,8 @@ func TestWrongMethodAndPath(t *testing.T) {
 		{"GET", completions, "POST", 405}, {"PUT", chat, "POST", 405}, {"POST", "/v1/models", "GET, HEAD", 405},
 		{"DELETE", "/v1/models/org/fake", "GET, HEAD", 405}, {"POST", "/health", "GET, HEAD", 405},
 		{"GET", "/v1/embeddings", "", 404}, {"POST", "/", "", 404}, {"GET", "/metrics", "", 404}, {"POST", "/v1/completions/", "", 404},
+		{"POST", "//v1/chat/completions", "", 404}, {"POST", "/v1/./completions", "", 404}, {"GET", "/v1/../health", "", 404}, {"GET", "//", "", 404},
+		{"GET", "/v1/models/org//fake", "", 404},
 	} {
 		res := do(t, request(t, c.method, url+c.path, "{}"))
 		got := decode(t, c.status, res)
@@ -85,7 +88,37 @@ func TestWrongMethodAndPath(t *testing.T) {
 			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, a, c.allow)
 		}
 		want(t, at(t, got, "error", "type"), `"invalid_request_error"`)
+		if res.Header.Get("x-request-id") == "" {
+			t.Errorf("%s %s: no request id", c.method, c.path)
+		}
 	}
+}
+
+// While there is no model yet, all but probes and metrics is refused as the API refuses.
+func TestWhileTheModelLoads(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	o := openai.Options{Model: "m", Ready: func() error { return errors.New("loading") }, Version: "1.2.3", APIKey: "k",
+		Metrics: openai.NewMetrics(reg), MetricsPage: promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}
+	srv := httptest.NewServer(openai.New(o).Handler())
+	defer srv.Close()
+	for path, method := range map[string]string{completions: "POST", chat: "POST", "/tokenize": "POST", "/v1/models": "GET", "/debug/load?window=15s": "GET"} {
+		req := request(t, method, srv.URL+path, `{}`)
+		req.Header.Set("Authorization", "Bearer k")
+		res := do(t, req)
+		if res.Header.Get("Retry-After") == "" || res.Header.Get("x-request-id") == "" {
+			t.Errorf("%s: headers %v", path, res.Header)
+		}
+		wantError(t, decode(t, 503, res), "", "service_unavailable", "is being loaded")
+	}
+	get(t, 200, srv.URL+"/health")
+	get(t, 503, srv.URL+"/ready")
+	decode(t, 405, post(t, srv.URL+"/health", "{}"))
+	// What comes after it counts on.
+	o.Generator, o.Tokenizer, o.Context, o.Vocab, o.APIKey = &fake.Engine{Script: "x"}, fake.Tokenizer{}, testContext, fake.Vocab, ""
+	after := httptest.NewServer(openai.New(o).Handler())
+	defer after.Close()
+	call(t, 200, after.URL+completions, `{"prompt":"a"}`)
+	wantMetric(t, after.URL, `olmoe_http_requests_total{code="503",path="/v1/completions"} 1`, `olmoe_http_requests_total{code="200",path="/v1/completions"} 1`)
 }
 
 func TestContentTypes(t *testing.T) {
@@ -142,7 +175,7 @@ func TestRequestID(t *testing.T) {
 // withMetrics serves the API's own metrics.
 func withMetrics(o *openai.Options) {
 	reg := prometheus.NewRegistry()
-	o.Registerer, o.Metrics = reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+	o.Metrics, o.MetricsPage = openai.NewMetrics(reg), promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
 
 func metricsText(t *testing.T, url string) string {

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"net/http"
+	"path"
 	"sort"
 	"strings"
 	"time"
@@ -13,7 +14,6 @@ type Server struct {
 	hasText      bool // there is a tokenizer
 	longestToken int  // bytes
 	created      int64
-	metrics      *metrics
 	slots        chan struct{} // one for each request being answered
 	texts        chan struct{} // one for each /tokenize or /detokenize being worked on
 	mux          *http.ServeMux
@@ -23,7 +23,7 @@ type Server struct {
 func New(o Options) *Server {
 	o = o.withDefaults()
 	s := &Server{Options: o, hasText: o.Tokenizer != nil, created: time.Now().Unix(),
-		metrics: newMetrics(o.Registerer), slots: make(chan struct{}, o.MaxRequests), texts: make(chan struct{}, o.MaxTokenize)}
+		slots: make(chan struct{}, o.MaxRequests), texts: make(chan struct{}, o.MaxTokenize)}
 	if !s.hasText {
 		s.Tokenizer = noTokenizer{}
 	}
@@ -57,11 +57,11 @@ func (s *Server) table() []route {
 		{"/ready", get(s.ready), true},
 		{"/version", get(s.version), true},
 	}
-	if s.Metrics != nil {
-		serve := func(w http.ResponseWriter, r *http.Request) error { s.Metrics.ServeHTTP(w, r); return nil }
+	if s.MetricsPage != nil {
+		serve := func(w http.ResponseWriter, r *http.Request) error { s.MetricsPage.ServeHTTP(w, r); return nil }
 		routes = append(routes, route{"/metrics", get(serve), true})
 	}
-	if s.Load != nil {
+	if s.Load != nil || s.Generator == nil {
 		serve := func(w http.ResponseWriter, r *http.Request) error { s.Load.ServeHTTP(w, r); return nil }
 		routes = append(routes, route{"/debug/load", get(serve), false})
 	}
@@ -73,7 +73,7 @@ func (s *Server) routes() *http.ServeMux {
 	for _, rt := range s.table() {
 		for method, h := range rt.methods {
 			if !rt.open {
-				h = s.authorised(h)
+				h = s.authorised(s.loaded(h))
 			}
 			mux.Handle(method+" "+rt.path, s.wrap(rt.path, h))
 		}
@@ -85,7 +85,33 @@ func (s *Server) routes() *http.ServeMux {
 
 // Handler serves every route, with limits, request ids, metrics and recovery
 // from panics.
-func (s *Server) Handler() http.Handler { return s.mux }
+func (s *Server) Handler() http.Handler {
+	unknown := s.wrap("other", unknownURL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tidy(r.URL.EscapedPath()) {
+			s.mux.ServeHTTP(w, r)
+			return
+		}
+		unknown.ServeHTTP(w, r)
+	})
+}
+
+// tidy says that a path is as ServeMux serves it. Any other one it redirects, by an
+// answer without an error object or request id.
+func tidy(p string) bool {
+	clean := path.Clean(p)
+	return strings.HasPrefix(p, "/") && (p == clean || clean != "/" && p == clean+"/")
+}
+
+// loaded refuses what needs a model while there is none.
+func (s *Server) loaded(h handler) handler {
+	if s.Generator != nil {
+		return h
+	}
+	return func(http.ResponseWriter, *http.Request) error {
+		return unavailable(1, "The model is being loaded. Try again shortly.")
+	}
+}
 
 func wrongMethod(methods map[string]handler) handler {
 	allowed := make([]string, 0, len(methods)+1)

@@ -29,7 +29,7 @@ func main() {
 		Generator: &fake.Engine{Context: contextLength, Delay: 5 * time.Millisecond},
 		Tokenizer: fake.Tokenizer{}, Chat: fake.Chat{},
 		Model: "fake", Context: contextLength, Vocab: fake.Vocab, Fingerprint: "fp_fake", Version: "test",
-		Registerer: reg, Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
+		Metrics: openai.NewMetrics(reg), MetricsPage: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 	})
 	fmt.Fprintf(os.Stdout, "http://%s\n", l.Addr())
 	log.Fatal(openai.NewHTTPServer("", s.Handler()).Serve(l))
