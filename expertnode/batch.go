@@ -63,11 +63,14 @@ func (b *batch) step() bool {
 	return true
 }
 
-// admit answers requests for experts that are not held, and keeps the others.
+// admit drops requests whose stream is gone, answers those for experts that are
+// not held, and keeps the others.
 func (b *batch) admit(held *holding) {
 	kept := b.jobs[:0]
 	for _, j := range b.jobs {
-		if x, ok := b.allHeld(held, j); ok {
+		if j.stream.gone.Load() {
+			j.recycle()
+		} else if x, ok := b.allHeld(held, j); ok {
 			kept = append(kept, j)
 		} else {
 			j.refuse(&wire.Failure{Code: wire.NotHeld,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -13,13 +14,14 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
 
 // open makes a bare stream to a node that holds everything, past its Hello.
-func open(t *testing.T) (*pool, grpc.ClientStream) {
+func open(t *testing.T, dir string) (*pool, grpc.ClientStream) {
 	t.Helper()
-	p := newPool(t, sharedModel(t), 1)
+	p := newPool(t, dir, 1)
 	doc := &placement.Document{Revision: 1, Serving: p.place(1, 1, rand.New(rand.NewPCG(1, 1)))}
 	p.publish(doc)
 	await(t, "ready", func() bool { code, _ := get(t, p.nodes[0].http+"/ready"); return code == 200 })
@@ -53,7 +55,7 @@ func request(call uint64, layer, hidden int, experts ...uint16) wire.Out {
 
 // Requests that do not fit are answered with an error, and the stream goes on.
 func TestWrongRequestsAreAnswered(t *testing.T) {
-	_, s := open(t)
+	_, s := open(t, sharedModel(t))
 	tests := []struct {
 		name  string
 		frame wire.Out
@@ -62,6 +64,7 @@ func TestWrongRequestsAreAnswered(t *testing.T) {
 		{"layer", request(1, 2, 64, 0), "layer 2, hidden 64; the model has 2 layers, hidden 64"},
 		{"hidden", request(2, 0, 32, 0), "hidden 32; the model has"},
 		{"expert", request(3, 0, 64, 8), "expert 8, the model has 8"},
+		{"an expert over and over", request(5, 0, 64, make([]uint16, wire.MaxPairs)...), "row 0 asks for 32768 experts, the model has 8 a layer"},
 		{"not a request", wire.NewError(4, &wire.Failure{Code: wire.Draining}), "Error frame from a router"},
 	}
 	for _, tt := range tests {
@@ -97,10 +100,40 @@ func TestWrongRequestsAreAnswered(t *testing.T) {
 	}
 }
 
+// A short request must not make the node hold an answer that no frame can carry.
+func TestMorePairsThanAnAnswerHolds(t *testing.T) {
+	wide := tiny()
+	wide.HiddenSize, wide.Layers = 1024, 1
+	dir := t.TempDir()
+	if err := synth.Write(dir, wide); err != nil {
+		t.Fatal(err)
+	}
+	_, s := open(t, dir)
+	o := request(1, 0, 1024, make([]uint16, wire.MaxPairs)...)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := s.SendMsg(&o); err != nil {
+		t.Fatal(err)
+	}
+	in := wire.NewIn()
+	defer in.Recycle()
+	if err := wire.Receive(s, in); err != nil {
+		t.Fatal(err)
+	}
+	f, err := in.Failure()
+	if want := "32768 pairs; an answer holds 16383"; err != nil || f.Code != wire.BadRequest || !strings.Contains(f.Message, want) {
+		t.Errorf("answer %+v, error %v, want BadRequest with %q", f, err, want)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
+		t.Errorf("a frame of %d bytes cost %d MB", 48+2*(1+wire.MaxPairs)+4*1024, n>>20)
+	}
+}
+
 // Frames that cannot be trusted end their stream, with the reason; the node
 // serves on.
 func TestDamagedFramesEndTheStream(t *testing.T) {
-	p, _ := open(t)
+	p, _ := open(t, sharedModel(t))
 	tests := []struct {
 		name  string
 		frame func() wire.Out

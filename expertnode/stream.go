@@ -31,6 +31,7 @@ type stream struct {
 	changed chan struct{} // holds a token when an Update is due
 	eof     chan struct{} // closed when the router has sent its last request
 	pending atomic.Int32  // requests received and answers not sent
+	gone    atomic.Bool   // nobody sends answers any more
 }
 
 // Dispatch implements wire.Server.
@@ -46,7 +47,7 @@ func (n *node) Dispatch(gs grpc.ServerStream) error {
 	defer cancel()
 	var sent error
 	done := make(chan struct{})
-	go func() { defer close(done); sent = s.sender(ctx, gs) }()
+	go func() { defer close(done); sent = s.sender(ctx, gs); s.gone.Store(true) }()
 	err := s.receive(gs)
 	log.V(1).Info("stream ended", "reason", err.Error())
 	if errors.Is(err, io.EOF) {
@@ -114,6 +115,8 @@ func (n *node) accept(in *wire.In, s *stream) (*job, *wire.Failure) {
 		err = fmt.Errorf("a %v frame from a router", in.Type)
 	case in.Layer >= cfg.NumLayers || in.Hidden != cfg.HiddenSize:
 		err = fmt.Errorf("layer %d, hidden %d; the model has %d layers, hidden %d", in.Layer, in.Hidden, cfg.NumLayers, cfg.HiddenSize)
+	case in.Pairs > wire.PairsPerFrame(in.Hidden):
+		err = fmt.Errorf("request of %d pairs; an answer holds %d", in.Pairs, wire.PairsPerFrame(in.Hidden))
 	}
 	if err != nil {
 		in.Recycle()

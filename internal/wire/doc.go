@@ -31,9 +31,10 @@
 //
 // Payloads:
 //
-//	Request   u16[rows] experts of each row (1 or more); u16[pairs] expert
-//	          indices, row by row; zero bytes up to a multiple of 4; f32[rows][hidden].
-//	          A row travels once, however many of its experts live on the node.
+//	Request   u16[rows] experts of each row (1 to the model's experts a layer);
+//	          u16[pairs] expert indices, row by row; zero bytes up to a multiple of
+//	          4; f32[rows][hidden]. A row travels once, however many of its experts
+//	          live on the node. Pairs are at most what a Response holds.
 //	Response  u64 nanoseconds queued; u64 nanoseconds computing;
 //	          f32[pairs][hidden], the expert's unweighted output, in the request's order.
 //	Error     u16 code; u16 length; UTF-8 message. Call id 0 is about the stream.

@@ -4,7 +4,8 @@ package wire
 const (
 	// MaxRows of a request: the model's whole context in one prefill chunk.
 	MaxRows = 4096
-	// MaxPairs of a request: eight experts for each of MaxRows.
+	// MaxPairs of a request: eight experts for each of MaxRows, where the hidden size
+	// lets a response hold so many (PairsPerFrame).
 	MaxPairs = 8 * MaxRows
 	// MaxHidden, MaxLayers and MaxExperts are what a checkpoint may have at most;
 	// they bound sizes before these are multiplied.

@@ -47,6 +47,9 @@ func (in *In) Experts(counts, experts []uint16, perLayer int) error {
 		if c == 0 {
 			return fmt.Errorf("request row %d asks for no expert", i)
 		}
+		if int(c) > perLayer { // or a short frame could make long work
+			return fmt.Errorf("request row %d asks for %d experts, the model has %d a layer", i, c, perLayer)
+		}
 		sum += int(c)
 	}
 	if sum != len(experts) {
