@@ -172,7 +172,7 @@ func (s *stream) reply(o wire.Out) {
 }
 
 func (s *stream) fail(call uint64, f *wire.Failure) {
-	s.n.metrics.errors.WithLabelValues(f.Code.String()).Inc()
+	s.n.metrics.errors.WithLabelValues(f.Code.Label()).Inc()
 	s.reply(wire.NewError(call, f))
 }
 

@@ -35,7 +35,7 @@
 //	          u16[pairs] expert indices, row by row; zero bytes up to a multiple of
 //	          4; f32[rows][hidden]. A row travels once, however many of its experts
 //	          live on the node. Pairs are at most what a Response holds.
-//	Response  u64 nanoseconds queued; u64 nanoseconds computing;
+//	Response  u64 nanoseconds queued; u64 nanoseconds computing; both below 2^63;
 //	          f32[pairs][hidden], the expert's unweighted output, in the request's order.
 //	Error     u16 code; u16 length; UTF-8 message. Call id 0 is about the stream.
 //	Hello,    u64 instance (random, new in each process); u16 layers; u16 experts

@@ -21,13 +21,23 @@ const (
 
 var codeNames = [...]string{NotHeld: "NotHeld", Draining: "Draining", Overloaded: "Overloaded", BadRequest: "BadRequest", Broken: "Broken"}
 
-// String names the code for messages and metric labels.
+// String names the code for messages.
 func (c Code) String() string {
-	if int(c) < len(codeNames) && codeNames[c] != "" {
+	if c.known() {
 		return codeNames[c]
 	}
 	return fmt.Sprintf("Code(%d)", uint16(c))
 }
+
+// Label names the code for metrics: a peer must not make a series for each number.
+func (c Code) Label() string {
+	if c.known() {
+		return codeNames[c]
+	}
+	return "Unknown"
+}
+
+func (c Code) known() bool { return int(c) < len(codeNames) && codeNames[c] != "" }
 
 // Failure is the content of an Error frame.
 type Failure struct {

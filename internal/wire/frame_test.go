@@ -97,6 +97,11 @@ func TestErrorRoundTrip(t *testing.T) {
 	if s := (&Failure{Code(99), "m"}).Error(); s != "Code(99): m" {
 		t.Errorf("unknown code reads %q", s)
 	}
+	for c, want := range map[Code]string{0: "Unknown", NotHeld: "NotHeld", Broken: "Broken", 99: "Unknown"} {
+		if got := c.Label(); got != want {
+			t.Errorf("%v is counted as %s, want %s", c, got, want)
+		}
+	}
 }
 
 func testAnnounce() *Announce {
@@ -193,6 +198,8 @@ func TestForgedFramesAreRefused(t *testing.T) {
 		{"a row with more experts than there are", request, put16(lists, 7), "row 0 asks for 7 experts, the model has 6 a layer"},
 		{"expert out of range", request, put16(lists+4, 6), "pair 0: expert 6, the model has 6"},
 		{"padding", request, put16(lists+10, 1), "non-zero padding"},
+		{"time queued before the request came", NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{Queued: -1}), func([]byte) {}, "timing of -1ns queued"},
+		{"time computing below zero", NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{Compute: -1}), func([]byte) {}, "-1ns computing"},
 		{"message length", NewError(1, &Failure{NotHeld, "abc"}), put16(lists+2, 2), "message of 2 bytes, 3 left"},
 		{"message encoding", NewError(1, &Failure{NotHeld, "abc"}), func(b []byte) { b[lists+4] = 0xff }, "invalid UTF-8"},
 		{"bitmap sizes", NewAnnounce(Hello, testAnnounce()), put16(lists+8, 900), "names and bitmaps"},
@@ -223,7 +230,6 @@ func readAll(in *In) error {
 		}
 		in.Floats(make([]float32, in.Rows*in.Hidden))
 	case Response:
-		in.Timing()
 		in.Floats(make([]float32, in.Pairs*in.Hidden))
 	case Error:
 		_, err := in.Failure()

@@ -15,6 +15,7 @@ type In struct {
 	chunk  int // cursor: index of the buffer,
 	offset int // and the position in it
 	left   int // payload bytes not read yet
+	timing Timing
 	header [HeaderSize]byte
 	sum    checksum
 }
@@ -38,8 +39,9 @@ func (in *In) Free() {
 	in.chunk, in.offset, in.left = 0, 0, 0
 }
 
-// Parse checks the frame: magic, version, bounds, length, checksum and that the
-// length is what the counts say. The cursor is then at the payload's start.
+// Parse checks the frame: magic, version, bounds, length, checksum, that the length
+// is what the counts say, and a response's timing. The cursor is then at the start of
+// the payload, or of a response's rows.
 func (in *In) Parse() error {
 	size := in.bufs.Len()
 	if size < HeaderSize {
@@ -57,7 +59,10 @@ func (in *In) Parse() error {
 	if got := in.checksum(); got != sum {
 		return fmt.Errorf("%v frame damaged: checksum %08x, its header says %08x", in.Type, got, sum)
 	}
-	return in.checkCounts()
+	if err := in.checkCounts(); err != nil || in.Type != Response {
+		return err
+	}
+	return in.readTiming()
 }
 
 // checksum covers the header with its own field as zero, then the payload.
@@ -112,5 +117,5 @@ func (in *In) read(dst []byte) {
 }
 
 // Floats reads the next len(dst) elements: rows of a request after its experts,
-// rows of a response after its timing.
+// rows of a response.
 func (in *In) Floats(dst []float32) { in.read(floatBytes(dst)) }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 )
 
@@ -29,12 +30,20 @@ func NewResponse(request *Header, t Timing) Out {
 // Rows views a response's [Pairs, Hidden] output.
 func (o Out) Rows() []float32 { return bytesFloat(o.payload()[timingSize:]) }
 
-// Timing reads the start of a response. Rows follow (Floats).
-func (in *In) Timing() Timing {
+// readTiming reads the start of a response. A time below zero would end a program
+// that counts it.
+func (in *In) readTiming() error {
 	var b [timingSize]byte
 	in.read(b[:])
-	return Timing{
+	in.timing = Timing{
 		Queued:  time.Duration(binary.LittleEndian.Uint64(b[:])),
 		Compute: time.Duration(binary.LittleEndian.Uint64(b[8:])),
 	}
+	if in.timing.Queued < 0 || in.timing.Compute < 0 {
+		return fmt.Errorf("%v frame with a timing of %v queued, %v computing", in.Type, in.timing.Queued, in.timing.Compute)
+	}
+	return nil
 }
+
+// Timing is a response's.
+func (in *In) Timing() Timing { return in.timing }

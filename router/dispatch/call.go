@@ -194,7 +194,7 @@ func (c *call) finish(s *shard) error {
 		return c.refused(s)
 	}
 	c.since = time.Now()
-	c.note(s, s.reply.Timing()) // which comes before the rows
+	c.note(s, s.reply.Timing())
 	c.take(s)
 	c.settle(c.since)
 	return nil

@@ -46,6 +46,11 @@ func TestFaultsDoNotReachTheCaller(t *testing.T) {
 			o.Seal()
 			_ = s.send(o)
 		}, "Stream"},
+		{"time below zero", func(_ *fakeNode, s *fakeStream, in *wire.In) {
+			o := wire.NewResponse(&in.Header, wire.Timing{Compute: -1})
+			o.Seal()
+			_ = s.send(o)
+		}, "Stream"},
 		{"frame of a router's kind", func(_ *fakeNode, s *fakeStream, in *wire.In) {
 			_ = s.send(wire.NewRequest(wire.RequestID{Call: in.Call}, 1, []uint16{1}, []uint16{0}, []float32{1}, []int32{0}))
 		}, "Stream"},
@@ -53,6 +58,7 @@ func TestFaultsDoNotReachTheCaller(t *testing.T) {
 		{"draining", fail(wire.Draining), "Draining"},
 		{"overloaded", fail(wire.Overloaded), "Overloaded"},
 		{"broken", fail(wire.Broken), "Broken"},
+		{"an error of another version", fail(wire.Code(99)), "Unknown"},
 		{"slow", func(*fakeNode, *fakeStream, *wire.In) {}, "Timeout"},
 	}
 	for _, tt := range tests {

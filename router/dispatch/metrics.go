@@ -101,7 +101,7 @@ func (m *metrics) retry(why error) {
 	var f *wire.Failure
 	switch {
 	case errors.As(why, &f):
-		reason = f.Code.String()
+		reason = f.Code.Label()
 	case errors.Is(why, errTimeout):
 		reason = "Timeout"
 	case errors.Is(why, errLaneFull):
