@@ -84,10 +84,19 @@ func (r *Request) Satisfied(p *Placement) bool {
 	return true
 }
 
-// Validate checks both placements of a document.
+// Validate checks both placements of a document, and that they have epochs: 0 is
+// what readers say while they have none.
 func (d *Document) Validate() error {
 	for _, p := range d.Placements() {
-		if err := p.Validate(); err != nil {
+		err := p.Validate()
+		if p.Epoch < 1 {
+			field := "serving"
+			if p == d.Target {
+				field = "target"
+			}
+			err = fmt.Errorf("%s.epoch is %d; it must be at least 1", field, p.Epoch)
+		}
+		if err != nil {
 			return fmt.Errorf("document revision %d: %w", d.Revision, err)
 		}
 	}

@@ -20,9 +20,10 @@ func TestValidate(t *testing.T) {
 		{"names", func(p *Placement) { p.Nodes[1].Name = "n-0" }, "there twice"},
 		{"no name", func(p *Placement) { p.Nodes[1].Name = "" }, "empty"},
 		{"no layers", func(p *Placement) { p.Layers = 0 }, "at least 1"},
+		{"no epoch", func(p *Placement) { p.Epoch = 0 }, "target.epoch is 0"},
 	}
 	for _, c := range cases {
-		p := mustPlan(t, Request{Layers: 2, Experts: 4, Nodes: nodes(2), Replicas: 1})
+		p := mustPlan(t, Request{Layers: 2, Experts: 4, Nodes: nodes(2), Replicas: 1, Epoch: 1})
 		c.edit(p)
 		d := Document{Revision: 3, Target: p}
 		err := d.Validate()

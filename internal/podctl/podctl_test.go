@@ -52,6 +52,7 @@ func TestDocumentsThatDoNotFitAreRefused(t *testing.T) {
 		{"name twice", func(d *placement.Document) { d.Serving.Nodes[1].Name = "a" }, "there twice"},
 		{"expert out of range", func(d *placement.Document) { d.Serving.Nodes[0].Experts[1] = []int{2, 3, 4} }, "expert 4"},
 		{"expert without an owner", func(d *placement.Document) { d.Serving.Nodes[0].Experts[1] = []int{2} }, "expert 3 has no owner"},
+		{"no epoch", func(d *placement.Document) { d.Serving.Epoch = 0 }, "serving.epoch is 0; it must be at least 1"},
 		{"target before serving", func(d *placement.Document) {
 			old := *d.Serving
 			old.Epoch = 2

@@ -47,6 +47,16 @@ func TestUpdatesChangeTheRoute(t *testing.T) {
 	await(t, "one expert is gone", func() bool { return d.Status().Covered == small.layers*small.experts-1 })
 }
 
+// The first placement is used whatever its number: 0 looks like none.
+func TestAnEpochOfZeroIsServed(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	d := router(t, nil)
+	d.Apply(place(small, 0, a))
+	if err := newTask(small, 0, 1, 2, 3).do(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // An announcement that was overtaken by a newer one changes nothing.
 func TestOldAnnouncementsAreIgnored(t *testing.T) {
 	d := router(t, nil)

@@ -107,7 +107,7 @@ func (d *Dispatcher) reroute() {
 		d.ready = max(d.ready, d.doc.Target.Epoch)
 	}
 	p := d.doc.Choose(d.currentEpoch(), target)
-	if e := d.currentEpoch(); e != p.Epoch {
+	if e := d.currentEpoch(); e != p.Epoch || len(d.epochs) == 0 {
 		d.opts.Log.Info("placement epoch", "from", e, "to", p.Epoch)
 		d.epochs = append(d.retireEpochs(), &epoch{number: p.Epoch, placement: p})
 	}
