@@ -130,7 +130,7 @@ func (c *call) answeredAll(s *shard) bool {
 // demote ranks the node behind every other owner, for longer each time.
 func (n *node) demote(now time.Time) {
 	times := min(n.losses.Add(1)-1, 10)
-	n.demoted.Store(now.Add(min(demoteFirst<<times, demoteMost)).UnixNano())
+	n.demoted.set(now.Add(min(demoteFirst<<times, demoteMost)))
 }
 
 // punctual notes an answer that came in time.
@@ -153,7 +153,7 @@ func (n *node) rank(now time.Time) int64 {
 	switch {
 	case n.lagging.Load() || n.silent.Load():
 		return laggingRank
-	case now.UnixNano() < n.demoted.Load():
+	case now.Before(n.demoted.get()):
 		return demotedRank
 	}
 	return 0

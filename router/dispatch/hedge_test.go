@@ -155,7 +155,7 @@ func TestAFrozenNodeRanksBehindADemotedOne(t *testing.T) {
 	a.breaks(func(*fakeStream, *wire.In) bool { frozen.Add(1); <-release; return false })
 	begun := b.requests.Load()
 	for range 20 {
-		d.nodes["b"].demoted.Store(time.Now().Add(time.Hour).UnixNano())
+		d.nodes["b"].demoted.set(time.Now().Add(time.Hour))
 		if err := w.do(context.Background(), d); err != nil {
 			t.Fatal(err)
 		}

@@ -19,9 +19,9 @@ type node struct {
 	inflight      atomic.Int64           // pairs sent and not answered: its load
 	lagging       atomic.Bool            // did not answer in time, and has answered nothing since: ranks last
 	silent        atomic.Bool            // owes answers for so long that it may not live, and has said nothing since
-	heard         atomic.Int64           // Unix nanoseconds of the last frame
+	heard         instant                // of the last frame
 	losses        atomic.Int64           // requests in a row that another owner answered sooner
-	demoted       atomic.Int64           // Unix nanoseconds until which it ranks last
+	demoted       instant                // until when it ranks last
 	hint          atomic.Pointer[string] // where it is now, as the operator knows before DNS does; nil: unknown
 	ctx           context.Context
 	cancel        context.CancelFunc

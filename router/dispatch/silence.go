@@ -31,7 +31,7 @@ func (d *Dispatcher) silentAfter(pairs int) time.Duration {
 // Any frame shows that it lives: a node that has much to do answers others meanwhile.
 func (c *call) mayBeSilent(s *shard, now time.Time) {
 	since := s.sent
-	if heard := time.Unix(0, s.node.heard.Load()); heard.After(since) {
+	if heard := s.node.heard.get(); heard.After(since) {
 		since = heard
 	}
 	if at := since.Add(c.d.silentAfter(len(s.slots))); now.Before(at) {
@@ -46,7 +46,7 @@ func (c *call) mayBeSilent(s *shard, now time.Time) {
 
 // lives notes a sign of life.
 func (n *node) lives(now time.Time) {
-	n.heard.Store(now.UnixNano())
+	n.heard.set(now)
 	n.silent.Store(false)
 }
 
