@@ -16,6 +16,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 	"github.com/olmoe-serving/olmoe-operator/internal/kubetest"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -287,4 +288,47 @@ func TestNoChildOfADeletedOwner(t *testing.T) {
 			t.Errorf("%s: the child is there: %v", name, err)
 		}
 	}
+}
+
+// TestNumberAndReplicasChangeTogether: the API server checks the number of nodes and
+// the replicas of an expert together, so that no valid spec may meet the old other one.
+func TestNumberAndReplicasChangeTogether(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 3\nexperts: {replicasPerExpert: 3}")
+	w.untilReady()
+	w.untilPool(3, 3)
+	steps := []struct {
+		what, spec      string
+		nodes, replicas int32
+	}{
+		{"fewer of both", "{expertNodes: 1, experts: {replicasPerExpert: 1}}", 1, 1},
+		{"more of both", "{expertNodes: 2, experts: {replicasPerExpert: 2}}", 2, 2},
+		{"the operator's number is too small for new replicas", "{expertNodes: null, scaling: {min: 3, max: 8}, experts: {replicasPerExpert: 3}}", 3, 3},
+		{"the number is nobody's", "{scaling: null, experts: {replicasPerExpert: 4}}", 4, 4},
+	}
+	for _, s := range steps {
+		t.Log(s.what)
+		w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: "+s.spec)
+		w.untilPool(s.nodes, s.replicas)
+		w.untilReady()
+	}
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {expertNodes: 2, experts: {replicasPerExpert: 1}}")
+	w.untilPool(2, 1)
+	w.patch(&v1alpha1.ExpertPool{}, "demo", "spec: {replicas: 7, experts: {replicasPerExpert: 5}}")
+	w.untilPool(2, 1)
+	w.untilReady()
+}
+
+// untilPool waits until the pool has so many nodes and replicas of an expert.
+func (w *world) untilPool(nodes, replicas int32) {
+	w.Helper()
+	w.until(func() string {
+		s := w.pool().Spec
+		if *s.Replicas == nodes && *s.Experts.ReplicasPerExpert == replicas {
+			return ""
+		}
+		stalled := conditions.Of(w.deployment().Status.Conditions, v1alpha1.ConditionStalled)
+		return fmt.Sprintf("%d nodes and %d replicas, want %d and %d: %s", *s.Replicas, *s.Experts.ReplicasPerExpert, nodes, replicas, stalled.Message)
+	})
 }

@@ -114,19 +114,23 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 }
 
 // applyPool applies the ExpertPool, and its number of nodes by a field manager of
-// its own (docs/adr/0070). A new pool is made with its number, for the API server
-// checks them together; the next round hands the number over.
+// its own (docs/adr/0070). The API server checks the number against replicasPerExpert:
+// a number that is never below what the pool has is applied first. A new pool is made
+// with its number, and so is one changed to fewer nodes than it has replicas of an
+// expert; the next round hands the number over.
 func (r *Reconciler) applyPool(ctx context.Context, a *apply.Applier, v *view) error {
 	v.pool.Name, v.pool.Namespace = v.deployment.Name, v.deployment.Namespace
 	if err := a.Read(ctx, &v.pool); err != nil {
 		return err
 	}
 	v.image = resolveImage(v.deployment, &v.pool, r.Image)
-	desired := v.expertPool(a)
-	if v.pool.UID == "" {
+	desired, n := v.expertPool(a), v.nodes()
+	switch {
+	case v.pool.UID == "":
 		desired.Spec.WithReplicas(v.firstNodes())
-	}
-	if n := v.nodes(); n != nil {
+	case n != nil && *n < *v.pool.Spec.Experts.ReplicasPerExpert:
+		desired.Spec.WithReplicas(*n)
+	case n != nil:
 		number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.deployment, Manager: apply.NodesManager}
 		wrote, err := number.ApplyTo(ctx, &v.pool, v.poolNumber(*n))
 		if err != nil {

@@ -40,15 +40,19 @@ func (v *view) firstNodes() int32 {
 }
 
 // nodes is the number of expert nodes to apply to a pool that is there; nil
-// leaves it to whoever scales the pool.
+// leaves it to whoever scales the pool, unless the spec wants more replicas of an
+// expert than there are nodes, which the API server would refuse.
 func (v *view) nodes() *int32 {
-	switch {
-	case v.pool.UID == "":
+	if v.pool.UID == "" {
 		return nil
-	case v.deployment.Spec.ExpertNodes != nil:
-		return v.deployment.Spec.ExpertNodes
-	case apply.Owns(&v.pool, apply.Manager, "spec", "replicas"):
-		return v.pool.Spec.Replicas // from the making of the pool: hand it over
+	}
+	if n := v.deployment.Spec.ExpertNodes; n != nil {
+		return n
+	}
+	n := max(*v.pool.Spec.Replicas, *v.deployment.Spec.Experts.ReplicasPerExpert)
+	madeWith := apply.Owns(&v.pool, apply.Manager, "spec", "replicas") // from the making of the pool: hand it over
+	if madeWith || n > *v.pool.Spec.Replicas {
+		return &n
 	}
 	return nil
 }

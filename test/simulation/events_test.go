@@ -263,12 +263,7 @@ func (w *world) wishes() bool {
 	}
 	next := w.someSpec()
 	w.stats.specs++
-	if next.Scaling != nil { // the number is the operator's: it stays
-		next.Replicas = live[*v1alpha1.ExpertPool](w.api, poolName).Spec.Replicas
-		if *next.Replicas < *next.Experts.ReplicasPerExpert {
-			return false
-		}
-	}
+	next.Replicas = numberOf(&next, live[*v1alpha1.ExpertPool](w.api, poolName))
 	w.wish = next
 	w.note("the user wants %d nodes, %d copies, slots %s, scaling %v", *next.Replicas, *next.Experts.ReplicasPerExpert, mustJSON(next.Experts.SlotsPerNode), next.Scaling)
 	return w.deploys()
@@ -278,16 +273,23 @@ func (w *world) wishes() bool {
 func (w *world) deploys() bool {
 	o := live[*v1alpha1.ExpertPool](w.api, poolName)
 	want := *w.wish.DeepCopy()
-	if want.Scaling != nil {
-		want.Replicas = o.Spec.Replicas
-	}
-	if *want.Replicas < *want.Experts.ReplicasPerExpert || equality.Semantic.DeepEqual(want, o.Spec) {
+	want.Replicas = numberOf(&want, o)
+	if equality.Semantic.DeepEqual(want, o.Spec) {
 		return false
 	}
 	o.Spec = want
 	o.Generation++
 	w.api.put(o)
 	return true
+}
+
+// numberOf is the number of nodes that comes with a wish: the operator's stays, but
+// where it is too small for the replicas of an expert.
+func numberOf(wish *v1alpha1.ExpertPoolSpec, o *v1alpha1.ExpertPool) *int32 {
+	if wish.Scaling == nil {
+		return wish.Replicas
+	}
+	return ptr(max(*o.Spec.Replicas, *wish.Experts.ReplicasPerExpert))
 }
 
 // spoils: somebody deletes or damages the placement's record.
