@@ -87,6 +87,28 @@ func TestAvailableWhileScaling(t *testing.T) {
 	w.untilReady()
 }
 
+// TestNotReadyBeforeTheSpecIsMet: while the same nodes load second copies of experts,
+// the spec that asks for them is not Ready.
+func TestNotReadyBeforeTheSpecIsMet(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 4")
+	w.untilReady()
+	w.fleet.Hold(true)
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {experts: {replicasPerExpert: 2}}")
+	w.until(func() string {
+		if said := w.not(v1alpha1.ConditionReady, "True", v1alpha1.ReasonAsWanted); said == "" {
+			t.Fatal("Ready with one copy of each expert, want two")
+		}
+		return w.not(v1alpha1.ConditionReady, "False", v1alpha1.ReasonRebalancing)
+	})
+	w.fleet.Hold(false)
+	w.untilReady()
+	if n := len(w.document().Serving.Nodes[0].Experts[0]); n != 32 {
+		t.Errorf("Ready with %d experts of a layer on a node, want 32", n)
+	}
+}
+
 // TestOperatorRestartsAtEachStep: an operator that starts anywhere in the middle
 // goes on from the record.
 func TestOperatorRestartsAtEachStep(t *testing.T) {

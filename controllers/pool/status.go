@@ -155,7 +155,7 @@ func (v *view) verdict() conditions.Verdict {
 		return out
 	}
 	doc, problem, missing := v.decision.Doc, v.problem(), v.decision.Waiting
-	if moving(doc) || moving(v.doc) {
+	if v.decision.AsWanted && (moving(doc) || moving(v.doc)) {
 		missing = "" // all is as the spec wants it while experts move by load
 	}
 	switch {

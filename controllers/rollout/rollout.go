@@ -94,6 +94,9 @@ type Decision struct {
 	// Waiting says for what, empty at rest.
 	Waiting string
 	Problem *Problem
+	// AsWanted: the placement in force, of Doc, is what the spec wants on the wanted
+	// nodes. A Target beside it then moves experts for their load or machines only.
+	AsWanted bool
 	// Balance is what was found about the loads; nil if it was not looked at.
 	Balance *Balance
 	// Apart is what Doc's Target does for copies that share a machine; nil if it is made
@@ -105,7 +108,17 @@ type Decision struct {
 func Decide(s State) Decision {
 	d := s.next()
 	d.Nodes = max(len(s.Members), used(d.Doc))
+	d.AsWanted = d.Doc != nil && s.satisfied(d.Doc.Serving)
 	return d
+}
+
+// satisfied says whether p is what the spec wants.
+func (s *State) satisfied(p *placement.Placement) bool {
+	if p == nil {
+		return false
+	}
+	r := s.request(&Model{Layers: p.Layers, Experts: p.Experts}, s.Members)
+	return r.Satisfied(p)
 }
 
 func (s *State) next() Decision {

@@ -143,6 +143,32 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestAsWanted: what is in force counts, whatever is on its way.
+func TestAsWanted(t *testing.T) {
+	two := &placement.Document{Revision: 7, Model: "f00d", Serving: planned(t, 2, 3)}
+	moves := &placement.Document{Revision: 8, Model: "f00d", Serving: planned(t, 2, 3), Target: planned(t, 2, 8)}
+	cases := []struct {
+		name string
+		s    State
+		want bool
+	}{
+		{"nothing", State{Members: members(2), Nodes: nodes(2, 0)}, false},
+		{"first", State{Members: members(2), Nodes: nodes(2, 0), Doc: &placement.Document{Revision: 1, Model: "f00d", Target: planned(t, 2, 1)}}, false},
+		{"rest", State{Members: members(2), Nodes: nodes(2, 3), Doc: two}, true},
+		{"experts move by load", State{Members: members(2), Nodes: nodes(2, 3), Doc: moves}, true},
+		{"grow", State{Members: members(3), Nodes: nodes(3, 3), Doc: two}, false},
+		{"more replicas", State{Members: members(2), Replicas: 2, Nodes: nodes(2, 3), Doc: two}, false},
+		{"more replicas while experts move", State{Members: members(2), Replicas: 2, Nodes: nodes(2, 3), Doc: moves}, false},
+		{"fewer slots than in use", State{Members: members(2), SlotsPerNode: 3, Nodes: nodes(2, 3), Doc: two}, false},
+	}
+	for _, c := range cases {
+		c.s.Replicas = max(c.s.Replicas, 1)
+		if got := Decide(c.s).AsWanted; got != c.want {
+			t.Errorf("%s: %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
 func TestOrdinal(t *testing.T) {
 	for name, want := range map[string]int{"demo-experts-0": 0, "a-b-12": 12, "demo": -1, "demo-": -1, "": -1, "x--1": 1} {
 		if got := Ordinal(name); got != want {

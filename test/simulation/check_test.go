@@ -10,11 +10,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
@@ -165,6 +167,20 @@ func (w *world) decide(revision int64) time.Time {
 		w.specs[revision] = w.shown
 	}
 	return w.decided[revision]
+}
+
+// checkReady: a pool that says that it is Ready has a placement in force that is as the
+// spec wants it, which the operator saw.
+func (w *world) checkReady(o, shown *v1alpha1.ExpertPool) {
+	ready := conditions.Of(o.Status.Conditions, v1alpha1.ConditionReady)
+	if ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != shown.Generation || w.lateNow {
+		return
+	}
+	defer func(now *v1alpha1.ExpertPool) { w.shown = now }(w.shown)
+	w.shown = shown
+	if d := w.record(); d != nil && d.Serving != nil && !w.asWanted(d.Serving) {
+		w.violate("7", "Ready is True for generation %d with placement %s", shown.Generation, shape(d))
+	}
 }
 
 // asWanted says whether p is what the spec that the operator saw asks for.

@@ -107,8 +107,12 @@ func (s statusWriter) Patch(_ context.Context, o client.Object, patch client.Pat
 	if err != nil {
 		return err
 	}
+	shown := s.c.w.shown
 	return s.c.write("status", func() error {
 		err := s.c.w.api.patchStatus(o, raw)
+		if err == nil {
+			s.c.w.checkReady(o.(*v1alpha1.ExpertPool), shown)
+		}
 		if p := o.(*v1alpha1.ExpertPool).Status.Placement; err == nil && p != nil {
 			s.c.w.decide(p.Revision)
 		}
