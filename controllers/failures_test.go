@@ -253,3 +253,30 @@ func TestCorrectedSpecGetsThrough(t *testing.T) {
 	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {image: right}")
 	w.untilReady()
 }
+
+// TestOldProblemsAreNotOfTheNewSpec: after a spec that cannot work, the corrected one
+// is not told to be stalled by what pods of the old one say, however long those stay.
+func TestOldProblemsAreNotOfTheNewSpec(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t)
+	w.players.noImage = "wrong"
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {image: wrong}")
+	w.untilReason(v1alpha1.ReasonImagePullFailed)
+	w.fleet.Hold(true) // new pods do not become ready, so old ones stay
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {image: right}")
+	begun := time.Now()
+	w.until(func() string {
+		d := w.deployment()
+		if c := conditions.Of(d.Status.Conditions, v1alpha1.ConditionStalled); c.Status == metav1.ConditionTrue && c.ObservedGeneration == d.Generation {
+			t.Fatalf("the corrected spec is Stalled: %s", c.Message)
+		}
+		if time.Since(begun) < 7*time.Second { // more than stalledInterval
+			return "waiting for more rounds"
+		}
+		return ""
+	})
+	w.fleet.Hold(false)
+	w.untilReady()
+}

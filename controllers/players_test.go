@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -32,10 +33,12 @@ type players struct {
 	// machine that a new expert node is scheduled to, by name; nil: no machines.
 	machine func(pod string) string
 	next    int
+	// templates of each Deployment, the newest last, by hash.
+	templates map[string][]string
 }
 
 func newPlayers(w *world) *players {
-	return &players{w: w, broken: map[string]func(*corev1.Pod){}, model: &fleet.Model{
+	return &players{w: w, broken: map[string]func(*corev1.Pod){}, templates: map[string][]string{}, model: &fleet.Model{
 		Fingerprint: "f00d", Name: "demo", Layers: 16, Experts: 64, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 1 << 20,
 	}}
 }
@@ -113,14 +116,16 @@ func (p *players) playSet(s *appsv1.StatefulSet) {
 // playDeployment makes the wanted pods of the newest template, and removes others
 // once those are ready.
 func (p *players) playDeployment(d *appsv1.Deployment) {
-	prefix := d.Name + "-" + hash(&d.Spec.Template) + "-"
+	template := hash(&d.Spec.Template)
+	prefix := d.Name + "-" + template + "-"
+	p.note(d, template)
 	pods := p.owned(d.Spec.Selector)
 	want := *d.Spec.Replicas
 	ready := int32(0)
 	for i := range want {
 		name := fmt.Sprintf("%s%d", prefix, i)
 		if pod, ok := pods[name]; !ok {
-			p.makePod(name, &d.Spec.Template, d, nil)
+			p.makePod(name, &d.Spec.Template, d, map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: template})
 		} else if isReady(&pod) {
 			ready++
 		}
@@ -136,6 +141,28 @@ func (p *players) playDeployment(d *appsv1.Deployment) {
 		d.Status.ObservedGeneration, d.Status.Replicas, d.Status.UpdatedReplicas = d.Generation, total, want
 		p.ignoreGone(p.w.Status().Update(p.w.Context(), d))
 	}
+}
+
+// note makes the ReplicaSet of a new template, and numbers it as the newest.
+func (p *players) note(d *appsv1.Deployment, template string) {
+	p.w.Helper()
+	known := p.templates[d.Name]
+	if len(known) > 0 && known[len(known)-1] == template {
+		return
+	}
+	p.templates[d.Name] = append(known, template)
+	revision := map[string]string{"deployment.kubernetes.io/revision": fmt.Sprint(len(known) + 1)}
+	labels := map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: template}
+	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: d.Name + "-" + template, Namespace: p.w.ns, Labels: labels, Annotations: revision}}
+	set.Spec.Selector, set.Spec.Template = &metav1.LabelSelector{MatchLabels: labels}, *d.Spec.Template.DeepCopy()
+	set.Spec.Template.Labels = maps.Clone(d.Spec.Template.Labels)
+	maps.Copy(set.Spec.Template.Labels, labels)
+	maps.Copy(set.Labels, set.Spec.Template.Labels)
+	if err := p.w.Create(p.w.Context(), set); err != nil {
+		p.w.Fatal(err)
+	}
+	p.w.patch(&appsv1.Deployment{}, d.Name, "metadata: {annotations: {deployment.kubernetes.io/revision: '"+fmt.Sprint(len(known)+1)+"'}}")
+	*d = *get(p.w, &appsv1.Deployment{}, d.Name)
 }
 
 func (p *players) owned(s *metav1.LabelSelector) map[string]corev1.Pod {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
@@ -44,10 +45,22 @@ func (r *Reconciler) observe(ctx context.Context, v *view) error {
 	return err
 }
 
+// diagnose finds what somebody has to mend: of the newest template's pods, for the
+// others are replaced. If nobody tells which that is, of all.
 func (r *Reconciler) diagnose(ctx context.Context, v *view) (*diagnose.Problem, error) {
+	newest := ""
 	for i := range v.pods {
-		if p, err := diagnose.All(ctx, r.Live, &v.pods[i]); p != nil || err != nil {
-			return p, err
+		p, err := diagnose.All(ctx, r.Live, &v.pods[i])
+		if err != nil {
+			return nil, err
+		}
+		if p != nil && newest == "" {
+			if newest, err = r.newestTemplate(ctx, v); err != nil {
+				logf.FromContext(ctx).Info("which routers are of the newest spec is not known", "error", err.Error())
+			}
+		}
+		if template := v.pods[i].Labels[appsv1.DefaultDeploymentUniqueLabelKey]; p != nil && (newest == "" || template == newest) {
+			return p, nil
 		}
 	}
 	for _, c := range v.routers.Status.Conditions {
@@ -119,12 +132,14 @@ func (v *view) verdict() conditions.Verdict {
 	switch {
 	case v.refused != nil:
 		return say(v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message)
+	case v.wrote || v.pool.Status.ObservedGeneration != v.pool.Generation:
+		return say(false, v1alpha1.ReasonProgressing, "waiting for the expert pool and the routers to follow the spec")
+	case !v.followed():
+		return say(false, v1alpha1.ReasonProgressing, v.missingRouters())
 	case stalled.Status == metav1.ConditionTrue:
 		return say(true, stalled.Reason, stalled.Message)
 	case v.problem != nil:
 		return say(true, v.problem.Reason, v.problem.Message)
-	case v.wrote || v.pool.Status.ObservedGeneration != v.pool.Generation:
-		return say(false, v1alpha1.ReasonProgressing, "waiting for the expert pool and the routers to follow the spec")
 	case ready.Status != metav1.ConditionTrue:
 		return say(false, ready.Reason, "expert pool: "+ready.Message)
 	case v.missingRouters() != "":
@@ -135,12 +150,17 @@ func (v *view) verdict() conditions.Verdict {
 	return out
 }
 
+// followed says whether the router Deployment's controller has looked at the newest one.
+func (v *view) followed() bool {
+	return v.routers.UID != "" && v.routers.Status.ObservedGeneration == v.routers.Generation
+}
+
 // missingRouters says what the router Deployment still has to bring about; empty
 // if nothing.
 func (v *view) missingRouters() string {
 	s, want := &v.routers.Status, *v.deployment.Spec.Routers.Replicas
 	switch {
-	case v.routers.UID == "" || s.ObservedGeneration != v.routers.Generation:
+	case !v.followed():
 		return "waiting for the Deployment " + v.routers.Name + " to be looked at by its controller"
 	case s.UpdatedReplicas < want:
 		return fmt.Sprintf("%d of %d routers run the newest spec", s.UpdatedReplicas, want)

@@ -186,10 +186,11 @@ func (r *Reconciler) diagnose(ctx context.Context, v *view) (err error) {
 	return err
 }
 
-// problem is the first pod's, by ordinal; nil if nothing is wrong.
+// problem is the first pod's, by ordinal; nil if nothing is wrong. What pods of an
+// older template say is no longer true of the spec: they are replaced.
 func (v *view) problem() *diagnose.Problem {
 	for i := range v.experts {
-		if p := v.problems[v.experts[i].Name]; p != nil {
+		if p := v.problems[v.experts[i].Name]; p != nil && !v.outdated(&v.experts[i]) {
 			return p
 		}
 	}

@@ -164,6 +164,8 @@ func (v *view) verdict() conditions.Verdict {
 		return out
 	case v.decision.Problem != nil:
 		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
+	case !v.followed():
+		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", v.missing()) // pods are those of the spec before
 	case problem != nil:
 		return stalled(problem.Reason, problem.Message)
 	case missing != "" && doc != nil && doc.Serving != nil && doc.Target != nil:
@@ -180,9 +182,14 @@ func (v *view) verdict() conditions.Verdict {
 	return out
 }
 
+// followed says whether the StatefulSet's controller has looked at the newest one.
+func (v *view) followed() bool {
+	return !v.wrote && v.set.UID != "" && v.set.Status.ObservedGeneration == v.set.Generation
+}
+
 // missing names what the StatefulSet still has to bring about; empty if nothing.
 func (v *view) missing() string {
-	if v.wrote || v.set.UID == "" || v.set.Status.ObservedGeneration != v.set.Generation {
+	if !v.followed() {
 		return "the StatefulSet " + v.set.Name + " to be looked at by its controller"
 	}
 	wanted := v.members(int(*v.pool.Spec.Replicas))
