@@ -15,6 +15,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 )
 
 // waiting makes a container wait for a reason.
@@ -165,6 +166,18 @@ func TestModelMismatch(t *testing.T) {
 	if n := len(w.document().Serving.Nodes); n != 2 {
 		t.Errorf("%d nodes in the placement, want 2: the other model must not join", n)
 	}
+	// What a lost node holds finds another owner all the same.
+	const victim = "demo-experts-0"
+	w.fleet.Hold(true) // the target stays where it is seen
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, victim)), func(p *fleettest.Pod) { p.Frozen = true })
+	w.alarm(victim)
+	w.watch(patience, func() string {
+		if !w.movedFrom(victim) {
+			return "no placement without " + victim
+		}
+		return ""
+	})
+	w.watch(patience, func() string { return w.not(v1alpha1.ConditionStalled, "True", v1alpha1.ReasonModelMismatch) })
 }
 
 // TestNameConflict: a child's name that is taken is told, and the other object

@@ -11,14 +11,16 @@ import (
 
 // model is the checkpoint that the pool serves: the published one, or, before
 // that, the first node's. fresh says that all pods have moved to another one
-// together, so that placing starts anew.
+// together, so that placing starts anew. A pod of another model is a problem; the
+// others go on (a model beside it) if nothing published needs that pod.
 func (s *State) model() (model *Model, fresh bool, problem *Problem) {
 	seen := s.reported()
 	if len(seen) == 0 {
 		return nil, false, nil
 	}
 	want := seen[0].model
-	if s.Doc != nil && s.Doc.Model != "" {
+	published := s.Doc != nil && s.Doc.Model != ""
+	if published {
 		if s.all(seen, want.Fingerprint) {
 			return want, want.Fingerprint != s.Doc.Model, nil
 		}
@@ -29,11 +31,28 @@ func (s *State) model() (model *Model, fresh bool, problem *Problem) {
 			want = p.model
 			continue
 		}
-		return nil, false, &Problem{ModelMismatch, fmt.Sprintf(
-			"pod %s sees a checkpoint with fingerprint %s, the others one with %s: give every machine the same files, then delete the pod",
-			p.name, p.model.Fingerprint, want.Fingerprint)}
+		if problem == nil {
+			problem = mismatch(p, want)
+		}
+		if !published || s.placed(p.name) {
+			return nil, false, problem
+		}
 	}
-	return want, false, nil
+	if want.Layers == 0 { // nobody sees it: there is nothing to go on with
+		return nil, false, problem
+	}
+	return want, false, problem
+}
+
+func mismatch(p reporter, want *Model) *Problem {
+	return &Problem{ModelMismatch, fmt.Sprintf(
+		"pod %s sees a checkpoint with fingerprint %s, the others one with %s: give every machine the same files, then delete the pod",
+		p.name, p.model.Fingerprint, want.Fingerprint)}
+}
+
+// placed says whether a published placement names the node.
+func (s *State) placed(name string) bool {
+	return slices.ContainsFunc(s.Doc.Placements(), func(p *placement.Placement) bool { return p.Node(name) != nil })
 }
 
 type reporter struct {

@@ -64,6 +64,11 @@ type Node struct {
 	Lost bool
 }
 
+// has says whether the pod has told that it sees the model.
+func (n Node) has(fingerprint string) bool {
+	return n.Model != nil && n.Model.Fingerprint == fingerprint
+}
+
 // Router is a router pod.
 type Router struct {
 	Name         string
@@ -124,10 +129,21 @@ func (s *State) satisfied(p *placement.Placement) bool {
 func (s *State) next() Decision {
 	model, fresh, problem := s.model()
 	switch {
-	case problem != nil:
-		return Decision{Doc: s.Doc, Problem: problem}
-	case model == nil:
+	case model == nil && problem == nil:
 		return Decision{Doc: s.Doc, Waiting: "an expert node to report its model"}
+	case model == nil:
+		return Decision{Doc: s.Doc, Problem: problem}
+	}
+	d := s.step(model, fresh)
+	if problem != nil { // of a pod that nothing published needs: the others go on
+		d.Problem = problem
+	}
+	return d
+}
+
+// step is the next one of a pool whose model is known.
+func (s *State) step(model *Model, fresh bool) Decision {
+	switch {
 	case fresh || s.Doc == nil:
 		return s.plan(model, nil, nil)
 	case s.Doc.Target == nil:
@@ -143,7 +159,7 @@ func (s *State) next() Decision {
 
 // switched returns what keeps Target from being in force everywhere; empty once
 // every expert of it is loaded and every router uses it. A router that runs but
-// does not answer may still use the old placement.
+// does not answer may still use the old placement; one of another model uses none.
 func (s *State) switched() string {
 	target := s.Doc.Target
 	if n := s.notLoaded(target, func(n Node) bool { return n.ReadyEpoch >= target.Epoch }); n != "" {
@@ -151,7 +167,7 @@ func (s *State) switched() string {
 	}
 	for _, r := range s.Routers {
 		switch {
-		case r.ServingEpoch >= target.Epoch || !r.Running:
+		case r.ServingEpoch >= target.Epoch || !r.Running || r.Model != nil && r.Model.Fingerprint != s.Doc.Model:
 		case r.Model == nil:
 			return fmt.Sprintf("router %s to answer", r.Name)
 		default:
@@ -191,7 +207,7 @@ func (s *State) notLoaded(p *placement.Placement, good func(Node) bool) string {
 func (s *State) retarget(model *Model, waiting string) Decision {
 	wait := Decision{Doc: s.Doc, Waiting: waiting}
 	alive := func(n Node) bool { return n.Model != nil && !n.Stuck && !n.Lost }
-	if s.notLoaded(s.Doc.Target, alive) == "" || s.fits(s.Doc.Target) && !s.lost(s.Doc.Target) {
+	if s.notLoaded(s.Doc.Target, alive) == "" || s.fits(s.Doc.Target, model) && !s.lost(s.Doc.Target) {
 		return wait
 	}
 	if !s.lost(s.Doc.Target) && s.used(s.Doc.Target) {
@@ -206,12 +222,13 @@ func (s *State) retarget(model *Model, waiting string) Decision {
 
 // fits says whether the wanted nodes are those of p, but for some that cannot
 // join now.
-func (s *State) fits(p *placement.Placement) bool {
+func (s *State) fits(p *placement.Placement, model *Model) bool {
 	wanted := func(n placement.Node) bool {
 		return slices.ContainsFunc(s.Members, func(m placement.Node) bool { return m.Name == n.Name })
 	}
+	joins := func(m placement.Node) bool { return s.Nodes[m.Name].has(model.Fingerprint) }
 	return !slices.ContainsFunc(p.Nodes, func(n placement.Node) bool { return !wanted(n) }) &&
-		!slices.ContainsFunc(s.Members, func(m placement.Node) bool { return p.Node(m.Name) == nil && s.Nodes[m.Name].Model != nil })
+		!slices.ContainsFunc(s.Members, func(m placement.Node) bool { return p.Node(m.Name) == nil && joins(m) })
 }
 
 // plan makes a new Target from what is there, with serving kept in force. Where
@@ -219,8 +236,9 @@ func (s *State) fits(p *placement.Placement) bool {
 func (s *State) plan(model *Model, from, serving *placement.Placement) Decision {
 	stay := Decision{Doc: s.Doc}
 	if err := s.checkSlots(model); err != nil {
-		stay.Problem = &Problem{NotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"}
-		return stay
+		d := s.cover(model, from, serving)
+		d.Problem = &Problem{NotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"}
+		return d
 	}
 	nodes, waiting := s.joinable(from, model.Fingerprint)
 	stay.Waiting = waiting
@@ -238,14 +256,41 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 		return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: serving}}
 	}
 	request.Current = from
-	target, err := s.place(request)
+	target, err := place(request, len(nodes) < len(s.Members))
 	if err != nil { // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
 		return stay
 	}
+	return s.prepare(model, serving, target)
+}
+
+// prepare publishes target beside serving.
+func (s *State) prepare(model *Model, serving, target *placement.Placement) Decision {
 	return Decision{Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
 		Revision: s.revision(), Model: model.Fingerprint, Serving: serving, Target: target, Urgent: s.uncovered(serving),
 	}}
+}
+
+// cover gives what lost nodes hold to others of the placement in force, while the
+// spec cannot be met and nothing else changes.
+func (s *State) cover(model *Model, from, serving *placement.Placement) Decision {
+	stay := Decision{Doc: s.Doc}
+	if serving == nil || !s.lost(serving) {
+		return stay
+	}
+	var nodes []placement.Node
+	for _, n := range serving.Nodes {
+		if !s.Nodes[n.Name].Lost {
+			nodes = append(nodes, placement.Node{Name: n.Name, Address: n.Address})
+		}
+	}
+	r := s.request(model, nodes)
+	r.Current = from
+	target, err := place(r, true)
+	if err != nil { // there is no room
+		return stay
+	}
+	return s.prepare(model, serving, target)
 }
 
 // request asks for what the spec wants on the nodes.
@@ -256,12 +301,12 @@ func (s *State) request(model *Model, nodes []placement.Node) placement.Request 
 	}
 }
 
-// place plans for the nodes. With fewer nodes than the spec wants, because some
-// are stuck or lost, it makes do with fewer replicas, if that is what it takes.
-func (s *State) place(r placement.Request) (*placement.Placement, error) {
+// place plans for the nodes. To make do, with fewer nodes than the spec wants because
+// some are stuck or lost, it takes fewer replicas, if that is what it takes.
+func place(r placement.Request, makeDo bool) (*placement.Placement, error) {
 	for ; ; r.Replicas-- {
 		target, err := placement.Plan(r)
-		if err == nil || r.Replicas <= 1 || len(r.Nodes) == len(s.Members) {
+		if err == nil || r.Replicas <= 1 || !makeDo {
 			return target, err
 		}
 	}
@@ -277,8 +322,8 @@ func (s *State) checkSlots(model *Model) error {
 
 // joinable are the wanted nodes that take part in a plan: those in the placement
 // already, and those that reported. A node that is on its way is waited for, so
-// that experts move once; a stuck or lost one is not, if there is a placement to
-// go on with.
+// that experts move once; a stuck or lost one, or one of another model, is not, if
+// there is a placement to go on with.
 func (s *State) joinable(from *placement.Placement, fingerprint string) ([]placement.Node, string) {
 	var nodes []placement.Node
 	for _, m := range s.Members {
@@ -287,8 +332,8 @@ func (s *State) joinable(from *placement.Placement, fingerprint string) ([]place
 		case n.Lost && from != nil:
 			continue
 		case from != nil && from.Node(m.Name) != nil:
-		case n.Model != nil && n.Model.Fingerprint == fingerprint:
-		case from != nil && (n.Stuck || s.lost(from)):
+		case n.has(fingerprint):
+		case from != nil && (n.Stuck || n.Model != nil || s.lost(from)):
 			continue
 		default:
 			return nil, fmt.Sprintf("expert node %s to report", m.Name)

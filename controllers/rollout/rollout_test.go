@@ -69,6 +69,7 @@ func decideCases(t *testing.T) []decideCase {
 	t.Helper()
 	other := &Model{Fingerprint: "beef", Layers: 2, Experts: 8}
 	serving2 := &placement.Document{Revision: 7, Model: "f00d", Serving: planned(t, 2, 3)}
+	serving3 := &placement.Document{Revision: 7, Model: "f00d", Serving: planned(t, 3, 3)}
 	first2 := &placement.Document{Revision: 1, Model: "f00d", Target: planned(t, 2, 1)}
 	grow := &placement.Document{Revision: 8, Model: "f00d", Serving: planned(t, 2, 3), Target: planned(t, 3, 4)}
 	shrink := &placement.Document{Revision: 8, Model: "f00d", Serving: planned(t, 3, 3), Target: planned(t, 2, 4)}
@@ -108,9 +109,18 @@ func decideCases(t *testing.T) []decideCase {
 		{"shrink: pods go", State{Members: members(2), Nodes: nodes(3, 4), Routers: router(4), Doc: shrink}, "revision 9, serving 4 on 2, target -", 2, "no longer need", ""},
 		{"slots", State{Members: members(2), SlotsPerNode: 3, Nodes: nodes(2, 0)}, "nothing", 2, "", "NotEnoughSlots: 8 experts"},
 		{"slots, while serving", State{Members: members(1), SlotsPerNode: 4, Nodes: nodes(2, 3), Doc: serving2}, "revision 7, serving 3 on 2, target -", 2, "", "number of nodes to at least 2"},
+		{"slots, and a node is lost", State{Members: members(1), SlotsPerNode: 6, Nodes: with(nodes(3, 3), "demo-experts-0", func(n *Node) { *n = Node{Lost: true} }), Routers: router(3), Doc: serving3}, "revision 8, serving 3 on 3, target 8 on 2", 3, "placement 8", "NotEnoughSlots: 8 experts"},
+		{"slots, a node is lost, no room", State{Members: members(1), SlotsPerNode: 3, Nodes: with(nodes(3, 3), "demo-experts-0", func(n *Node) { *n = Node{Lost: true} }), Routers: router(3), Doc: serving3}, "revision 7, serving 3 on 3, target -", 3, "", "NotEnoughSlots: 8 experts"},
 		{"slots, and a stuck pod", State{Members: members(3), SlotsPerNode: 3, Replicas: 1, Nodes: with(nodes(2, 3), "demo-experts-2", func(n *Node) { n.Stuck = true }), Doc: serving2}, "revision 7, serving 3 on 2, target -", 3, "more expert nodes", ""},
 		{"two models at first", State{Members: members(2), Nodes: with(nodes(2, 0), "demo-experts-1", func(n *Node) { n.Model = other })}, "nothing", 2, "", "ModelMismatch: pod demo-experts-1 sees a checkpoint with fingerprint beef"},
 		{"a router's model", State{Members: members(2), Nodes: nodes(2, 3), Routers: []Router{{Name: "r", Model: other}}, Doc: serving2}, "revision 7, serving 3 on 2, target -", 2, "", "ModelMismatch: pod r"},
+		{"a new pod's model, and a node is lost", State{Members: members(3), Nodes: with(with(nodes(3, 3), "demo-experts-2", func(n *Node) { n.Model, n.ReadyEpoch = other, 0 }), "demo-experts-0", func(n *Node) { *n = Node{Lost: true} }), Routers: router(3), Doc: serving2}, "revision 8, serving 3 on 2, target 8 on 1", 3, "placement 8", "ModelMismatch: pod demo-experts-2"},
+		{"a new pod's model, and the nodes are as wanted", State{Members: members(3), Nodes: with(nodes(3, 3), "demo-experts-2", func(n *Node) { n.Model, n.ReadyEpoch = other, 0 }), Routers: router(3), Doc: serving2}, "revision 7, serving 3 on 2, target -", 3, "", "ModelMismatch: pod demo-experts-2"},
+		{"a new pod's model, all others are silent", State{Members: members(3), Nodes: map[string]Node{"demo-experts-2": {Model: other}}, Doc: serving2}, "revision 7, serving 3 on 2, target -", 3, "", "ModelMismatch: pod demo-experts-2"},
+		{"a new pod's model, the target goes on", State{Members: members(4), Nodes: with(nodes(4, 4), "demo-experts-3", func(n *Node) { n.Model, n.ReadyEpoch = other, 0 }), Routers: router(4), Doc: grow}, "revision 9, serving 4 on 3, target -", 4, "no longer need", "ModelMismatch: pod demo-experts-3"},
+		{"a new pod's model, the target is stuck", State{Members: members(4), Nodes: with(with(nodes(4, 3), "demo-experts-3", func(n *Node) { n.Model, n.ReadyEpoch = other, 0 }), "demo-experts-2", func(n *Node) { n.Stuck = true }), Routers: router(3), Doc: grow}, "revision 8, serving 3 on 2, target 4 on 3", 4, "to load", "ModelMismatch: pod demo-experts-3"},
+		{"a placed pod's model", State{Members: members(2), Nodes: with(nodes(2, 3), "demo-experts-1", func(n *Node) { n.Model = other }), Routers: router(3), Doc: serving2}, "revision 7, serving 3 on 2, target -", 2, "", "ModelMismatch: pod demo-experts-1"},
+		{"a router's model holds up no other", State{Members: members(3), Nodes: nodes(3, 4), Routers: append(router(4), Router{Name: "r", Model: other, Running: true}), Doc: grow}, "revision 9, serving 4 on 3, target -", 3, "no longer need", "ModelMismatch: pod r"},
 		{"all moved to another model", State{Members: members(1), Nodes: map[string]Node{"demo-experts-0": {Model: other, ReadyEpoch: 3}}, Routers: []Router{{Name: "r", Model: other, Running: true, ServingEpoch: 3}}, Doc: serving2}, "revision 8, serving -, target 8 on 1", 1, "placement 8", ""},
 		{"another model, a router is silent", State{Members: members(1), Nodes: map[string]Node{"demo-experts-0": {Model: other}}, Routers: []Router{{Name: "r", Running: true}}, Doc: serving2}, "revision 7, serving 3 on 2, target -", 2, "", "ModelMismatch"},
 		{"record lost", State{Members: members(2), Nodes: map[string]Node{"demo-experts-0": {Model: olmoe, Revision: 40, ReadyEpoch: 9}, "demo-experts-1": {Model: olmoe}}, Routers: router(8)}, "revision 41, serving -, target 41 on 2", 2, "placement 41", ""},
