@@ -111,7 +111,7 @@ routers:
   podAnnotations: {note: "1"}
   maxQueue: 10
 experts:
-  resources: {requests: {cpu: 1000m}}
+  resources: {requests: {cpu: 1000m, memory: 1.2341Gi}}
   affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64]}]}]}}}
 imagePullSecrets: [{name: regcred}]
 service: {type: NodePort, port: 8080, annotations: {example.org/lb: internal}}

@@ -282,7 +282,7 @@ func TestNoChildOfADeletedOwner(t *testing.T) {
 	if err := c.Create(t.Context(), owner); err != nil {
 		t.Fatal(err)
 	}
-	a := &apply.Applier{Client: c, Live: c, Owner: owner.DeepCopy()}
+	a := &apply.Applier{Client: c, Live: c, Owner: owner.DeepCopy(), Manager: apply.Manager, Settled: &apply.Settled{}}
 	child := func() (bool, error) {
 		live := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "child", Namespace: ns}}
 		return a.Apply(t.Context(), live, corev1ac.ConfigMap("child", ns).

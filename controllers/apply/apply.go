@@ -35,8 +35,10 @@ type Applier struct {
 	Live client.Reader
 	// Owner controls the children.
 	Owner client.Object
-	// Manager owns the fields; empty means Manager.
+	// Manager owns the fields.
 	Manager string
+	// Settled remembers for the rounds to come what need not be sent again.
+	Settled *Settled
 }
 
 // ConflictError says that a child's name is taken.
@@ -88,7 +90,8 @@ func Problem(err error) (reason string, problem error) {
 	return "", nil
 }
 
-// Apply makes the object what desired says and reports whether it had to write.
+// Apply makes the object what desired says and reports whether that has changed it, in
+// what its generation counts (any object without one: in anything).
 // live is an empty object of the kind with name and namespace; afterwards it
 // holds what was found before the write (no UID: nothing was there).
 func (a *Applier) Apply(ctx context.Context, live client.Object, desired runtime.ApplyConfiguration) (bool, error) {
@@ -104,20 +107,30 @@ func (a *Applier) ApplyTo(ctx context.Context, live client.Object, desired runti
 	if err != nil {
 		return false, err
 	}
+	owner, differ := client.ObjectKeyFromObject(a.Owner), ""
 	if live.GetUID() == "" {
 		if err := a.ownerIsThere(ctx); err != nil {
 			return false, err
 		}
 	} else {
-		has, err := owned(live, a.manager())
+		has, err := owned(live, a.Manager)
 		if err != nil {
 			return false, err
 		}
-		if reflect.DeepEqual(has, strip(want)) {
+		differ = sides(has, strip(want))
+		if reflect.DeepEqual(has, want) || a.Settled.is(owner, a.childKey(live), differ) {
 			return false, nil
 		}
 	}
-	return true, a.write(ctx, live, desired, want)
+	if err := a.write(ctx, live, desired, want); err != nil {
+		return false, err
+	}
+	now, err := versionOf(desired)
+	if now.ResourceVersion == live.GetResourceVersion() {
+		a.Settled.note(owner, a.childKey(live), differ)
+		return false, err
+	}
+	return now.Generation == 0 || now.Generation != live.GetGeneration(), err
 }
 
 // ownerIsThere asks the API server itself, before a child is made: a child that is
@@ -138,12 +151,12 @@ func (a *Applier) ownerIsThere(ctx context.Context) error {
 // else added can make the whole invalid (two ports of one name): then the lists
 // are first put back as a whole, which a merge patch does.
 func (a *Applier) write(ctx context.Context, live client.Object, desired runtime.ApplyConfiguration, want map[string]any) error {
-	err := a.Client.Apply(ctx, desired, client.FieldOwner(a.manager()), client.ForceOwnership)
+	err := a.Client.Apply(ctx, desired, client.FieldOwner(a.Manager), client.ForceOwnership)
 	if apierrors.IsInvalid(err) && live.GetUID() != "" {
 		if raw, jerr := json.Marshal(strip(want)); jerr == nil {
 			target := live.DeepCopyObject().(client.Object)
-			if a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, raw), client.FieldOwner(a.manager())) == nil {
-				err = a.Client.Apply(ctx, desired, client.FieldOwner(a.manager()), client.ForceOwnership)
+			if a.Client.Patch(ctx, target, client.RawPatch(types.MergePatchType, raw), client.FieldOwner(a.Manager)) == nil {
+				err = a.Client.Apply(ctx, desired, client.FieldOwner(a.Manager), client.ForceOwnership)
 			}
 		}
 	}
@@ -182,13 +195,6 @@ func (a *Applier) Ours(live client.Object) error {
 		return &LeftoverError{Kind: kindOf(live), Name: live.GetName(), Owner: ref.Kind + " " + ref.Name}
 	}
 	return &ConflictError{Kind: kindOf(live), Name: live.GetName()}
-}
-
-func (a *Applier) manager() string {
-	if a.Manager != "" {
-		return a.Manager
-	}
-	return Manager
 }
 
 // OwnerReference of the children: the garbage collector deletes them with their

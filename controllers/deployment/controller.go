@@ -39,6 +39,8 @@ type Reconciler struct {
 	Clock  clock.PassiveClock
 	// Image of pods whose spec names none.
 	Image string
+
+	settled apply.Settled
 }
 
 // SetupWithManager registers the reconciler.
@@ -69,6 +71,7 @@ func deploymentOf(_ context.Context, o client.Object) []reconcile.Request {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	d := &v1alpha1.OLMoEDeployment{}
 	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
+		r.settled.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if d.DeletionTimestamp != nil {
@@ -97,9 +100,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: stalledInterval}, nil
 }
 
+// applier writes a deployment's children, or its pool's number of nodes.
+func (r *Reconciler) applier(d *v1alpha1.OLMoEDeployment, manager string) *apply.Applier {
+	return &apply.Applier{Client: r.Client, Live: r.Live, Owner: d, Manager: manager, Settled: &r.settled}
+}
+
 // act applies the children, the pool first: its answer decides the image.
 func (r *Reconciler) act(ctx context.Context, v *view) error {
-	a := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.deployment}
+	a := r.applier(v.deployment, apply.Manager)
 	if err := r.applyPool(ctx, a, v); err != nil {
 		return err
 	}
@@ -131,7 +139,7 @@ func (r *Reconciler) applyPool(ctx context.Context, a *apply.Applier, v *view) e
 	case n != nil && *n < *v.pool.Spec.Experts.ReplicasPerExpert:
 		desired.Spec.WithReplicas(*n)
 	case n != nil:
-		number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.deployment, Manager: apply.NodesManager}
+		number := r.applier(v.deployment, apply.NodesManager)
 		wrote, err := number.ApplyTo(ctx, &v.pool, v.poolNumber(*n))
 		if err != nil {
 			return err

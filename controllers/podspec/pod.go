@@ -156,11 +156,22 @@ func (p *Pod) resources() *corev1ac.ResourceRequirementsApplyConfiguration {
 	for name, q := range p.Settings.Resources.Requests {
 		requests[name] = q
 	}
-	r := corev1ac.ResourceRequirements().WithRequests(requests)
+	r := corev1ac.ResourceRequirements().WithRequests(rounded(requests))
 	if len(p.Settings.Resources.Limits) > 0 {
-		r.WithLimits(p.Settings.Resources.Limits)
+		r.WithLimits(rounded(p.Settings.Resources.Limits))
 	}
 	return r
+}
+
+// rounded is what the API server makes of quantities: thousandths, rounded up.
+func rounded(list corev1.ResourceList) corev1.ResourceList {
+	out := corev1.ResourceList{}
+	for name, q := range list {
+		q = q.DeepCopy()
+		q.RoundUp(resource.Milli)
+		out[name] = q
+	}
+	return out
 }
 
 // ContainerPort is a named TCP port.

@@ -94,6 +94,22 @@ func TestLockedDown(t *testing.T) {
 	}
 }
 
+// TestQuantitiesAreRounded as the API server does it, or every round would find them changed.
+func TestQuantitiesAreRounded(t *testing.T) {
+	p := plain()
+	odd := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1.2341Gi"), corev1.ResourceCPU: resource.MustParse("0.0001")}
+	p.Settings.Resources = v1alpha1.Resources{Requests: odd, Limits: odd}
+	r := p.resources()
+	for _, list := range []*corev1.ResourceList{r.Requests, r.Limits} {
+		if memory, cpu := list.Memory().String(), list.Cpu().String(); memory != "1325104784999m" || cpu != "1m" {
+			t.Errorf("memory %s, cpu %s", memory, cpu)
+		}
+	}
+	if q := odd[corev1.ResourceCPU]; q.String() != "100u" {
+		t.Errorf("the spec's own quantity became %s", q.String())
+	}
+}
+
 func TestRequestsStayBelowLimits(t *testing.T) {
 	p := rich()
 	if got := p.resources().Requests.Memory().String(); got != "128Mi" {

@@ -57,6 +57,7 @@ type Reconciler struct {
 	Clock  clock.PassiveClock
 
 	memories memories
+	settled  apply.Settled
 	sentry   sentry
 }
 
@@ -98,6 +99,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
 		forget(req)
 		r.memories.forget(req.NamespacedName)
+		r.settled.Forget(req.NamespacedName)
 		r.sentry.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -129,13 +131,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: v.interval()}, nil
 }
 
+// applier writes a pool's children, or its number of nodes.
+func (r *Reconciler) applier(pool *v1alpha1.ExpertPool, manager string) *apply.Applier {
+	return &apply.Applier{Client: r.Client, Live: r.Live, Owner: pool, Manager: manager, Settled: &r.settled}
+}
+
 // act writes what the decision needs. The order matters: the document is
 // published before the StatefulSet shrinks, so pods go only after nothing uses them.
 func (r *Reconciler) act(ctx context.Context, v *view) error {
 	if v.taken != nil {
 		return v.taken
 	}
-	a := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool}
+	a := r.applier(v.pool, apply.Manager)
 	for _, c := range v.plainChildren(a) {
 		if _, err := a.Apply(ctx, c.live, c.desired); err != nil {
 			return err

@@ -96,7 +96,7 @@ func (r *Reconciler) ask(ctx context.Context, v *view) {
 func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
 	v.set.Name, v.set.Namespace = podspec.ExpertsName(v.pool.Name), v.pool.Namespace
 	v.record.Name, v.record.Namespace = podspec.PlacementName(v.pool.Name), v.pool.Namespace
-	a := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool}
+	a := r.applier(v.pool, apply.Manager)
 	for _, err := range []error{
 		a.Read(ctx, &v.set),
 		client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)),

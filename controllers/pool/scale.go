@@ -36,7 +36,7 @@ func (r *Reconciler) scale(ctx context.Context, v *view) error {
 		return err
 	}
 	// Refused if the pool has changed since: the number may be the user's now (invariant 5).
-	number := &apply.Applier{Client: r.Client, Live: r.Live, Owner: v.pool, Manager: apply.NodesManager}
+	number := r.applier(v.pool, apply.NodesManager)
 	_, err := number.ApplyTo(ctx, v.pool, servingac.ExpertPool(v.pool.Name, v.pool.Namespace).
 		WithResourceVersion(v.pool.ResourceVersion).
 		WithSpec(servingac.ExpertPoolSpec().WithReplicas(int32(d.Nodes)))) //nolint:gosec // at most 256

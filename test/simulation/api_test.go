@@ -110,7 +110,9 @@ func (a *api) apply(want map[string]any, manager string) error {
 	if now == nil || !reflect.DeepEqual(toMap(now)["spec"], toMap(next)["spec"]) {
 		next.SetGeneration(next.GetGeneration() + 1)
 	}
-	a.put(next)
+	if now == nil || !reflect.DeepEqual(toMap(now), toMap(next)) {
+		a.put(next)
+	}
 	return nil
 }
 

@@ -88,7 +88,14 @@ func (c *operatorClient) Apply(_ context.Context, o runtime.ApplyConfiguration, 
 	var options client.ApplyOptions
 	options.ApplyOptions(opts)
 	want, shown := toMap(o), c.w.shown
-	return c.write(want["kind"].(string), func() error { return c.w.takeApply(want, options.FieldManager, shown) })
+	kind, name := want["kind"].(string), want["metadata"].(map[string]any)["name"].(string)
+	return c.write(kind, func() error {
+		err := c.w.takeApply(want, options.FieldManager, shown)
+		if err == nil {
+			fromMap(toMap(c.w.api.get(kind, name)), o) // the answer
+		}
+		return err
+	})
 }
 
 func (c *operatorClient) Delete(_ context.Context, o client.Object, _ ...client.DeleteOption) error {
