@@ -50,7 +50,7 @@ func (r *Reconciler) observe(ctx context.Context, v *view) error {
 func (r *Reconciler) diagnose(ctx context.Context, v *view) (*diagnose.Problem, error) {
 	newest := ""
 	for i := range v.pods {
-		p, err := diagnose.All(ctx, r.Live, &v.pods[i])
+		p, err := diagnose.All(ctx, r.Live, &v.pods[i], r.Clock.Now())
 		if err != nil {
 			return nil, err
 		}

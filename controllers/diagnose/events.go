@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -13,8 +14,8 @@ import (
 )
 
 // All finds what is wrong with a pod, from its status and its events.
-func All(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, error) {
-	if p := Pod(pod); p != nil {
+func All(ctx context.Context, live client.Reader, pod *corev1.Pod, now time.Time) (*Problem, error) {
+	if p := Pod(pod, now); p != nil {
 		return p, nil
 	}
 	return Mount(ctx, live, pod)
@@ -24,7 +25,7 @@ func All(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, er
 // tells that in events only, so they are asked for (past the cache), but just for
 // a pod that is being started.
 func Mount(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, error) {
-	if pod.DeletionTimestamp != nil || !Starting(pod) {
+	if !Starting(pod) {
 		return nil, nil
 	}
 	text, err := newestEvent(ctx, live, pod, "FailedMount")

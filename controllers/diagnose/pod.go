@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -17,19 +18,25 @@ import (
 type Problem struct{ Reason, Message string }
 
 // Pod finds what is wrong with a pod; nil if nothing is known to be.
-func Pod(pod *corev1.Pod) *Problem {
-	if pod.DeletionTimestamp != nil || Ready(pod) {
+func Pod(pod *corev1.Pod, now time.Time) *Problem {
+	if over(pod) || Ready(pod) {
 		return nil
 	}
 	if p := scheduling(pod); p != nil {
 		return p
 	}
 	for i := range pod.Status.ContainerStatuses {
-		if p := container(pod, &pod.Status.ContainerStatuses[i]); p != nil {
+		if p := container(pod, &pod.Status.ContainerStatuses[i], now); p != nil {
 			return p
 		}
 	}
 	return nil
+}
+
+// over says whether nothing is expected of a pod any more: it leaves, or it was evicted
+// and another one has its place.
+func over(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
 
 // Ready says whether the kubelet has seen the pod ready.
@@ -47,7 +54,7 @@ func Running(pod *corev1.Pod) bool {
 // Starting says whether the kubelet prepares the pod's containers; what keeps it
 // from that shows only in events.
 func Starting(pod *corev1.Pod) bool {
-	return pod.Spec.NodeName != "" && slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+	return !over(pod) && pod.Spec.NodeName != "" && slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
 		return s.State.Waiting != nil && s.State.Waiting.Reason == "ContainerCreating"
 	})
 }
@@ -67,7 +74,7 @@ func scheduling(pod *corev1.Pod) *Problem {
 	return nil
 }
 
-func container(pod *corev1.Pod, s *corev1.ContainerStatus) *Problem {
+func container(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) *Problem {
 	if w := s.State.Waiting; w != nil {
 		switch w.Reason {
 		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable":
@@ -79,28 +86,34 @@ func container(pod *corev1.Pod, s *corev1.ContainerStatus) *Problem {
 				"pod %s: the container cannot be made: %s", pod.Name, w.Message)}
 		}
 	}
-	return crash(pod, s)
+	return crash(pod, s, now)
 }
 
-// restartsBeforeAlarm: a pod that restarted once or twice and is loading again is
-// on its way; a third time it is in a loop.
-const restartsBeforeAlarm = 3
+const (
+	// restartsBeforeAlarm: a pod that restarted once or twice and is loading again is
+	// on its way; a third time it is in a loop.
+	restartsBeforeAlarm = 3
+	// crashCounts: an end longer ago is no reason why the pod is not ready now. Restarts
+	// are counted over a pod's whole life, and machines restart, too.
+	crashCounts = 10 * time.Minute
+)
 
 // crash reads why the container ended last time. A reason that starting again
 // cannot mend is told at once and until the pod is ready, also in the moments when
 // it runs: a status that flaps helps nobody.
-func crash(pod *corev1.Pod, s *corev1.ContainerStatus) *Problem {
+func crash(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) *Problem {
 	last := s.LastTerminationState.Terminated
 	if s.State.Terminated != nil {
 		last = s.State.Terminated
 	}
-	if last == nil || last.ExitCode == 0 {
+	looping := s.State.Waiting != nil && s.State.Waiting.Reason == "CrashLoopBackOff"
+	down := looping || s.State.Terminated != nil
+	if last == nil || last.ExitCode == 0 || !down && now.Sub(last.FinishedAt.Time) > crashCounts {
 		return nil
 	}
 	if p := told(pod.Name, last.Message); p != nil {
 		return p
 	}
-	looping := s.State.Waiting != nil && s.State.Waiting.Reason == "CrashLoopBackOff"
 	if !looping && s.RestartCount < restartsBeforeAlarm {
 		return nil
 	}

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,8 +17,19 @@ func pod(edit func(*corev1.PodStatus, *corev1.ContainerStatus)) *corev1.Pod {
 	return p
 }
 
+// now is the time of all tests.
+var now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// ended is the end of a container, a moment ago.
 func ended(code int32, reason, message string) *corev1.ContainerStateTerminated {
-	return &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}
+	return &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message, FinishedAt: metav1.NewTime(now.Add(-time.Minute))}
+}
+
+// endedLongAgo, before the last run.
+func endedLongAgo(code int32, reason, message string) *corev1.ContainerStateTerminated {
+	e := ended(code, reason, message)
+	e.FinishedAt = metav1.NewTime(now.Add(-11 * time.Minute))
+	return e
 }
 
 func TestPod(t *testing.T) {
@@ -45,6 +57,21 @@ func TestPod(t *testing.T) {
 		{"crashed often, runs", func(_ *status, c *container) {
 			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 3, ended(2, "Error", "boom\nstack")
 		}, "CrashLoop", "keeps failing: boom"},
+		{"crashed often in a year, runs", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 3, endedLongAgo(255, "Unknown", "")
+		}, "", ""},
+		{"model long ago, runs", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = running, 1, endedLongAgo(1, "Error", "ModelNotFound: x")
+		}, "", ""},
+		{"crash loop of long runs", func(_ *status, c *container) {
+			c.State, c.RestartCount, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), 3, endedLongAgo(2, "Error", "boom")
+		}, "CrashLoop", "keeps failing: boom"},
+		{"evicted", func(s *status, c *container) {
+			s.Phase, c.State.Terminated, c.RestartCount = corev1.PodFailed, ended(137, "Error", ""), 3
+		}, "", ""},
+		{"over", func(s *status, c *container) {
+			s.Phase, c.State.Terminated, c.RestartCount = corev1.PodSucceeded, ended(1, "Error", "ModelInvalid: x"), 3
+		}, "", ""},
 		{"crash loop", func(_ *status, c *container) {
 			c.State, c.RestartCount, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), 1, ended(2, "Error", "")
 		}, "CrashLoop", "exit code 2: see kubectl logs --previous p"},
@@ -78,7 +105,7 @@ func TestPod(t *testing.T) {
 		}, "", ""},
 	}
 	for _, c := range cases {
-		p := Pod(pod(c.edit))
+		p := Pod(pod(c.edit), now)
 		switch {
 		case p == nil && c.reason != "":
 			t.Errorf("%s: nothing found, want %s", c.name, c.reason)
@@ -94,7 +121,7 @@ func TestSameMessageInBothStatesOfAPull(t *testing.T) {
 	say := func(reason string) string {
 		return Pod(pod(func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
 			c.State.Waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: reason}
-		})).Message
+		}), now).Message
 	}
 	if a, b := say("ErrImagePull"), say("ImagePullBackOff"); a != b {
 		t.Errorf("%q, then %q", a, b)
@@ -105,9 +132,9 @@ func TestLeavingPodHasNoProblem(t *testing.T) {
 	p := pod(func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
 		c.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ErrImagePull"}
 	})
-	now := metav1.Now()
-	p.DeletionTimestamp = &now
-	if got := Pod(p); got != nil {
+	leaving := metav1.NewTime(now)
+	p.DeletionTimestamp = &leaving
+	if got := Pod(p, now); got != nil {
 		t.Errorf("%+v, want nothing: the pod is leaving", *got)
 	}
 }

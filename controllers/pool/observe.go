@@ -172,7 +172,7 @@ func (v *view) everybody() []fleet.Pod { return append(reachable(v.experts), rea
 func (r *Reconciler) diagnose(ctx context.Context, v *view) (err error) {
 	v.problems = map[string]*diagnose.Problem{}
 	for i := range v.experts {
-		p, err := diagnose.All(ctx, r.Live, &v.experts[i])
+		p, err := diagnose.All(ctx, r.Live, &v.experts[i], v.now)
 		if err != nil {
 			return err
 		}
