@@ -51,6 +51,7 @@ type world struct {
 	stopped       chan struct{}
 	clock         clock.PassiveClock
 	quiet         atomic.Bool
+	hungEvents    atomic.Bool // the API server does not answer when it is asked for events
 }
 
 // fastClock runs faster than the real one: rules that take minutes take seconds.
@@ -108,7 +109,7 @@ func (w *world) startOperator(image string) {
 	cfg.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:system:manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
 	}
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{next, &w.writes} })
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return wire{next, w} })
 	mgr, err := controllers.NewManager(cfg, controllers.ManagerOptions{
 		MetricsAddress: "0", ProbeAddress: "0", Namespaces: []string{w.ns}, SharedProcess: true,
 		Log: w.log(),
@@ -144,17 +145,21 @@ func (w *world) log() logr.Logger {
 	}, funcr.Options{})
 }
 
-// counter counts requests that change something.
-type counter struct {
-	next   http.RoundTripper
-	writes *atomic.Int64
+// wire is between the operator and the API server: it counts requests that change
+// something.
+type wire struct {
+	next http.RoundTripper
+	w    *world
 }
 
-func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
+func (x wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodGet {
-		c.writes.Add(1)
+		x.w.writes.Add(1)
+	} else if strings.HasSuffix(r.URL.Path, "/events") && x.w.hungEvents.Load() {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
 	}
-	return c.next.RoundTrip(r)
+	return x.next.RoundTrip(r)
 }
 
 // create makes an OLMoEDeployment from the YAML of its spec.

@@ -99,6 +99,35 @@ func TestOnlyOwnerFreezes(t *testing.T) {
 	w.watch(patience, func() string { return w.told("Normal", "PlacementChanged", "since "+victim+" did not answer") })
 }
 
+// TestLossWhileEventsHang: what pods that start say in events is for people; a lost
+// node's experts do not wait for an API server that does not tell it.
+func TestLossWhileEventsHang(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	const victim, starting = "demo-experts-1", "demo-experts-2"
+	w.players.broken[starting] = waiting("ContainerCreating", "")
+	w.players.machine = func(string) string { return "a" }
+	w.hungEvents.Store(true)
+	w.setNodes(3)
+	w.until(func() string {
+		if p := (&corev1.Pod{}); w.Get(t.Context(), client.ObjectKey{Namespace: w.ns, Name: starting}, p) != nil || len(p.Status.ContainerStatuses) == 0 {
+			return "no pod is starting"
+		}
+		return ""
+	})
+	time.Sleep(time.Second) // a round that looks at events is under way
+	w.fleet.Hold(true)      // the target stays where it is seen
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, victim)), func(p *fleettest.Pod) { p.Frozen = true })
+	w.alarm(victim)
+	w.watch(10*time.Second, func() string {
+		if w.movedFrom(victim) {
+			return ""
+		}
+		return "no placement without " + victim
+	})
+}
+
 // TestBusyOwnerIsKept: a node that routers wait for, but that answers the operator,
 // keeps its experts.
 func TestBusyOwnerIsKept(t *testing.T) {

@@ -41,6 +41,7 @@ type Reconciler struct {
 	Image string
 
 	settled apply.Settled
+	events  diagnose.Events
 }
 
 // SetupWithManager registers the reconciler.

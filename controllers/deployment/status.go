@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
@@ -41,35 +40,34 @@ func (r *Reconciler) observe(ctx context.Context, v *view) error {
 	}
 	v.pods = list.Items
 	slices.SortFunc(v.pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	v.problem, err = r.diagnose(ctx, v)
-	return err
+	r.events.Look(ctx, r.Live, v.pods, r.Clock.Now())
+	v.problem = r.diagnose(ctx, v)
+	return nil
 }
 
 // diagnose finds what somebody has to mend: of the newest template's pods, for the
 // others are replaced. If nobody tells which that is, of all.
-func (r *Reconciler) diagnose(ctx context.Context, v *view) (*diagnose.Problem, error) {
+func (r *Reconciler) diagnose(ctx context.Context, v *view) *diagnose.Problem {
 	newest := ""
 	for i := range v.pods {
-		p, err := diagnose.All(ctx, r.Live, &v.pods[i], r.Clock.Now())
-		if err != nil {
-			return nil, err
+		p := r.events.Problem(&v.pods[i], r.Clock.Now())
+		if p == nil {
+			continue
 		}
-		if p != nil && newest == "" {
-			if newest, err = r.newestTemplate(ctx, v); err != nil {
-				logf.FromContext(ctx).Info("which routers are of the newest spec is not known", "error", err.Error())
-			}
+		if newest == "" {
+			newest = r.newestTemplate(ctx, v)
 		}
-		if template := v.pods[i].Labels[appsv1.DefaultDeploymentUniqueLabelKey]; p != nil && (newest == "" || template == newest) {
-			return p, nil
+		if template := v.pods[i].Labels[appsv1.DefaultDeploymentUniqueLabelKey]; newest == "" || template == newest {
+			return p
 		}
 	}
 	for _, c := range v.routers.Status.Conditions {
 		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
 			return &diagnose.Problem{Reason: v1alpha1.ReasonPodsRefused, Message: fmt.Sprintf(
-				"the cluster refuses router pods: %s: change the quota or the policy of the namespace, or the spec", c.Message)}, nil
+				"the cluster refuses router pods: %s: change the quota or the policy of the namespace, or the spec", c.Message)}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // writeStatus writes the status if it differs; this controller is its only writer.

@@ -3,76 +3,151 @@ package diagnose
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
 
-// All finds what is wrong with a pod, from its status and its events.
-func All(ctx context.Context, live client.Reader, pod *corev1.Pod, now time.Time) (*Problem, error) {
-	if p := Pod(pod, now); p != nil {
-		return p, nil
-	}
-	return Mount(ctx, live, pod)
+const (
+	// lookAgain after so long, and no sooner: each look is a request past the cache.
+	lookAgain = 5 * time.Second
+	// lookTime is what one call may take for all its looks: what events tell is for
+	// people, and nothing waits for an API server that does not answer.
+	lookTime = 2 * time.Second
+	// keptFor: what nobody has looked for since is of an object that is gone, or well.
+	keptFor = time.Minute
+	// retriedWithin: controllers try to make a pod again after at most 1000 s.
+	retriedWithin = 20 * time.Minute
+)
+
+// Events knows what Kubernetes tells in events only. It looks at most so often, and
+// what it found last is known meanwhile: so a round can decide by it without waiting.
+// The zero value is ready; it reads past the cache, which holds no events.
+type Events struct {
+	mu   sync.Mutex
+	seen map[types.UID]sight
 }
 
-// Mount finds what keeps the kubelet from mounting a pod's volumes. Kubernetes
-// tells that in events only, so they are asked for (past the cache), but just for
-// a pod that is being started.
-func Mount(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, error) {
-	if !Starting(pod) {
-		return nil, nil
+// sight is what the last look found.
+type sight struct {
+	at      time.Time
+	problem *Problem
+}
+
+// Problem is what is wrong with a pod, by its status or by what is known of its events.
+func (e *Events) Problem(pod *corev1.Pod, now time.Time) *Problem {
+	if p := Pod(pod, now); p != nil {
+		return p
 	}
-	text, err := newestEvent(ctx, live, pod, "FailedMount")
-	if text == "" || err != nil {
+	if !Starting(pod) {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.seen[pod.UID].problem
+}
+
+// Look asks what keeps the kubelet from mounting volumes of those pods that are being
+// started.
+func (e *Events) Look(ctx context.Context, live client.Reader, pods []corev1.Pod, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	for i := range pods {
+		if pod := &pods[i]; Starting(pod) {
+			e.look(ctx, pod, now, func() (*Problem, error) { return mount(ctx, live, pod) })
+		}
+	}
+}
+
+// Refused finds out why a StatefulSet cannot make its pods, the newest of which is of
+// some time.
+func (e *Events) Refused(ctx context.Context, live client.Reader, owner client.Object, newest, now time.Time) *Problem {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	return e.look(ctx, owner, now, func() (*Problem, error) { return refused(ctx, live, owner, newest, now) })
+}
+
+// look finds a problem if it is time to, and returns what is known. That is kept where
+// nothing can be learnt.
+func (e *Events) look(ctx context.Context, o client.Object, now time.Time, find func() (*Problem, error)) *Problem {
+	e.mu.Lock()
+	last, known := e.seen[o.GetUID()]
+	e.mu.Unlock()
+	if known && now.Sub(last.at) < lookAgain {
+		return last.problem
+	}
+	if p, err := find(); err == nil {
+		last.problem = p
+	} else {
+		logf.FromContext(ctx).Info("events cannot be read", "of", o.GetName(), "error", err.Error())
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.seen == nil {
+		e.seen = map[types.UID]sight{}
+	}
+	maps.DeleteFunc(e.seen, func(_ types.UID, s sight) bool { return now.Sub(s.at) > keptFor })
+	e.seen[o.GetUID()] = sight{now, last.problem}
+	return last.problem
+}
+
+func mount(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, error) {
+	event, err := newestEvent(ctx, live, pod, "FailedMount")
+	if event == nil || err != nil {
 		return nil, err
 	}
-	if strings.Contains(text, "hostPath type check failed") {
+	if strings.Contains(event.Message, "hostPath type check failed") {
 		return &Problem{v1alpha1.ReasonModelNotFound, fmt.Sprintf(
 			"pod %s: the directory of model.source is not on machine %s: put the checkpoint there, or choose machines by nodeSelector",
 			pod.Name, pod.Spec.NodeName)}, nil
 	}
-	if !strings.Contains(text, `"model"`) {
+	if !strings.Contains(event.Message, `"model"`) {
 		return nil, nil // the kubelet's own: it tries again
 	}
 	return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
-		"pod %s: the volume of model.source cannot be mounted on machine %s: %s", pod.Name, pod.Spec.NodeName, firstLine(text))}, nil
+		"pod %s: the volume of model.source cannot be mounted on machine %s: %s", pod.Name, pod.Spec.NodeName, firstLine(event.Message))}, nil
 }
 
-// Refused finds out why an owner (StatefulSet, ReplicaSet) cannot make its pods.
-func Refused(ctx context.Context, live client.Reader, owner client.Object) (*Problem, error) {
-	text, err := newestEvent(ctx, live, owner, "FailedCreate")
-	if text == "" || err != nil {
+// refused: a pod that was made since, or a long time without another try, says that the
+// trouble is over.
+func refused(ctx context.Context, live client.Reader, owner client.Object, newest, now time.Time) (*Problem, error) {
+	event, err := newestEvent(ctx, live, owner, "FailedCreate")
+	if event == nil || err != nil {
 		return nil, err
 	}
+	if at := event.LastTimestamp.Time; at.Before(newest) || now.Sub(at) > retriedWithin {
+		return nil, nil
+	}
 	return &Problem{v1alpha1.ReasonPodsRefused, fmt.Sprintf(
-		"the cluster refuses pods of %s: %s: change the quota or the policy of the namespace, or the spec", owner.GetName(), firstLine(text))}, nil
+		"the cluster refuses pods of %s: %s: change the quota or the policy of the namespace, or the spec", owner.GetName(), firstLine(event.Message))}, nil
 }
 
 // maxEvents is what one question may return; repeats are counted in one event.
 const maxEvents = 20
 
-func newestEvent(ctx context.Context, live client.Reader, o client.Object, reason string) (string, error) {
+// newestEvent is the newest event of an object for a reason; nil if there is none.
+func newestEvent(ctx context.Context, live client.Reader, o client.Object, reason string) (*corev1.Event, error) {
 	var list corev1.EventList
 	err := live.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.Limit(maxEvents), client.MatchingFieldsSelector{
 		Selector: fields.Set{"involvedObject.uid": string(o.GetUID()), "reason": reason}.AsSelector(),
 	})
 	if err != nil {
-		return "", fmt.Errorf("list events of %s: %w", o.GetName(), err)
+		return nil, fmt.Errorf("list events of %s: %w", o.GetName(), err)
 	}
-	newest := -1
+	var newest *corev1.Event
 	for i := range list.Items {
-		if newest < 0 || list.Items[newest].LastTimestamp.Before(&list.Items[i].LastTimestamp) {
-			newest = i
+		if newest == nil || newest.LastTimestamp.Before(&list.Items[i].LastTimestamp) {
+			newest = &list.Items[i]
 		}
 	}
-	if newest < 0 {
-		return "", nil
-	}
-	return list.Items[newest].Message, nil
+	return newest, nil
 }

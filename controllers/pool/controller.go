@@ -58,6 +58,7 @@ type Reconciler struct {
 
 	memories memories
 	settled  apply.Settled
+	events   diagnose.Events
 	sentry   sentry
 }
 
@@ -124,6 +125,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	r.lookAtEvents(ctx, v)
 	v.measure(req)
 	if err := r.writeStatus(ctx, v); err != nil {
 		return ctrl.Result{}, err

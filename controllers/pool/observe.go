@@ -67,7 +67,8 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	if len(v.waited) == 0 { // else there is no time for it
 		r.look(ctx, v)
 	}
-	return v, r.diagnose(ctx, v)
+	r.diagnose(v)
+	return v, nil
 }
 
 // ask asks all pods what they are, and routers to tell when a node goes silent.
@@ -168,22 +169,34 @@ func reachable(pods []corev1.Pod) (out []fleet.Pod) {
 // everybody are the pods of both kinds that can be asked.
 func (v *view) everybody() []fleet.Pod { return append(reachable(v.experts), reachable(v.routers)...) }
 
-// diagnose finds what somebody has to mend.
-func (r *Reconciler) diagnose(ctx context.Context, v *view) (err error) {
+// diagnose finds what somebody has to mend, by what is known of events.
+func (r *Reconciler) diagnose(v *view) {
 	v.problems = map[string]*diagnose.Problem{}
 	for i := range v.experts {
-		p, err := diagnose.All(ctx, r.Live, &v.experts[i], v.now)
-		if err != nil {
-			return err
-		}
-		if p != nil {
+		if p := r.events.Problem(&v.experts[i], v.now); p != nil {
 			v.problems[v.experts[i].Name] = p
 		}
 	}
-	if v.set.UID != "" && len(v.experts) < int(*v.set.Spec.Replicas) {
-		v.refusal, err = diagnose.Refused(ctx, r.Live, &v.set)
+}
+
+// lookAtEvents finds what only events tell, for the status and the next round. It comes
+// after everything else that a round does: the API server may take its time.
+func (r *Reconciler) lookAtEvents(ctx context.Context, v *view) {
+	if len(v.waited) > 0 {
+		return
 	}
-	return err
+	r.events.Look(ctx, r.Live, v.experts, v.now)
+	r.diagnose(v)
+	if v.set.UID == "" || len(v.experts) >= int(*v.set.Spec.Replicas) {
+		return
+	}
+	var newest time.Time
+	for i := range v.experts {
+		if at := v.experts[i].CreationTimestamp.Time; at.After(newest) {
+			newest = at
+		}
+	}
+	v.refusal = r.events.Refused(ctx, r.Live, &v.set, newest, v.now)
 }
 
 // problem is the first pod's, by ordinal; nil if nothing is wrong. What pods of an

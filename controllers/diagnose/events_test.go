@@ -1,0 +1,112 @@
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// server answers each question for events, and counts them.
+type server struct {
+	client.Reader
+	asked  int
+	err    error
+	events []corev1.Event
+}
+
+func (s *server) List(ctx context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	s.asked++
+	if _, bounded := ctx.Deadline(); !bounded {
+		return errors.New("no deadline")
+	}
+	list.(*corev1.EventList).Items = s.events
+	return s.err
+}
+
+func starting(uid types.UID) corev1.Pod {
+	p := pod(func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
+		c.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
+	})
+	p.UID, p.Spec.NodeName = uid, "node1"
+	return *p
+}
+
+func event(at time.Time, message string) corev1.Event {
+	return corev1.Event{LastTimestamp: metav1.NewTime(at), Message: message}
+}
+
+// TestLook: a pod's events are asked for now and then, what they told is known
+// meanwhile, and a server that does not tell them changes nothing.
+func TestLook(t *testing.T) {
+	s := &server{events: []corev1.Event{event(now, `volume "model": not found`), event(now.Add(-time.Hour), "hostPath type check failed")}}
+	var e Events
+	pods := []corev1.Pod{starting("a")}
+	known := func(at time.Time) string {
+		if p := e.Problem(&pods[0], at); p != nil {
+			return p.Reason
+		}
+		return ""
+	}
+	steps := []struct {
+		what   string
+		after  time.Duration
+		edit   func()
+		asked  int
+		reason string
+	}{
+		{"first", 0, nil, 1, "VolumeNotFound"},
+		{"soon after", 4 * time.Second, func() { s.events = nil }, 1, "VolumeNotFound"},
+		{"an error", 6 * time.Second, func() { s.err = errors.New("no answer") }, 2, "VolumeNotFound"},
+		{"errors are not asked for again at once", 7 * time.Second, func() { s.err = nil }, 2, "VolumeNotFound"},
+		{"mended", 12 * time.Second, nil, 3, ""},
+		{"another pod of the name", 13 * time.Second, func() { pods[0].UID = "b"; s.events = []corev1.Event{event(now, "hostPath type check failed")} }, 4, "ModelNotFound"},
+		{"it runs", 14 * time.Second, func() {
+			pods[0].Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+		}, 4, ""},
+	}
+	if known(now) != "" || s.asked != 0 {
+		t.Error("something is known before the first look")
+	}
+	for _, step := range steps {
+		if step.edit != nil {
+			step.edit()
+		}
+		at := now.Add(step.after)
+		e.Look(t.Context(), s, pods, at)
+		if got := known(at); got != step.reason || s.asked != step.asked {
+			t.Errorf("%s: %q after %d questions, want %q after %d", step.what, got, s.asked, step.reason, step.asked)
+		}
+	}
+	e.Look(t.Context(), s, []corev1.Pod{starting("c")}, now.Add(time.Hour))
+	if len(e.seen) != 1 {
+		t.Errorf("%d pods are remembered, want 1: the others are gone", len(e.seen))
+	}
+}
+
+// TestRefused: an old refusal is over when a pod has been made since, or nobody has tried
+// for longer than controllers wait.
+func TestRefused(t *testing.T) {
+	set := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts", UID: "s"}}
+	cases := []struct {
+		name       string
+		ago, newer time.Duration // the event, the newest pod
+		want       bool
+	}{
+		{"just now", 0, time.Hour, true},
+		{"between two tries", 15 * time.Minute, time.Hour, true},
+		{"a pod was made since", 15 * time.Minute, time.Minute, false},
+		{"long ago", 21 * time.Minute, time.Hour, false},
+	}
+	for _, c := range cases {
+		s := &server{events: []corev1.Event{event(now.Add(-c.ago), "exceeded quota")}}
+		if got := new(Events).Refused(t.Context(), s, set, now.Add(-c.newer), now); (got != nil) != c.want {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
