@@ -260,6 +260,30 @@ func TestAutoscale(t *testing.T) {
 	}
 }
 
+// TestAutoscaleGivesUpWhatCannotRun: a lower maximum takes effect also while a node
+// above it waits for a machine.
+func TestAutoscaleGivesUpWhatCannotRun(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t)
+	nodes := func(want int32) func() string {
+		return func() string {
+			if p := w.pool(); *p.Spec.Replicas != want {
+				return fmt.Sprintf("%d nodes, want %d: %+v", *p.Spec.Replicas, want, p.Status.Scaling)
+			}
+			return ""
+		}
+	}
+	w.create("demo", model+"scaling: {min: 2, max: 6}\nexperts: {rebalancing: {windowSeconds: 4}}")
+	w.untilReady()
+	w.players.broken["demo-experts-2"] = unscheduled("0/2 nodes are available: 2 Insufficient memory.")
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {scaling: {min: 3}}")
+	w.until(nodes(3))
+	w.untilReason(v1alpha1.ReasonUnschedulable)
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {scaling: {min: 2, max: 2}}")
+	w.until(nodes(2))
+	w.untilReady()
+}
+
 // TestAutoscaleWithoutSignals: a node that does not tell its load scales nothing.
 func TestAutoscaleWithoutSignals(t *testing.T) {
 	t.Parallel() // it waits most of the time

@@ -67,7 +67,7 @@ func (v *view) autoscaleInput() autoscale.Input {
 			Min: int(s.Min), Max: int(s.Max), TargetUtilisation: int(s.TargetUtilizationPercent),
 			TargetQueue: time.Duration(s.TargetQueueMilliseconds) * time.Millisecond,
 		},
-		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(),
+		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(), MissingFrom: v.missingFrom(),
 		Nodes: v.signals(), Pool: v.planned(wanted), Memory: v.scaleMemory(),
 	}
 }
@@ -75,6 +75,16 @@ func (v *view) autoscaleInput() autoscale.Input {
 // changing says whether the pool is not yet as wanted.
 func (v *view) changing() bool {
 	return v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || v.decision.Waiting != "" || v.missing() != ""
+}
+
+// missingFrom is the lowest ordinal of the nodes that are not there yet; 0 if more than
+// them is missing.
+func (v *view) missingFrom() int {
+	absent := v.absent()
+	if v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || !v.followed() || len(absent) == 0 {
+		return 0
+	}
+	return rollout.Ordinal(absent[0].Name)
 }
 
 // minNodes is the fewest nodes with room for every expert and its replicas.

@@ -192,15 +192,12 @@ func (v *view) missing() string {
 	if !v.followed() {
 		return "the StatefulSet " + v.set.Name + " to be looked at by its controller"
 	}
-	wanted := v.members(int(*v.pool.Spec.Replicas))
 	var names []string
-	for _, m := range wanted {
-		if p := v.expert(m.Name); p == nil || !diagnose.Ready(p) || v.outdated(p) {
-			names = append(names, m.Name)
-		}
+	for _, m := range v.absent() {
+		names = append(names, m.Name)
 	}
 	for i := range v.experts {
-		if n := v.experts[i].Name; rollout.Ordinal(n) >= len(wanted) {
+		if n := v.experts[i].Name; rollout.Ordinal(n) >= int(*v.pool.Spec.Replicas) {
 			names = append(names, n+" (to leave)")
 		}
 	}
@@ -209,6 +206,17 @@ func (v *view) missing() string {
 		names = append(names[:most], fmt.Sprintf("%d more", len(names)-most))
 	}
 	return strings.Join(names, ", ")
+}
+
+// absent are the wanted nodes that are not there as the newest template has them, and
+// ready.
+func (v *view) absent() (list []placement.Node) {
+	for _, m := range v.members(int(*v.pool.Spec.Replicas)) {
+		if p := v.expert(m.Name); p == nil || !diagnose.Ready(p) || v.outdated(p) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // expert finds a pod by name; nil if it is not there.

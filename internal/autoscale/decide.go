@@ -19,7 +19,7 @@ func Decide(in Input) Decision {
 	low := max(d.Settings.Min, d.MinNodes)
 	high := max(d.Settings.Max, low)
 	switch {
-	case d.Changing:
+	case d.Changing && !(d.Wanted > high && d.MissingFrom >= high):
 		return d.hold(ReasonStepInProgress, "the pool is changing; the next step waits for it")
 	case d.Wanted < low:
 		return d.step(+1, ReasonBelowMinimum, fmt.Sprintf("%d nodes are fewer than the %d that %s", d.Wanted, low, d.whyLow()))

@@ -23,6 +23,10 @@ func TestDecide(t *testing.T) {
 		// rule 1: one step at a time
 		{"hot while changing", pool(3, .9).with(hotFor(long)).with(func(in *Input) { in.Changing = true }), 3, ReasonStepInProgress, "waits"},
 		{"outside of the range while changing", pool(3, .5).with(func(in *Input) { in.Changing, in.Settings.Min = true, 5 }), 3, ReasonStepInProgress, ""},
+		{"a node above max does not come", pool(5, .5).with(func(in *Input) { in.Changing, in.MissingFrom, in.Settings.Max = true, 4, 3 }), 4, ReasonAboveMaximum, "maximum of 3"},
+		{"nor does one within", pool(5, .5).with(func(in *Input) { in.Changing, in.MissingFrom, in.Settings.Max = true, 2, 3 }), 5, ReasonStepInProgress, ""},
+		{"above max, something else changes", pool(5, .5).with(func(in *Input) { in.Changing, in.Settings.Max = true, 3 }), 5, ReasonStepInProgress, ""},
+		{"a node at max does not come", pool(3, .5).with(func(in *Input) { in.Changing, in.MissingFrom, in.Settings.Max = true, 2, 3 }), 3, ReasonStepInProgress, ""},
 		// rule 2: towards the range, without signals too
 		{"below min", pool(3, .1).with(func(in *Input) { in.Settings.Min = 5 }), 4, ReasonBelowMinimum, "fewer than the 5 that scaling.min"},
 		{"below min without signals", pool(3, .1).with(func(in *Input) { in.Settings.Min, in.Nodes = 5, nil }), 4, ReasonBelowMinimum, ""},

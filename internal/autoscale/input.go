@@ -18,6 +18,9 @@ type Input struct {
 	// Changing says that the pool is not yet as wanted: nodes start or leave, or a
 	// placement is on its way.
 	Changing bool
+	// MissingFrom, while Changing, is the lowest ordinal of the nodes that are not there
+	// yet, if nothing else is under way; else 0.
+	MissingFrom int
 	// Nodes are the signals, one for each node that serves. What is beyond Wanted
 	// is ignored: those nodes leave.
 	Nodes []Node
