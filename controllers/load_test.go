@@ -298,6 +298,25 @@ func TestAutoscaleWithoutSignals(t *testing.T) {
 	if n := *w.pool().Spec.Replicas; n != nodes {
 		t.Errorf("%d nodes became %d without signals", nodes, n)
 	}
+	says := func(node string) func() string {
+		return func() string {
+			if s := w.pool().Status.Scaling; s == nil || !strings.Contains(s.Message, node) {
+				return fmt.Sprintf("status.scaling %+v does not name %s", s, node)
+			}
+			return ""
+		}
+	}
+	w.until(says("node 1 of 2"))
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, "demo-experts-1")), func(p *fleettest.Pod) { p.Silent = false })
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, "demo-experts-0")), func(p *fleettest.Pod) { p.Silent = true })
+	w.until(says("node 0 of 2"))
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {scaling: null}")
+	w.until(func() string {
+		if s := w.pool().Status.Scaling; s != nil {
+			return fmt.Sprintf("status.scaling %+v without spec.scaling", s)
+		}
+		return ""
+	})
 }
 
 // TestRoutersAreToldWhereNodesAre: a replaced expert node's address reaches the

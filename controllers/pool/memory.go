@@ -29,6 +29,7 @@ type memory struct {
 	learnt      time.Time            // when that was
 	work        load.Work            // what a row and a read cost by the last report
 	scale       autoscale.Memory
+	about       string // what the autoscaler's last message was about
 }
 
 // memories are those of all pools.

@@ -23,6 +23,9 @@ import (
 // before the number changes, so that an operator that dies in between cannot turn
 // the pool twice.
 func (r *Reconciler) scale(ctx context.Context, v *view) error {
+	if v.pool.Spec.Scaling == nil {
+		v.scaling, v.memory.scale = lastStep(v.scaling), autoscale.Memory{}
+	}
 	if v.pool.Spec.Scaling == nil || !v.looked {
 		return nil
 	}
@@ -143,15 +146,16 @@ func (v *view) scaleMemory() autoscale.Memory {
 }
 
 // scalingStatus tells the last change, and why the number is as it is. A message
-// changes with its reason only, so that figures that come and go write nothing.
+// changes with what it is about only, so that figures that come and go write nothing.
 func (v *view) scalingStatus(d autoscale.Decision) *v1alpha1.ScalingStatus {
 	next := &v1alpha1.ScalingStatus{}
 	if s := v.pool.Status.Scaling; s != nil {
 		next = s.DeepCopy()
 	}
-	if d.Reason != next.Reason {
+	if d.Reason != next.Reason || d.About != v.memory.about {
 		next.Reason, next.Message = d.Reason, d.Message
 	}
+	v.memory.about = d.About
 	if wanted := int(*v.pool.Spec.Replicas); d.Nodes != wanted {
 		now := metav1.NewTime(v.now)
 		next.Time, next.From, next.To, next.Message = &now, int32(wanted), int32(d.Nodes), d.Message //nolint:gosec // at most 256
@@ -161,4 +165,13 @@ func (v *view) scalingStatus(d autoscale.Decision) *v1alpha1.ScalingStatus {
 		}
 	}
 	return next
+}
+
+// lastStep is what stays of the status without spec.scaling: the last change, on which
+// the next change of direction depends if the user scales again; nil if there was none.
+func lastStep(s *v1alpha1.ScalingStatus) *v1alpha1.ScalingStatus {
+	if s == nil || s.Time == nil {
+		return nil
+	}
+	return &v1alpha1.ScalingStatus{Time: s.Time, From: s.From, To: s.To, ReversalTime: s.ReversalTime}
 }

@@ -2,6 +2,7 @@ package autoscale
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -13,7 +14,7 @@ func Decide(in Input) Decision {
 	d := &decision{Input: in, memory: in.Memory}
 	d.Settings = d.Settings.withDefaults()
 	if err := d.Settings.Check(); err != nil {
-		return d.hold(ReasonInvalid, err.Error())
+		return d.hold(ReasonInvalid, err.Error()).about(err.Error())
 	}
 	d.settle()
 	low := max(d.Settings.Min, d.MinNodes)
@@ -26,9 +27,9 @@ func Decide(in Input) Decision {
 	case d.Wanted > high:
 		return d.step(-1, ReasonAboveMaximum, fmt.Sprintf("%d nodes are more than the maximum of %d", d.Wanted, high))
 	}
-	if problem := d.readSignals(); problem != "" {
+	if about, problem := d.readSignals(); problem != "" {
 		d.memory.HotSince, d.memory.IdleSince = time.Time{}, time.Time{}
-		return d.hold(ReasonSignalsMissing, problem)
+		return d.hold(ReasonSignalsMissing, problem+", so the number of nodes stays").about(about)
 	}
 	if reason, message := d.hot(); reason != "" {
 		return d.out(reason, message, high)
@@ -79,7 +80,7 @@ func (d *decision) out(reason, message string, high int) Decision {
 	}
 	switch until := d.memory.HotSince.Add(ScaleOutWindow); {
 	case d.Wanted >= high:
-		return d.hold(ReasonAtMaximum, fmt.Sprintf("%s; %d nodes are the maximum: raise scaling.max", message, high))
+		return d.hold(ReasonAtMaximum, fmt.Sprintf("%s; %d nodes are the maximum: raise scaling.max", message, high)).about(strconv.Itoa(high))
 	case d.Now.Before(until):
 		return d.wait(ReasonStabilising, message+"; one more node if that lasts", until)
 	}
@@ -101,7 +102,7 @@ func (d *decision) in(low int) Decision {
 	}
 	if d.Wanted <= low {
 		d.memory.IdleSince = time.Time{}
-		return d.hold(ReasonAtMinimum, fmt.Sprintf("%s; %d nodes are the fewest that %s", message, low, d.whyLow()))
+		return d.hold(ReasonAtMinimum, fmt.Sprintf("%s; %d nodes are the fewest that %s", message, low, d.whyLow())).about(fmt.Sprint(low, d.whyLow()))
 	}
 	if d.memory.IdleSince.IsZero() {
 		d.memory.IdleSince = d.Now

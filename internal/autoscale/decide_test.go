@@ -78,6 +78,38 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestAbout: other figures are the same news, another node or limit is not.
+func TestAbout(t *testing.T) {
+	young := func(i int, d time.Duration) Input {
+		return pool(3, .9).with(func(in *Input) { in.Nodes[i].Covered = d })
+	}
+	at := func(limit int, utilisation float64) Input {
+		return pool(limit, utilisation).with(hotFor(long)).with(func(in *Input) { in.Settings.Max = limit })
+	}
+	low := func(limit int, utilisation float64) Input {
+		return pool(limit, utilisation).with(func(in *Input) { in.Settings.Min = limit })
+	}
+	cases := []struct {
+		name string
+		a, b Input
+		same bool
+	}{
+		{"figures of a node", young(1, second), young(1, 2*second), true},
+		{"another node", young(1, second), young(2, second), false},
+		{"another trouble of the node", young(1, second), pool(3, .9).with(func(in *Input) { in.Nodes[1].Ready = false }), false},
+		{"figures at the maximum", at(3, .9), at(3, .8), true},
+		{"another maximum", at(3, .9), at(4, .9), false},
+		{"another minimum", low(2, .1), low(3, .1), false},
+		{"figures on target", pool(3, .7), pool(3, .65), true},
+	}
+	for _, c := range cases {
+		a, b := Decide(c.a), Decide(c.b)
+		if a.Message == b.Message || a.Reason != b.Reason || (a.About == b.About) != c.same {
+			t.Errorf("%s: %s about %q, then %s about %q", c.name, a.Reason, a.About, b.Reason, b.About)
+		}
+	}
+}
+
 // TestScaleInNeedsThePlan: three experts carry all load, so two nodes cannot
 // share it evenly, whatever the mean says.
 func TestScaleInNeedsThePlan(t *testing.T) {

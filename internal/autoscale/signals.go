@@ -15,27 +15,29 @@ type signals struct {
 	queue       time.Duration
 }
 
-// readSignals says what is missing, or fills d.signals.
-func (d *decision) readSignals() string {
+// readSignals says what is missing (problem, which begins with what it is about), or
+// fills d.signals.
+func (d *decision) readSignals() (about, problem string) {
 	seen := make([]bool, d.Wanted)
 	s := signals{utilisation: -1, queue: -1}
 	for _, n := range d.Nodes {
 		if n.Ordinal < 0 || n.Ordinal >= d.Wanted {
 			continue
 		}
-		if problem := n.problem(); problem != "" {
-			return problem + ", so the number of nodes stays"
+		if about, figures := n.problem(); about != "" {
+			return about, about + figures
 		}
 		seen[n.Ordinal] = true
 		s.add(n)
 	}
 	for ordinal, ok := range seen {
 		if !ok {
-			return fmt.Sprintf("node %d of %d has not answered, so the number of nodes stays", ordinal, d.Wanted)
+			about = fmt.Sprintf("node %d of %d has not answered", ordinal, d.Wanted)
+			return about, about
 		}
 	}
 	d.signals = d.shifted(s)
-	return ""
+	return "", ""
 }
 
 func (s *signals) add(n Node) {
@@ -49,19 +51,20 @@ func (s *signals) add(n Node) {
 	}
 }
 
-// problem is why nothing can be concluded from what the node said.
-func (n *Node) problem() string {
+// problem is why nothing can be concluded from what the node said: what it is about,
+// and the figures.
+func (n *Node) problem() (about, figures string) {
 	switch {
 	case !n.Ready:
-		return fmt.Sprintf("node %s is not ready", n.Name)
+		return fmt.Sprintf("node %s is not ready", n.Name), ""
 	case n.Age < 0 || n.Age > MaxAge:
-		return fmt.Sprintf("the last answer of node %s is %v old", n.Name, n.Age.Round(time.Second))
+		return fmt.Sprintf("the last answer of node %s is", n.Name), fmt.Sprintf(" %v old", n.Age.Round(time.Second))
 	case n.Covered < MinCovered:
-		return fmt.Sprintf("node %s has served for only %v", n.Name, n.Covered.Round(time.Second))
+		return fmt.Sprintf("node %s has served for only", n.Name), fmt.Sprintf(" %v", n.Covered.Round(time.Second))
 	case !(n.Utilisation >= 0) || math.IsInf(n.Utilisation, 0) || n.Queue < 0:
-		return fmt.Sprintf("node %s says that it is busy %v of its time and requests wait %v, which cannot be", n.Name, n.Utilisation, n.Queue)
+		return fmt.Sprintf("node %s says what cannot be", n.Name), fmt.Sprintf(": that it is busy %v of its time and requests wait %v", n.Utilisation, n.Queue)
 	}
-	return ""
+	return "", ""
 }
 
 // shifted restates figures from before the last steps for the number of nodes

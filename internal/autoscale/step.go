@@ -31,6 +31,12 @@ func (d *decision) hold(reason, message string) Decision {
 	return Decision{Nodes: d.Wanted, Reason: reason, Message: message, Memory: d.memory}
 }
 
+// about says what the message is about.
+func (d Decision) about(what string) Decision {
+	d.About = what
+	return d
+}
+
 // wait holds a step that only time is in the way of.
 func (d *decision) wait(reason, message string, until time.Time) Decision {
 	h := d.hold(reason, message)
