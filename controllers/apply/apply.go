@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 )
 
 // Manager is the field manager of everything the operator applies.
@@ -170,7 +171,7 @@ func (a *Applier) write(ctx context.Context, live client.Object, desired runtime
 }
 
 // Read gets the live object, past the cache where the cache has none, and
-// refuses one that somebody else controls.
+// refuses one that is somebody else's.
 func (a *Applier) Read(ctx context.Context, live client.Object) error {
 	key := client.ObjectKeyFromObject(live)
 	err := a.Client.Get(ctx, key, live)
@@ -186,12 +187,17 @@ func (a *Applier) Read(ctx context.Context, live client.Object) error {
 	return a.Ours(live)
 }
 
-// Ours says whether the owner controls an object that was read; if not, why not.
+// Ours says whether the owner controls an object that was read, or may take it: one that
+// a deleted owner of this name has left without a controller. If not, why not.
 func (a *Applier) Ours(live client.Object) error {
 	if metav1.IsControlledBy(live, a.Owner) {
 		return nil
 	}
-	if ref := metav1.GetControllerOf(live); ref != nil && ref.Kind == kindOf(a.Owner) && ref.Name == a.Owner.GetName() {
+	ref, labels := metav1.GetControllerOf(live), live.GetLabels()
+	switch {
+	case ref == nil && labels[podspec.ManagedByLabel] == podspec.ManagedBy && podspec.Instance(labels) == a.Owner.GetName():
+		return nil
+	case ref != nil && ref.Kind == kindOf(a.Owner) && ref.Name == a.Owner.GetName():
 		return &LeftoverError{Kind: kindOf(live), Name: live.GetName(), Owner: ref.Kind + " " + ref.Name}
 	}
 	return &ConflictError{Kind: kindOf(live), Name: live.GetName()}
