@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,29 @@ func TestNameConflict(t *testing.T) {
 	}
 	if p := get(w, &corev1.Service{}, "demo-router").Spec.Ports[0].Port; p != 99 {
 		t.Errorf("the other's service has port %d now", p)
+	}
+}
+
+// TestBrokenPodsCanBeEvicted: a disruption budget does not keep a machine from being
+// emptied because of a pod that is not ready anyway.
+func TestBrokenPodsCanBeEvicted(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	var pods corev1.PodList
+	w.players.list(&pods)
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
+		if err := w.Status().Update(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		limit, cancel := context.WithTimeout(t.Context(), 5*time.Second) // a client tries again when it is refused
+		e := &policyv1.Eviction{DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: new(int64)}}
+		if err := w.SubResource("eviction").Create(limit, pod, e); err != nil {
+			t.Errorf("%s is not ready; its eviction: %v", pod.Name, err)
+		}
+		cancel()
 	}
 }
 

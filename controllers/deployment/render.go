@@ -73,6 +73,7 @@ func (v *view) children(a *apply.Applier) []child {
 			WithLabels(labels).WithOwnerReferences(owner).
 			WithSpec(policyv1ac.PodDisruptionBudgetSpec().
 				WithMaxUnavailable(intstr.FromInt32(1)).
+				WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow). // docs/adr/0130
 				WithSelector(v.selector()))},
 		{&v.routers, v.routerDeployment(name).WithLabels(labels).WithOwnerReferences(owner)},
 	}

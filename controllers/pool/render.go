@@ -39,6 +39,7 @@ func (v *view) plainChildren(a *apply.Applier) []child {
 			WithLabels(labels).WithOwnerReferences(owner).
 			WithSpec(policyv1ac.PodDisruptionBudgetSpec().
 				WithMaxUnavailable(intstr.FromInt32(1)).
+				WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow). // docs/adr/0130
 				WithSelector(v.selector()))},
 	}
 }
