@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers"
 )
 
 // tool is a program that hack/verify-packaging.sh names in the environment.
@@ -101,8 +103,35 @@ func TestChartValues(t *testing.T) {
 	if limited["ClusterRole x-olmoe-operator-edit"] != nil {
 		t.Error("userRoles=false renders the users' roles")
 	}
+	for release, lease := range map[string]string{"olmoe-operator": controllers.LeaseName, "x": "x-olmoe-operator.serving.olmoe.dev"} {
+		if out := output(t, helm, "template", release, "../charts/olmoe-operator"); !strings.Contains(out, "--leader-election-id="+lease+"\n") {
+			t.Errorf("release %s has not the Lease %s", release, lease)
+		}
+	}
 	pinned := output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "image.digest=sha256:"+strings.Repeat("a", 64))
 	if n := strings.Count(pinned, "olmoe@sha256:aaaa"); n != 2 {
 		t.Errorf("the digest is in %d places, want the image and the default image of pods", n)
+	}
+}
+
+// TestKubernetesVersion: the documentation names the version that the chart asks for.
+func TestKubernetesVersion(t *testing.T) {
+	var chart struct {
+		KubeVersion string `json:"kubeVersion"`
+	}
+	raw, err := os.ReadFile("../charts/olmoe-operator/Chart.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(raw, &chart)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	install, err := os.ReadFile("../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := strings.TrimSuffix(strings.TrimPrefix(chart.KubeVersion, ">="), ".0-0")
+	if want := "Kubernetes " + version + " or newer"; !strings.Contains(string(install), want) {
+		t.Errorf("docs/install.md does not say %q, as kubeVersion %s of the chart does", want, chart.KubeVersion)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// LeaseName is the Lease by which replicas of the operator elect a leader.
+// LeaseName is the Lease by which replicas of the operator elect a leader, unless they
+// are given another one.
 const LeaseName = "olmoe-operator.serving.olmoe.dev"
 
 // ManagerOptions are the operator's own settings.
@@ -23,10 +24,10 @@ type ManagerOptions struct {
 	MetricsAddress, MetricsCertDir string
 	// ProbeAddress of /healthz and /readyz.
 	ProbeAddress string
-	// LeaderElection: work only while holding the Lease, in LeaseNamespace
+	// LeaderElection: work only while holding the Lease LeaseName, in LeaseNamespace
 	// (empty: the pod's own).
-	LeaderElection bool
-	LeaseNamespace string
+	LeaderElection            bool
+	LeaseName, LeaseNamespace string
 	// Namespaces to work in; none means all.
 	Namespaces []string
 	Log        logr.Logger
@@ -49,7 +50,7 @@ func NewManager(cluster *rest.Config, m ManagerOptions, o Options) (ctrl.Manager
 		},
 		HealthProbeBindAddress:  m.ProbeAddress,
 		LeaderElection:          m.LeaderElection,
-		LeaderElectionID:        LeaseName,
+		LeaderElectionID:        m.LeaseName,
 		LeaderElectionNamespace: m.LeaseNamespace,
 		// The next leader need not wait for the Lease to run out. Safe, because the
 		// program ends right after the manager does.

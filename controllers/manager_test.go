@@ -67,7 +67,7 @@ func startManager(t *testing.T) running {
 	}
 	r := running{metrics: freeAddress(t), probes: freeAddress(t)}
 	mgr, err := controllers.NewManager(cfg, controllers.ManagerOptions{
-		MetricsAddress: r.metrics, ProbeAddress: r.probes, LeaderElection: true, LeaseNamespace: "system",
+		MetricsAddress: r.metrics, ProbeAddress: r.probes, LeaderElection: true, LeaseName: controllers.LeaseName, LeaseNamespace: "system",
 		SharedProcess: true, Log: logr.Discard(),
 	}, controllers.Options{Image: ownImage, Fleet: fleettest.New(), Clock: clock.RealClock{}})
 	if err != nil {

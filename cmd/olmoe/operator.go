@@ -16,7 +16,7 @@ import (
 )
 
 type operatorFlags struct {
-	image, metrics, probes, logLevel, certs, leaseNamespace string
+	image, metrics, probes, logLevel, certs, lease, leaseNamespace string
 	namespaces                                              []string
 	elect                                                   bool
 }
@@ -34,7 +34,8 @@ func newOperatorCommand() *cobra.Command {
 	fs.StringVar(&f.metrics, "metrics-bind-address", ":8443", "address of /metrics over HTTPS, for callers that the cluster authenticates and authorizes; 0 turns it off")
 	fs.StringVar(&f.certs, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics (default: a self-signed certificate)")
 	fs.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
-	fs.BoolVar(&f.elect, "leader-elect", false, "work only while holding the Lease "+controllers.LeaseName+", so that several replicas can run")
+	fs.BoolVar(&f.elect, "leader-elect", false, "work only while holding a Lease, so that several replicas can run")
+	fs.StringVar(&f.lease, "leader-election-id", controllers.LeaseName, "name of the Lease; of two installations in a namespace that share one, one never works")
 	fs.StringVar(&f.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease (default: the pod's own)")
 	fs.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces to work in (default: all)")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
@@ -57,7 +58,7 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 	}
 	mgr, err := controllers.NewManager(config, controllers.ManagerOptions{
 		MetricsAddress: f.metrics, MetricsCertDir: f.certs, ProbeAddress: f.probes,
-		LeaderElection: f.elect, LeaseNamespace: f.leaseNamespace, Namespaces: f.namespaces, Log: logger,
+		LeaderElection: f.elect, LeaseName: f.lease, LeaseNamespace: f.leaseNamespace, Namespaces: f.namespaces, Log: logger,
 	}, controllers.Options{Image: f.image, Fleet: &fleet.GRPC{}, Clock: clock.RealClock{}})
 	if err != nil {
 		return err
