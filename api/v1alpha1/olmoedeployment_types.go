@@ -95,8 +95,9 @@ type RouterSettings struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=256
 	MaxSequences *int32 `json:"maxSequences,omitempty"`
-	// maxQueue is how many requests may wait in a router; one more is answered
-	// with status 429. The program's default is 256.
+	// maxQueue is how many sequences (prompts of a request, times n) may wait in a
+	// router; a request with one more is answered with status 429. The program's
+	// default is 256.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65536

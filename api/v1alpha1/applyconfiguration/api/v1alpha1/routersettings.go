@@ -19,8 +19,9 @@ type RouterSettingsApplyConfiguration struct {
 	// maxSequences is how many sequences a router runs at once; the program's
 	// default is 64.
 	MaxSequences *int32 `json:"maxSequences,omitempty"`
-	// maxQueue is how many requests may wait in a router; one more is answered
-	// with status 429. The program's default is 256.
+	// maxQueue is how many sequences (prompts of a request, times n) may wait in a
+	// router; a request with one more is answered with status 429. The program's
+	// default is 256.
 	MaxQueue *int32 `json:"maxQueue,omitempty"`
 	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
 	// is 2048.
