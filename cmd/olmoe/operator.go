@@ -17,8 +17,8 @@ import (
 
 type operatorFlags struct {
 	image, metrics, probes, logLevel, certs, lease, leaseNamespace string
-	namespaces                                              []string
-	elect                                                   bool
+	namespaces                                                     []string
+	elect                                                          bool
 }
 
 func newOperatorCommand() *cobra.Command {

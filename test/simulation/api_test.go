@@ -107,7 +107,7 @@ func (a *api) apply(want map[string]any, manager string) error {
 	next.SetManagedFields(append(others(now, manager), metav1.ManagedFieldsEntry{
 		Manager: manager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
 	}))
-	if now == nil || !reflect.DeepEqual(toMap(now)["spec"], toMap(next)["spec"]) {
+	if spec := toMap(next)["spec"]; spec != nil && (now == nil || !reflect.DeepEqual(toMap(now)["spec"], spec)) {
 		next.SetGeneration(next.GetGeneration() + 1)
 	}
 	if now == nil || !reflect.DeepEqual(toMap(now), toMap(next)) {
