@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -117,7 +118,7 @@ func (s statusWriter) Patch(_ context.Context, o client.Object, patch client.Pat
 	shown := s.c.w.shown
 	return s.c.write("status", func() error {
 		err := s.c.w.api.patchStatus(o, raw)
-		if err == nil {
+		if err == nil && bytes.Contains(raw, []byte(`"conditions"`)) { // a round's verdict, not the copy of a placement
 			s.c.w.checkReady(o.(*v1alpha1.ExpertPool), shown)
 		}
 		if p := o.(*v1alpha1.ExpertPool).Status.Placement; err == nil && p != nil {
