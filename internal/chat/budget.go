@@ -7,9 +7,9 @@ import (
 )
 
 // A template is a program, so rendering is bounded by work and not by time: the
-// same request then has the same outcome on any machine. Every expression that
-// makes a value, every turn of a loop and every macro call spends from a
-// budget (rewrite.go puts the calls in).
+// same request then has the same outcome on any machine. Every operation that
+// makes, copies, compares or searches a value, every turn of a loop and every
+// macro call spends from a budget (rewrite.go puts the calls in).
 const (
 	// maxWork: a conversation of 500 turns takes about 5000 operations with
 	// OLMoE's templates and 50,000 with the longest published ones. 200,000
@@ -18,11 +18,16 @@ const (
 	// maxDepth bounds macros that call themselves: tool schemas nest a few
 	// levels, and the library's cost grows with the square of the depth.
 	maxDepth = 50
-	// bytesPerWork: making that many bytes costs one unit, so that all values
-	// that a template makes stay below maxWork * bytesPerWork = 25 MB.
+	// bytesPerWork: making or reading that many bytes costs one unit, so that all
+	// values that a template makes stay below maxWork * bytesPerWork = 25 MB.
 	bytesPerWork = 128
-	// maxText bounds one string and the whole output; a prompt that fills the
-	// context has about 20 kB.
+	// stepsPerWork: so many names, constants and operators that are not charged by
+	// themselves cost one unit (measured: 0.1 us each).
+	stepsPerWork = 64
+	// stepsPerTag are those of a tag such as if or set: scopes are made for it.
+	stepsPerTag = 8
+	// maxText bounds one string, what a value would take as text, and the whole
+	// output; a prompt that fills the context has about 20 kB.
 	maxText = 8 << 20
 )
 
@@ -47,14 +52,32 @@ func budgetOf(e *exec.Evaluator) *budget {
 
 // spend takes a unit of work for an operation, and more if it moves many bytes (n).
 func (b *budget) spend(n int) error {
-	b.work -= 1 + n/bytesPerWork
-	if b.work < 0 {
-		return b.fail("more than %d operations: does it loop?", maxWork)
+	if err := b.take(1 + n/bytesPerWork); err != nil {
+		return err
 	}
 	if n > maxText {
-		return b.fail("a text of more than %d bytes", maxText)
+		return b.fail("a text or list of more than %d bytes", maxText)
 	}
 	return nil
+}
+
+// take takes units of work.
+func (b *budget) take(units int) error {
+	if b.work -= units; b.work < 0 {
+		return b.fail("more than %d operations: does it loop?", maxWork)
+	}
+	return nil
+}
+
+// text is show(v) for a value of any size.
+func (b *budget) text(v *exec.Value) (string, error) {
+	if v.IsString() {
+		return v.String(), nil
+	}
+	if err := b.spend(size(v)); err != nil {
+		return "", err
+	}
+	return show(v), nil
 }
 
 // write takes n bytes of output.

@@ -102,9 +102,6 @@ const maxReason = 200
 // reason is what went wrong: the library's message tells the way there first.
 func reason(err error) string {
 	msg := err.Error()
-	if at := strings.Index(msg, "unknown method '"); at >= 0 { // what follows quotes the value
-		msg, _, _ = strings.Cut(msg[at:], " for ")
-	}
 	msg = msg[strings.LastIndex(msg, ": ")+1:]
 	return strings.ToValidUTF8(strings.TrimSpace(msg[:min(len(msg), maxReason)]), "")
 }

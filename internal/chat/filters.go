@@ -2,8 +2,10 @@ package chat
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
 	"github.com/nikolalohinski/gonja/v2/exec"
@@ -24,11 +26,12 @@ func filters() *exec.FilterSet {
 	set := map[string]exec.FilterFunction{}
 	for _, name := range keptFilters {
 		f, _ := builtins.Filters.Get(name)
-		set[name] = charged(f)
+		set[name] = charged(name, f)
 	}
 	for name, f := range ownFilters {
 		set[name] = filter(f)
 	}
+	set["__call"] = call
 	for name, f := range operatorFuncs {
 		set[name] = filter(func(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
 			return f(b, in, args.First())
@@ -37,13 +40,18 @@ func filters() *exec.FilterSet {
 	return exec.NewFilterSet(set)
 }
 
-// charged makes one of gonja's filters pay for its input.
-func charged(f exec.FilterFunction) exec.FilterFunction {
+// charged makes one of gonja's filters pay for its input. What it returns is no more
+// than a few times as large.
+func charged(name string, f exec.FilterFunction) exec.FilterFunction {
 	return func(e *exec.Evaluator, in *exec.Value, args *exec.VarArgs) *exec.Value {
 		if in.IsError() {
 			return in
 		}
-		if err := budgetOf(e).spend(size(in)); err != nil {
+		cost := size(in)
+		if name == "sort" && in.IsList() {
+			cost *= bits.Len(uint(count(in))) // so often it looks at each
+		}
+		if err := budgetOf(e).spend(cost); err != nil {
 			return exec.AsValue(err)
 		}
 		return f(e, in, args)
@@ -72,10 +80,16 @@ var ownFilters map[string]filterFunc
 func init() { // not a literal: some filters refer to the map's users
 	ownFilters = map[string]filterFunc{
 		"__out": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
-			s := show(in)
+			s, err := b.text(in)
+			if err != nil {
+				return nil, err
+			}
 			return s, b.write(len(s))
 		},
 		"__charge": func(b *budget, _ *exec.Value, args *exec.VarArgs) (any, error) {
+			if err := b.take(args.Args[1].Integer()); err != nil {
+				return nil, err
+			}
 			return "", b.write(args.First().Integer())
 		},
 		"__enter": func(b *budget, _ *exec.Value, _ *exec.VarArgs) (any, error) { return "", b.enter() },
@@ -84,33 +98,41 @@ func init() { // not a literal: some filters refer to the map's users
 			return in.Interface(), nil
 		},
 		"__not":  func(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return !in.IsTrue(), nil },
-		"__item": func(_ *budget, in *exec.Value, args *exec.VarArgs) (any, error) { return item(in, args.First()) },
-		"__iter": func(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return iterable(in) },
+		"__item": func(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) { return item(b, in, args.First()) },
+		"__slice": func(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
+			return sliced(b, in, args.First().IsTrue())
+		},
+		"__iter": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return iterable(b, in) },
 		"__made": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return made(b, in) },
 		"count":  length, "length": length, "reverse": reverse, "items": itemsFilter, "list": listFilter,
-		"dictsort": func(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
+		"dictsort": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
 			if !in.IsDict() {
 				return nil, fmt.Errorf("dictsort of %s, not of a dict", kind(in))
 			}
-			return pairList(sorted(entries(in))), nil
+			if err := b.spend(size(in)); err != nil {
+				return nil, err
+			}
+			return pairList(b, sorted(entries(in)))
 		},
 		"join": joinFilter, "replace": replaceFilter, "trim": trimFilter, "indent": indentFilter, "tojson": toJSONFilter,
-		"string": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return show(in), b.spend(size(in)) },
+		"string": func(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return b.text(in) },
 	}
 }
 
-func length(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
+func length(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
 	switch {
 	case in.IsNil():
 		return 0, nil
-	case in.IsString() || in.IsList() || in.IsDict():
-		return in.Len(), nil
+	case in.IsString():
+		return utf8.RuneCountInString(in.String()), b.spend(surface(in))
+	case in.IsList() || in.IsDict():
+		return count(in), nil
 	}
 	return nil, fmt.Errorf("%s has no length", kind(in))
 }
 
-func reverse(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
-	list, err := listOf(in)
+func reverse(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
+	list, err := listOf(b, in)
 	if err != nil {
 		return nil, err
 	}
@@ -126,43 +148,50 @@ func reverse(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
 }
 
 // listOf is a fresh list of what a value iterates over.
-func listOf(in *exec.Value) ([]*exec.Value, error) {
-	v, err := iterable(in)
-	if err != nil {
+func listOf(b *budget, in *exec.Value) ([]*exec.Value, error) {
+	if in.IsString() {
+		return characters(b, in.String())
+	}
+	if err := b.spend(surface(in)); err != nil {
 		return nil, err
 	}
-	if !in.IsDict() {
-		return slices.Clone(items(exec.AsValue(v))), nil
+	switch {
+	case in.IsNil():
+		return nil, nil
+	case in.IsList():
+		return items(in), nil
+	case in.IsDict():
+		var keys []*exec.Value
+		for _, p := range entries(in) {
+			keys = append(keys, p.Key)
+		}
+		return keys, nil
 	}
-	var keys []*exec.Value
-	for _, p := range entries(in) {
-		keys = append(keys, p.Key)
-	}
-	return keys, nil
+	return nil, fmt.Errorf("cannot loop over %s", kind(in))
 }
 
-func listFilter(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
-	list, err := listOf(in)
-	if err != nil {
-		return nil, err
-	}
-	return list, b.spend(size(in))
-}
+func listFilter(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) { return listOf(b, in) }
 
-func itemsFilter(_ *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
+func itemsFilter(b *budget, in *exec.Value, _ *exec.VarArgs) (any, error) {
 	if in.IsNil() {
 		return []any{}, nil
 	}
 	if !in.IsDict() {
 		return nil, fmt.Errorf("items of %s, not of a dict", kind(in))
 	}
-	return pairList(entries(in)), nil
+	if err := b.spend(surface(in)); err != nil {
+		return nil, err
+	}
+	return pairList(b, entries(in))
 }
 
-func pairList(pairs []*exec.Pair) []any {
+func pairList(b *budget, pairs []*exec.Pair) (any, error) {
+	if err := b.spend(4 * valueBytes * len(pairs)); err != nil {
+		return nil, err
+	}
 	out := []any{}
 	for _, p := range pairs {
 		out = append(out, []*exec.Value{p.Key, p.Value})
 	}
-	return out
+	return out, nil
 }

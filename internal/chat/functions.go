@@ -14,11 +14,15 @@ const maxRange = 100_000
 func (r *render) functions() map[string]any {
 	return map[string]any{
 		"raise_exception": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
-			r.raised = &RaisedError{Message: show(args.First())}
+			message, err := r.budget.text(args.First())
+			if err != nil {
+				return nil, err
+			}
+			r.raised = &RaisedError{Message: message}
 			return nil, r.raised
 		},
 		"strftime_now": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
-			return strftime(time.Now(), show(args.First()))
+			return r.now(args.First())
 		},
 		"namespace": newNamespace,
 		"range": func(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
@@ -30,11 +34,26 @@ func (r *render) functions() map[string]any {
 			}
 			d := map[string]any{}
 			for k, v := range args.KwArgs {
+				if err := holdable(v); err != nil {
+					return nil, err
+				}
 				d[k] = v
 			}
 			return d, r.budget.spend(size(exec.AsValue(d)))
 		},
 	}
+}
+
+// now is strftime_now(format).
+func (r *render) now(format *exec.Value) (any, error) {
+	layout, err := r.budget.text(format)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.budget.spend(longestDirective * len(layout)); err != nil {
+		return nil, err
+	}
+	return strftime(time.Now(), layout)
 }
 
 // numbers is range([start,] stop[, step]).

@@ -18,15 +18,13 @@ var keptMethods = []string{
 
 // methods are the methods of values. Those that change a value are left out,
 // as in Jinja's sandbox; those that could make a text of any length (center,
-// zfill, …) too. b is the budget of the render.
+// zfill, …) too. b is the budget of the render. Those of dicts and lists get the
+// value alone.
 func methods(b *budget) exec.Methods {
 	return exec.Methods{
-		Str:   exec.NewMethodSet(stringMethods(b)),
-		Dict:  exec.NewMethodSet(dictMethods()),
-		List:  exec.NewMethodSet(listMethods()),
-		Bool:  exec.NewMethodSet(map[string]exec.Method[bool]{}),
-		Int:   exec.NewMethodSet(map[string]exec.Method[int]{}),
-		Float: exec.NewMethodSet(map[string]exec.Method[float64]{}),
+		Str:  exec.NewMethodSet(stringMethods(b)),
+		Dict: exec.NewMethodSet(dictMethods(b)),
+		List: exec.NewMethodSet(listMethods(b)),
 	}
 }
 
@@ -45,7 +43,7 @@ func stringMethods(b *budget) map[string]exec.Method[string] {
 			return strings.Count(s, sub), err
 		},
 		"join": func(s string, _ *exec.Value, args *exec.VarArgs) (any, error) {
-			list, err := listOf(args.First())
+			list, err := listOf(b, args.First())
 			if err != nil {
 				return nil, err
 			}
@@ -64,6 +62,9 @@ func stringMethods(b *budget) map[string]exec.Method[string] {
 			if err != nil {
 				return nil, b.note(err)
 			}
+			if parts := exec.ToValue(out); parts.IsList() {
+				return out, b.spend(surface(parts))
+			}
 			return out, nil
 		}
 	}
@@ -72,8 +73,11 @@ func stringMethods(b *budget) map[string]exec.Method[string] {
 
 func stripMethod(trim func(s, chars string) string) exec.Method[string] {
 	return func(s string, _ *exec.Value, args *exec.VarArgs) (any, error) {
-		chars, err := stringArg(args, "chars", pythonSpace)
-		return trim(s, chars), err
+		chars, err := charsArg(args)
+		if err != nil {
+			return nil, err
+		}
+		return trim(s, chars), nil
 	}
 }
 
@@ -115,10 +119,10 @@ func splitRight(s, sep string, n int) []string {
 	return parts
 }
 
-func dictMethods() map[string]exec.Method[map[string]any] {
+func dictMethods(b *budget) map[string]exec.Method[map[string]any] {
 	return map[string]exec.Method[map[string]any]{
 		"get": func(_ map[string]any, v *exec.Value, args *exec.VarArgs) (any, error) {
-			if found, err := item(v, args.First()); err != nil || !found.IsNil() {
+			if found, err := item(b, v, args.First()); err != nil || !found.IsNil() {
 				return found.Interface(), err
 			}
 			if otherwise := arg(args, 1, "default"); otherwise != nil {
@@ -126,9 +130,12 @@ func dictMethods() map[string]exec.Method[map[string]any] {
 			}
 			return none, nil
 		},
-		"items": func(_ map[string]any, v *exec.Value, _ *exec.VarArgs) (any, error) { return pairList(entries(v)), nil },
-		"keys":  func(_ map[string]any, v *exec.Value, _ *exec.VarArgs) (any, error) { return listOf(v) },
+		"items": func(_ map[string]any, v *exec.Value, _ *exec.VarArgs) (any, error) { return itemsFilter(b, v, nil) },
+		"keys":  func(_ map[string]any, v *exec.Value, _ *exec.VarArgs) (any, error) { return listOf(b, v) },
 		"values": func(_ map[string]any, v *exec.Value, _ *exec.VarArgs) (any, error) {
+			if err := b.spend(surface(v)); err != nil {
+				return nil, err
+			}
 			out := []*exec.Value{}
 			for _, p := range entries(v) {
 				out = append(out, p.Value)
@@ -138,24 +145,33 @@ func dictMethods() map[string]exec.Method[map[string]any] {
 	}
 }
 
-func listMethods() map[string]exec.Method[[]any] {
+func listMethods(b *budget) map[string]exec.Method[[]any] {
 	return map[string]exec.Method[[]any]{
 		"count": func(_ []any, v *exec.Value, args *exec.VarArgs) (any, error) {
 			n := 0
-			for _, x := range items(v) {
-				if x.EqualValueTo(args.First()) {
-					n++
-				}
-			}
-			return n, nil
+			err := find(b, v, args.First(), func(int) bool { n++; return false })
+			return n, err
 		},
 		"index": func(_ []any, v *exec.Value, args *exec.VarArgs) (any, error) {
-			for i, x := range items(v) {
-				if x.EqualValueTo(args.First()) {
-					return i, nil
-				}
+			at := -1
+			err := find(b, v, args.First(), func(i int) bool { at = i; return true })
+			if err == nil && at < 0 {
+				err = fmt.Errorf("index: the list does not hold the value looked for, %s", kind(args.First()))
 			}
-			return nil, fmt.Errorf("index: the list does not hold %s", show(args.First()))
+			return at, err
 		},
 	}
+}
+
+// find calls found with each place of a list that has the value, until it returns true.
+func find(b *budget, list, value *exec.Value, found func(i int) bool) error {
+	if err := searched(b, list, value); err != nil {
+		return err
+	}
+	for r, i := deref(list), 0; i < r.Len(); i++ {
+		if exec.ToValue(r.Index(i)).EqualValueTo(value) && found(i) {
+			return nil
+		}
+	}
+	return nil
 }

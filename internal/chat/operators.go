@@ -11,11 +11,13 @@ import (
 
 // binaryOps are the operators that rewrite.go turns into calls of these
 // filters: Python's rules instead of gonja's ("a" + none is an error, not
-// "a"), and results that are charged to the budget.
+// "a"), and what they make and read is charged to the budget.
 var binaryOps = map[tokens.Type]string{
 	tokens.Addition: "__add", tokens.Tilde: "__join", tokens.Multiply: "__mul",
 	tokens.Subtraction: "__sub", tokens.Division: "__div", tokens.FloorDivision: "__floordiv",
 	tokens.Modulo: "__mod", tokens.Power: "__pow",
+	tokens.Equals: "__eq", tokens.Ne: "__ne", tokens.LowerThan: "__lt", tokens.LowerThanOrEqual: "__le",
+	tokens.GreaterThan: "__gt", tokens.GreaterThanOrEqual: "__ge",
 }
 
 type operatorFunc func(b *budget, x, y *exec.Value) (any, error)
@@ -27,6 +29,12 @@ var operatorFuncs = map[string]operatorFunc{
 	"__floordiv": arithmetic("//", floorDiv, func(x, y float64) float64 { return math.Floor(x / y) }),
 	"__mod":      arithmetic("%", floorMod, func(x, y float64) float64 { return x - y*math.Floor(x/y) }),
 	"__pow":      arithmetic("**", intPow, math.Pow),
+	"__eq":       equal(true),
+	"__ne":       equal(false),
+	"__lt":       order(func(c int) bool { return c < 0 }),
+	"__le":       order(func(c int) bool { return c <= 0 }),
+	"__gt":       order(func(c int) bool { return c > 0 }),
+	"__ge":       order(func(c int) bool { return c >= 0 }),
 }
 
 func isNumber(v *exec.Value) bool { return v.IsNumber() || isBool(v) }

@@ -11,22 +11,26 @@ import (
 )
 
 // rewriter replaces, in a parsed template, every operation that gonja computes
-// otherwise than Jinja or that can make a value grow, by a call of one of our
+// otherwise than Jinja or that costs more than a step, by a call of one of our
 // filters (their names start with "__", which a template cannot write):
 //
 //	x + y        x | __add(y)       operators.go
+//	x == y       x | __eq(y)        compare.go
 //	not x        x | __not          a bool, for numbers too
 //	x[y]         x | __item(y)      access.go
 //	[x, y]       [x, y] | __made    charged to the budget
+//	x.f(y)       x | __call("f", y) call.go
+//	x[y:z]       x | __slice        charged
 //	{{ x }}      {{ x | __out }}    printed as Python does, charged
 //	for _ in x   x | __iter         access.go
-//	a loop's or macro's body starts with a charge for the text in it
+//	a loop's or macro's body starts with a charge for the text and the steps in it
 //
 // It also notes the first filter or test that does not exist, so that a
 // template is refused when it is loaded.
 type rewriter struct {
 	filters *exec.FilterSet
 	tests   *exec.TestSet
+	steps   int // of evaluation, in the innermost body so far
 	err     error
 }
 
@@ -49,6 +53,7 @@ func (w *rewriter) nodes(ns []nodes.Node) {
 }
 
 func (w *rewriter) statement(s nodes.ControlStructure) {
+	w.steps += stepsPerTag
 	switch s := s.(type) {
 	case *controls.ForControlStructure:
 		s.ObjectEvaluator = filtered(w.expression(s.ObjectEvaluator), "__iter")
@@ -78,14 +83,18 @@ func (w *rewriter) statement(s nodes.ControlStructure) {
 }
 
 // body rewrites what may run more than once: a node before it charges for the
-// text that it may write.
+// text that it may write and the steps that it may take.
 func (w *rewriter) body(b *nodes.Wrapper) {
 	if b == nil {
 		return
 	}
+	outer := w.steps
+	w.steps = 0
 	w.nodes(b.Nodes)
-	charge := action(b.Location, "__charge", &nodes.Integer{Location: b.Location, Val: textLen(b.Nodes)})
+	integer := func(n int) nodes.Expression { return &nodes.Integer{Location: b.Location, Val: n} }
+	charge := action(b.Location, "__charge", integer(textLen(b.Nodes)), integer(w.steps/stepsPerWork))
 	b.Nodes = slices.Concat([]nodes.Node{charge}, b.Nodes)
+	w.steps = outer
 }
 
 // action is a node that calls one of our filters and writes nothing.
@@ -137,6 +146,7 @@ func filtered(e nodes.Expression, name string, args ...nodes.Expression) *nodes.
 
 // expression rewrites one expression, operands first.
 func (w *rewriter) expression(e nodes.Expression) nodes.Expression {
+	w.steps++
 	switch e := e.(type) {
 	case *nodes.BinaryExpression:
 		e.Left, e.Right = w.expression(e.Left), w.expression(e.Right)
@@ -178,8 +188,7 @@ func (w *rewriter) args(args []nodes.Expression, kwargs map[string]nodes.Express
 	}
 }
 
-// access rewrites calls, items, slices and attributes. A method call names its
-// object twice (Parent and Func.Node); both stay the same node.
+// access rewrites calls, items, slices and attributes.
 func (w *rewriter) access(e nodes.Expression) nodes.Expression {
 	switch e := e.(type) {
 	case *nodes.Call:
@@ -189,16 +198,17 @@ func (w *rewriter) access(e nodes.Expression) nodes.Expression {
 			e.Func = w.expression(e.Func)
 			return e
 		}
-		f.Node = w.expression(f.Node)
-		e.Parent = f.Node
-		return e
+		name := &nodes.String{Location: e.Position(), Val: f.Attribute}
+		call := filtered(w.expression(f.Node), "__call", append([]nodes.Expression{name}, e.Args...)...)
+		call.Filters[0].Kwargs = e.Kwargs
+		return call
 	case *nodes.GetItem:
 		if e.Arg == nil {
 			return e
 		}
 		return filtered(w.expression(e.Node), "__item", w.expression(e.Arg))
 	case *nodes.GetSlice:
-		e.Node = w.expression(e.Node)
+		e.Node = filtered(w.expression(e.Node), "__slice", &nodes.Bool{Location: e.Position(), Val: e.Step != nil})
 		for _, part := range []*nodes.Node{&e.Start, &e.End, &e.Step} {
 			if *part != nil {
 				*part = w.expression(*part)

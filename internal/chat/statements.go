@@ -80,6 +80,9 @@ func (s *setStatement) Execute(r *exec.Renderer, _ *nodes.ControlStructureBlock)
 		// Only a namespace can be changed, as in Jinja.
 		ns, ok := r.Eval(t.Node).Interface().(namespace)
 		if ok {
+			if err := holdable(value); err != nil {
+				return err
+			}
 			ns[t.Attribute] = value
 			return nil
 		}
@@ -107,12 +110,24 @@ func (s *setStatement) eval(r *exec.Renderer) (*exec.Value, error) {
 // namespace is the value of namespace(…).
 type namespace map[string]any
 
-func newNamespace(_ *exec.Evaluator, args *exec.VarArgs) namespace {
+func newNamespace(_ *exec.Evaluator, args *exec.VarArgs) (any, error) {
 	ns := namespace{}
 	for k, v := range args.KwArgs {
+		if err := holdable(v); err != nil {
+			return nil, err
+		}
 		ns[k] = v
 	}
-	return ns
+	return ns, nil
+}
+
+// holdable refuses a namespace as a part of another value: what it holds may change,
+// so that a value could grow without being charged, or hold itself.
+func holdable(v *exec.Value) error {
+	if _, ok := v.Interface().(namespace); ok {
+		return fmt.Errorf("a namespace cannot be put into another value")
+	}
+	return nil
 }
 
 // generationStatement is transformers' {% generation %}…{% endgeneration %}: it

@@ -14,6 +14,9 @@ var layouts = map[byte]string{
 	'Z': "MST", 'z': "-0700", 'F': "2006-01-02", 'T': "15:04:05", 'D': "01/02/06", 'e': "_2",
 }
 
+// longestDirective bounds what a byte of a format makes: two make "September".
+const longestDirective = 5
+
 func strftime(t time.Time, format string) (string, error) {
 	var out strings.Builder
 	for i := 0; i < len(format); i++ {

@@ -36,7 +36,8 @@ func isCollection(v *exec.Value) bool { return v.IsString() || v.IsList() || v.I
 func tests() *exec.TestSet {
 	set := map[string]exec.TestFunction{}
 	for _, name := range keptTests {
-		set[name], _ = builtins.Tests.Get(name)
+		f, _ := builtins.Tests.Get(name)
+		set[name] = chargedTest(name, f.(func(*exec.Context, *exec.Value, *exec.VarArgs) (bool, error)))
 	}
 	for name, f := range ownTests {
 		set[name] = func(_ *exec.Evaluator, v *exec.Value, _ *exec.VarArgs) (bool, error) {
@@ -47,6 +48,30 @@ func tests() *exec.TestSet {
 		}
 	}
 	return exec.NewTestSet(set)
+}
+
+// chargedTest makes one of gonja's tests pay for what it reads.
+func chargedTest(name string, f func(*exec.Context, *exec.Value, *exec.VarArgs) (bool, error)) exec.TestFunction {
+	return func(e *exec.Evaluator, v *exec.Value, args *exec.VarArgs) (bool, error) {
+		if v.IsError() {
+			return false, v
+		}
+		b := budgetOf(e)
+		err := b.spend(0)
+		switch {
+		case err != nil:
+		case name == "in":
+			err = searched(b, args.First(), v)
+		case name == "lower" || name == "upper":
+			err = b.spend(surface(v))
+		case len(args.Args) > 0:
+			err = compared(b, v, args.First())
+		}
+		if err != nil {
+			return false, err
+		}
+		return f(e.Environment.Context, v, args)
+	}
 }
 
 // sorted is pairs in the order of their keys.

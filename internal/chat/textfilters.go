@@ -41,16 +41,36 @@ func intArg(args *exec.VarArgs, i int, name string, otherwise int) (int, error) 
 	return v.Integer(), nil
 }
 
-func trimFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
+// maxChars bounds what strip and trim look each character up in.
+const maxChars = 256
+
+// charsArg are the characters to strip: white space where not given.
+func charsArg(args *exec.VarArgs) (string, error) {
 	chars, err := stringArg(args, "chars", pythonSpace)
+	if err == nil && len(chars) > maxChars {
+		err = fmt.Errorf("chars has %d bytes, more than %d", len(chars), maxChars)
+	}
+	return chars, err
+}
+
+func trimFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
+	chars, err := charsArg(args)
 	if err != nil {
 		return nil, err
 	}
-	return strings.Trim(show(in), chars), b.spend(size(in))
+	s, err := b.text(in)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Trim(s, chars), b.spend(len(s))
 }
 
 func replaceFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
-	return replace(b, show(in), args)
+	s, err := b.text(in)
+	if err != nil {
+		return nil, err
+	}
+	return replace(b, s, args)
 }
 
 // replace is s.replace(old, new[, count]).
@@ -58,15 +78,26 @@ func replace(b *budget, s string, args *exec.VarArgs) (any, error) {
 	if len(args.Args) < 2 {
 		return nil, fmt.Errorf("replace takes the old and the new text")
 	}
-	old, with := show(args.Args[0]), show(args.Args[1])
+	old, err := b.text(args.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	with, err := b.text(args.Args[1])
+	if err != nil {
+		return nil, err
+	}
 	n, err := intArg(args, 2, "count", -1)
 	if err != nil {
 		return nil, err
 	}
-	if grown := len(s) + strings.Count(s, old)*len(with); grown > maxText {
-		return nil, b.spend(grown)
+	times := strings.Count(s, old)
+	if n >= 0 {
+		times = min(times, n)
 	}
-	return strings.Replace(s, old, with, n), b.spend(len(s))
+	if err := b.spend(max(len(s), len(s)+times*(len(with)-len(old)))); err != nil {
+		return nil, err
+	}
+	return strings.Replace(s, old, with, n), nil
 }
 
 func joinFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
@@ -74,13 +105,13 @@ func joinFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(in)
+	list, err := listOf(b, in)
 	if err != nil {
 		return nil, err
 	}
 	if name := arg(args, 1, "attribute"); name != nil {
 		for i, v := range list {
-			if list[i], err = item(v, name); err != nil {
+			if list[i], err = item(b, v, name); err != nil {
 				return nil, err
 			}
 		}
@@ -114,10 +145,14 @@ func indentFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
 	if width < 0 || width > 100 {
 		return nil, fmt.Errorf("indent: width %d is not within 0..100", width)
 	}
-	lines := strings.Split(show(in), "\n")
-	if err := b.spend(size(in) + width*len(lines)); err != nil {
+	s, err := b.text(in)
+	if err != nil {
 		return nil, err
 	}
+	if err := b.spend(len(s) + (width+valueBytes)*strings.Count(s, "\n")); err != nil {
+		return nil, err
+	}
+	lines := strings.Split(s, "\n")
 	first, blank := arg(args, 1, "first"), arg(args, 2, "blank")
 	for i, line := range lines {
 		indented := line != "" || blank != nil && blank.IsTrue()

@@ -25,6 +25,9 @@ func toJSONFilter(b *budget, in *exec.Value, args *exec.VarArgs) (any, error) {
 	return w.out.String(), b.spend(w.out.Len())
 }
 
+// maxSeparator bounds what stands between two values.
+const maxSeparator = 16
+
 type jsonWriter struct {
 	out          strings.Builder
 	indent       int // -1: all on one line
@@ -44,7 +47,10 @@ func (w *jsonWriter) options(args *exec.VarArgs) error {
 		if !v.IsList() || v.Len() != 2 {
 			return fmt.Errorf("tojson: separators are not two texts")
 		}
-		w.comma, w.colon = show(items(v)[0]), show(items(v)[1])
+		w.comma, w.colon = at(deref(v), 0).String(), at(deref(v), 1).String()
+		if len(w.comma) > maxSeparator || len(w.colon) > maxSeparator {
+			return fmt.Errorf("tojson: a separator of more than %d bytes", maxSeparator)
+		}
 	}
 	if v := arg(args, 0, "ensure_ascii"); v != nil {
 		w.ascii = v.IsTrue()

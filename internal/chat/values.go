@@ -107,6 +107,15 @@ func entries(v *exec.Value) []*exec.Pair {
 	return out
 }
 
+// count is how many items or entries a list or dict has.
+func count(v *exec.Value) int {
+	r := deref(v)
+	if d, ok := r.Interface().(exec.Dict); ok {
+		return len(d.Pairs)
+	}
+	return r.Len()
+}
+
 // deref is what v holds, without pointer and interface around it.
 func deref(v *exec.Value) reflect.Value {
 	r := v.Val
@@ -116,22 +125,54 @@ func deref(v *exec.Value) reflect.Value {
 	return r
 }
 
+// valueBytes is about what a value takes beside its text.
+const valueBytes = 16
+
 // size is about the bytes of a value with all that it holds, counted as often
-// as it is held: what printing it would cost.
-func size(v *exec.Value) int {
-	n := 16
+// as it is held: what printing it would cost. It counts no further than to what
+// is too much anyway.
+func size(v *exec.Value) int { return weigh(0, v) }
+
+// weigh adds the size of v to n.
+func weigh(n int, v *exec.Value) int {
+	n += valueBytes
 	switch {
 	case v == nil || v.IsNil():
 	case v.IsString():
 		n += deref(v).Len()
 	case v.IsList():
-		for _, x := range items(v) {
-			n += size(x)
+		for r, i := deref(v), 0; i < r.Len() && n <= maxText; i++ {
+			n = weigh(n, exec.ToValue(r.Index(i)))
 		}
 	case v.IsDict():
-		for _, p := range entries(v) {
-			n += size(p.Key) + size(p.Value)
-		}
+		n = weighDict(n, deref(v))
 	}
 	return n
+}
+
+func weighDict(n int, r reflect.Value) int {
+	if d, ok := r.Interface().(exec.Dict); ok {
+		for i := 0; i < len(d.Pairs) && n <= maxText; i++ {
+			n = weigh(weigh(n, d.Pairs[i].Key), d.Pairs[i].Value)
+		}
+		return n
+	}
+	for it := r.MapRange(); n <= maxText && it.Next(); {
+		n = weigh(weigh(n, exec.ToValue(it.Key())), exec.ToValue(it.Value()))
+	}
+	return n
+}
+
+// surface is about the bytes of a value without what its members hold: what a copy
+// of it would cost.
+func surface(v *exec.Value) int {
+	switch {
+	case v.IsString():
+		return deref(v).Len()
+	case v.IsList():
+		return valueBytes * count(v)
+	case v.IsDict():
+		return 2 * valueBytes * count(v)
+	}
+	return 0
 }
