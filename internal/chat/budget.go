@@ -11,9 +11,9 @@ import (
 // makes, copies, compares or searches a value, every turn of a loop and every
 // macro call spends from a budget (rewrite.go puts the calls in).
 const (
-	// maxWork: a conversation of 500 turns takes about 5000 operations with
-	// OLMoE's templates and 50,000 with the longest published ones. 200,000
-	// take 2 s at most (measured: 8 us for the turn of an empty loop).
+	// maxWork: 500 turns of 1 kB take about 20,000 units with OLMoE's templates and
+	// 50,000 with long ones. 200,000 take about 2 s (measured: 8 us for the turn of
+	// an empty loop).
 	maxWork = 200_000
 	// maxDepth bounds macros that call themselves: tool schemas nest a few
 	// levels, and the library's cost grows with the square of the depth.
@@ -23,7 +23,7 @@ const (
 	bytesPerWork = 128
 	// stepsPerWork: so many names, constants and operators that are not charged by
 	// themselves cost one unit (measured: 0.1 us each).
-	stepsPerWork = 64
+	stepsPerWork = 16
 	// stepsPerTag are those of a tag such as if or set: scopes are made for it.
 	stepsPerTag = 8
 	// maxText bounds one string, what a value would take as text, and the whole
