@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -18,6 +19,7 @@ type Checkpoint struct {
 	tensors     map[string]placed
 	fingerprint string
 	weights     Weights
+	closing     sync.Mutex // of Close against Unchanged
 }
 
 // placed is a tensor and where its bytes are.
@@ -128,6 +130,8 @@ func (c *Checkpoint) Tensor(name string) (tensor.Tensor, error) {
 
 // Close unmaps the files. No view, Watch or Load may be in use any more.
 func (c *Checkpoint) Close() error {
+	c.closing.Lock()
+	defer c.closing.Unlock()
 	for _, s := range c.shards {
 		s.close()
 	}

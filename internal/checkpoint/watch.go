@@ -38,14 +38,17 @@ func (c *Checkpoint) Watch(ctx context.Context, interval time.Duration, report f
 }
 
 // Unchanged tells whether what was read up to now is what the files held when they
-// were opened. What is made of weights may be kept only then.
+// were opened. What is made of weights may be kept only then. It may be called at any
+// time, after Close as well, when nobody knows.
 func (c *Checkpoint) Unchanged() bool {
+	c.closing.Lock()
+	defer c.closing.Unlock()
 	for _, s := range c.newWatcher().shards {
 		if s.changed() != nil {
 			return false
 		}
 	}
-	return true
+	return len(c.shards) > 0
 }
 
 // watcher remembers what was reported.
