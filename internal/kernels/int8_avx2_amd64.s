@@ -733,7 +733,7 @@ DATA byteSigns<>+30(SB)/2, $0x8080
 GLOBL byteSigns<>(SB), RODATA|NOPTR, $32
 
 // func quantiseBF16AVX2(dst *byte, src *byte, groups int) (rest int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·quantiseBF16AVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -808,8 +808,11 @@ scaled:
 	MOVQ groups+16(FP), BX
 	SUBQ DX, BX
 	JZ   end
+	MOVQ BX, DX
+	SHLQ $0x06, DX
 
 group:
+	PREFETCHT0   (CX)(DX*1)
 	VBROADCASTSS (AX), Y0
 	VBROADCASTSS 4(AX), Y1
 	VMOVDQU      (CX), Y3

@@ -111,7 +111,10 @@ func (c *storedQuantiser) values(rest Register) {
 	dst, src, n := param("dst"), param("src"), param("groups")
 	SUBQ(rest, n)
 	JZ(LabelRef("end"))
+	next := copied(n) // row, which is requested now: what a disk has just written is in no cache
+	SHLQ(Imm(6), next)
 	Label("group")
+	PREFETCHT0(Mem{Base: src, Index: next, Scale: 1})
 	s, r := YMM(), YMM()
 	VBROADCASTSS(Mem{Base: dst}, s)
 	VBROADCASTSS(Mem{Base: dst}.Offset(4), r)
