@@ -11,7 +11,7 @@ func carriesKernel() {
 	const together = 4 // blocks of 32 bytes
 	function("carriesAVX2", "func(p *byte, blocks int, mask, add uint64) uint64", "carriesAVX2 is Carries for blocks of 128 bytes.")
 	p, n := param("p"), param("blocks")
-	mask, add := word("mask"), word("add")
+	mask, add := broadcastBy(VPBROADCASTQ, "mask"), broadcastBy(VPBROADCASTQ, "add")
 	var all [together]VecVirtual
 	for i := range all {
 		all[i] = zero()
@@ -38,15 +38,4 @@ func carriesKernel() {
 	ORQ(high, low)
 	Store(low, ReturnIndex(0))
 	finish()
-}
-
-// word fills a vector with a 64-bit argument.
-func word(name string) VecVirtual {
-	v := YMM()
-	addr, err := Param(name).Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VPBROADCASTQ(addr.Addr, v)
-	return v
 }

@@ -36,13 +36,16 @@ func zero() VecVirtual {
 }
 
 // broadcast fills a vector with a float32 argument.
-func broadcast(name string) VecVirtual {
+func broadcast(name string) VecVirtual { return broadcastBy(VBROADCASTSS, name) }
+
+// broadcastBy fills a vector with an argument of the instruction's size.
+func broadcastBy(instruction func(ops ...Op), name string) VecVirtual {
 	v := YMM()
 	addr, err := Param(name).Resolve()
 	if err != nil {
 		panic(err)
 	}
-	VBROADCASTSS(addr.Addr, v)
+	instruction(addr.Addr, v)
 	return v
 }
 
@@ -51,6 +54,15 @@ func replicated(name string, bits uint32) Mem {
 	m := GLOBL(name, attr.RODATA|attr.NOPTR)
 	for i := range 8 {
 		DATA(4*i, U32(bits))
+	}
+	return m
+}
+
+// words is a constant of 16 equal words.
+func words(name string, word uint16) Mem {
+	m := GLOBL(name, attr.RODATA|attr.NOPTR)
+	for i := range 16 {
+		DATA(2*i, U16(word))
 	}
 	return m
 }

@@ -6,8 +6,6 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
-
-	"github.com/mmcloughlin/avo/attr"
 )
 
 // storedGroups is how many groups' scales the kernel of stored weights divides at a
@@ -152,13 +150,4 @@ func (c *storedQuantiser) quotient(x, s, r VecVirtual) VecVirtual {
 	VFMADD231PS(x, r, q)
 	VADDPS(c.round, q, q)
 	return q
-}
-
-// words is a constant of 16 equal words.
-func words(name string, word uint16) Mem {
-	m := GLOBL(name, attr.RODATA|attr.NOPTR)
-	for i := range 16 {
-		DATA(2*i, U16(word))
-	}
-	return m
 }
