@@ -87,12 +87,21 @@ var damages = map[string]func(file []byte) []byte{
 	"bit of the first":    func(b []byte) []byte { b[headerSize] ^= 1; return b },
 	"bit of the last":     func(b []byte) []byte { b[len(b)-1] ^= 0x80; return b },
 	"bit of the header":   func(b []byte) []byte { b[30] ^= 4; return b },
+	"two chunks swapped":  func(b []byte) []byte { return swapped(b, headerSize, headerSize+chunk) },
 	"zeros":               func(b []byte) []byte { clear(b[headerSize+chunk:][:4096]); return b },
 	"another program's":   func(b []byte) []byte { copy(b, "\x7fELF"); return b },
 	"another version":     func(b []byte) []byte { binary.LittleEndian.PutUint32(b[8:], version+1); return sealed(b) },
 	"another size":        func(b []byte) []byte { binary.LittleEndian.PutUint64(b[16:], 1<<60); return sealed(b) },
 	"another checkpoint":  func(b []byte) []byte { id := partID("other", part); copy(b[24:], id[:]); return sealed(b) },
 	"another part's file": func(b []byte) []byte { id := partID("model", "x"); copy(b[24:], id[:]); return sealed(b) },
+}
+
+// swapped exchanges two chunks.
+func swapped(b []byte, x, y int) []byte {
+	first := bytes.Clone(b[x : x+chunk])
+	copy(b[x:], b[y:y+chunk])
+	copy(b[y:], first)
+	return b
 }
 
 // sealed makes a changed header's own digest right.

@@ -7,30 +7,53 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
+
+	"github.com/zeebo/xxh3"
 )
 
 // A file is this header, then the part's bytes. Numbers are little-endian.
 //
 //	 0  8 magic
 //	 8  4 version
-//	12  4 CRC-32C of the part's bytes
+//	12  4 digest of the part's bytes (type digest)
 //	16  8 number of the part's bytes
 //	24 32 SHA-256 of the cache's key and the part's name
 //	56  4 zero
 //	60  4 CRC-32C of the header's first 60 bytes
 const (
 	magic      = "OLMOE-W\n"
-	version    = 1
+	version    = 2 // 1 had a CRC-32C of the part
 	headerSize = 64
 )
 
-// castagnoli is the CRC that CPUs compute: faster than memory is read. It finds
-// every burst of up to 32 bits and all but one in 2^32 of other accidents.
+// castagnoli is the header's.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// digestFactor is odd, so that a digest depends on every chunk and on their order.
+const digestFactor = 0x9E3779B97F4A7C15
+
+// digest is of a part's bytes in chunks, the last one shorter: d = d*digestFactor +
+// XXH3-64(chunk), modulo 2^64, from 0. It is computed about as fast as memory is read,
+// which a CRC is not everywhere (docs/adr/0099); of its upper half, all but one in 2^32
+// accidents change it.
+type digest uint64
+
+func (d *digest) add(chunk []byte) { *d = *d*digestFactor + digest(xxh3.Hash(chunk)) }
+
+func (d digest) sum() uint32 { return uint32(d >> 32) }
+
+// digestOf is that of a whole part.
+func digestOf(data []byte) (d digest) {
+	for rest := range slices.Chunk(data, chunk) {
+		d.add(rest)
+	}
+	return d
+}
 
 // header says what a file holds.
 type header struct {
-	sum  uint32 // CRC-32C of the part
+	sum  uint32 // of the part's digest
 	size uint64
 	id   [sha256.Size]byte
 }

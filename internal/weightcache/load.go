@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -56,19 +55,19 @@ func (c *Cache) read(ctx context.Context, path, name string, into []byte, p *pac
 	if h.id != partID(c.key, name) || h.size != uint64(len(into)) {
 		return errOther
 	}
-	sum := uint32(0)
+	var d digest
 	for rest := into; len(rest) > 0; {
 		piece := rest[:min(chunk, len(rest))]
 		if _, err := io.ReadFull(f, piece); err != nil {
 			return fmt.Errorf("cannot be read to its end: %w", err)
 		}
-		sum = crc32.Update(sum, castagnoli, piece)
+		d.add(piece)
 		rest = rest[len(piece):]
 		if err := p.Rest(ctx); err != nil {
 			return err
 		}
 	}
-	if sum != h.sum {
+	if d.sum() != h.sum {
 		return errDamaged
 	}
 	return nil

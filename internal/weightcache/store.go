@@ -3,7 +3,6 @@ package weightcache
 import (
 	"context"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 
@@ -54,7 +53,7 @@ func (c *Cache) put(ctx context.Context, name string, data []byte, p *pace.Pace)
 			_ = os.Remove(f.Name())
 		}
 	}()
-	h := header{sum: crc32.Checksum(data, castagnoli), size: uint64(len(data)), id: partID(c.key, name)}
+	h := header{sum: digestOf(data).sum(), size: uint64(len(data)), id: partID(c.key, name)}
 	if _, err := f.Write(h.encode()); err != nil {
 		return err
 	}
