@@ -53,6 +53,23 @@ func request(call uint64, layer, hidden int, experts ...uint16) wire.Out {
 	return wire.NewRequest(wire.RequestID{Call: call, Layer: layer}, hidden, []uint16{uint16(len(experts))}, experts, x, []int32{0})
 }
 
+// wantBadRequest sends a request and wants it refused with a message that has want.
+func wantBadRequest(t *testing.T, s grpc.ClientStream, o wire.Out, want string) {
+	t.Helper()
+	if err := s.SendMsg(&o); err != nil {
+		t.Fatal(err)
+	}
+	in := wire.NewIn()
+	defer in.Recycle()
+	if err := wire.Receive(s, in); err != nil {
+		t.Fatal(err)
+	}
+	f, err := in.Failure()
+	if err != nil || f.Code != wire.BadRequest || !strings.Contains(f.Message, want) {
+		t.Errorf("answer %+v, error %v, want BadRequest with %q", f, err, want)
+	}
+}
+
 // Requests that do not fit are answered with an error, and the stream goes on.
 func TestWrongRequestsAreAnswered(t *testing.T) {
 	_, s := open(t, sharedModel(t))
@@ -69,18 +86,7 @@ func TestWrongRequestsAreAnswered(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := s.SendMsg(&tt.frame); err != nil {
-				t.Fatal(err)
-			}
-			in := wire.NewIn()
-			defer in.Recycle()
-			if err := wire.Receive(s, in); err != nil {
-				t.Fatal(err)
-			}
-			f, err := in.Failure()
-			if err != nil || f.Code != wire.BadRequest || !strings.Contains(f.Message, tt.want) {
-				t.Errorf("answer %+v, error %v, want BadRequest with %q", f, err, tt.want)
-			}
+			wantBadRequest(t, s, tt.frame, tt.want)
 		})
 	}
 	good := request(9, 1, 64, 0, 7)
@@ -112,18 +118,7 @@ func TestMorePairsThanAnAnswerHolds(t *testing.T) {
 	o := request(1, 0, 1024, make([]uint16, wire.MaxPairs)...)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if err := s.SendMsg(&o); err != nil {
-		t.Fatal(err)
-	}
-	in := wire.NewIn()
-	defer in.Recycle()
-	if err := wire.Receive(s, in); err != nil {
-		t.Fatal(err)
-	}
-	f, err := in.Failure()
-	if want := "32768 pairs; an answer holds 16383"; err != nil || f.Code != wire.BadRequest || !strings.Contains(f.Message, want) {
-		t.Errorf("answer %+v, error %v, want BadRequest with %q", f, err, want)
-	}
+	wantBadRequest(t, s, o, "32768 pairs; an answer holds 16383")
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
 		t.Errorf("a frame of %d bytes cost %d MB", 48+2*(1+wire.MaxPairs)+4*1024, n>>20)

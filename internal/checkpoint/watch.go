@@ -43,8 +43,8 @@ func (c *Checkpoint) Watch(ctx context.Context, interval time.Duration, report f
 func (c *Checkpoint) Unchanged() bool {
 	c.closing.Lock()
 	defer c.closing.Unlock()
-	for _, s := range c.newWatcher().shards {
-		if s.changed() != nil {
+	for _, s := range c.shards {
+		if (&watchedShard{s, s.base}).changed() != nil {
 			return false
 		}
 	}

@@ -634,45 +634,25 @@ DATA wordFlip<>+28(SB)/2, $0xffff
 DATA wordFlip<>+30(SB)/2, $0xffff
 GLOBL wordFlip<>(SB), RODATA|NOPTR, $32
 
-DATA storedUp<>+0(SB)/4, $0x0000ffff
-DATA storedUp<>+4(SB)/4, $0x0000ffff
-DATA storedUp<>+8(SB)/4, $0x0000ffff
-DATA storedUp<>+12(SB)/4, $0x0000ffff
-DATA storedUp<>+16(SB)/4, $0x0000ffff
-DATA storedUp<>+20(SB)/4, $0x0000ffff
-DATA storedUp<>+24(SB)/4, $0x0000ffff
-DATA storedUp<>+28(SB)/4, $0x0000ffff
-GLOBL storedUp<>(SB), RODATA|NOPTR, $32
+DATA highWord<>+0(SB)/4, $0xffff0000
+DATA highWord<>+4(SB)/4, $0xffff0000
+DATA highWord<>+8(SB)/4, $0xffff0000
+DATA highWord<>+12(SB)/4, $0xffff0000
+DATA highWord<>+16(SB)/4, $0xffff0000
+DATA highWord<>+20(SB)/4, $0xffff0000
+DATA highWord<>+24(SB)/4, $0xffff0000
+DATA highWord<>+28(SB)/4, $0xffff0000
+GLOBL highWord<>(SB), RODATA|NOPTR, $32
 
-DATA storedHigh<>+0(SB)/4, $0xffff0000
-DATA storedHigh<>+4(SB)/4, $0xffff0000
-DATA storedHigh<>+8(SB)/4, $0xffff0000
-DATA storedHigh<>+12(SB)/4, $0xffff0000
-DATA storedHigh<>+16(SB)/4, $0xffff0000
-DATA storedHigh<>+20(SB)/4, $0xffff0000
-DATA storedHigh<>+24(SB)/4, $0xffff0000
-DATA storedHigh<>+28(SB)/4, $0xffff0000
-GLOBL storedHigh<>(SB), RODATA|NOPTR, $32
-
-DATA storedMost<>+0(SB)/4, $0x42fe0000
-DATA storedMost<>+4(SB)/4, $0x42fe0000
-DATA storedMost<>+8(SB)/4, $0x42fe0000
-DATA storedMost<>+12(SB)/4, $0x42fe0000
-DATA storedMost<>+16(SB)/4, $0x42fe0000
-DATA storedMost<>+20(SB)/4, $0x42fe0000
-DATA storedMost<>+24(SB)/4, $0x42fe0000
-DATA storedMost<>+28(SB)/4, $0x42fe0000
-GLOBL storedMost<>(SB), RODATA|NOPTR, $32
-
-DATA storedOne<>+0(SB)/4, $0x3f800000
-DATA storedOne<>+4(SB)/4, $0x3f800000
-DATA storedOne<>+8(SB)/4, $0x3f800000
-DATA storedOne<>+12(SB)/4, $0x3f800000
-DATA storedOne<>+16(SB)/4, $0x3f800000
-DATA storedOne<>+20(SB)/4, $0x3f800000
-DATA storedOne<>+24(SB)/4, $0x3f800000
-DATA storedOne<>+28(SB)/4, $0x3f800000
-GLOBL storedOne<>(SB), RODATA|NOPTR, $32
+DATA floatOne<>+0(SB)/4, $0x3f800000
+DATA floatOne<>+4(SB)/4, $0x3f800000
+DATA floatOne<>+8(SB)/4, $0x3f800000
+DATA floatOne<>+12(SB)/4, $0x3f800000
+DATA floatOne<>+16(SB)/4, $0x3f800000
+DATA floatOne<>+20(SB)/4, $0x3f800000
+DATA floatOne<>+24(SB)/4, $0x3f800000
+DATA floatOne<>+28(SB)/4, $0x3f800000
+GLOBL floatOne<>(SB), RODATA|NOPTR, $32
 
 DATA leastScale<>+0(SB)/4, $0x21800000
 DATA leastScale<>+4(SB)/4, $0x21800000
@@ -703,16 +683,6 @@ DATA roundToBytes<>+20(SB)/4, $0x4b400080
 DATA roundToBytes<>+24(SB)/4, $0x4b400080
 DATA roundToBytes<>+28(SB)/4, $0x4b400080
 GLOBL roundToBytes<>(SB), RODATA|NOPTR, $32
-
-DATA lowWord<>+0(SB)/4, $0x0000ffff
-DATA lowWord<>+4(SB)/4, $0x0000ffff
-DATA lowWord<>+8(SB)/4, $0x0000ffff
-DATA lowWord<>+12(SB)/4, $0x0000ffff
-DATA lowWord<>+16(SB)/4, $0x0000ffff
-DATA lowWord<>+20(SB)/4, $0x0000ffff
-DATA lowWord<>+24(SB)/4, $0x0000ffff
-DATA lowWord<>+28(SB)/4, $0x0000ffff
-GLOBL lowWord<>(SB), RODATA|NOPTR, $32
 
 DATA byteSigns<>+0(SB)/2, $0x8080
 DATA byteSigns<>+2(SB)/2, $0x8080
@@ -778,15 +748,15 @@ four:
 	VPUNPCKLDQ   X3, X2, X2
 	VPUNPCKLQDQ  X2, X0, X0
 	VPSLLD       $0x10, X0, X0
-	VPXOR        storedHigh<>+0(SB), X0, X0
-	VDIVPS       storedMost<>+0(SB), X0, X0
-	VPADDD       storedUp<>+0(SB), X0, X0
-	VPAND        storedHigh<>+0(SB), X0, X0
+	VPXOR        highWord<>+0(SB), X0, X0
+	VDIVPS       most<>+0(SB), X0, X0
+	VPADDD       bf16Up<>+0(SB), X0, X0
+	VPAND        highWord<>+0(SB), X0, X0
 	VCMPPS       $0x0d, leastScale<>+0(SB), X0, X1
 	VCMPPS       $0x02, mostScale<>+0(SB), X0, X2
 	VANDPS       X1, X2, X2
 	VMOVMSKPS    X2, BX
-	VMOVUPS      storedOne<>+0(SB), X1
+	VMOVUPS      floatOne<>+0(SB), X1
 	VDIVPS       X0, X1, X1
 	VUNPCKLPS    X1, X0, X2
 	VUNPCKHPS    X1, X0, X0
@@ -817,7 +787,7 @@ group:
 	VBROADCASTSS 4(AX), Y1
 	VMOVDQU      (CX), Y3
 	VPSLLD       $0x10, Y3, Y2
-	VPAND        storedHigh<>+0(SB), Y3, Y3
+	VPAND        highWord<>+0(SB), Y3, Y3
 	VMULPS       Y1, Y2, Y4
 	VFNMADD231PS Y4, Y0, Y2
 	VFMADD231PS  Y2, Y1, Y4
@@ -828,10 +798,10 @@ group:
 	VADDPS       roundToBytes<>+0(SB), Y2, Y2
 	VPSLLD       $0x08, Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VPAND        lowWord<>+0(SB), Y2, Y2
+	VPAND        bf16Up<>+0(SB), Y2, Y2
 	VMOVDQU      32(CX), Y4
 	VPSLLD       $0x10, Y4, Y3
-	VPAND        storedHigh<>+0(SB), Y4, Y4
+	VPAND        highWord<>+0(SB), Y4, Y4
 	VMULPS       Y1, Y3, Y5
 	VFNMADD231PS Y5, Y0, Y3
 	VFMADD231PS  Y3, Y1, Y5
@@ -842,7 +812,7 @@ group:
 	VADDPS       roundToBytes<>+0(SB), Y3, Y3
 	VPSLLD       $0x08, Y3, Y3
 	VPOR         Y5, Y3, Y3
-	VPAND        lowWord<>+0(SB), Y3, Y3
+	VPAND        bf16Up<>+0(SB), Y3, Y3
 	VPACKUSDW    Y3, Y2, Y2
 	VPERMQ       $0xd8, Y2, Y2
 	VPXOR        byteSigns<>+0(SB), Y2, Y2

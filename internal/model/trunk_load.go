@@ -41,7 +41,8 @@ func (t *Trunk) int8Matrices(ck *checkpoint.Checkpoint) (list []*int8Matrix) {
 	return list
 }
 
-// load reads the tensors, but those whose 8-bit form the cache holds.
+// load reads the tensors that are used as stored, and the 8-bit form of the others
+// from the cache, or makes it.
 func (t *Trunk) load(ctx context.Context, ck *checkpoint.Checkpoint, all []tensor.Tensor, cache *weightcache.Cache) error {
 	matrices := t.int8Matrices(ck)
 	var g errgroup.Group

@@ -26,7 +26,7 @@ func int8Family() {
 	c := quantiserConstants()
 	c.kernel("quantiseWeightsAVX2", "quantiseWeightsAVX2 quantises whole groups of weights.", false)
 	c.kernel("quantiseRowAVX2", "quantiseRowAVX2 quantises whole groups of x.", true)
-	quantiseStoredKernel()
+	quantiseStoredKernel(c)
 	interleaveKernel(words("flipBytes", int8Zero<<8|int8Zero))
 	ones := words("wordOnes", 1)
 	for _, s := range [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}, {4, 1}} {

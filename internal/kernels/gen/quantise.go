@@ -16,19 +16,23 @@ const storedGroups = 4
 // overflow or lose bits.
 const leastScale, mostScale = 0x1p-60, 0x1p60
 
-// storedQuantiser is the constants of the kernel of stored weights.
-type storedQuantiser struct{ magnitude, flip, up, high, divisor, one, least, most, round, low, sign Mem }
+// storedQuantiser is the constants of the kernel of stored weights, beside those that
+// it shares.
+type storedQuantiser struct {
+	*quantiser
+	magnitude, flip, high, one, smallest, largest, round, sign Mem
+}
 
 // quantiseStoredKernel is quantiseWeights of quantise.go for BF16 as it is stored,
 // without offsets, in two passes over a row: scales, each a long chain of dependent
 // steps, then values.
-func quantiseStoredKernel() {
+func quantiseStoredKernel(shared *quantiser) {
 	c := &storedQuantiser{
+		quantiser: shared,
 		magnitude: words("wordMagnitude", 0x7fff), flip: words("wordFlip", 0xffff),
-		up: replicated("storedUp", 0xffff), high: replicated("storedHigh", 0xffff0000),
-		divisor: replicated("storedMost", math.Float32bits(127)), one: replicated("storedOne", math.Float32bits(1)),
-		least: replicated("leastScale", math.Float32bits(leastScale)), most: replicated("mostScale", math.Float32bits(mostScale)),
-		round: replicated("roundToBytes", math.Float32bits(0x1.8p23+int8Zero)), low: replicated("lowWord", 0xffff), sign: words("byteSigns", 0x8080),
+		high: replicated("highWord", 0xffff0000), one: replicated("floatOne", math.Float32bits(1)),
+		smallest: replicated("leastScale", math.Float32bits(leastScale)), largest: replicated("mostScale", math.Float32bits(mostScale)),
+		round: replicated("roundToBytes", math.Float32bits(0x1.8p23+int8Zero)), sign: words("byteSigns", 0x8080),
 	}
 	function("quantiseBF16AVX2", "func(dst, src *byte, groups int) (rest int)",
 		"quantiseBF16AVX2 quantises groups of BF16 weights, four at a time, and returns how many are left: less than",
@@ -70,12 +74,12 @@ func (c *storedQuantiser) four(dst, src, good Register) {
 	s := tops[0]
 	VPSLLD(Imm(16), s, s) // as float32, without the place of the largest
 	VPXOR(c.high, s, s)
-	VDIVPS(c.divisor, s, s)
+	VDIVPS(c.most, s, s)
 	VPADDD(c.up, s, s)
 	VPAND(c.high, s, s)
 	above, below, r := XMM(), XMM(), XMM()
-	VCMPPS(Imm(13), c.least, s, above) // s >= least
-	VCMPPS(Imm(2), c.most, s, below)   // s <= most
+	VCMPPS(Imm(13), c.smallest, s, above) // s >= smallest
+	VCMPPS(Imm(2), c.largest, s, below)   // s <= largest
 	VANDPS(above, below, below)
 	VMOVMSKPS(below, good)
 	VMOVUPS(c.one, r)
@@ -125,7 +129,7 @@ func (c *storedQuantiser) values(rest Register) {
 		even, odd = c.quotient(even, s, r), c.quotient(odd, s, r)
 		VPSLLD(Imm(8), odd, odd)
 		VPOR(even, odd, odd)
-		VPAND(c.low, odd, odd)
+		VPAND(c.up, odd, odd) // the lower word
 		half[h] = odd
 	}
 	VPACKUSDW(half[1], half[0], half[0])
