@@ -81,7 +81,10 @@ func (c *call) overdue(s *shard, now time.Time) {
 		s.check = earlier(s.check, anyway)
 		return
 	}
-	s.node.lagging.Store(true) // this call has waited; the next ones need not
+	if !s.lane.lags(s) {
+		c.todo = c.todo[:before]
+		return
+	}
 	c.avoid = append(c.avoid, avoided{s.node, now.Add(c.d.opts.RequestTimeout)})
 	s.hedged, c.hedging = true, true
 	c.d.metrics.retry(errTimeout)

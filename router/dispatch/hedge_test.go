@@ -146,28 +146,6 @@ func TestAFrozenOnlyOwnerIsTold(t *testing.T) {
 	}
 }
 
-// A node that was late of late is asked before one that does not answer now.
-func TestAFrozenNodeRanksBehindADemotedOne(t *testing.T) {
-	d, a, b, w := pair(t)
-	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
-	var frozen atomic.Int64
-	a.breaks(func(*fakeStream, *wire.In) bool { frozen.Add(1); <-release; return false })
-	begun := b.requests.Load()
-	for range 20 {
-		d.nodes["b"].demoted.set(time.Now().Add(time.Hour))
-		if err := w.do(context.Background(), d); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := frozen.Load(); n != 1 {
-		t.Errorf("the frozen node was asked %d times, want once", n)
-	}
-	if n := b.requests.Load() - begun; n != 20 {
-		t.Errorf("the demoted node was asked %d times, want 20", n)
-	}
-}
-
 // When everything is slow, hedges stay a bounded share of the work.
 func TestHedgesHaveABudget(t *testing.T) {
 	var h hedges
@@ -203,70 +181,5 @@ func TestAFreezeWithoutBudget(t *testing.T) {
 	t.Logf("took %s, hedged anyway after %s", took, want)
 	if took < hedgeLates*paceFloor || took > want+5*time.Second {
 		t.Errorf("took %s, want %s to %s", took, hedgeLates*paceFloor, want)
-	}
-}
-
-func TestPace(t *testing.T) {
-	var p pace
-	if got := p.late(8); got != 0 {
-		t.Errorf("late after %s before the first answer", got)
-	}
-	for i := range paceSamples {
-		took := 30 * time.Millisecond
-		if i%50 == 0 { // 2 %: beyond the percentile
-			took = time.Second
-		}
-		p.answered(8, took)
-	}
-	tests := []struct {
-		name  string
-		pairs int
-		want  time.Duration
-	}{
-		{"the class itself", 8, 60 * time.Millisecond},
-		{"twice as large: scaled", 16, 120 * time.Millisecond},
-		{"eight times as large", 64, 480 * time.Millisecond},
-		{"smaller: a larger class's", 1, 60 * time.Millisecond},
-	}
-	for _, tt := range tests {
-		if got := p.late(tt.pairs); got != tt.want {
-			t.Errorf("%s: late after %s, want %s", tt.name, got, tt.want)
-		}
-	}
-	for i := range paceSamples { // every tenth is held up by something else
-		took := 5 * time.Millisecond
-		if i%10 == 0 {
-			took = time.Second
-		}
-		p.answered(2, took)
-	}
-	if got, want := p.late(2), paceMedians*5*time.Millisecond; got != want {
-		t.Errorf("on a machine with too much work: late after %s, want %s", got, want)
-	}
-	for range paceSamples {
-		p.answered(1, time.Microsecond)
-	}
-	if got := p.late(1); got != paceFloor {
-		t.Errorf("late after %s, want the floor of %s", got, paceFloor)
-	}
-	p.answered(65535, time.Second) // the largest frame has a class
-}
-
-func TestDemotionGrowsAndEnds(t *testing.T) {
-	n, now := &node{}, time.Unix(1000, 0)
-	for i, want := range []int{1, 2, 4, 8, 16, 30, 30} {
-		n.demote(now)
-		if end := now.Add(time.Duration(want) * time.Second); n.rank(end.Add(-1)) != demotedRank || n.rank(end) != 0 {
-			t.Errorf("demotion %d does not last %d s", i, want)
-		}
-	}
-	n.punctual(now)
-	if n.losses.Load() == 0 {
-		t.Error("an answer while the node is demoted counts as punctual")
-	}
-	n.punctual(now.Add(time.Minute))
-	n.demote(now)
-	if n.rank(now.Add(demoteFirst)) != 0 {
-		t.Error("a punctual answer does not make the next demotion short again")
 	}
 }

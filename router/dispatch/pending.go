@@ -65,6 +65,19 @@ func (l *lane) answer(in *wire.In) error {
 	return nil
 }
 
+// lags notes that a request is late, so that the next calls need not wait for its
+// node. False if it is answered or failed: only what is still owed brings the frame,
+// or the new stream, that clears the note. So both happen under the lock.
+func (l *lane) lags(s *shard) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending[s.id] != s {
+		return false
+	}
+	l.node.lagging.Store(true)
+	return true
+}
+
 // remove forgets a pending request. The caller holds l.mu.
 func (l *lane) remove(s *shard) {
 	delete(l.pending, s.id)
