@@ -125,28 +125,33 @@ func (c *call) run(ctx context.Context) error {
 		if c.left == 0 {
 			return nil
 		}
-		if err := c.await(ctx); err != nil {
-			return err
+		due, err := c.await(ctx)
+		if err == nil {
+			err = c.collect()
 		}
-		if err := c.collect(); err != nil {
+		if err == nil && due && c.left > 0 { // after the box is read: what is there is not late
+			err = c.expire(time.Now())
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// await sleeps until something was delivered, the route changed or a deadline passed.
-func (c *call) await(ctx context.Context) error {
+// await sleeps until something was delivered, the route changed or, which it reports,
+// a deadline passed.
+func (c *call) await(ctx context.Context) (due bool, err error) {
 	c.timer.Reset(time.Until(c.deadline()))
 	defer c.timer.Stop()
 	select {
 	case <-c.wake:
-		return nil
+		return false, nil
 	case <-c.timer.C:
-		return c.expire(time.Now())
+		return true, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	case <-c.d.ctx.Done():
-		return ErrClosed
+		return false, ErrClosed
 	}
 }
 

@@ -91,3 +91,17 @@ func TestAnAnswerThatHasComeIsNotLate(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// An answer that is there when a call's patience ends is used.
+func TestAnAnswerThatHasComeIsUsed(t *testing.T) {
+	d, _, _, w := pair(t)
+	for range 20 {
+		c := w.begin(d)
+		await(t, "both nodes have answered", func() bool { return c.delivered() == 2 })
+		c.since = c.since.Add(-d.opts.MaxWait)
+		if err := c.run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		c.reset()
+	}
+}
