@@ -76,7 +76,9 @@ func (c *call) group(r *route) {
 		s := c.assign[e]
 		if s == nil || c.d.full(s) {
 			if s = c.shardFor(c.owner(r, int(e))); s == nil {
-				rest = append(rest, slot)
+				if c.carriers[slot] == 0 { // else it was to be hedged: it is looked at again
+					rest = append(rest, slot)
+				}
 				continue
 			}
 			c.assign[e] = s
@@ -132,7 +134,7 @@ func (c *call) owner(r *route, expert int) *node {
 	var best *node
 	var least int64
 	for _, n := range r.owners[c.layer*c.d.opts.Experts+expert] {
-		if c.avoids(n) {
+		if c.avoids(n, uint16(expert)) { //nolint:gosec // below the number of experts
 			continue
 		}
 		load := n.inflight.Load() + n.rank(c.now)

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -85,7 +86,6 @@ func (c *call) overdue(s *shard, now time.Time) {
 		c.todo = c.todo[:before]
 		return
 	}
-	c.avoid = append(c.avoid, avoided{s.node, now.Add(c.d.opts.RequestTimeout)})
 	s.hedged, c.hedging = true, true
 	c.d.metrics.retry(errTimeout)
 	c.d.opts.Log.V(1).Info("hedge", "node", s.node.name, "layer", c.layer, "pairs", len(c.todo)-before, "after", now.Sub(s.sent).String())
@@ -94,11 +94,19 @@ func (c *call) overdue(s *shard, now time.Time) {
 // elsewhere reports whether an expert has a ready owner besides n.
 func (c *call) elsewhere(r *route, n *node, expert uint16) bool {
 	for _, o := range r.owners[c.layer*c.d.opts.Experts+int(expert)] {
-		if o != n && !c.avoids(o) {
+		if o != n && !c.avoids(o, expert) {
 			return true
 		}
 	}
 	return false
+}
+
+// owes reports whether a node is late with an expert. It is not asked for that again,
+// which would bring nothing sooner; for others it may be, as the last choice.
+func (c *call) owes(n *node, expert uint16) bool {
+	return c.hedging && slices.ContainsFunc(c.inflight, func(s *shard) bool {
+		return s.hedged && s.node == n && slices.Contains(s.experts, expert)
+	})
 }
 
 // settle drops hedged requests that others have answered; their nodes rank last

@@ -22,14 +22,15 @@ var (
 	errTimeout  = errors.New("no answer in time; another owner is asked too")
 )
 
-// avoided is a node that this call does not use for a while.
+// avoided is a node that has failed this call, which does not use it for a while.
 type avoided struct {
 	node  *node
 	until time.Time
 }
 
-func (c *call) avoids(n *node) bool {
-	return slices.ContainsFunc(c.avoid, func(a avoided) bool { return a.node == n })
+// avoids reports whether a node is not to be asked for an expert now.
+func (c *call) avoids(n *node, expert uint16) bool {
+	return slices.ContainsFunc(c.avoid, func(a avoided) bool { return a.node == n }) || c.owes(n, expert)
 }
 
 // retry puts those pairs of a request back that nobody else has answered or is
