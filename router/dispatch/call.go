@@ -21,7 +21,7 @@ type call struct {
 	out   []float32 // [rows, k, hidden]
 
 	epoch    *epoch   // in use; nil before the first launch
-	todo     []int32  // pairs (row*k+j) to send
+	todo     []int32  // pairs (row*k+j) to send, none of them answered; after a launch, those that nobody carries
 	carriers []int8   // by pair: the requests in flight that carry it, or answered
 	left     int      // pairs that are not answered
 	assign   []*shard // by expert: where this launch puts it

@@ -69,9 +69,6 @@ func (c *call) group(r *route) {
 	c.choose(r)
 	rest := c.todo[:0]
 	for _, slot := range c.todo {
-		if c.carriers[slot] == answered { // while it was about to be hedged
-			continue
-		}
 		e := c.ids[slot]
 		s := c.assign[e]
 		if s == nil || c.d.full(s) {
@@ -95,9 +92,7 @@ func (c *call) choose(r *route) {
 	clear(c.assign)
 	clear(c.pairs)
 	for _, slot := range c.todo {
-		if c.carriers[slot] != answered {
-			c.pairs[c.ids[slot]]++
-		}
+		c.pairs[c.ids[slot]]++
 	}
 	c.order = c.order[:0]
 	for e, n := range c.pairs {

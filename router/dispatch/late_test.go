@@ -57,3 +57,25 @@ func TestALateNodeIsAskedForWhatItDoesNotOwe(t *testing.T) {
 		})
 	}
 }
+
+// A call that waits for an owner of some experts does not leave others to a frozen node
+// meanwhile.
+func TestACallThatWaitsHedgesToo(t *testing.T) {
+	frozen, other := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+	frozen.held.Clear(0, 1)
+	other.held.Clear(0, 1)
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	frozen.records(release, 1)
+	d := router(t, nil)
+	d.Apply(place(small, 1, frozen, other))
+	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+	d.takes(paceFloor)
+	done := make(chan error, 1)
+	go func() { done <- newTask(small, 0, 1, 0, 1).do(context.Background(), d) }()
+	await(t, "the other one has answered", func() bool { return roundTrips(d) == 1 })
+	other.change(func() { other.held.Set(0, 1) })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

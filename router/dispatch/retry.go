@@ -41,7 +41,7 @@ func (c *call) retry(s *shard, why error, pause time.Duration) {
 			continue
 		}
 		c.carriers[slot]--
-		if c.carriers[slot] == 0 && (!c.hedging || !slices.Contains(c.todo, slot)) {
+		if c.carriers[slot] == 0 {
 			c.todo = append(c.todo, slot)
 		}
 	}
@@ -97,15 +97,10 @@ func (c *call) expire(now time.Time) error {
 	if waited := now.Sub(c.since); waited >= c.d.opts.MaxWait {
 		return c.notReady(waited)
 	}
-	idle := len(c.todo) == 0 // else a new route is waited for
 	for _, s := range c.inflight {
 		if !s.check.After(now) {
 			s.check = now.Add(recheck)
-			if idle {
-				c.overdue(s, now)
-			} else {
-				c.mayBeSilent(s, now)
-			}
+			c.overdue(s, now)
 		}
 	}
 	slices.Sort(c.todo) // rows in order, so that each is listed once in the next request
