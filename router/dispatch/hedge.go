@@ -162,7 +162,7 @@ const (
 // between such a one and a frozen one must not be open.
 func (n *node) rank(now time.Time) int64 {
 	switch {
-	case n.lagging.Load() || n.silent.Load():
+	case n.lagging.Load() || n.isSilent():
 		return laggingRank
 	case now.Before(n.demoted.get()):
 		return demotedRank

@@ -35,8 +35,8 @@ func TestSilenceDoesNotGoByTheWallClock(t *testing.T) {
 			n.lives(sent.Add(time.Millisecond))
 			s := &shard{node: n, sent: sent, slots: []int32{0}}
 			newCall(d).mayBeSilent(s, stepped(t, sent.Add(tt.after), tt.by))
-			if n.silent.Load() != tt.silent {
-				t.Errorf("silent after %s: %v", tt.after, n.silent.Load())
+			if n.isSilent() != tt.silent {
+				t.Errorf("silent after %s: %v", tt.after, n.isSilent())
 			}
 		})
 	}

@@ -18,8 +18,8 @@ type node struct {
 	lanes         []*lane
 	inflight      atomic.Int64           // pairs sent and not answered: its load
 	lagging       atomic.Bool            // did not answer in time, and has answered nothing since: ranks last
-	silent        atomic.Bool            // owes answers for so long that it may not live, and has said nothing since
 	heard         instant                // of the last frame
+	silent        instant                // heard, when it owed answers for so long that it may not live; see isSilent
 	losses        atomic.Int64           // requests in a row that another owner answered sooner
 	demoted       instant                // until when it ranks last
 	hint          atomic.Pointer[string] // where it is now, as the operator knows before DNS does; nil: unknown

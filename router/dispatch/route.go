@@ -56,7 +56,7 @@ func (d *Dispatcher) newRoute(e *epoch, since int64) *route {
 // silent counts the experts that have ready owners, none of which answers.
 func (r *route) silent() (n int) {
 	for _, owners := range r.owners {
-		if len(owners) > 0 && !slices.ContainsFunc(owners, func(o *node) bool { return !o.silent.Load() }) {
+		if len(owners) > 0 && !slices.ContainsFunc(owners, func(o *node) bool { return !o.isSilent() }) {
 			n++
 		}
 	}

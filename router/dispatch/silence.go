@@ -30,25 +30,30 @@ func (d *Dispatcher) silentAfter(pairs int) time.Duration {
 // mayBeSilent notes that the node of a late request is silent, or when to look again.
 // Any frame shows that it lives: a node that has much to do answers others meanwhile.
 func (c *call) mayBeSilent(s *shard, now time.Time) {
-	since := s.sent
-	if heard := s.node.heard.get(); heard.After(since) {
+	heard, since := s.node.heard.get(), s.sent
+	if heard.After(since) {
 		since = heard
 	}
 	if at := since.Add(c.d.silentAfter(len(s.slots))); now.Before(at) {
 		s.check = earlier(s.check, at)
 		return
 	}
-	if !s.node.silent.Swap(true) {
-		c.d.opts.Log.Info("expert node does not answer", "node", s.node.name, "layer", c.layer, "pairs", len(s.slots), "for", now.Sub(since).String())
-		c.d.silence.ring()
+	if s.node.silent.swap(heard).Equal(heard) {
+		return // as was known
 	}
+	c.d.opts.Log.Info("expert node does not answer", "node", s.node.name, "layer", c.layer, "pairs", len(s.slots), "for", now.Sub(since).String())
+	c.d.silence.ring()
+}
+
+// isSilent: nothing has been heard since the node was found silent. It is worked out,
+// for a mark could be set just after the frame that would have cleared it.
+func (n *node) isSilent() bool {
+	at := n.silent.get()
+	return !at.Equal(begun) && at.Equal(n.heard.get())
 }
 
 // lives notes a sign of life.
-func (n *node) lives(now time.Time) {
-	n.heard.set(now)
-	n.silent.Store(false)
-}
+func (n *node) lives(now time.Time) { n.heard.set(now) }
 
 // Silent are the nodes, by name, that owe answers which no other owner can give, for
 // far longer than answers take, and that have said nothing meanwhile. They may be

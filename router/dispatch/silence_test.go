@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,6 +79,25 @@ func TestABusyNodeIsNotSilent(t *testing.T) {
 	close(release)
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A node that speaks while it is found silent is not: it may owe nothing more, and then
+// says nothing that would tell again.
+func TestAWordAtTheLastMomentIsHeard(t *testing.T) {
+	d := router(t, nil)
+	long := time.Now().Add(-time.Hour)
+	for range 20000 {
+		n := &node{d: d, name: "a"}
+		n.lives(long)
+		c, s := &call{d: d}, &shard{node: n, sent: long, slots: []int32{0}}
+		var both sync.WaitGroup
+		both.Go(func() { n.lives(time.Now()) })
+		both.Go(func() { c.mayBeSilent(s, time.Now()) })
+		both.Wait()
+		if n.isSilent() {
+			t.Fatal("silent, and nothing will tell that it is not")
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func (d *Dispatcher) Status() Status {
 		s.Covered = r.covered - r.silent()
 	}
 	for _, n := range d.nodes {
-		s.Nodes = append(s.Nodes, NodeStatus{Name: n.name, Address: n.address, Ready: n.ready(), Draining: n.draining, Silent: n.silent.Load(),
+		s.Nodes = append(s.Nodes, NodeStatus{Name: n.name, Address: n.address, Ready: n.ready(), Draining: n.draining, Silent: n.isSilent(),
 			Held: n.held.Count(), InFlight: n.inflight.Load(), Problem: n.problem})
 	}
 	slices.SortFunc(s.Nodes, func(a, b NodeStatus) int { return strings.Compare(a.Name, b.Name) })
