@@ -131,6 +131,10 @@ func (n *node) announced(a *wire.Announce, hello bool) error {
 		n.up++
 		n.problem = ""
 		n.lagging.Store(false)
+		if a.Instance != n.instance { // another process, which has lost nothing
+			n.losses.Store(0)
+			n.demoted.set(begun)
+		}
 	} else if a.Instance != n.instance {
 		stale = true
 	}

@@ -105,3 +105,29 @@ func TestAnAnswerThatHasComeIsUsed(t *testing.T) {
 		c.reset()
 	}
 }
+
+// What a process has lost, the one that takes its place has not.
+func TestANewProcessRanksAsAnyOther(t *testing.T) {
+	d := router(t, nil)
+	n, now := &node{d: d, name: "a"}, time.Now()
+	says := func(instance uint64) {
+		t.Helper()
+		a := &wire.Announce{Instance: instance, Hidden: small.hidden, Name: "a", Fingerprint: "f00d",
+			Held: wire.NewBitmap(small.layers, small.experts)}
+		if err := n.announced(a, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says(1)
+	for range 6 {
+		n.demote(now)
+	}
+	says(1)
+	if n.rank(now) != demotedRank {
+		t.Error("a new connection to the same process makes it rank as before")
+	}
+	says(2)
+	if n.rank(now) != 0 || n.losses.Load() != 0 {
+		t.Errorf("a new process has rank %d and %d losses", n.rank(now), n.losses.Load())
+	}
+}
