@@ -71,24 +71,24 @@ func TestAFrozenNodeIsHedged(t *testing.T) {
 // A node that is slow all the time ranks last soon, and is tried again now and then.
 func TestASlowNodeRanksLast(t *testing.T) {
 	d, a, _, w := pair(t)
-	var slow atomic.Bool
-	slow.Store(true)
-	a.breaks(func(*fakeStream, *wire.In) bool {
-		if slow.Load() {
-			time.Sleep(d.lateAfter(len(w.ids)) * 5)
-		}
-		return false
-	})
-	before := a.requests.Load()
-	for range 100 {
+	d.takes(10 * paceFloor)
+	answer, late := make(chan struct{}), 0
+	a.breaks(func(*fakeStream, *wire.In) bool { <-answer; return false })
+	before := int(a.requests.Load())
+	const calls = 20
+	for range calls {
 		if err := w.do(context.Background(), d); err != nil {
 			t.Fatal(err)
 		}
+		for ; late < int(a.requests.Load())-before; late++ { // it answers when the call is over, and owes nothing
+			answer <- struct{}{}
+			await(t, "its answer came late", func() bool { return lateCount(d) > float64(late) })
+		}
 	}
-	if asked := a.requests.Load() - before; asked > 5 {
-		t.Errorf("the slow node was asked %d times by 100 calls", asked)
+	if late > 5 {
+		t.Errorf("the slow node was asked %d times by %d calls", late, calls)
 	}
-	slow.Store(false)
+	close(answer)
 	await(t, "it is used again", func() bool {
 		if err := w.do(context.Background(), d); err != nil {
 			t.Fatal(err)
@@ -100,11 +100,15 @@ func TestASlowNodeRanksLast(t *testing.T) {
 // A late answer that is the first all the same is used, and the node keeps its rank.
 func TestTheLateAnswerMayBeTheFirst(t *testing.T) {
 	d, a, b, w := pair(t)
-	slow := d.lateAfter(len(w.ids))
-	a.breaks(func(*fakeStream, *wire.In) bool { time.Sleep(slow + slow/2); return false })
-	b.breaks(func(_ *fakeStream, in *wire.In) bool {
-		if in.Rows > 0 && a.requests.Load() > 0 && testutil.ToFloat64(d.metrics.retries.WithLabelValues("Timeout")) > 0 {
-			time.Sleep(20 * slow)
+	d.takes(10 * paceFloor)
+	hedged, release := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	a.records(hedged, 1)
+	var asked atomic.Int64
+	b.breaks(func(*fakeStream, *wire.In) bool {
+		if asked.Add(1) == 2 {
+			close(hedged)
+			<-release
 		}
 		return false
 	})
