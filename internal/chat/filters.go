@@ -19,6 +19,11 @@ var keptFilters = []string{
 	"title", "unique", "upper", "urlencode", "wordcount",
 }
 
+// loops are those of them that go through the members of a value.
+var loops = []string{
+	"groupby", "map", "max", "min", "reject", "rejectattr", "select", "selectattr", "sort", "sum", "unique",
+}
+
 // filterFunc is one of our filters.
 type filterFunc func(b *budget, in *exec.Value, args *exec.VarArgs) (any, error)
 
@@ -40,9 +45,10 @@ func filters() *exec.FilterSet {
 	return exec.NewFilterSet(set)
 }
 
-// charged makes one of gonja's filters pay for its input. What it returns is no more
-// than a few times as large.
+// charged makes one of gonja's filters pay for its input, and for each member that it
+// goes through as a loop does. What it returns is no more than a few times as large.
 func charged(name string, f exec.FilterFunction) exec.FilterFunction {
+	loop := slices.Contains(loops, name)
 	return func(e *exec.Evaluator, in *exec.Value, args *exec.VarArgs) *exec.Value {
 		if in.IsError() {
 			return in
@@ -51,8 +57,14 @@ func charged(name string, f exec.FilterFunction) exec.FilterFunction {
 		if name == "sort" && in.IsList() {
 			cost *= bits.Len(uint(count(in))) // so often it looks at each
 		}
-		if err := budgetOf(e).spend(cost); err != nil {
+		b := budgetOf(e)
+		if err := b.spend(cost); err != nil {
 			return exec.AsValue(err)
+		}
+		if loop {
+			if err := b.take(members(in)); err != nil {
+				return exec.AsValue(err)
+			}
 		}
 		return f(e, in, args)
 	}

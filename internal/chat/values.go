@@ -116,6 +116,18 @@ func count(v *exec.Value) int {
 	return r.Len()
 }
 
+// members is how many values the library's filters go through in v: they cut a text
+// into its bytes.
+func members(v *exec.Value) int {
+	switch {
+	case v.IsString():
+		return deref(v).Len()
+	case v.IsList() || v.IsDict():
+		return count(v)
+	}
+	return 0
+}
+
 // deref is what v holds, without pointer and interface around it.
 func deref(v *exec.Value) reflect.Value {
 	r := v.Val
