@@ -101,13 +101,15 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	if e.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.retryAfter))
 	}
-	writeJSON(w, e.status, errorBody{e})
+	_ = writeJSON(w, e.status, errorBody{e}) // so short that it is sent later
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+// writeJSON fails with errClientGone where the client does not take the answer: it is
+// to be cut then.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = encodeJSON(w, v) // a client that has gone needs no answer
+	return encodeJSON(w, v)
 }
 
 // encodeJSON leaves text readable, as the clients of the API expect.

@@ -49,17 +49,16 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, pro
 	if err != nil {
 		return err
 	}
-	s.answer(w, env, b, f, choices)
-	return nil
+	return answer(w, env, b, f, choices)
 }
 
-func (s *Server) answer(w http.ResponseWriter, env envelope, b *batch, f format, choices []delta) {
+func answer(w http.ResponseWriter, env envelope, b *batch, f format, choices []delta) error {
 	list := make([]any, len(choices))
 	for i, d := range choices {
 		list[i] = choice{f: f, q: b.seqs[i], d: d}
 	}
 	env.Choices, env.Usage, env.PromptTokenIDs = list, b.usage(), f.promptIDs()
-	writeJSON(w, http.StatusOK, env)
+	return writeJSON(w, http.StatusOK, env)
 }
 
 // choice is made into its entry of the answer when its turn comes to be written: with

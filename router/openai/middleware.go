@@ -16,8 +16,8 @@ import (
 const requestIDHeader = "X-Request-Id"
 
 // recorder notes the status, so that it can be counted and a late panic is not
-// answered twice. Each write has its own deadline: a client that stops reading is
-// dropped after it, one that reads a stream may stay for hours.
+// answered twice. Each piece has its own deadline: a client that stops reading is
+// dropped after it, one that reads slowly or a stream may stay for hours.
 type recorder struct {
 	http.ResponseWriter
 	timeout time.Duration
@@ -29,9 +29,23 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
-	r.begin(http.StatusOK)
-	return r.ResponseWriter.Write(b)
+// writePiece is what a client must take within one deadline: an answer as a whole may
+// have tens of megabytes.
+const writePiece = 64 << 10
+
+// Write fails with errClientGone: what cannot be written has nobody who reads it.
+func (r *recorder) Write(b []byte) (written int, err error) {
+	for {
+		r.begin(http.StatusOK)
+		n, err := r.ResponseWriter.Write(b[:min(len(b), writePiece)])
+		written += n
+		if err != nil {
+			return written, fmt.Errorf("%w: %v", errClientGone, err)
+		}
+		if b = b[n:]; len(b) == 0 {
+			return written, nil
+		}
+	}
 }
 
 // begin is before every write, the header's too.
@@ -68,10 +82,13 @@ func (s *Server) wrap(path string, h handler) http.Handler {
 	})
 }
 
-// codeLabel: 499 is nginx's number for a client that hung up before an answer.
+// statusGone counts requests whose client has not got the whole answer, whatever status
+// that began with. It is nginx's number for a client that hung up.
+const statusGone = 499
+
 func codeLabel(status int) string {
 	if status == 0 {
-		status = 499
+		status = statusGone
 	}
 	return strconv.Itoa(status)
 }
@@ -81,6 +98,7 @@ func codeLabel(status int) string {
 // 200, and a client that only closed its own half could take that for a whole answer.
 func (s *Server) answerError(w *recorder, r *http.Request, err error) {
 	if gone(r.Context(), err) || errors.Is(err, errClientGone) {
+		w.status = statusGone
 		panic(http.ErrAbortHandler)
 	}
 	api := toAPI(err)

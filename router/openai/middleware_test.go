@@ -42,7 +42,9 @@ func TestErrorInMidAnswerAddsNothing(t *testing.T) {
 	s := New(Options{Model: "m", Vocab: 1, Context: 1})
 	w := httptest.NewRecorder()
 	s.wrap("/x", func(w http.ResponseWriter, _ *http.Request) error {
-		writeJSON(w, http.StatusOK, "begun")
+		if err := writeJSON(w, http.StatusOK, "begun"); err != nil {
+			return err
+		}
 		return errors.New("late")
 	}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/x", nil))
 	if got := w.Body.String(); w.Code != http.StatusOK || got != "\"begun\"\n" {

@@ -18,8 +18,7 @@ func (s *Server) info() modelInfo {
 }
 
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []modelInfo{s.info()}})
-	return nil
+	return writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []modelInfo{s.info()}})
 }
 
 // model serves /v1/models/{id}; an id may hold slashes, escaped or not.
@@ -27,8 +26,7 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
 	if id := r.PathValue("id"); id != s.Model {
 		return s.unknownModel(id)
 	}
-	writeJSON(w, http.StatusOK, s.info())
-	return nil
+	return writeJSON(w, http.StatusOK, s.info())
 }
 
 func (s *Server) unknownModel(name string) error {

@@ -50,7 +50,8 @@ const (
 	DefaultKeepAlive = 10 * time.Second
 	// DefaultBodyTimeout bounds a client that sends its body slowly.
 	DefaultBodyTimeout = 30 * time.Second
-	// DefaultWriteTimeout bounds a client that does not read: per write, such as an event, not per answer.
+	// DefaultWriteTimeout bounds a client that does not read: per event, and per 64 KiB of
+	// what is larger, not per answer.
 	DefaultWriteTimeout = 30 * time.Second
 )
 

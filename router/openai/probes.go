@@ -5,8 +5,7 @@ import "net/http"
 // health says that the process answers; it does not depend on experts, so that
 // a router is not restarted for what it cannot mend.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-	return nil
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // ready says whether requests should be sent here, and if not, why.
@@ -15,11 +14,9 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
 	if err := s.Ready(); err != nil {
 		status, answer = http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()}
 	}
-	writeJSON(w, status, answer)
-	return nil
+	return writeJSON(w, status, answer)
 }
 
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, map[string]string{"version": s.Version})
-	return nil
+	return writeJSON(w, http.StatusOK, map[string]string{"version": s.Version})
 }

@@ -53,8 +53,7 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 			answer.TokenStrings[i] = s.Tokenizer.TokenString(id)
 		}
 	}
-	writeJSON(w, http.StatusOK, answer)
-	return nil
+	return writeJSON(w, http.StatusOK, answer)
 }
 
 func (s *Server) parseTokenize(f *fields) []int32 {
@@ -111,6 +110,5 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 		f.fail("tokens", "%v", err)
 		return f.err
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"prompt": s.Tokenizer.Decode(ids, false)})
-	return nil
+	return writeJSON(w, http.StatusOK, map[string]string{"prompt": s.Tokenizer.Decode(ids, false)})
 }
