@@ -98,6 +98,9 @@ var (
 // has its whole answer, so that the sequence counts as finished.
 var ErrEnough = errors.New("the answer is complete")
 
+// ErrGivenUp likewise where the caller gave up the sequence itself: nobody hung up.
+var ErrGivenUp = errors.New("engine: given up by its caller")
+
 // Generator is what the HTTP API needs of the engine.
 type Generator interface {
 	// Submit queues the request and returns at once. The channel yields events in

@@ -21,7 +21,7 @@ type batch struct {
 	stop   []context.CancelCauseFunc // frees one sequence's work
 	events chan tagged
 	wait   sync.WaitGroup
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 }
 
 type tagged struct {
@@ -33,7 +33,7 @@ type tagged struct {
 // submit queues all sequences of a request, or none: if one is refused, those
 // before it are cancelled. The caller must close the batch.
 func (s *Server) submit(ctx context.Context, p *params, prompts []prompt) (*batch, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	b := &batch{s: s, events: make(chan tagged), cancel: cancel}
 	for j := range prompts {
 		for i := range p.n {
@@ -80,9 +80,10 @@ func (b *batch) forward(ctx context.Context, index int, events <-chan engine.Eve
 	}
 }
 
-// close frees everything the batch still computes.
+// close frees everything the batch still computes. Where the client has hung up that
+// has ended its context before, and stays the cause.
 func (b *batch) close() {
-	b.cancel()
+	b.cancel(engine.ErrGivenUp)
 	for _, stop := range b.stop {
 		stop(nil)
 	}

@@ -27,12 +27,12 @@ type format interface {
 
 // generate answers one request, streamed or not.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, prompts []prompt, f format) error {
-	s.Metrics.prompt(prompts)
 	b, err := s.submit(r.Context(), p, prompts)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	s.Metrics.prompt(prompts)
 	object, chunk := f.object()
 	env := envelope{ID: f.idPrefix() + newID(), Created: time.Now().Unix(), Model: s.Model, Fingerprint: s.Fingerprint}
 	if p.stream {

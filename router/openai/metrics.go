@@ -41,7 +41,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		nextToken: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("inter_token_seconds"),
 			Help: "Between two tokens of a sequence.", Buckets: nextBuckets}),
 		promptTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("prompt_tokens_total"),
-			Help: "Prompt tokens of the requests that passed the checks."}),
+			Help: "Prompt tokens of the requests that were queued."}),
 		answerTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("completion_tokens_total"),
 			Help: "Tokens generated for clients."}),
 	}
