@@ -33,7 +33,7 @@ func (d *Decoder) Push(id int32) string {
 		return ""
 	}
 	d.held = append(d.held, d.t.TokenBytes(id)...)
-	sure := len(d.held) - incompleteTail(d.held)
+	sure := len(d.held) - IncompleteTail(d.held)
 	text := ValidUTF8(string(d.held[:sure]))
 	d.held = append(d.held[:0], d.held[sure:]...)
 	return text

@@ -36,9 +36,9 @@ func invalidLen(b []byte) int {
 	return n
 }
 
-// incompleteTail is the number of bytes at the end of b that more bytes may
+// IncompleteTail is the number of bytes at the end of b that more bytes may
 // still complete to a code point.
-func incompleteTail(b []byte) int {
+func IncompleteTail(b []byte) int {
 	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
 		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {
 			if utf8.FullRune(tail) {

@@ -10,6 +10,7 @@
 //	prompt.go, messages.go    text, messages or ids -> token ids
 //	batch.go                  one engine request per choice, events merged
 //	sequence.go, stop.go      tokens -> text, stop strings across tokens
+//	half.go                   a character over the border of prompt and answer
 //	echo.go                   a prompt's tokens -> where they stand in its text
 //	completions.go, chat.go   one answer, or one SSE event per delta
 //

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -13,7 +14,7 @@ import (
 // tokens with the probabilities that came with the first event (none if they were not
 // asked for).
 func (q *sequence) echoed(t Tokenizer, scores []engine.PromptLogprob) delta {
-	e := newEcho(t, q.prompt)
+	e := newEcho(t, q.prompt, q.half != "")
 	d := delta{text: e.text}
 	for i, id := range q.prompt.ids {
 		tok := token{offset: e.next(i, id), echoed: true, first: i == 0}
@@ -37,9 +38,13 @@ type echo struct {
 	places   []int // of each decoded character in text, and of the end
 }
 
-func newEcho(t Tokenizer, p *prompt) *echo {
+// half: the prompt ends within a character, which is left for the answer to complete.
+func newEcho(t Tokenizer, p *prompt, half bool) *echo {
 	own := p.ids
 	decoded := t.Decode(own, false)
+	if half {
+		decoded = strings.TrimSuffix(decoded, replacement)
+	}
 	e := &echo{text: p.text, to: len(own), decoder: t.NewDecoder(false)}
 	switch {
 	case p.text == "":

@@ -37,6 +37,7 @@ type sequence struct {
 	p         *params
 	prompt    *prompt
 	decoder   Decoder
+	half      string // of a character, at the prompt's end: not settled yet whose it is
 	stops     stopMatcher
 	chars     int // characters decoded so far
 	generated int // tokens
@@ -46,8 +47,10 @@ type sequence struct {
 }
 
 func (s *Server) newSequence(index int, p *params, pr *prompt) *sequence {
-	return &sequence{index: index, p: p, prompt: pr, decoder: s.Tokenizer.NewDecoder(!p.keepSpecial),
+	q := &sequence{index: index, p: p, prompt: pr, decoder: s.Tokenizer.NewDecoder(!p.keepSpecial),
 		stops: stopMatcher{stops: p.stops, include: p.includeStop}}
+	q.prime(s.Tokenizer)
+	return q
 }
 
 // push turns one event into what it adds to the choice.
@@ -69,21 +72,24 @@ func (q *sequence) push(ev engine.Event) delta {
 		text += q.decoder.Flush()
 		d.finish, d.reason = ev.Finish, q.stopReason(ev)
 	}
+	if q.half != "" && text != "" {
+		text = q.settle(&d, text)
+	}
 	q.chars += utf8.RuneCountInString(text)
 	q.match(&d, text)
 	q.done = d.finish != ""
 	return d
 }
 
-// match puts text through the stop strings. What the first min_tokens tokens
+// match adds text, put through the stop strings. What the first min_tokens tokens
 // say is not searched, as in vLLM.
 func (q *sequence) match(d *delta, text string) {
 	if q.generated <= q.p.MinTokens && q.p.MinTokens > 0 {
-		d.text = text
+		d.text += text
 		return
 	}
 	out, stop := q.stops.push(text)
-	d.text = out
+	d.text += out
 	switch {
 	case stop != "":
 		d.finish, d.reason = engine.FinishStop, stop
