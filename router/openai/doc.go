@@ -11,6 +11,7 @@
 //	batch.go                  one engine request per choice, events merged
 //	sequence.go, stop.go      tokens -> text, stop strings across tokens
 //	half.go                   a character over the border of prompt and answer
+//	logprobs.go               tokens -> names that no two share (vocabulary.go)
 //	echo.go                   a prompt's tokens -> where they stand in its text
 //	completions.go, chat.go   one answer, or one SSE event per delta
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	template "github.com/olmoe-serving/olmoe-operator/internal/chat"
@@ -58,6 +59,32 @@ func TestGoldenThroughHTTP(t *testing.T) {
 	}
 	if len(texts) == 0 {
 		t.Error("no cases")
+	}
+}
+
+// In log-probabilities no two tokens of the real vocabulary have the same name. Each run
+// of 2 to 24 spaces is in it twice; the one that it is encoded as has it as its name.
+func TestGoldenTokenNames(t *testing.T) {
+	tok, err := tokenizer.Parse(golden(t, "tokenizer/tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const vocab = 50304
+	api := openai.FromTokenizer(tok)
+	s := openai.New(openai.Options{Model: "m", Context: 1, Vocab: vocab, Tokenizer: api})
+	seen := map[string]int32{}
+	for id := range int32(vocab) {
+		name := openai.TokenName(s, id)
+		if other, twice := seen[name]; twice {
+			t.Errorf("tokens %d and %d are both %q", other, id, name)
+		}
+		seen[name] = id
+	}
+	for n := 1; n <= 24; n++ {
+		run := strings.Repeat(" ", n)
+		if ids := api.Encode(run); len(ids) != 1 || seen[run] != ids[0] {
+			t.Errorf("%d spaces are %v, and the name of %d", n, ids, seen[run])
+		}
 	}
 }
 

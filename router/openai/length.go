@@ -73,17 +73,8 @@ func (s *Server) tooLong(param, problem string) error {
 // cannotFit says whether a text is longer than the context whatever its tokens
 // are, so that no time is spent on finding them.
 func (s *Server) cannotFit(text string) bool {
-	longest := s.longestToken * s.Context
+	longest := s.vocabulary.longest * s.Context
 	return len(text) > longest*composes || len(text) > longest && norm.NFC.IsNormalString(text)
-}
-
-// longestToken is the number of bytes that one token can stand for.
-func longestToken(t Tokenizer, vocab int) int {
-	longest := 1
-	for id := range vocab {
-		longest = max(longest, len(t.TokenBytes(int32(id))))
-	}
-	return longest
 }
 
 // parseMaxTokens reads the bound from the first of names that is given; two of

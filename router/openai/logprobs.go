@@ -40,7 +40,9 @@ func (s *Server) completionLogprobs(tokens []token) *completionLogprobs {
 		p := finite(t.Logprob)
 		top := map[string]float64{s.uniqueText(t.ID): p}
 		for _, e := range t.top {
-			top[s.uniqueText(e.ID)] = finite(e.Logprob)
+			if e.ID != t.ID {
+				top[s.uniqueText(e.ID)] = finite(e.Logprob)
+			}
 		}
 		out.TokenLogprobs = append(out.TokenLogprobs, &p)
 		out.TopLogprobs = append(out.TopLogprobs, top)
@@ -49,11 +51,11 @@ func (s *Server) completionLogprobs(tokens []token) *completionLogprobs {
 }
 
 // uniqueText is a token's text as a map key: "bytes:\xe2\x82" if it is not
-// whole characters (as OpenAI writes it) and "token_id:N" if it has no text,
-// so that two tokens never share a key.
+// whole characters (as OpenAI writes it) and "token_id:N" if it has no text, or
+// another token's, so that two tokens never share a key.
 func (s *Server) uniqueText(id int32) string {
 	b := s.Tokenizer.TokenBytes(id)
-	if len(b) == 0 {
+	if len(b) == 0 || s.vocabulary.unnamed[id] {
 		return fmt.Sprintf("token_id:%d", id)
 	}
 	if utf8.Valid(b) {

@@ -11,12 +11,12 @@ import (
 // Server answers the HTTP API. It is safe for concurrent use.
 type Server struct {
 	Options
-	hasText      bool // there is a tokenizer
-	longestToken int  // bytes
-	created      int64
-	slots        chan struct{} // one for each request being answered
-	texts        chan struct{} // one for each /tokenize or /detokenize being worked on
-	mux          *http.ServeMux
+	hasText    bool // there is a tokenizer
+	vocabulary vocabulary
+	created    int64
+	slots      chan struct{} // one for each request being answered
+	texts      chan struct{} // one for each /tokenize or /detokenize being worked on
+	mux        *http.ServeMux
 }
 
 // New makes a Server. It starts nothing: see NewHTTPServer.
@@ -27,7 +27,7 @@ func New(o Options) *Server {
 	if !s.hasText {
 		s.Tokenizer = noTokenizer{}
 	}
-	s.longestToken = longestToken(s.Tokenizer, s.Vocab)
+	s.vocabulary = readVocabulary(s.Tokenizer, s.Vocab)
 	s.mux = s.routes()
 	return s
 }
