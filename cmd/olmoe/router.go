@@ -35,7 +35,10 @@ func newRouterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "router",
 		Short: "Run a router pod: tokenizer, OpenAI API, attention, gating",
-		Args:  noArgs,
+		Long: `Run a router pod: tokenizer, OpenAI API, attention, gating.
+
+The key that requests must have, if any, is read from the environment: OLMOE_API_KEY.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cmp.Or(f.check(), checkRouter(&o, kvMB)); err != nil {
 				return f.reported(err)
