@@ -188,35 +188,6 @@ func (e *Engine) Run(ctx context.Context) {
 	}
 }
 
-// admit drops what its client has given up and moves requests from the queue to
-// the running set, first come first served.
-func (e *Engine) admit() {
-	e.running = e.sweep(e.running)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.queue = e.sweep(e.queue)
-	for len(e.queue) > 0 && len(e.running) < e.MaxSequences && e.fits(e.queue[0]) {
-		e.enter(e.queue[0])
-		e.running = append(e.running, e.queue[0])
-		e.queue = e.queue[1:]
-	}
-	e.Metrics.queued.Set(float64(len(e.queue)))
-	e.Metrics.running.Set(float64(len(e.running)))
-	e.Metrics.pages(e.pages)
-}
-
-// fits says whether the cache has pages for what the sequence holds so far, so that
-// a preempted one does not come back only to be preempted again. It takes those that
-// are known already; what must wait holds none.
-func (e *Engine) fits(s *sequence) bool {
-	e.attach(s)
-	if len(e.running) == 0 || model.PagesFor(len(s.tokens))-len(s.kv.Pages) <= e.pages.Total()-e.pages.InUse() {
-		return true
-	}
-	e.detach(s)
-	return false
-}
-
 // sweep releases sequences whose client has hung up, or has enough.
 func (e *Engine) sweep(list []*sequence) []*sequence {
 	keep := list[:0]

@@ -15,13 +15,13 @@ import (
 
 // alone answers requests one at a time in a roomy engine without a prefix cache:
 // the reference.
-func alone(t *testing.T, n int) []answer {
+func alone(t *testing.T, requests []*engine.Request) []answer {
 	t.Helper()
 	r := forgetful(t, limits())
 	var want []answer
-	for i := range n {
-		a := r.ask(t, request(i))
-		if a.Err != nil || len(a.Tokens) != request(i).MaxTokens {
+	for i, req := range requests {
+		a := r.ask(t, req)
+		if a.Err != nil || len(a.Tokens) != req.MaxTokens {
 			t.Fatalf("request %d: %d tokens, error %v", i, len(a.Tokens), a.Err)
 		}
 		want = append(want, a)
@@ -30,11 +30,11 @@ func alone(t *testing.T, n int) []answer {
 }
 
 // together answers all requests at once and compares with the reference.
-func together(t *testing.T, r *rig, want []answer) {
+func together(t *testing.T, r *rig, requests []*engine.Request, want []answer) {
 	t.Helper()
 	var streams []<-chan engine.Event
-	for i := range want {
-		streams = append(streams, r.submit(t, context.Background(), request(i)))
+	for _, req := range requests {
+		streams = append(streams, r.submit(t, context.Background(), req))
 	}
 	for i, ch := range streams {
 		if err := equal(want[i], collect(t, ch)); err != nil {
@@ -45,24 +45,26 @@ func together(t *testing.T, r *rig, want []answer) {
 
 // Invariant 1: an answer depends on the request alone.
 func TestAnswersDoNotDependOnTheBatch(t *testing.T) {
-	want := alone(t, 32)
+	all := requests(32, 0)
+	want := alone(t, all)
 	for _, rows := range []int{256, 64, 33} { // whole prompts, chunks, small odd chunks
 		l := limits()
 		l.MaxRows = rows
 		l.MaxSequences = min(l.MaxSequences, rows)
-		together(t, start(t, l), want)
+		together(t, start(t, l), all, want)
 	}
 	l := limits()
 	l.MaxSequences, l.MaxRows = 3, 5
-	together(t, start(t, l), want)
+	together(t, start(t, l), all, want)
 }
 
 func TestPreemptedSequencesGiveTheSameAnswer(t *testing.T) {
-	want := alone(t, 12)
+	all := requests(12, 80) // longer than the room that is kept for them to grow
+	want := alone(t, all)
 	l := limits()
 	l.KVBytes = 14 * pageBytes // two or three sequences at once
 	r := start(t, l)
-	together(t, r, want)
+	together(t, r, all, want)
 	if r.metric(t, "olmoe_engine_preempted_total") == 0 {
 		t.Error("no sequence was preempted: the test shows nothing")
 	}

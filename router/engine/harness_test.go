@@ -247,6 +247,16 @@ func request(i int) *engine.Request {
 	return req
 }
 
+// requests are the first n, with answers that are longer by some tokens.
+func requests(n, longer int) []*engine.Request {
+	all := make([]*engine.Request, n)
+	for i := range all {
+		all[i] = request(i)
+		all[i].MaxTokens += longer
+	}
+	return all
+}
+
 // equal compares answers to the bit.
 func equal(a, b answer) error {
 	a.Cached, b.Cached = 0, 0

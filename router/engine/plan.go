@@ -96,7 +96,9 @@ func (e *Engine) preempt(i int) *sequence {
 		e.fail(s, fmt.Errorf("%w: %d tokens, the cache holds %d", ErrOutOfPages, len(s.tokens), e.pages.Total()*model.PageTokens))
 		return s
 	}
-	e.Metrics.preempted.Inc()
+	if len(s.kv.Pages) > 0 {
+		e.Metrics.preempted.Inc()
+	}
 	e.detach(s)
 	e.mu.Lock()
 	e.queue = append([]*sequence{s}, e.queue...)

@@ -181,6 +181,7 @@ func TestRandomPrefixes(t *testing.T) {
 		if total := r.metric(t, "olmoe_engine_kv_pages"); r.metric(t, "olmoe_engine_kv_pages_cached") > total {
 			t.Errorf("more than %g pages cached", total)
 		}
+		t.Logf("cache of %d pages: %g preemptions", l.KVBytes/pageBytes, r.metric(t, "olmoe_engine_preempted_total"))
 		preempted += r.metric(t, "olmoe_engine_preempted_total")
 		found += r.metric(t, "olmoe_engine_prefix_cached_tokens_total")
 	}
@@ -197,10 +198,10 @@ func randomRound(t *testing.T, rng *rand.Rand, r, reference *rig, seed uint64) {
 		stream <-chan engine.Event
 	}
 	var all []asked
-	for i := range uint64(24) {
-		prompt := slices.Clone(text(rng.IntN(2), 100)[:1+rng.IntN(100)])
-		prompt = append(prompt, text(10+rng.IntN(2), 60)[:rng.IntN(60)]...)
-		req := drawing(prompt, 1+rng.IntN(20), seed+i+1)
+	for i := range uint64(20) {
+		prompt := slices.Clone(text(rng.IntN(2), 80)[:1+rng.IntN(80)])
+		prompt = append(prompt, text(10+rng.IntN(2), 40)[:rng.IntN(40)]...)
+		req := drawing(prompt, 1+rng.IntN(100), seed+i+1)
 		if rng.IntN(6) == 0 {
 			req.PromptLogprobs = 1
 		}

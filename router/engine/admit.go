@@ -1,0 +1,57 @@
+package engine
+
+import "github.com/olmoe-serving/olmoe-operator/internal/model"
+
+// spare pages that each sequence finds free when another is let in: what it grows by
+// for some time before the cache is full and the youngest has to give way.
+const spare = 2
+
+// admit drops what its client has given up and moves requests from the queue to
+// the running set, first come first served.
+func (e *Engine) admit() {
+	e.running = e.sweep(e.running)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.queue = e.sweep(e.queue)
+	for claimed := e.claimed(); len(e.queue) > 0 && len(e.running) < e.MaxSequences; e.queue = e.queue[1:] {
+		s := e.queue[0]
+		if !e.fits(s, claimed) {
+			break
+		}
+		claimed += e.claim(s)
+		e.enter(s)
+		e.running = append(e.running, s)
+	}
+	e.Metrics.queued.Set(float64(len(e.queue)))
+	e.Metrics.running.Set(float64(len(e.running)))
+	e.Metrics.pages(e.pages)
+}
+
+// fits says whether the cache has pages for what the sequence holds so far beside what
+// the running ones still claim, so that it is not preempted at once, and so that a
+// preempted one does not come back only to be preempted again. It takes those that are
+// known already; what must wait holds none.
+func (e *Engine) fits(s *sequence, claimed int) bool {
+	e.attach(s)
+	if len(e.running) == 0 || claimed+e.claim(s) <= e.pages.Total()-e.pages.InUse() {
+		return true
+	}
+	e.detach(s)
+	return false
+}
+
+// claimed is the number of pages that the running sequences are still to take.
+func (e *Engine) claimed() (n int) {
+	for _, s := range e.running {
+		n += e.claim(s)
+	}
+	return n
+}
+
+// claim is the number of pages that s is still to take for the tokens it holds, and to
+// grow by, but for what it can never use: nothing runs after its last token.
+func (e *Engine) claim(s *sequence) int {
+	longest := min(len(s.req.Prompt)+max(0, s.req.MaxTokens-1), e.context)
+	pages := min(model.PagesFor(len(s.tokens))+spare, model.PagesFor(longest))
+	return max(0, pages-len(s.kv.Pages))
+}
