@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
@@ -65,7 +66,7 @@ func (l *loadedExpert) bytes() int64 {
 // freeAll gives the experts' own memory back.
 func freeAll(list []loadedExpert) {
 	for i := range list {
-		free(list[i].memory)
+		mem.Free(list[i].memory)
 	}
 }
 

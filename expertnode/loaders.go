@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
@@ -79,7 +80,7 @@ func (h *holder) loadOne(ctx context.Context, x expertID, beside bool) (l loaded
 		return l, h.read(ctx, &l, beside)
 	}
 	if err = h.readInt8(ctx, x, &l, beside); err != nil {
-		free(l.memory)
+		mem.Free(l.memory)
 	}
 	return l, err
 }

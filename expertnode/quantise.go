@@ -2,8 +2,10 @@ package expertnode
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -29,8 +31,8 @@ func (h *holder) readBy(ctx context.Context, l *loadedExpert, load func(context.
 // readInt8 reads an expert's 8-bit form from the cache, or makes it of what is
 // stored and gives back the memory of that.
 func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, beside bool) (err error) {
-	if l.memory, err = allocate(l.expert.Int8Bytes()); err != nil {
-		return err
+	if l.memory, err = mem.Allocate(l.expert.Int8Bytes()); err != nil {
+		return fmt.Errorf("%s: %w: give the pod more memory, or more expert nodes", checkpoint.ExpertName(x.layer, x.index), err)
 	}
 	load := h.ck.Read
 	var p *pace.Pace

@@ -71,7 +71,7 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		c.Close()
 		return nil, err
 	}
-	c.Engine = engine.New(engine.Options{
+	c.Engine, err = engine.New(engine.Options{
 		Limits:      o.Limits,
 		PrefixCache: o.PrefixCache,
 		KVType:      kvType,
@@ -83,6 +83,10 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		Log:         o.Log.WithName("engine"),
 		Metrics:     engine.NewMetrics(o.Metrics),
 	})
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
 	return c, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // In steady state a step allocates nothing, whole or in halves.
 func TestStepsDoNotAllocate(t *testing.T) {
 	r := open(t, write(t, func(*synth.Options) {}), 64)
-	rows := conversation(3, NewPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0]
+	rows := conversation(3, newPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0]
 	step := func() {
 		if _, err := r.Step(context.Background(), rows, nil); err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func benchmarkAttend(b *testing.B, dtype tensor.DType, n, context int) {
 	defer pool.Close()
 	trunk := &Trunk{cfg: cfg, layers: make([]layer, 1)}
 	r := NewRunner(trunk, pool, nil, n)
-	pages := NewPages(trunk, dtype, 1<<30)
+	pages := newPages(trunk, dtype, 1<<30)
 	var kv Cache
 	for range PagesFor(context) {
 		p := pages.Get()

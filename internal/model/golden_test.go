@@ -58,7 +58,7 @@ func logits(t *testing.T, r *Runner, prompt []int32, chunk int) []float32 {
 // logitsWith is logits with a KV cache of a type.
 func logitsWith(t *testing.T, r *Runner, kvType tensor.DType, prompt []int32, chunk int) []float32 {
 	t.Helper()
-	pages := NewPages(r.Trunk, kvType, 1<<30)
+	pages := newPages(r.Trunk, kvType, 1<<30)
 	var kv Cache
 	for range PagesFor(len(prompt)) {
 		kv.Pages = append(kv.Pages, pages.Get())

@@ -48,7 +48,7 @@ func (q *quality) compare(t *testing.T, exact, small *Runner, ids []int32) {
 	var caches [2]Cache
 	kvTypes := []tensor.DType{tensor.F32, tensor.BF16} // as they are served
 	for i, r := range []*Runner{exact, small} {
-		pages := NewPages(r.Trunk, kvTypes[i], 1<<30)
+		pages := newPages(r.Trunk, kvTypes[i], 1<<30)
 		for range PagesFor(len(ids)) {
 			caches[i].Pages = append(caches[i].Pages, pages.Get())
 		}

@@ -1,9 +1,11 @@
 package model
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
@@ -26,13 +28,15 @@ type Page struct {
 }
 
 // Pages is a bounded pool of KV pages. Memory is taken when a page is first
-// used and kept for reuse. A page is free, in use by sequences, or cached: computed,
+// used and kept for reuse until the process ends: addresses for all of it are taken at
+// once, outside of Go's heap. A page is free, in use by sequences, or cached: computed,
 // in the index, and without users. Cached pages are handed out anew, the one that
 // was left first, when no other is left. Not safe for concurrent use: the engine's
 // loop owns it.
 type Pages struct {
 	dtype     tensor.DType
 	pageBytes int
+	memory    []byte // of all pages
 	free      []*Page
 	made, max int
 	inUse     atomic.Int64
@@ -43,11 +47,15 @@ type Pages struct {
 
 // NewPages makes a pool of at most maxBytes (and at least one page) that stores
 // keys and values as dtype, BF16 or F32.
-func NewPages(t *Trunk, dtype tensor.DType, maxBytes int64) *Pages {
+func NewPages(t *Trunk, dtype tensor.DType, maxBytes int64) (*Pages, error) {
 	n := PageTokens * KVBytes(t.cfg, dtype)
 	p := &Pages{dtype: dtype, pageBytes: n, max: max(1, int(maxBytes/int64(n))), index: map[prefix]*Page{}}
 	p.cached.older, p.cached.newer = &p.cached, &p.cached
-	return p
+	var err error
+	if p.memory, err = mem.Allocate(p.max * n); err != nil {
+		return nil, fmt.Errorf("KV cache of %d pages: %w", p.max, err)
+	}
+	return p, nil
 }
 
 // Total is the pool's capacity in pages, InUse the pages that sequences hold. Both
@@ -77,8 +85,9 @@ func (p *Pages) take() *Page {
 		return pg
 	}
 	if p.made < p.max {
+		at := p.made * p.pageBytes
 		p.made++
-		return &Page{dtype: p.dtype, data: make([]byte, p.pageBytes)}
+		return &Page{dtype: p.dtype, data: p.memory[at : at+p.pageBytes : at+p.pageBytes]}
 	}
 	return p.evict()
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestRestOfAPageIsNeverTouched(t *testing.T) {
 	r := open(t, write(t, func(o *synth.Options) { o.KVHeads = 2 }), 64)
 	ids := prompt(23, r.Config().VocabSize)
 	want := logits(t, r, ids, 23)
-	pages := NewPages(r.Trunk, tensor.F32, 1<<20)
+	pages := newPages(r.Trunk, tensor.F32, 1<<20)
 	kv := Cache{Pages: []*Page{pages.Get(), pages.Get()}}
 	for _, p := range kv.Pages {
 		for i := 0; i < len(p.data); i++ {
@@ -72,5 +73,21 @@ func TestBF16CacheOnGoldens(t *testing.T) {
 		if q.rms() > 0.22 || math.IsNaN(q.rms()) || q.argmax() < 0.85 {
 			t.Errorf("%s: outside of the band of bf16", name)
 		}
+	}
+}
+
+// Pages lie outside of Go's heap: the collector would let as much garbage gather.
+func TestPagesAreOutsideTheHeap(t *testing.T) {
+	r := open(t, write(t, func(*synth.Options) {}), 1)
+	const size = 64 << 20
+	pages := newPages(r.Trunk, tensor.F32, size)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range pages.Total() {
+		pages.Get().data[0] = 1
+	}
+	runtime.ReadMemStats(&after)
+	if got := int64(after.TotalAlloc - before.TotalAlloc); got > size/16 {
+		t.Errorf("%d bytes of pages allocated %d in Go's heap", size, got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
@@ -51,8 +52,10 @@ func openInt8(ctx context.Context, ck *checkpoint.Checkpoint, pool *kernels.Pool
 	if err := ck.Read(ctx, tensors...); err != nil {
 		return nil, err
 	}
-	memory := make([]byte, e.Int8Bytes())
-	PreferHugePages(memory)
+	memory, err := mem.Allocate(e.Int8Bytes())
+	if err != nil {
+		return nil, err
+	}
 	q, finite := e.Quantise(pool, memory, func() {})
 	if !finite {
 		return nil, ck.NotFinite(ctx, tensors...)

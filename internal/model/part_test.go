@@ -89,7 +89,7 @@ func conversation(seed uint64, pages *Pages, vocab, steps int) [][]Row {
 // run does all steps in fresh caches and returns every hidden row and all that was traced.
 func runAll(t *testing.T, r *Runner, seed uint64, kvType tensor.DType) (hidden []float32, traces []seen) {
 	t.Helper()
-	for _, rows := range conversation(seed, NewPages(r.Trunk, kvType, 64<<20), r.Config().VocabSize, 8) {
+	for _, rows := range conversation(seed, newPages(r.Trunk, kvType, 64<<20), r.Config().VocabSize, 8) {
 		tr := seen{}
 		h, err := r.Step(context.Background(), rows, tr)
 		if err != nil {
@@ -178,7 +178,7 @@ var errLost = errors.New("lost")
 // and a repetition gives the bits.
 func TestFailedHalf(t *testing.T) {
 	r := open(t, write(t, func(*synth.Options) {}), 64)
-	rows := conversation(3, NewPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0]
+	rows := conversation(3, newPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0]
 	hidden, err := r.Step(context.Background(), rows, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +220,7 @@ func TestCancelledHalves(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		rows := conversation(5, NewPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[1]
+		rows := conversation(5, newPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[1]
 		if _, err := r.Step(ctx, rows, nil); !errors.Is(err, context.Canceled) || e.inside.Load() != 0 {
 			t.Fatalf("error %v with %d calls left", err, e.inside.Load())
 		}
@@ -250,7 +250,7 @@ func TestPanicBesideAHalf(t *testing.T) {
 	r := open(t, write(t, func(*synth.Options) {}), 64)
 	e := apart(r)
 	e.before = func(context.Context, int32) error { time.Sleep(10 * time.Millisecond); return nil }
-	rows := conversation(3, NewPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0]
+	rows := conversation(3, newPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0]
 	for _, row := range []int{0, len(rows) - 1} {
 		func() {
 			defer func() {
@@ -275,7 +275,7 @@ func TestPanicOfExperts(t *testing.T) {
 			t.Errorf("panicked with %v", v)
 		}
 	}()
-	_, err := r.Step(context.Background(), conversation(3, NewPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0], nil)
+	_, err := r.Step(context.Background(), conversation(3, newPages(r.Trunk, tensor.F32, 64<<20), 500, 8)[0], nil)
 	t.Errorf("no panic, error %v", err)
 }
 

@@ -9,10 +9,19 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
+// newPages is NewPages where memory does not lack.
+func newPages(t *Trunk, dtype tensor.DType, maxBytes int64) *Pages {
+	p, err := NewPages(t, dtype, maxBytes)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
 // poolOf n pages of the smallest model there could be.
 func poolOf(n int) *Pages {
 	t := &Trunk{cfg: &checkpoint.Config{NumLayers: 1, NumKVHeads: 1, HeadDim: 1}, layers: make([]layer, 1)}
-	return NewPages(t, tensor.F32, int64(n*4*t.layerPage()))
+	return newPages(t, tensor.F32, int64(n*4*t.layerPage()))
 }
 
 // pageOf token ids that start with a.

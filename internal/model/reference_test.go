@@ -274,7 +274,7 @@ func TestFailedStepCanBeRepeated(t *testing.T) {
 	want := logits(t, r, ids, 64)
 	good := r.experts
 	r.experts = failing{}
-	pages := NewPages(r.Trunk, tensor.F32, 1<<20)
+	pages := newPages(r.Trunk, tensor.F32, 1<<20)
 	kv := Cache{Pages: []*Page{pages.Get(), pages.Get()}}
 	var rows []Row
 	for p, id := range ids {
@@ -318,7 +318,7 @@ func TestPagesAreBounded(t *testing.T) {
 		tensor.F32:  16 << 10, // 2 layers x 2 x 16 x 64 x 4 B a page
 		tensor.BF16: 8 << 10,
 	} {
-		p := NewPages(r.Trunk, dtype, 2*bytes)
+		p := newPages(r.Trunk, dtype, 2*bytes)
 		a, b := p.Get(), p.Get()
 		if a == nil || b == nil || p.Get() != nil || p.InUse() != 2 || p.Total() != 2 || int64(len(a.data)) != bytes {
 			t.Fatalf("%v: %d of %d pages in use, of %d bytes", dtype, p.InUse(), p.Total(), len(a.data))

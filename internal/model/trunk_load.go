@@ -2,12 +2,14 @@ package model
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
@@ -21,13 +23,11 @@ type int8Matrix struct {
 	cached bool
 }
 
-// int8Matrices are all of them, with memory; none if weights are as stored.
+// int8Matrices are all of them; none if weights are as stored.
 func (t *Trunk) int8Matrices(ck *checkpoint.Checkpoint) (list []*int8Matrix) {
 	add := func(name string, w *kernels.Weight) {
 		if ck.Quantised(name) {
-			data := make([]byte, kernels.Int8Bytes(w.Out, w.In))
-			PreferHugePages(data)
-			list = append(list, &int8Matrix{name: name, w: w, data: data})
+			list = append(list, &int8Matrix{name: name, w: w})
 		}
 	}
 	add(t.cfg.OutputTensor(), &t.head)
@@ -45,6 +45,12 @@ func (t *Trunk) int8Matrices(ck *checkpoint.Checkpoint) (list []*int8Matrix) {
 // from the cache, or makes it.
 func (t *Trunk) load(ctx context.Context, ck *checkpoint.Checkpoint, all []tensor.Tensor, cache *weightcache.Cache) error {
 	matrices := t.int8Matrices(ck)
+	for _, m := range matrices {
+		var err error
+		if m.data, err = mem.Allocate(kernels.Int8Bytes(m.w.Out, m.w.In)); err != nil { // until the process ends
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
 	var g errgroup.Group
 	g.SetLimit(checkpoint.Readers())
 	for _, m := range matrices {

@@ -18,7 +18,7 @@ const (
 	// maxAllocs a token: an allocation in every other step, for lists and buffers that
 	// grow by doubling (0.02 to 0.08 measured, idle and loaded).
 	maxAllocs = 0.5 / allocSequences
-	// allocRounds: the first also makes the KV pages, two allocations for each, and where
+	// allocRounds: the first also makes the KV pages, an allocation for each, and where
 	// the machine is busy the client falls behind and the buffers of what it has not read
 	// yet grow. Both come on top, so the least of some rounds counts; what allocates by the
 	// token or the step does so in all of them.

@@ -70,8 +70,8 @@ type Engine struct {
 	active     atomic.Int64 // queued or running
 }
 
-// New makes an engine; Run starts it.
-func New(o Options) *Engine {
+// New makes an engine; Run starts it. Without memory for the KV cache there is none.
+func New(o Options) (*Engine, error) {
 	c := o.Runner.Config()
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
@@ -79,14 +79,17 @@ func New(o Options) *Engine {
 	if o.KVType == 0 {
 		o.KVType = tensor.F32
 	}
+	pages, err := model.NewPages(o.Runner.Trunk, o.KVType, o.KVBytes)
+	if err != nil {
+		return nil, err
+	}
 	e := &Engine{
-		Options: o, context: c.MaxPositionEmbeddings, vocab: c.VocabSize, eos: c.EOSTokenIDs,
-		pages:  model.NewPages(o.Runner.Trunk, o.KVType, o.KVBytes),
+		Options: o, context: c.MaxPositionEmbeddings, vocab: c.VocabSize, eos: c.EOSTokenIDs, pages: pages,
 		wake:   make(chan struct{}, 1),
 		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
 	}
 	e.bind()
-	return e
+	return e, nil
 }
 
 // Submit implements Generator.

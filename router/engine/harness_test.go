@@ -166,7 +166,7 @@ func startWith(t *testing.T, l engine.Limits, prefixCache bool) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{experts: &hooked{Experts: local}, fatal: make(chan error, 1), metrics: prometheus.NewRegistry(), drawn: map[uint64]*drawnFrom{}}
-	r.Engine = engine.New(engine.Options{
+	r.Engine, err = engine.New(engine.Options{
 		Limits: l, PrefixCache: prefixCache, Runner: model.NewRunner(trunk, pool, r.experts, l.MaxRows), Logprobs: sampling.Logprobs,
 		NewSampler: func(p engine.Sampling, prompt []int32) engine.Sampler {
 			return r.record(p.Seed, sampling.New(p, prompt, trunk.Config().VocabSize))
@@ -174,6 +174,9 @@ func startWith(t *testing.T, l engine.Limits, prefixCache bool) *rig {
 		Guard: ck.Guard, Fatal: func(err error) { r.fatal <- err }, Log: logr.Discard(),
 		Metrics: engine.NewMetrics(r.metrics),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	r.stop = cancel

@@ -1,0 +1,27 @@
+package mem
+
+import "testing"
+
+func TestAllocate(t *testing.T) {
+	for _, n := range []int{1, 4096, hugePage - 1, 3*hugePage + 5} {
+		b, err := Allocate(n)
+		if err != nil || len(b) != n {
+			t.Fatalf("%d bytes: %d, %v", n, len(b), err)
+		}
+		for i := 0; i < n; i += 1024 {
+			if b[i] != 0 {
+				t.Fatalf("byte %d is %d", i, b[i])
+			}
+			b[i] = 1
+		}
+		b[n-1] = 1
+		Free(b)
+	}
+	Free(nil)
+}
+
+func TestAllocateTooMuch(t *testing.T) {
+	if b, err := Allocate(1 << 62); err == nil {
+		t.Errorf("%d bytes were allocated", len(b))
+	}
+}
