@@ -40,7 +40,7 @@ func (p *process) serveAPI(o openai.Options) {
 func (p *process) modelOptions(core *Core) (openai.Options, error) {
 	o := p.api
 	o.Generator, o.Ready, o.Load = core.Engine, p.ready.err, loadPage(core)
-	o.Context, o.Vocab, o.Fingerprint = core.Config().MaxPositionEmbeddings, core.Config().VocabSize, core.Checkpoint.Fingerprint()
+	o.Context, o.Vocab, o.Fingerprint = core.Engine.Context(), core.Config().VocabSize, core.Checkpoint.Fingerprint()
 	tok, err := tokenizer.Load(filepath.Join(p.o.Model, "tokenizer.json"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

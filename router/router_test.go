@@ -79,13 +79,19 @@ type running struct {
 
 func start(t *testing.T, dir, file string) *running {
 	t.Helper()
+	return startWith(t, dir, file, 16<<20)
+}
+
+// startWith bounds the KV cache.
+func startWith(t *testing.T, dir, file string, kvBytes int64) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{stop: cancel, done: make(chan error, 1)}
 	at := make(chan string, 1)
 	go func() {
 		r.done <- router.Run(ctx, router.Options{
 			CoreOptions: router.CoreOptions{Model: dir, Name: "r0", Workers: 1, MaxWait: 5 * time.Second, Log: logr.Discard(),
-				Limits: engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 64, KVBytes: 16 << 20}},
+				Limits: engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 64, KVBytes: kvBytes}},
 			Listen: "127.0.0.1:0", Control: "127.0.0.1:0", Placement: file,
 			DrainDelay: 200 * time.Millisecond, DrainTimeout: 20 * time.Second,
 			Announce: func(http, _ string) error { at <- http; return nil },
@@ -247,6 +253,37 @@ func TestMoreSequencesThanTheQueueHolds(t *testing.T) {
 		_ = resp.Body.Close()
 		if err != nil || resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), `"param":"`+param+`"`) || !strings.Contains(string(text), "8") {
 			t.Errorf("%s: status %d, %s, %v; want a 400 about %s that names the limit of 8", body, resp.StatusCode, text, err, param)
+		}
+	}
+}
+
+// A KV cache smaller than the model's context bounds it: what cannot end is refused before
+// any work, and the longest answer that is not asked for by number ends where the cache does.
+func TestTheCacheBoundsTheContext(t *testing.T) {
+	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
+	node(t, dir, file)
+	r := startWith(t, dir, file, 3*16<<10) // three pages of 16 positions
+	r.await(t, "/ready", http.StatusOK)
+	if body := r.await(t, "/v1/models", http.StatusOK); !strings.Contains(body, `"max_model_len":48`) {
+		t.Errorf("models: %s, want max_model_len 48", body)
+	}
+	prompt := "[1" + strings.Repeat(",2", 39) + "]"
+	for body, c := range map[string]struct {
+		status int
+		part   string
+	}{
+		`{"ignore_eos": true, "prompt": ` + prompt + `, "max_tokens": 9}`:     {400, "context_length_exceeded"},
+		`{"ignore_eos": true, "prompt": ` + prompt + `, "max_tokens": 8}`:     {200, `"completion_tokens":8`},
+		`{"ignore_eos": true, "prompt": [1` + strings.Repeat(",2", 48) + `]}`: {400, "context_length_exceeded"},
+	} {
+		resp, err := http.Post(r.url+"/v1/completions", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != c.status || !strings.Contains(string(text), c.part) {
+			t.Errorf("%s: status %d, %s, %v; want %d with %s", body, resp.StatusCode, text, err, c.status, c.part)
 		}
 	}
 }

@@ -86,12 +86,11 @@ type PromptLogprob struct {
 
 // Errors a Generator returns from Submit or in Event.Err, for the API to map to a status.
 var (
-	ErrQueueFull   = errors.New("the request queue is full")                  // 429
-	ErrDraining    = errors.New("this router is shutting down")               // 503
-	ErrNotReady    = errors.New("experts without an owner; try again")        // 503
-	ErrContextFull = errors.New("prompt longer than the context")             // 400
-	ErrTokenRange  = errors.New("token id out of the vocabulary")             // 400
-	ErrOutOfPages  = errors.New("sequence needs more KV cache than there is") // 503
+	ErrQueueFull   = errors.New("the request queue is full")           // 429
+	ErrDraining    = errors.New("this router is shutting down")        // 503
+	ErrNotReady    = errors.New("experts without an owner; try again") // 503
+	ErrContextFull = errors.New("prompt longer than the context")      // 400
+	ErrTokenRange  = errors.New("token id out of the vocabulary")      // 400
 )
 
 // ErrEnough is the cause with which a Submit's context is cancelled when the client

@@ -49,7 +49,7 @@ type Options struct {
 type Engine struct {
 	Options
 	pages   *model.Pages
-	context int // longest sequence
+	context int // longest sequence: the model's, or what the KV cache holds
 	vocab   int
 	eos     []int32
 
@@ -84,9 +84,12 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		Options: o, context: c.MaxPositionEmbeddings, vocab: c.VocabSize, eos: c.EOSTokenIDs, pages: pages,
+		Options: o, context: min(c.MaxPositionEmbeddings, pages.Total()*model.PageTokens), vocab: c.VocabSize, eos: c.EOSTokenIDs, pages: pages,
 		wake:   make(chan struct{}, 1),
 		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
+	}
+	if e.context < c.MaxPositionEmbeddings {
+		o.Log.Info("the KV cache bounds the context", "tokens", e.context, "model", c.MaxPositionEmbeddings)
 	}
 	e.bind()
 	return e, nil
@@ -129,8 +132,6 @@ func (e *Engine) check(r *Request) error {
 		return fmt.Errorf("%w: the prompt is empty", ErrTokenRange)
 	case len(r.Prompt) > e.context || (len(r.Prompt) == e.context && r.MaxTokens > 0):
 		return fmt.Errorf("%w: %d prompt tokens, the context holds %d", ErrContextFull, len(r.Prompt), e.context)
-	case model.PagesFor(len(r.Prompt)) > e.pages.Total():
-		return fmt.Errorf("%w: %d prompt tokens, this router's KV cache holds %d", ErrOutOfPages, len(r.Prompt), e.pages.Total()*model.PageTokens)
 	}
 	for i, id := range r.Prompt {
 		if id < 0 || int(id) >= e.vocab {

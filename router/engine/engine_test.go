@@ -73,21 +73,27 @@ func TestPreemptedSequencesGiveTheSameAnswer(t *testing.T) {
 	}
 }
 
-func TestPromptTooLargeForTheCache(t *testing.T) {
+// A cache that is smaller than the model's context bounds it: what is taken can end.
+func TestTheCacheBoundsTheContext(t *testing.T) {
 	l := limits()
 	l.KVBytes = 3 * pageBytes
 	r := start(t, l)
+	if got := r.Context(); got != 48 {
+		t.Errorf("context of %d, want 48", got)
+	}
 	req := &engine.Request{Prompt: make([]int32, 49), MaxTokens: 1, Logprobs: -1, PromptLogprobs: -1}
-	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrOutOfPages) {
+	if _, err := r.Submit(context.Background(), req); !errors.Is(err, engine.ErrContextFull) {
 		t.Errorf("49 tokens in a cache of 48: %v", err)
 	}
-	req = &engine.Request{Prompt: make([]int32, 40), MaxTokens: 20, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1}
-	a := r.ask(t, req)
-	if !errors.Is(a.Err, engine.ErrOutOfPages) || len(a.Tokens) != 9 {
-		t.Errorf("a sequence that outgrows the cache: %d tokens, %v", len(a.Tokens), a.Err)
+	var streams []<-chan engine.Event
+	for range 2 { // one after the other
+		req = &engine.Request{Prompt: make([]int32, 40), MaxTokens: 20, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1}
+		streams = append(streams, r.submit(t, context.Background(), req))
 	}
-	if a := r.ask(t, request(0)); a.Err != nil {
-		t.Errorf("the next request: %v", a.Err)
+	for _, ch := range streams {
+		if a := collect(t, ch); a.Err != nil || a.Finish != engine.FinishLength || len(a.Tokens) != 8 {
+			t.Errorf("a sequence that fills the cache: %d tokens, %q, %v", len(a.Tokens), a.Finish, a.Err)
+		}
 	}
 }
 

@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"fmt"
-
-	"github.com/olmoe-serving/olmoe-operator/internal/model"
-)
+import "github.com/olmoe-serving/olmoe-operator/internal/model"
 
 // rowOwner says whose row of the step it is.
 type rowOwner struct {
@@ -86,16 +82,12 @@ func (e *Engine) addRows(s *sequence, n int) {
 }
 
 // preempt takes the pages of the running sequence at index i and puts it back at
-// the head of the queue: it is computed again later, to the same bits. A sequence
-// that has the whole cache to itself and still lacks a page fails instead.
+// the head of the queue: it is computed again later, to the same bits. The last one
+// never lacks a page: no sequence is longer than the cache.
 func (e *Engine) preempt(i int) *sequence {
 	s := e.running[i]
 	e.running = append(e.running[:i], e.running[i+1:]...)
 	e.leave(s)
-	if len(e.running) == 0 {
-		e.fail(s, fmt.Errorf("%w: %d tokens, the cache holds %d", ErrOutOfPages, len(s.tokens), e.pages.Total()*model.PageTokens))
-		return s
-	}
 	if len(s.kv.Pages) > 0 {
 		e.Metrics.preempted.Inc()
 	}

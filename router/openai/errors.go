@@ -82,8 +82,6 @@ func toAPI(err error) *apiError {
 		return unavailable(1, "This server is shutting down. Try again: another one will answer.")
 	case errors.Is(err, engine.ErrNotReady):
 		return unavailable(5, "The model is not fully loaded: some experts have no ready node. Try again shortly.")
-	case errors.Is(err, engine.ErrOutOfPages):
-		return unavailable(5, "The request needs more KV cache than this server has. Try a shorter prompt or fewer max_tokens.")
 	case errors.Is(err, engine.ErrContextFull):
 		return badRequest("prompt", "%s", sentence(err.Error())).withCode("context_length_exceeded")
 	case errors.Is(err, engine.ErrTokenRange):

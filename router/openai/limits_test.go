@@ -336,7 +336,6 @@ func TestEngineRefusals(t *testing.T) {
 		{engine.ErrQueueFull, 429, "rate_limit_error", "rate_limit_exceeded", "queue is full", true, ""},
 		{engine.ErrDraining, 503, "server_error", "service_unavailable", "shutting down", true, ""},
 		{fmt.Errorf("layer 3: %w", engine.ErrNotReady), 503, "server_error", "service_unavailable", "experts", true, ""},
-		{engine.ErrOutOfPages, 503, "server_error", "service_unavailable", "KV cache", true, ""},
 		{engine.ErrContextFull, 400, "invalid_request_error", "context_length_exceeded", "context", false, "prompt"},
 		{fmt.Errorf("%w: 99", engine.ErrTokenRange), 400, "invalid_request_error", "", "vocabulary: 99", false, "prompt"},
 		{fmt.Errorf("secret path /data/x"), 500, "server_error", "internal_error", "had an error", false, ""},
