@@ -22,7 +22,7 @@ func (e *Engine) admit() {
 		e.enter(s)
 		e.running = append(e.running, s)
 	}
-	e.Metrics.queued.Set(float64(len(e.queue)))
+	e.countQueue()
 	e.Metrics.running.Set(float64(len(e.running)))
 	e.Metrics.pages(e.pages)
 }

@@ -97,8 +97,9 @@ var (
 // has its whole answer, so that the sequence counts as finished.
 var ErrEnough = errors.New("the answer is complete")
 
-// ErrGivenUp likewise where the caller gave up the sequence itself: nobody hung up.
-var ErrGivenUp = errors.New("engine: given up by its caller")
+// ErrGivenUp is the cause with which a Submit's context is cancelled when the caller gave
+// up the sequence itself, such as those of a request of which one was refused: nobody hung up.
+var ErrGivenUp = errors.New("the caller gave up the sequence itself")
 
 // Generator is what the HTTP API needs of the engine.
 type Generator interface {

@@ -117,7 +117,7 @@ func (e *Engine) SubmitTraced(ctx context.Context, r *Request, tr Tracer) (<-cha
 		e.Metrics.refused.Inc()
 		return nil, ErrQueueFull
 	}
-	e.queue = append(e.queue, s)
+	e.enqueue(s, len(e.queue))
 	e.active.Add(1)
 	e.notify()
 	ch := make(chan Event)
@@ -189,48 +189,6 @@ func (e *Engine) Run(ctx context.Context) {
 			return
 		}
 		e.step(ctx)
-	}
-}
-
-// sweep releases sequences whose client has hung up, or has enough.
-func (e *Engine) sweep(list []*sequence) []*sequence {
-	keep := list[:0]
-	for _, s := range list {
-		if s.ctx.Err() != nil {
-			e.Metrics.ended(s.generated, context.Cause(s.ctx))
-			e.release(s)
-			continue
-		}
-		keep = append(keep, s)
-	}
-	clear(list[len(keep):])
-	return keep
-}
-
-// release ends a sequence and frees what it holds.
-func (e *Engine) release(s *sequence) {
-	e.leave(s)
-	e.pages.Put(s.kv.Pages...)
-	s.kv.Pages = nil
-	s.out.close()
-	e.active.Add(-1)
-}
-
-// fail ends a sequence with an error.
-func (e *Engine) fail(s *sequence, err error) {
-	s.out.put(Event{Err: err})
-	e.Metrics.failed.Inc()
-	e.release(s)
-}
-
-// abandon fails everything, queued and running.
-func (e *Engine) abandon(err error) {
-	e.mu.Lock()
-	all := append(e.running, e.queue...)
-	e.running, e.queue, e.stopped = nil, nil, true
-	e.mu.Unlock()
-	for _, s := range all {
-		e.fail(s, err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
@@ -118,27 +117,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestQueueIsBounded(t *testing.T) {
-	l := limits()
-	l.MaxSequences, l.MaxQueue = 1, 2
-	r := start(t, l)
-	hold := make(chan struct{})
-	entered := make(chan struct{}, 1000)
-	r.experts.set(func(context.Context, int) error { entered <- struct{}{}; <-hold; return nil })
-	first := r.submit(t, context.Background(), request(1))
-	<-entered
-	second, third := r.submit(t, context.Background(), request(2)), r.submit(t, context.Background(), request(3))
-	if _, err := r.Submit(context.Background(), request(4)); !errors.Is(err, engine.ErrQueueFull) {
-		t.Errorf("a fourth request: %v", err)
-	}
-	close(hold)
-	for _, ch := range []<-chan engine.Event{first, second, third} {
-		if a := collect(t, ch); a.Err != nil {
-			t.Errorf("accepted: %v", a.Err)
-		}
-	}
-}
-
 // An engine that is stopped fails what it has, and takes nothing more.
 func TestStoppedEngineAnswersAll(t *testing.T) {
 	r := start(t, limits())
@@ -205,70 +183,6 @@ func TestPromptLogprobs(t *testing.T) {
 	long.Prompt, long.MaxTokens, long.PromptLogprobs = append(slices.Clone(req.Prompt[:10]), drawn.Tokens[0], 7), 0, 0
 	if got := r.ask(t, long).Prompt[10].Token; got != drawn.Probs[0] {
 		t.Errorf("as prompt %+v, as answer %+v", got, drawn.Probs[0])
-	}
-}
-
-func TestHangUpFreesWithinAStep(t *testing.T) {
-	r := start(t, limits())
-	ctx, cancel := context.WithCancel(context.Background())
-	req := request(1)
-	req.MaxTokens = 180
-	ch := r.submit(t, ctx, req)
-	<-ch
-	cancel()
-	for deadline := time.Now().Add(5 * time.Second); r.Active() > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("still active")
-		}
-	}
-	for deadline := time.Now().Add(5 * time.Second); r.metric(t, "olmoe_engine_kv_pages_used") > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("its pages are still counted")
-		}
-	}
-	for range ch {
-	}
-}
-
-// A client that found its stop string has not hung up.
-func TestEnoughIsFinished(t *testing.T) {
-	r := start(t, limits())
-	for i, cause := range []error{engine.ErrEnough, nil} {
-		ctx, cancel := context.WithCancelCause(context.Background())
-		req := request(1)
-		req.MaxTokens = 180
-		ch := r.submit(t, ctx, req)
-		<-ch
-		cancel(cause)
-		for deadline := time.Now().Add(5 * time.Second); r.Active() > 0 && time.Now().Before(deadline); {
-			time.Sleep(time.Millisecond)
-		}
-		if finished, cancelled := r.metric(t, "olmoe_engine_finished_total"), r.metric(t, "olmoe_engine_cancelled_total"); finished != 1 || cancelled != float64(i) {
-			t.Errorf("cause %v: %g finished, %g cancelled", cause, finished, cancelled)
-		}
-	}
-}
-
-// A step that waits for experts ends when nobody is left to wait for it.
-func TestHangUpEndsAWaitingStep(t *testing.T) {
-	r := start(t, limits())
-	entered := make(chan struct{}, 1000)
-	r.experts.set(func(ctx context.Context, _ int) error {
-		entered <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	a, b := r.submit(t, ctx, request(1)), r.submit(t, ctx, request(2))
-	<-entered
-	cancel()
-	for range a {
-	}
-	for range b {
-	}
-	r.experts.set(nil)
-	if got := r.ask(t, request(3)); got.Err != nil {
-		t.Errorf("the next request: %v", got.Err)
 	}
 }
 

@@ -113,7 +113,6 @@ func (e *Engine) draw(s *sequence, logits []float32) (ev Event) {
 func (e *Engine) emit(s *sequence, ev Event) {
 	if ev.Err != nil {
 		e.finish(s, Event{Err: ev.Err})
-		e.Metrics.failed.Inc()
 		return
 	}
 	ev.HasToken = true
@@ -152,13 +151,11 @@ func (s *sequence) promptScores() []PromptLogprob {
 
 // finish sends the last event and takes the sequence out of the running set.
 func (e *Engine) finish(s *sequence, last Event) {
-	s.out.put(last)
-	e.Metrics.ended(s.generated, ErrEnough)
 	for i, r := range e.running {
 		if r == s {
 			e.running = append(e.running[:i], e.running[i+1:]...)
 			break
 		}
 	}
-	e.release(s)
+	e.end(s, last)
 }

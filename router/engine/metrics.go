@@ -37,7 +37,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		cancelled:   counter("cancelled_total", "Sequences whose client hung up."),
 		failed:      counter("failed_total", "Sequences that ended with an error."),
 		preempted:   counter("preempted_total", "Times a sequence lost its KV pages to an older one."),
-		finished:    counter("finished_total", "Sequences that ended."),
+		finished:    counter("finished_total", "Sequences that ended as they should."),
 		generated:   counter("generated_tokens_total", "Tokens drawn for sequences that ended."),
 		prompt:      counter("prompt_tokens_total", "Prompt tokens of sequences that got as far as their first token."),
 		cached:      counter("prefix_cached_tokens_total", "Of these prompt tokens, those that were found in the KV cache and not computed again."),
@@ -64,14 +64,23 @@ func (m *Metrics) step(d time.Duration, rows int, halved bool) {
 	}
 }
 
-// ended counts a sequence by why its context ended.
-func (m *Metrics) ended(generated int, cause error) {
-	if !errors.Is(cause, ErrEnough) {
-		m.cancelled.Inc()
-		return
+// ended counts a sequence once, by how it ended, and its tokens however it did.
+func (m *Metrics) ended(s *sequence, how prometheus.Counter) {
+	if how != nil {
+		how.Inc()
 	}
-	m.finished.Inc()
-	m.generated.Add(float64(generated))
+	m.generated.Add(float64(s.generated))
+}
+
+// by is how a sequence ended whose context did, with this cause; nil: not to be counted.
+func (m *Metrics) by(cause error) prometheus.Counter {
+	switch {
+	case errors.Is(cause, ErrEnough):
+		return m.finished
+	case errors.Is(cause, ErrGivenUp):
+		return nil
+	}
+	return m.cancelled
 }
 
 func (m *Metrics) pages(p *model.Pages) {

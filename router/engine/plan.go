@@ -93,7 +93,7 @@ func (e *Engine) preempt(i int) *sequence {
 	}
 	e.detach(s)
 	e.mu.Lock()
-	e.queue = append([]*sequence{s}, e.queue...)
+	e.enqueue(s, 0)
 	e.mu.Unlock()
 	return s
 }

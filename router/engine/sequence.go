@@ -13,8 +13,8 @@ type Sampler interface {
 	Next(logits []float32, banned []int32) (int32, error)
 }
 
-// sequence is a request on its way. Only the engine's loop touches it, but for
-// ctx and out.
+// sequence is a request on its way. Only the engine's loop touches it, and while it is
+// queued who holds the engine's mu, but for ctx and out.
 type sequence struct {
 	ctx  context.Context
 	req  *Request
@@ -30,7 +30,8 @@ type sequence struct {
 	sampler   Sampler
 	prompt    []PromptLogprob // collected when asked for
 	trace     Tracer
-	unwatch   func() bool // stops watching ctx; nil while not running
+	running   bool
+	unwatch   func() bool // stops watching ctx
 }
 
 // pending is the number of tokens that must still run before the next can be drawn.

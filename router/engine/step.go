@@ -69,7 +69,9 @@ func (e *Engine) freshContext(ctx context.Context) {
 
 // enter counts a sequence's client among those that wait for the step.
 func (e *Engine) enter(s *sequence) {
+	s.unwatch()
 	e.live.Add(1)
+	s.running = true
 	s.unwatch = context.AfterFunc(s.ctx, func() {
 		if e.live.Add(-1) == 0 {
 			if cancel := e.cancelStep.Load(); cancel != nil {
@@ -79,12 +81,12 @@ func (e *Engine) enter(s *sequence) {
 	})
 }
 
-// leave is enter's opposite.
+// leave watches a sequence's client no more.
 func (e *Engine) leave(s *sequence) {
-	if s.unwatch != nil && s.unwatch() {
+	if s.unwatch() && s.running {
 		e.live.Add(-1)
 	}
-	s.unwatch = nil
+	s.running = false
 }
 
 // stepFailed ends the sequences of a step that could not be completed, such as
@@ -102,7 +104,6 @@ func (e *Engine) stepFailed(err error) {
 	for _, o := range e.owners {
 		if o.seq != last {
 			e.finish(o.seq, Event{Err: err})
-			e.Metrics.failed.Inc()
 			last = o.seq
 		}
 	}
