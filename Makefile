@@ -32,7 +32,7 @@ demo: ## Bring up a cluster, install the operator, serve a model, ask it somethi
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' IMAGE='$(IMAGE)' MODEL='$(MODEL)' VERSION='$(VERSION)' hack/demo/up.sh
 
 .PHONY: demo-down
-demo-down: ## Remove every trace of the demo
+demo-down: ## Remove every trace of the demo (KUBECONFIG=: of a cluster of your own, what the demo made)
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' hack/demo/down.sh
 
 ##@ Build

@@ -3,7 +3,13 @@
 
 NAMESPACE=default
 NAME=demo
-OPERATOR_NAMESPACE=olmoe-system
+OPERATOR_NAMESPACE=olmoe-system RELEASE=olmoe-operator SETTINGS=()
+# On a cluster of your own, a release and a namespace that nobody else has, and rights where the sample is only.
+if [ -n "${DEMO_KUBECONFIG:-}" ]; then
+  OPERATOR_NAMESPACE=olmoe-demo RELEASE=olmoe-demo SETTINGS=(--set "watchNamespaces={$NAMESPACE}")
+fi
+MARK=olmoe.dev/made-by=demo              # the label of what the demo made: it changes and removes nothing else
+CHART=$ROOT/charts/olmoe-operator
 DEMO_MODEL=/var/lib/olmoe/models/demo   # where the sample looks for it
 OURS=.made-by-the-demo                   # in a model folder: demo-down may delete it
 if [ "$CLUSTER" != demo ]; then DEMO_MODEL=$STATE/models/demo; fi
@@ -23,23 +29,52 @@ step_lines() {
   say "$name took $((SECONDS - t0)) s"
 }
 
-# install_chart: also updates an operator that is there. Helm installs a chart's CRDs and never updates
-# them, so they are applied as well.
+# whose KIND NAME...: nobody's (it is not there), demo's or somebody's; fails where the cluster does not tell, so
+# call it in an assignment of its own, after which "set -e" ends the script.
+whose() {
+  local found; found=$(kube get "$@" --ignore-not-found -o 'jsonpath=found:{.metadata.labels.olmoe\.dev/made-by}') || return
+  case $found in '') echo "nobody's" ;; found:demo) echo "demo's" ;; *) echo "somebody's" ;; esac
+}
+whose_sample() {
+  local crd; crd=$(whose crd olmoedeployments.serving.olmoe.dev) || return
+  [ "$crd" != "nobody's" ] || { echo "nobody's"; return; }
+  whose olmoe "$NAME" -n "$NAMESPACE"
+}
+other_operators() { kube get deployments -A -l app.kubernetes.io/name=olmoe-operator --field-selector "metadata.namespace!=$OPERATOR_NAMESPACE" "$@"; }
+# apply_marked ARGS...: apply the manifest that comes in, with the mark from its first moment on.
+apply_marked() { "$KUBECTL" label --local -f - "$MARK" -o yaml | kube apply "$@" -f - >/dev/null; }
+
+# refuse_what_is_not_ours: before anything is changed.
+refuse_what_is_not_ours() {
+  local other space sample
+  other=$(other_operators -o 'jsonpath={.items[*].metadata.namespace}')
+  [ -z "$other" ] || die "an operator runs in namespace ${other%% *} already, which would work on the demo as well: give it an OLMoEDeployment (docs/install.md) instead of the demo"
+  space=$(whose namespace "$OPERATOR_NAMESPACE")
+  [ "$space" != "somebody's" ] || die "namespace $OPERATOR_NAMESPACE is there, and the demo did not make it: remove it or rename yours"
+  sample=$(whose_sample)
+  [ "$sample" != "somebody's" ] || die "OLMoEDeployment $NAME in namespace $NAMESPACE is there, and the demo did not make it: rename yours"
+}
+
+# install_crds: also updates the demo's own, which Helm would not. Somebody else's stay as they are.
+install_crds() {
+  local file owner
+  for file in "$CHART"/crds/*.yaml; do
+    owner=$(whose -f "$file")
+    [ "$owner" = "somebody's" ] || apply_marked --server-side <"$file"
+  done
+}
+
+# install_chart: also updates the demo's operator.
 install_chart() {
-  local chart=$ROOT/charts/olmoe-operator
-  "$HELM" upgrade --install olmoe-operator "$chart" --kubeconfig="$KUBECONFIG_USED" \
-    --namespace "$OPERATOR_NAMESPACE" --create-namespace --wait --timeout 120s \
+  "$KUBECTL" create namespace "$OPERATOR_NAMESPACE" --dry-run=client -o yaml | apply_marked
+  install_crds
+  "$HELM" upgrade --install "$RELEASE" "$CHART" --kubeconfig="$KUBECONFIG_USED" \
+    --namespace "$OPERATOR_NAMESPACE" --skip-crds --wait --timeout 120s "${SETTINGS[@]}" \
     --set "image.repository=${IMAGE%:*}" --set-string "image.tag=${IMAGE##*:}" >/dev/null
-  kube apply --server-side --force-conflicts -f "$chart/crds" >/dev/null
 }
 
 apply_sample() {
-  local sample=$ROOT/config/samples/olmoedeployment.yaml
-  if [ -n "$MODEL" ]; then
-    sed "s|source: .*|source: $MODEL|" "$sample" | kube apply -n "$NAMESPACE" -f - >/dev/null
-  else
-    kube apply -n "$NAMESPACE" -f "$sample" >/dev/null
-  fi
+  sed "${MODEL:+s|source: .*|source: $MODEL|}" "$ROOT/config/samples/olmoedeployment.yaml" | apply_marked -n "$NAMESPACE"
   follow_image
 }
 

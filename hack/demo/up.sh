@@ -49,6 +49,7 @@ main() {
     [ -n "$MODEL" ] || step "model" make_model
   fi
   step "tools: kubectl, helm" find_tools
+  refuse_what_is_not_ours
   step "operator, by its chart" install_chart
   step "sample: config/samples/olmoedeployment.yaml" apply_sample
   say "waiting until it is Ready:"
