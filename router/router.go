@@ -47,6 +47,9 @@ var ErrListen = errors.New("cannot listen")
 // files, against serving for long with a model that changed.
 const watchInterval = 2 * time.Second
 
+// lastWords is how long requests that a drain has no time for may take to say so.
+const lastWords = 3 * time.Second
+
 // process is a running router.
 type process struct {
 	o        Options
@@ -62,7 +65,8 @@ type process struct {
 
 // Run serves until ctx ends, then drains: it stops being ready, serves on for
 // DrainDelay so that no client is still sent here, finishes what it has accepted
-// and returns nil. It returns an error when it cannot serve (on).
+// and returns nil. It returns an error when it cannot serve (on), or when it had to end
+// requests after DrainTimeout.
 func Run(ctx context.Context, o Options) error {
 	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -167,7 +171,7 @@ func (p *process) run(ctx context.Context, core *Core, server *http.Server, cont
 		return err
 	case <-ctx.Done():
 	}
-	return p.drain(core, server)
+	return p.drain(core, server, stop)
 }
 
 // modelChanged is told what happened to the model directory.
@@ -179,8 +183,10 @@ func (p *process) modelChanged(err error) {
 	p.fail(err)
 }
 
-// drain lets clients go without losing a request.
-func (p *process) drain(core *Core, server *http.Server) error {
+// drain lets clients go without losing a request, as far as DrainTimeout reaches. Then
+// stop ends the engine, which fails what is left: streams end with an event that says so,
+// other requests with a 503, and none with a broken connection.
+func (p *process) drain(core *Core, server *http.Server, stop func()) error {
 	p.ready.draining.Store(true)
 	p.log.Info("draining", "delay", p.o.DrainDelay, "active", core.Engine.Active())
 	ctx, cancel := context.WithTimeout(context.Background(), p.o.DrainTimeout)
@@ -191,8 +197,12 @@ func (p *process) drain(core *Core, server *http.Server) error {
 		return err
 	}
 	server.SetKeepAlivesEnabled(false)
-	if err := server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("requests still running after --drain-timeout %s: %w", p.o.DrainTimeout, err)
+	if server.Shutdown(ctx) == nil {
+		return nil
 	}
-	return nil
+	cut := core.Engine.Active()
+	stop()
+	last, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	return errors.Join(fmt.Errorf("%d sequences were ended, still running after --drain-timeout %s", cut, p.o.DrainTimeout), server.Shutdown(last))
 }

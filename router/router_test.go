@@ -77,26 +77,22 @@ type running struct {
 	done chan error
 }
 
-func start(t *testing.T, dir, file string) *running {
-	t.Helper()
-	return startWith(t, dir, file, 16<<20)
-}
-
-// startWith bounds the KV cache.
-func startWith(t *testing.T, dir, file string, kvBytes int64) *running {
+func start(t *testing.T, dir, file string, change ...func(*router.Options)) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{stop: cancel, done: make(chan error, 1)}
 	at := make(chan string, 1)
-	go func() {
-		r.done <- router.Run(ctx, router.Options{
-			CoreOptions: router.CoreOptions{Model: dir, Name: "r0", Workers: 1, MaxWait: 5 * time.Second, Log: logr.Discard(),
-				Limits: engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 64, KVBytes: kvBytes}},
-			Listen: "127.0.0.1:0", Control: "127.0.0.1:0", Placement: file,
-			DrainDelay: 200 * time.Millisecond, DrainTimeout: 20 * time.Second,
-			Announce: func(http, _ string) error { at <- http; return nil },
-		})
-	}()
+	o := router.Options{
+		CoreOptions: router.CoreOptions{Model: dir, Name: "r0", Workers: 1, MaxWait: 5 * time.Second, Log: logr.Discard(),
+			Limits: engine.Limits{MaxSequences: 8, MaxQueue: 8, MaxRows: 64, KVBytes: 16 << 20}},
+		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", Placement: file,
+		DrainDelay: 200 * time.Millisecond, DrainTimeout: 20 * time.Second,
+		Announce: func(http, _ string) error { at <- http; return nil },
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	go func() { r.done <- router.Run(ctx, o) }()
 	t.Cleanup(cancel)
 	select {
 	case a := <-at:
@@ -204,6 +200,44 @@ func TestReadyThenDrainWithoutLoss(t *testing.T) {
 	}
 }
 
+// What a drain has no time for is told so: a stream by an event, other requests by their
+// status. None ends with a broken connection.
+func TestDrainThatRunsOutOfTime(t *testing.T) {
+	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
+	node(t, dir, file)
+	r := start(t, dir, file, func(o *router.Options) { o.MaxSequences, o.DrainDelay, o.DrainTimeout = 1, 0, time.Millisecond })
+	r.await(t, "/ready", http.StatusOK)
+	stream := r.stream(t, 2000)
+	if _, err := io.ReadFull(stream, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan int, 1)
+	go func() { // behind the stream, of which one runs at once
+		resp, err := http.Post(r.url+"/v1/completions", "application/json", strings.NewReader(`{"prompt": [1], "max_tokens": 1}`))
+		if err != nil {
+			waiting <- 0
+			return
+		}
+		_ = resp.Body.Close()
+		waiting <- resp.StatusCode
+	}()
+	for body := ""; !strings.Contains(body, "olmoe_engine_queued_sequences 1"); {
+		body = r.await(t, "/metrics", http.StatusOK)
+	}
+	r.stop()
+	rest, err := io.ReadAll(stream)
+	events := strings.Split(strings.TrimSpace(string(rest)), "\n\n")
+	if last := events[len(events)-1]; err != nil || !strings.Contains(last, `"code":"service_unavailable"`) || !strings.Contains(last, "shutting down") {
+		t.Errorf("the stream: %v, ends %q", err, last)
+	}
+	if status := <-waiting; status != http.StatusServiceUnavailable {
+		t.Errorf("the request that waits: status %d, want 503", status)
+	}
+	if err := <-r.done; err == nil || !strings.Contains(err.Error(), "2 sequences") {
+		t.Errorf("Run: %v, want an error that says how many were cut off", err)
+	}
+}
+
 // While its model loads a router answers as the API does, and counts it.
 func TestAnswersWhileTheModelLoads(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -262,7 +296,7 @@ func TestMoreSequencesThanTheQueueHolds(t *testing.T) {
 func TestTheCacheBoundsTheContext(t *testing.T) {
 	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
 	node(t, dir, file)
-	r := startWith(t, dir, file, 3*16<<10) // three pages of 16 positions
+	r := start(t, dir, file, func(o *router.Options) { o.Limits.KVBytes = 3 * 16 << 10 }) // three pages of 16 positions
 	r.await(t, "/ready", http.StatusOK)
 	if body := r.await(t, "/v1/models", http.StatusOK); !strings.Contains(body, `"max_model_len":48`) {
 		t.Errorf("models: %s, want max_model_len 48", body)

@@ -114,6 +114,14 @@ type RouterSettings struct {
 	// must not.
 	// +optional
 	PrefixCache *bool `json:"prefixCache,omitempty"`
+	// terminationGracePeriodSeconds is how long a router that is told to stop may
+	// take to finish what it has accepted, for the longest answers that clients ask
+	// for; 120 unless it is given. What is not finished 10 seconds before the end is
+	// ended with an error.
+	// +optional
+	// +kubebuilder:validation:Minimum=30
+	// +kubebuilder:validation:Maximum=86400
+	TerminationGracePeriodSeconds *int32 `json:"terminationGracePeriodSeconds,omitempty"`
 
 	PodSettings `json:",inline"`
 }

@@ -68,6 +68,7 @@ func TestRefused(t *testing.T) {
 		{"rebalancing budget below zero", "demo", model + "experts: {rebalancing: {maxBytesPerMinute: -1Gi}}", "mode: Off stops rebalancing"},
 		{"restore at once", "demo", model + "experts: {restoreAfterSeconds: 0}", "greater than or equal to 1"},
 		{"no router", "demo", model + "routers: {replicas: 0}", "greater than or equal to 1"},
+		{"no time to drain", "demo", model + "routers: {terminationGracePeriodSeconds: 10}", "greater than or equal to 30"},
 		{"port", "demo", model + "service: {port: 70000}", "less than or equal to 65535"},
 		{"service type", "demo", model + "service: {type: ExternalName}", "Unsupported value"},
 		{"pull policy", "demo", model + "imagePullPolicy: Sometimes", "Unsupported value"},

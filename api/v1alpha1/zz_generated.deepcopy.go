@@ -649,6 +649,11 @@ func (in *RouterSettings) DeepCopyInto(out *RouterSettings) {
 		*out = new(bool)
 		**out = **in
 	}
+	if in.TerminationGracePeriodSeconds != nil {
+		in, out := &in.TerminationGracePeriodSeconds, &out.TerminationGracePeriodSeconds
+		*out = new(int32)
+		**out = **in
+	}
 	in.PodSettings.DeepCopyInto(&out.PodSettings)
 }
 

@@ -39,7 +39,7 @@ func (f *podFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.cache, "weights-cache", "", cacheHelp)
 	fs.StringVar(&f.terminationLog, "termination-log", "", "file that receives the reason of a fatal error")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
-	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "after SIGTERM: end at the latest")
+	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "after SIGTERM: what is still running is ended (routers: told so)")
 	fs.IntVar(&f.workers, "workers", 0, "threads for arithmetic (default: all CPUs this process may use)")
 }
 

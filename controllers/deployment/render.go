@@ -117,6 +117,7 @@ func (v *view) template() *corev1ac.PodTemplateSpecApplyConfiguration {
 		},
 		ProbePort: podspec.PortHTTP,
 		Account:   podspec.RouterName(v.deployment.Name),
+		Grace:     v.deployment.Spec.Routers.TerminationGracePeriodSeconds,
 		Model:     v.deployment.Spec.Model,
 		Image:     v.imageSettings(),
 		Settings:  v.deployment.Spec.Routers.PodSettings,

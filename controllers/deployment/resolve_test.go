@@ -102,6 +102,16 @@ func TestRouterArgs(t *testing.T) {
 	}
 }
 
+// TestRouterSettings: what the spec says of the routers' pods is in their template.
+func TestRouterSettings(t *testing.T) {
+	v := testView()
+	v.deployment.Spec.Routers.TerminationGracePeriodSeconds = ptr(1800)
+	s := v.template().Spec
+	if *s.TerminationGracePeriodSeconds != 1800 {
+		t.Errorf("grace period %d s, want that of the spec", *s.TerminationGracePeriodSeconds)
+	}
+}
+
 // TestGolden: the objects as they are applied. A change of the pod template
 // restarts every user's routers on an upgrade (invariant 7); OLMOE_UPDATE_GOLDEN=1
 // writes the file anew.

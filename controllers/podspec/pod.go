@@ -17,11 +17,11 @@ import (
 // proxies to follow. Expert nodes have no such delay: they tell their routers.
 const DrainDelay = "5s"
 
-// Times of a pod's end. The program stops by itself at drainTimeout; the kubelet
-// kills it a little later.
+// Times of a pod's end, in seconds. The program stops by itself lastSeconds before the
+// kubelet kills it, so that it can still tell clients why.
 const (
-	drainTimeout = "110s" // for the longest answers to end
-	graceSeconds = 120
+	graceSeconds = 120 // unless the spec says more or less
+	lastSeconds  = 10
 )
 
 // Pod is what the two roles differ in.
@@ -32,6 +32,7 @@ type Pod struct {
 	Ports     []*corev1ac.ContainerPortApplyConfiguration
 	ProbePort int32
 	Account   string // service account, without a token
+	Grace     *int32 // seconds from SIGTERM to SIGKILL; nil = graceSeconds
 	Model     v1alpha1.Model
 	Image     v1alpha1.ImageSettings
 	Settings  v1alpha1.PodSettings
@@ -53,7 +54,7 @@ func (p *Pod) spec() *corev1ac.PodSpecApplyConfiguration {
 		WithAutomountServiceAccountToken(false). // invariant 6
 		WithEnableServiceLinks(false).
 		WithShareProcessNamespace(true). // no SIGTERM is lost while a container starts (docs/adr/0125)
-		WithTerminationGracePeriodSeconds(graceSeconds).
+		WithTerminationGracePeriodSeconds(p.grace()).
 		WithSecurityContext(corev1ac.PodSecurityContext().
 			WithRunAsNonRoot(true).WithRunAsUser(65532).WithRunAsGroup(65532).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
@@ -113,13 +114,20 @@ func (p *Pod) commonArgs() []string {
 		"--name=$(POD_NAME)",
 		"--placement=" + placementPath,
 		"--weights=" + string(p.Model.Weights),
-		"--drain-timeout=" + drainTimeout,
+		fmt.Sprintf("--drain-timeout=%ds", p.grace()-lastSeconds),
 		"--termination-log=" + terminationPath,
 	}
 	if p.caches() {
 		args = append(args, "--weights-cache="+cachePath)
 	}
 	return args
+}
+
+func (p *Pod) grace() int64 {
+	if p.Grace == nil {
+		return graceSeconds
+	}
+	return int64(*p.Grace)
 }
 
 // probe asks the program itself. 5 s is long for an answer from memory, but the

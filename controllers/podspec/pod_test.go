@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,6 +108,16 @@ func TestQuantitiesAreRounded(t *testing.T) {
 	}
 	if q := odd[corev1.ResourceCPU]; q.String() != "100u" {
 		t.Errorf("the spec's own quantity became %s", q.String())
+	}
+}
+
+// TestGrace: the program ends before the kubelet kills it.
+func TestGrace(t *testing.T) {
+	p, seconds := rich(), int32(1800)
+	p.Grace = &seconds
+	s := p.Template().Spec
+	if *s.TerminationGracePeriodSeconds != 1800 || !slices.Contains(s.Containers[0].Args, "--drain-timeout=1790s") {
+		t.Errorf("grace period %d, arguments %q", *s.TerminationGracePeriodSeconds, s.Containers[0].Args)
 	}
 }
 

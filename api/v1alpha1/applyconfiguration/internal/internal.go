@@ -470,6 +470,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: servedModelName
       type:
         scalar: string
+    - name: terminationGracePeriodSeconds
+      type:
+        scalar: numeric
     - name: tolerations
       type:
         list:

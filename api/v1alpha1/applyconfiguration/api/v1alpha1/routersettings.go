@@ -30,7 +30,12 @@ type RouterSettingsApplyConfiguration struct {
 	// compute it again; the program's default is true. Clients can tell by the time
 	// to an answer whether somebody's prompt began like theirs: false where they
 	// must not.
-	PrefixCache                   *bool `json:"prefixCache,omitempty"`
+	PrefixCache *bool `json:"prefixCache,omitempty"`
+	// terminationGracePeriodSeconds is how long a router that is told to stop may
+	// take to finish what it has accepted, for the longest answers that clients ask
+	// for; 120 unless it is given. What is not finished 10 seconds before the end is
+	// ended with an error.
+	TerminationGracePeriodSeconds *int32 `json:"terminationGracePeriodSeconds,omitempty"`
 	PodSettingsApplyConfiguration `json:""`
 }
 
@@ -85,6 +90,14 @@ func (b *RouterSettingsApplyConfiguration) WithKVCacheMB(value int32) *RouterSet
 // If called multiple times, the PrefixCache field is set to the value of the last call.
 func (b *RouterSettingsApplyConfiguration) WithPrefixCache(value bool) *RouterSettingsApplyConfiguration {
 	b.PrefixCache = &value
+	return b
+}
+
+// WithTerminationGracePeriodSeconds sets the TerminationGracePeriodSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TerminationGracePeriodSeconds field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithTerminationGracePeriodSeconds(value int32) *RouterSettingsApplyConfiguration {
+	b.TerminationGracePeriodSeconds = &value
 	return b
 }
 
