@@ -19,6 +19,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
@@ -111,7 +112,7 @@ func startAs(t testing.TB, dir, name, file, grpc string, w checkpoint.Weights, c
 	p := &process{name: name, grpc: g.Addr().String(), http: "http://" + h.Addr().String(), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		p.err = Run(ctx, Options{Model: dir, Weights: w, Cache: cache, Name: name, Placement: file, GRPC: g, HTTP: h, Workers: 1,
+		p.err = Run(ctx, Options{Model: dir, Weights: w, Cache: weightcache.Folders{Dirs: cache}, Name: name, Placement: file, GRPC: g, HTTP: h, Workers: 1,
 			DrainTimeout: patience, Log: logr.Discard()})
 	}()
 	t.Cleanup(func() { _ = p.stop(t) })

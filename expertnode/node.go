@@ -48,7 +48,7 @@ func newNode(o Options, ck *checkpoint.Checkpoint, instance uint64) (*node, erro
 		pool: kernels.NewPool(kernels.Threads(o.Workers)), registry: prometheus.NewRegistry()}
 	cfg := ck.Config()
 	n.runner = model.NewExpertRunner(cfg, n.pool)
-	n.holder = newHolder(ck, model.OpenCache(ck, o.Log, o.Cache...), o.Log)
+	n.holder = newHolder(ck, model.OpenCache(ck, o.Log, o.Cache), o.Log)
 	n.holder.changed = n.changed
 	n.meter = load.NewMeter(cfg.NumLayers, cfg.NumExperts, time.Now())
 	n.batch = newBatch(n)

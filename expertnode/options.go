@@ -7,18 +7,19 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 )
 
 // Options of an expert node.
 type Options struct {
-	Model     string             // checkpoint directory
-	Weights   checkpoint.Weights // "" = as stored
-	Cache     []string           // folders that keep 8-bit weights between starts; the first is written to
-	Name      string             // the pod's name, by which the placement knows it
-	Placement string             // file with the placement document; may appear later; "" = only ApplyPlacement
-	GRPC      net.Listener       // Dispatch and Control; Run closes it
-	HTTP      net.Listener       // /health, /ready, /metrics; Run closes it
-	Workers   int                // threads for arithmetic; 0 = GOMAXPROCS
+	Model     string              // checkpoint directory
+	Weights   checkpoint.Weights  // "" = as stored
+	Cache     weightcache.Folders // of 8-bit weights kept between starts
+	Name      string              // the pod's name, by which the placement knows it
+	Placement string              // file with the placement document; may appear later; "" = only ApplyPlacement
+	GRPC      net.Listener        // Dispatch and Control; Run closes it
+	HTTP      net.Listener        // /health, /ready, /metrics; Run closes it
+	Workers   int                 // threads for arithmetic; 0 = GOMAXPROCS
 	// DrainTimeout bounds the time from the end of Run's context to its return.
 	DrainTimeout time.Duration
 	Log          logr.Logger

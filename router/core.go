@@ -10,6 +10,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 	"github.com/olmoe-serving/olmoe-operator/router/sampling"
@@ -17,11 +18,11 @@ import (
 
 // CoreOptions make a Core.
 type CoreOptions struct {
-	Model   string             // checkpoint directory
-	Weights checkpoint.Weights // "" = as stored
-	Cache   []string           // folders that keep 8-bit weights between starts; the first is written to
-	Name    string             // of this router, for the expert nodes' logs
-	Workers int                // threads for arithmetic; 0 = all CPUs
+	Model   string              // checkpoint directory
+	Weights checkpoint.Weights  // "" = as stored
+	Cache   weightcache.Folders // of 8-bit weights kept between starts
+	Name    string              // of this router, for the expert nodes' logs
+	Workers int                 // threads for arithmetic; 0 = all CPUs
 	engine.Limits
 	PrefixCache bool
 	KVType      string        // what the KV cache stores: model.ParseKV
@@ -53,7 +54,7 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 		return nil, err
 	}
 	var trunk *model.Trunk
-	if fault := ck.Guard(func() { trunk, err = model.OpenTrunk(ctx, ck, model.OpenCache(ck, o.Log, o.Cache...)) }); fault != nil {
+	if fault := ck.Guard(func() { trunk, err = model.OpenTrunk(ctx, ck, model.OpenCache(ck, o.Log, o.Cache)) }); fault != nil {
 		err = fault
 	}
 	if err != nil {

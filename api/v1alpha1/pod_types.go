@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Resources are the requests and limits of a container.
@@ -52,6 +53,14 @@ type PodSettings struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+	// weightsCacheLimit is how much disk each pod may use to keep int8 weights for its
+	// container's next start; 0 keeps none. Without it a pod keeps what leaves a fifth
+	// of the machine's disk free, or nothing where resources.limits has
+	// ephemeral-storage, of which it would be a part. Give it where a LimitRange sets
+	// such a limit.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!quantity(string(self)).isLessThan(quantity('0'))",message="must not be below 0; 0 keeps nothing"
+	WeightsCacheLimit *resource.Quantity `json:"weightsCacheLimit,omitempty"`
 }
 
 // ImageSettings say which image the pods run.

@@ -69,6 +69,7 @@ func TestRefused(t *testing.T) {
 		{"restore at once", "demo", model + "experts: {restoreAfterSeconds: 0}", "greater than or equal to 1"},
 		{"no router", "demo", model + "routers: {replicas: 0}", "greater than or equal to 1"},
 		{"no time to drain", "demo", model + "routers: {terminationGracePeriodSeconds: 10}", "greater than or equal to 30"},
+		{"negative cache", "demo", model + "experts: {weightsCacheLimit: -1Gi}", "0 keeps nothing"},
 		{"port", "demo", model + "service: {port: 70000}", "less than or equal to 65535"},
 		{"service type", "demo", model + "service: {type: ExternalName}", "Unsupported value"},
 		{"pull policy", "demo", model + "imagePullPolicy: Sometimes", "Unsupported value"},

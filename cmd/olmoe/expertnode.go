@@ -51,7 +51,7 @@ func runExpertNode(cmd *cobra.Command, f *podFlags, listen, http string) error {
 		return err
 	}
 	return expertnode.Run(cmd.Context(), expertnode.Options{
-		Model: f.model, Weights: checkpoint.Weights(f.weights), Cache: cacheDirs(f.model, f.cache),
+		Model: f.model, Weights: checkpoint.Weights(f.weights), Cache: cacheFolders(f.model, f.cache, f.cacheMB),
 		Name: f.name, Placement: f.placement, GRPC: grpcAt, HTTP: httpAt,
 		Workers: f.workers, DrainTimeout: f.drainTimeout, Log: log.WithName("expert-node"),
 	})

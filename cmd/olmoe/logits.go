@@ -70,7 +70,7 @@ func writeLogits(ctx context.Context, f *localFlags, file, out string, chunk int
 	defer pool.Wait()
 	defer cancel()
 	core, err := router.Open(ctx, router.CoreOptions{
-		Model: f.Model, Weights: checkpoint.Weights(f.Weights), Cache: cacheDirs(f.Model, f.Cache), Workers: f.Workers, MaxWait: defaultMaxWait, Log: logr.Discard(), Fatal: func(error) {},
+		Model: f.Model, Weights: checkpoint.Weights(f.Weights), Cache: cacheFolders(f.Model, f.Cache, 0), Workers: f.Workers, MaxWait: defaultMaxWait, Log: logr.Discard(), Fatal: func(error) {},
 		Limits: engine.Limits{MaxSequences: len(prompts), MaxQueue: len(prompts), MaxRows: chunk, KVBytes: logitsKVBytes},
 	})
 	if err != nil {

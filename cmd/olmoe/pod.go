@@ -18,6 +18,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 	"github.com/olmoe-serving/olmoe-operator/router"
 )
 
@@ -28,6 +29,7 @@ type podFlags struct {
 	terminationLog, logLevel string
 	drainTimeout             time.Duration
 	workers                  int
+	cacheMB                  int64
 }
 
 func (f *podFlags) register(fs *pflag.FlagSet) {
@@ -37,6 +39,7 @@ func (f *podFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.placement, "placement", "", "file with the placement document (JSON); may appear later")
 	fs.StringVar(&f.weights, "weights", "bf16", weightsHelp)
 	fs.StringVar(&f.cache, "weights-cache", "", cacheHelp)
+	fs.Int64Var(&f.cacheMB, "weights-cache-mb", 0, "MiB of int8 weights to keep at most (default: what leaves a tenth of the file system free, in a pod a fifth)")
 	fs.StringVar(&f.terminationLog, "termination-log", "", "file that receives the reason of a fatal error")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
 	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "after SIGTERM: what is still running is ended (routers: told so)")
@@ -51,8 +54,11 @@ func (f *podFlags) check() error {
 	if f.drainTimeout < 0 {
 		return fmt.Errorf("%w: --drain-timeout %s: give a time that is not negative", errFlags, f.drainTimeout)
 	}
-	return cmp.Or(checkWorkers(f.workers), checkWeights(f.weights), checkLogLevel(f.logLevel))
+	return cmp.Or(inRange("--weights-cache-mb", f.cacheMB, 0, maxCacheMB), checkWorkers(f.workers), checkWeights(f.weights), checkLogLevel(f.logLevel))
 }
+
+// maxCacheMB is 16 TiB: more than a disk has, and no overflow in bytes.
+const maxCacheMB = 1 << 24
 
 // maxWorkers bounds --workers: each is a thread of its own, and no machine that
 // serves has more CPUs.
@@ -74,16 +80,22 @@ const cacheHelp = "folder that keeps int8 weights between starts; " + modelCache
 // modelCache is the folder of int8 weights in a checkpoint's.
 const modelCache = ".int8"
 
-// cacheDirs are the folders of --weights-cache; the first is written to.
-func cacheDirs(model, flag string) []string {
+// cacheFolders are the folders of --weights-cache, of which the first is written to, up
+// to so many MiB (0 = no limit).
+func cacheFolders(model, flag string, mb int64) (f weightcache.Folders) {
+	f.Limit = mb << 20
+	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" { // in a pod
+		f.Free = weightcache.FreeForKubelet
+	}
 	beside := filepath.Join(model, modelCache)
 	switch flag {
 	case "":
-		return []string{beside}
+		f.Dirs = []string{beside}
 	case "none":
-		return nil
+	default:
+		f.Dirs = []string{flag, beside}
 	}
-	return []string{flag, beside}
+	return f
 }
 
 // checkWeights knows the forms weights can be computed in.

@@ -96,7 +96,7 @@ func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 		return err
 	}
 	o.Model, o.Name, o.Placement, o.Workers = f.model, f.name, f.placement, f.workers
-	o.Weights, o.Cache = checkpoint.Weights(f.weights), cacheDirs(f.model, f.cache)
+	o.Weights, o.Cache = checkpoint.Weights(f.weights), cacheFolders(f.model, f.cache, f.cacheMB)
 	o.DrainTimeout, o.APIKey = f.drainTimeout, os.Getenv("OLMOE_API_KEY")
 	o.Log = log.WithName("router")
 	o.Announce = func(http, grpc string) error {

@@ -117,10 +117,7 @@ func (p *Pod) commonArgs() []string {
 		fmt.Sprintf("--drain-timeout=%ds", p.grace()-lastSeconds),
 		"--termination-log=" + terminationPath,
 	}
-	if p.caches() {
-		args = append(args, "--weights-cache="+cachePath)
-	}
-	return args
+	return append(args, p.cacheArgs()...)
 }
 
 func (p *Pod) grace() int64 {

@@ -27,6 +27,12 @@ func plain() Pod {
 	}
 }
 
+func int8Pod() Pod {
+	p := plain()
+	p.Model.Weights = v1alpha1.WeightsInt8
+	return p
+}
+
 func rich() Pod {
 	p := plain()
 	p.Component, p.Account = Router, "demo-router"
@@ -50,7 +56,7 @@ func rich() Pod {
 // TestGolden: a change of these files restarts every user's pods when they upgrade
 // the operator (invariant 7). Run with -update only if the pods have to change.
 func TestGolden(t *testing.T) {
-	for name, p := range map[string]Pod{"plain": plain(), "rich": rich()} {
+	for name, p := range map[string]Pod{"plain": plain(), "rich": rich(), "int8": int8Pod()} {
 		got, err := yaml.Marshal(p.Template())
 		if err != nil {
 			t.Fatal(err)

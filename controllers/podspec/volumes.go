@@ -4,7 +4,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
-	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/modelsource"
 )
 
@@ -32,23 +31,4 @@ func (p *Pod) placementVolume() *corev1ac.VolumeApplyConfiguration {
 	return corev1ac.Volume().WithName("placement").WithConfigMap(corev1ac.ConfigMapVolumeSource().
 		WithName(PlacementName(p.Instance)).WithOptional(true).
 		WithItems(corev1ac.KeyToPath().WithKey(PlacementKey).WithPath(PlacementKey)))
-}
-
-// caches tells whether the pod makes weights that it can keep for its container's
-// next start (docs/adr/0099). Pods with weights as stored have no such volume.
-func (p *Pod) caches() bool { return p.Model.Weights == v1alpha1.WeightsInt8 }
-
-// cacheVolumes is an emptyDir: the model's volume is only read.
-func (p *Pod) cacheVolumes() []*corev1ac.VolumeApplyConfiguration {
-	if !p.caches() {
-		return nil
-	}
-	return []*corev1ac.VolumeApplyConfiguration{corev1ac.Volume().WithName("cache").WithEmptyDir(corev1ac.EmptyDirVolumeSource())}
-}
-
-func (p *Pod) cacheMounts() []*corev1ac.VolumeMountApplyConfiguration {
-	if !p.caches() {
-		return nil
-	}
-	return []*corev1ac.VolumeMountApplyConfiguration{corev1ac.VolumeMount().WithName("cache").WithMountPath(cachePath)}
 }

@@ -15,11 +15,11 @@ import (
 
 // OpenCache opens the folders in which the checkpoint's 8-bit form is kept between
 // starts: nil, a cache of nothing, without folders and for weights as stored.
-func OpenCache(ck *checkpoint.Checkpoint, log logr.Logger, dirs ...string) *weightcache.Cache {
+func OpenCache(ck *checkpoint.Checkpoint, log logr.Logger, f weightcache.Folders) *weightcache.Cache {
 	if ck.Weights() != checkpoint.Int8 {
 		return nil
 	}
-	return weightcache.Open(ck.Origin()+"\n"+formOf(), log, dirs...)
+	return weightcache.Open(ck.Origin()+"\n"+formOf(), log, f)
 }
 
 // A probe has several outputs and chunks of groups, and a last group and a last

@@ -1,6 +1,7 @@
 package weightcache
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
@@ -18,24 +19,37 @@ const keyBytes = 8
 type Cache struct {
 	key    string
 	dirs   []string // of the parts; the first is written to
+	limit  int64    // bytes that the folder above it may hold; 0 = no limit of its own
+	used   atomic.Int64
+	free   float64 // part of the file system that stays free
 	log    logr.Logger
 	failed atomic.Bool // nothing can be kept any more
 	counts [outcomes]atomic.Int64
 }
 
+// Folders are where parts are looked for. They are kept in the first one, which is
+// made if it is missing.
+type Folders struct {
+	Dirs  []string
+	Limit int64   // bytes in the first at most, of all checkpoints; 0 = what its file system allows
+	Free  float64 // part of the file system that stays free; 0 = a tenth
+}
+
 // Open makes a cache of what is made of key, which names the checkpoint's bytes
-// and the way in which parts are made of them. Parts are looked for in all folders
-// and kept in the first one, which is made if it is missing. No folders, no cache.
-func Open(key string, log logr.Logger, dirs ...string) *Cache {
-	if len(dirs) == 0 {
+// and the way in which parts are made of them. No folders, no cache.
+func Open(key string, log logr.Logger, f Folders) *Cache {
+	if len(f.Dirs) == 0 {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(key))
-	c := &Cache{key: key, log: log}
-	for _, dir := range dirs {
+	c := &Cache{key: key, log: log, limit: f.Limit, free: cmp.Or(f.Free, keepFree)}
+	for _, dir := range f.Dirs {
 		c.dirs = append(c.dirs, filepath.Join(dir, hex.EncodeToString(sum[:keyBytes])))
 	}
 	c.prune(time.Now())
+	if c.limit > 0 {
+		c.used.Store(usage(f.Dirs[0]))
+	}
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +36,7 @@ func bytesOf(seed uint64) []byte {
 // logged is a cache that writes its log into a string.
 func logged(key string, dirs ...string) (c *Cache, log *strings.Builder) {
 	log = &strings.Builder{}
-	return Open(key, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), dirs...), log
+	return Open(key, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), Folders{Dirs: dirs}), log
 }
 
 func (c *Cache) path() string { return filepath.Join(c.dirs[0], part) }
@@ -71,7 +72,7 @@ func TestWhatIsKeptIsRead(t *testing.T) {
 }
 
 func TestNoFoldersNoCache(t *testing.T) {
-	c := Open("model", logr.Discard())
+	c := Open("model", logr.Discard(), Folders{})
 	c.Store(t.Context(), part, bytesOf(1), nil)
 	if c.Load(t.Context(), part, make([]byte, 1), nil) || c.Count(Miss) != 0 {
 		t.Error("a cache without folders did something")
@@ -248,6 +249,56 @@ func TestFullDisk(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(c.dirs[0]); len(entries) > 0 {
 		t.Errorf("%s stays on a full disk", entries[0].Name())
+	}
+}
+
+// TestKubeletsRoom: what a cache leaves free is more than kubelets ask for by default, of
+// which the larger part is imagefs.available, 15 %.
+func TestKubeletsRoom(t *testing.T) {
+	dir := mountTmpfs(t, 0, "size=16m")
+	c, log := logged("model", dir)
+	c.free = FreeForKubelet
+	fill(t, c)
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		t.Fatal(err)
+	}
+	if free := float64(s.Bavail) / float64(s.Blocks); free < 0.2 || free > 0.35 || !strings.Contains(log.String(), "would stay free") {
+		t.Errorf("%.0f %% of the disk are free, log %q", 100*free, log)
+	}
+}
+
+// TestLimit: the folder holds no more than it may, with what was there at the start, and
+// what could not be written takes no room.
+func TestLimit(t *testing.T) {
+	const limit = 10 << 20 // four parts
+	dir := t.TempDir()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, key := range []string{"model", "other"} {
+		c := Open(key, logr.Discard(), Folders{Dirs: []string{dir}, Limit: limit})
+		for range 9 {
+			c.Store(cancelled, part, bytesOf(1), nil)
+		}
+		c.Store(t.Context(), part, bytesOf(1), nil)
+	}
+	c, log := logged("third", dir)
+	c.limit = limit
+	c.used.Store(usage(dir))
+	fill(t, c)
+	if n := usage(dir); n > limit || n < limit*3/4 || c.Count(Kept) != 2 || !strings.Contains(log.String(), "the limit of 10 MB is reached") {
+		t.Errorf("the folder holds %d bytes, %d parts are kept, log %q", n, c.Count(Kept), log)
+	}
+}
+
+// fill stores parts until there is no room.
+func fill(t *testing.T, c *Cache) {
+	t.Helper()
+	for i := range 9 {
+		c.Store(t.Context(), part+strconv.Itoa(i), bytesOf(1), nil)
+	}
+	if n := c.Count(Kept); n == 0 || n == 9 {
+		t.Errorf("%d of 9 parts are kept", n)
 	}
 }
 

@@ -2,22 +2,14 @@ package weightcache
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 )
 
-const (
-	// temporary ends the names of files that are being written.
-	temporary = ".tmp"
-	// keepFree is the part of the file system that a cache leaves free: below it
-	// a kubelet begins to evict pods.
-	keepFree = 0.10
-)
+// temporary ends the names of files that are being written.
+const temporary = ".tmp"
 
 // Store keeps a part. What prevents it is said in the log, once; from then on
 // nothing is kept.
@@ -27,10 +19,12 @@ func (c *Cache) Store(ctx context.Context, name string, data []byte, p *pace.Pac
 	}
 	err := os.MkdirAll(c.dirs[0], 0o755)
 	if err == nil {
-		err = room(c.dirs[0], len(data))
+		err = c.room(len(data))
 	}
 	if err == nil {
-		err = c.put(ctx, name, data, p)
+		if err = c.put(ctx, name, data, p); err != nil {
+			c.used.Add(-onDisk(int64(len(data))))
+		}
 	}
 	switch {
 	case err == nil:
@@ -74,17 +68,4 @@ func (c *Cache) put(ctx context.Context, name string, data []byte, p *pace.Pace)
 		return err
 	}
 	return os.Rename(f.Name(), filepath.Join(c.dirs[0], name))
-}
-
-// room refuses to fill a file system that others need too.
-func room(dir string, size int) error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return err
-	}
-	free := float64(s.Bavail)*float64(s.Bsize) - float64(size)
-	if all := float64(s.Blocks) * float64(s.Bsize); all > 0 && free < keepFree*all {
-		return fmt.Errorf("%s: less than %.0f %% of the file system would stay free", dir, 100*keepFree)
-	}
-	return nil
 }

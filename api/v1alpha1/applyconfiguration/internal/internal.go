@@ -183,6 +183,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: io.k8s.api.core.v1.Toleration
           elementRelationship: atomic
+    - name: weightsCacheLimit
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.HottestExpert
   map:
     fields:
@@ -479,6 +482,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: io.k8s.api.core.v1.Toleration
           elementRelationship: atomic
+    - name: weightsCacheLimit
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ScalingSettings
   map:
     fields:

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	v1 "k8s.io/api/core/v1"
+	resource "k8s.io/apimachinery/pkg/api/resource"
 )
 
 // ExpertSettingsApplyConfiguration represents a declarative configuration of the ExpertSettings type for use
@@ -126,5 +127,13 @@ func (b *ExpertSettingsApplyConfiguration) WithPodAnnotations(entries map[string
 	for k, v := range entries {
 		b.PodSettingsApplyConfiguration.PodAnnotations[k] = v
 	}
+	return b
+}
+
+// WithWeightsCacheLimit sets the WeightsCacheLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WeightsCacheLimit field is set to the value of the last call.
+func (b *ExpertSettingsApplyConfiguration) WithWeightsCacheLimit(value resource.Quantity) *ExpertSettingsApplyConfiguration {
+	b.PodSettingsApplyConfiguration.WeightsCacheLimit = &value
 	return b
 }

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	v1 "k8s.io/api/core/v1"
+	resource "k8s.io/apimachinery/pkg/api/resource"
 )
 
 // PodSettingsApplyConfiguration represents a declarative configuration of the PodSettings type for use
@@ -27,6 +28,12 @@ type PodSettingsApplyConfiguration struct {
 	// podAnnotations are added to the pods. Changing them restarts the pods, one
 	// at a time.
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+	// weightsCacheLimit is how much disk each pod may use to keep int8 weights for its
+	// container's next start; 0 keeps none. Without it a pod keeps what leaves a fifth
+	// of the machine's disk free, or nothing where resources.limits has
+	// ephemeral-storage, of which it would be a part. Give it where a LimitRange sets
+	// such a limit.
+	WeightsCacheLimit *resource.Quantity `json:"weightsCacheLimit,omitempty"`
 }
 
 // PodSettingsApplyConfiguration constructs a declarative configuration of the PodSettings type for use with
@@ -108,5 +115,13 @@ func (b *PodSettingsApplyConfiguration) WithPodAnnotations(entries map[string]st
 	for k, v := range entries {
 		b.PodAnnotations[k] = v
 	}
+	return b
+}
+
+// WithWeightsCacheLimit sets the WeightsCacheLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WeightsCacheLimit field is set to the value of the last call.
+func (b *PodSettingsApplyConfiguration) WithWeightsCacheLimit(value resource.Quantity) *PodSettingsApplyConfiguration {
+	b.WeightsCacheLimit = &value
 	return b
 }

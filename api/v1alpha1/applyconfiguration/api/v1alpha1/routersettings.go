@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	v1 "k8s.io/api/core/v1"
+	resource "k8s.io/apimachinery/pkg/api/resource"
 )
 
 // RouterSettingsApplyConfiguration represents a declarative configuration of the RouterSettings type for use
@@ -174,5 +175,13 @@ func (b *RouterSettingsApplyConfiguration) WithPodAnnotations(entries map[string
 	for k, v := range entries {
 		b.PodSettingsApplyConfiguration.PodAnnotations[k] = v
 	}
+	return b
+}
+
+// WithWeightsCacheLimit sets the WeightsCacheLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WeightsCacheLimit field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithWeightsCacheLimit(value resource.Quantity) *RouterSettingsApplyConfiguration {
+	b.PodSettingsApplyConfiguration.WeightsCacheLimit = &value
 	return b
 }
