@@ -4,6 +4,7 @@ package config
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -109,8 +110,30 @@ func TestChartValues(t *testing.T) {
 		}
 	}
 	pinned := output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "image.digest=sha256:"+strings.Repeat("a", 64))
-	if n := strings.Count(pinned, "olmoe@sha256:aaaa"); n != 2 {
-		t.Errorf("the digest is in %d places, want the image and the default image of pods", n)
+	if n := strings.Count(pinned, "olmoe@sha256:aaaa"); n != 1 {
+		t.Errorf("the digest is in %d places, want the operator's image alone", n)
+	}
+	own, _ := yaml.Marshal(limited["Role x-olmoe-operator-leader-election"]["rules"])
+	if want := "- pods\n  verbs:\n  - get\n"; !strings.Contains(string(own), want) {
+		t.Errorf("in its own namespace the operator may not get its own pod:\n%s", own)
+	}
+}
+
+// TestOverlay: an overlay sets the image as overlays do, and nothing of the base's is left, which
+// is what pods of new OLMoEDeployments would run.
+func TestOverlay(t *testing.T) {
+	dir, err := os.MkdirTemp(".", "overlay-") // kustomize takes no absolute paths
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	overlay := "resources: [../default]\nimages:\n- {name: ghcr.io/olmoe-serving/olmoe, newName: registry.example.com/mine, newTag: v9}\n"
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(overlay), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := output(t, tool(t, "KUBECTL"), "kustomize", dir)
+	if strings.Contains(out, "ghcr.io/olmoe-serving/olmoe") || strings.Count(out, "registry.example.com/mine:v9") != 1 {
+		t.Errorf("the overlay gives\n%s", out)
 	}
 }
 

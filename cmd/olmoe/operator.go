@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers"
@@ -30,7 +34,7 @@ func newOperatorCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runOperator(cmd.Context(), &f) },
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.image, "image", "", "image of pods whose OLMoEDeployment names none; the operator's own")
+	fs.StringVar(&f.image, "image", "", "image of pods whose OLMoEDeployment names none (default: that of the operator's own pod, POD_NAME in POD_NAMESPACE)")
 	fs.StringVar(&f.metrics, "metrics-bind-address", ":8443", "address of /metrics over HTTPS, for callers that the cluster authenticates and authorizes; 0 turns it off")
 	fs.StringVar(&f.certs, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics (default: a self-signed certificate)")
 	fs.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
@@ -43,8 +47,8 @@ func newOperatorCommand() *cobra.Command {
 }
 
 func runOperator(ctx context.Context, f *operatorFlags) error {
-	if f.image == "" {
-		return fmt.Errorf("%w: --image is missing: give the image that pods shall run, the operator's own", errFlags)
+	if f.image == "" && os.Getenv("POD_NAME") == "" {
+		return fmt.Errorf("%w: --image is missing, and POD_NAME and POD_NAMESPACE do not say which pod is the operator's own: give the image that pods shall run", errFlags)
 	}
 	logger, err := newLogger(f.logLevel)
 	if err != nil {
@@ -56,6 +60,11 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 	if err != nil {
 		return fmt.Errorf("no cluster to work in: %w: run in a pod with a service account, or set KUBECONFIG", err)
 	}
+	if f.image == "" {
+		if f.image, err = ownImage(ctx, config); err != nil {
+			return fmt.Errorf("which image the operator's own pod runs is not known: %w: let it get the pod, or give --image", err)
+		}
+	}
 	mgr, err := controllers.NewManager(config, controllers.ManagerOptions{
 		MetricsAddress: f.metrics, MetricsCertDir: f.certs, ProbeAddress: f.probes,
 		LeaderElection: f.elect, LeaseName: f.lease, LeaseNamespace: f.leaseNamespace, Namespaces: f.namespaces, Log: logger,
@@ -65,4 +74,19 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 	}
 	logger.Info("operator starts", "version", version.String(), "image", f.image, "namespaces", f.namespaces, "leaderElection", f.elect)
 	return mgr.Start(ctx)
+}
+
+// ownImageTimeout bounds the one question before the operator starts: it is asked again
+// when the container is.
+const ownImageTimeout = 30 * time.Second
+
+// ownImage asks the cluster for the image of the operator's own pod.
+func ownImage(ctx context.Context, config *rest.Config) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, ownImageTimeout)
+	defer cancel()
+	c, err := client.New(config, client.Options{Scheme: controllers.Scheme})
+	if err != nil {
+		return "", err
+	}
+	return controllers.OwnImage(ctx, c, os.Getenv("POD_NAMESPACE"), os.Getenv("POD_NAME"))
 }

@@ -10,6 +10,7 @@ import (
 func TestOperatorRefuses(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/nonexistent")
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	t.Setenv("POD_NAME", "")
 	cases := []struct {
 		name, want string
 		args       []string
