@@ -122,8 +122,29 @@ type RouterSettings struct {
 	// +kubebuilder:validation:Minimum=30
 	// +kubebuilder:validation:Maximum=86400
 	TerminationGracePeriodSeconds *int32 `json:"terminationGracePeriodSeconds,omitempty"`
+	// apiKeySecret is where the key is that clients of the API must send
+	// (Authorization: Bearer KEY). Without it the API is open to whoever reaches the
+	// Service. Routers read it when they start: after a change of the secret's value,
+	// restart them.
+	// +optional
+	APIKeySecret *SecretKey `json:"apiKeySecret,omitempty"`
 
 	PodSettings `json:",inline"`
+}
+
+// SecretKey names a value of a secret of the same namespace.
+type SecretKey struct {
+	// name of the secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key of the value in it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key"`
 }
 
 // ExpertSettings are the settings of the expert nodes.

@@ -70,6 +70,8 @@ func TestRefused(t *testing.T) {
 		{"no router", "demo", model + "routers: {replicas: 0}", "greater than or equal to 1"},
 		{"no time to drain", "demo", model + "routers: {terminationGracePeriodSeconds: 10}", "greater than or equal to 30"},
 		{"negative cache", "demo", model + "experts: {weightsCacheLimit: -1Gi}", "0 keeps nothing"},
+		{"secret without a key", "demo", model + "routers: {apiKeySecret: {name: api}}", "apiKeySecret.key: Required"},
+		{"key that no secret has", "demo", model + "routers: {apiKeySecret: {name: api, key: 'a/b'}}", "should match"},
 		{"port", "demo", model + "service: {port: 70000}", "less than or equal to 65535"},
 		{"service type", "demo", model + "service: {type: ExternalName}", "Unsupported value"},
 		{"pull policy", "demo", model + "imagePullPolicy: Sometimes", "Unsupported value"},

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"testing"
 
@@ -17,5 +19,24 @@ func TestCacheFolders(t *testing.T) {
 				t.Errorf("%q, host %q: %+v", flag, host, f)
 			}
 		}
+	}
+}
+
+// TestAPIKey: a key that would open the API, or close it to everybody, is refused.
+func TestAPIKey(t *testing.T) {
+	for key, ok := range map[string]bool{"secret": true, "two words": true, "": false, "secret\n": false, " secret": false} {
+		t.Setenv("OLMOE_API_KEY", key)
+		cmd := newRouterCommand()
+		cmd.SetArgs([]string{"--model=/nonexistent", "--listen=127.0.0.1:0", "--control=127.0.0.1:0"})
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		if err := cmd.ExecuteContext(t.Context()); errors.Is(err, errFlags) == ok {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	if err := os.Unsetenv("OLMOE_API_KEY"); err != nil { // t.Setenv puts it back
+		t.Fatal(err)
+	}
+	if key, err := apiKey(); key != "" || err != nil {
+		t.Errorf("without a key: %q, %v", key, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,9 +41,11 @@ func newRouterCommand() *cobra.Command {
 The key that requests must have, if any, is read from the environment: OLMOE_API_KEY.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmp.Or(f.check(), checkRouter(&o, kvMB)); err != nil {
+			key, err := apiKey()
+			if err := cmp.Or(f.check(), checkRouter(&o, kvMB), err); err != nil {
 				return f.reported(err)
 			}
+			o.APIKey = key
 			o.KVBytes = kvMB << 20
 			return f.reported(runRouter(cmd, &f, o))
 		},
@@ -90,6 +93,17 @@ func checkRouter(o *router.Options, kvMB int64) error {
 	return nil
 }
 
+// apiKey is the key that clients must send; "" = none. One that is given but empty would
+// open the API, and one with a line break at its end, as a secret easily has it, would
+// close it to everybody.
+func apiKey() (string, error) {
+	key, given := os.LookupEnv("OLMOE_API_KEY")
+	if given && (key == "" || key != strings.TrimSpace(key)) {
+		return "", fmt.Errorf("%w: OLMOE_API_KEY is empty, or begins or ends with a space or a line break: give the key alone, or unset it for an API without one", errFlags)
+	}
+	return key, nil
+}
+
 func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 	log, err := newLogger(f.logLevel)
 	if err != nil {
@@ -97,7 +111,7 @@ func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 	}
 	o.Model, o.Name, o.Placement, o.Workers = f.model, f.name, f.placement, f.workers
 	o.Weights, o.Cache = checkpoint.Weights(f.weights), cacheFolders(f.model, f.cache, f.cacheMB)
-	o.DrainTimeout, o.APIKey = f.drainTimeout, os.Getenv("OLMOE_API_KEY")
+	o.DrainTimeout = f.drainTimeout
 	o.Log = log.WithName("router")
 	o.Announce = func(http, grpc string) error {
 		return local.Announce(local.Announcement{Role: "router", HTTP: http, GRPC: grpc})

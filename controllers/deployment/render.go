@@ -112,6 +112,7 @@ func (v *view) template() *corev1ac.PodTemplateSpecApplyConfiguration {
 		Instance:  v.deployment.Name,
 		Component: podspec.Router,
 		Args:      v.routerArgs(),
+		Env:       v.routerEnv(),
 		Ports: []*corev1ac.ContainerPortApplyConfiguration{
 			podspec.ContainerPort("http", podspec.PortHTTP), podspec.ContainerPort("control", podspec.PortControl),
 		},

@@ -3,6 +3,8 @@ package deployment
 import (
 	"fmt"
 
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
 	"github.com/olmoe-serving/olmoe-operator/controllers/modelsource"
@@ -94,4 +96,14 @@ func (v *view) routerArgs() []string {
 		args = append(args, fmt.Sprintf("--prefix-cache=%t", *s.PrefixCache))
 	}
 	return args
+}
+
+// routerEnv gives routers the API's key by reference: the operator never reads it.
+func (v *view) routerEnv() []*corev1ac.EnvVarApplyConfiguration {
+	s := v.deployment.Spec.Routers.APIKeySecret
+	if s == nil {
+		return nil
+	}
+	return []*corev1ac.EnvVarApplyConfiguration{corev1ac.EnvVar().WithName("OLMOE_API_KEY").WithValueFrom(
+		corev1ac.EnvVarSource().WithSecretKeyRef(corev1ac.SecretKeySelector().WithName(s.Name).WithKey(s.Key)))}
 }

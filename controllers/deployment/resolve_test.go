@@ -106,7 +106,12 @@ func TestRouterArgs(t *testing.T) {
 func TestRouterSettings(t *testing.T) {
 	v := testView()
 	v.deployment.Spec.Routers.TerminationGracePeriodSeconds = ptr(1800)
+	v.deployment.Spec.Routers.APIKeySecret = &v1alpha1.SecretKey{Name: "api", Key: "key"}
 	s := v.template().Spec
+	env := s.Containers[0].Env
+	if last := env[len(env)-1]; *last.Name != "OLMOE_API_KEY" || last.Value != nil || *last.ValueFrom.SecretKeyRef.Name != "api" || *last.ValueFrom.SecretKeyRef.Key != "key" {
+		t.Errorf("environment %+v lacks the key, by reference", env)
+	}
 	if *s.TerminationGracePeriodSeconds != 1800 {
 		t.Errorf("grace period %d s, want that of the spec", *s.TerminationGracePeriodSeconds)
 	}

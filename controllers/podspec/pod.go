@@ -28,7 +28,8 @@ const (
 type Pod struct {
 	Instance  string // deployment and pool
 	Component string
-	Args      []string // of the role; the common ones are added
+	Args      []string                             // of the role; the common ones are added
+	Env       []*corev1ac.EnvVarApplyConfiguration // likewise
 	Ports     []*corev1ac.ContainerPortApplyConfiguration
 	ProbePort int32
 	Account   string // service account, without a token
@@ -92,6 +93,7 @@ func (p *Pod) container() *corev1ac.ContainerApplyConfiguration {
 		WithArgs(append(p.Args, p.commonArgs()...)...).
 		WithEnv(corev1ac.EnvVar().WithName("POD_NAME").WithValueFrom(corev1ac.EnvVarSource().
 			WithFieldRef(corev1ac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name")))).
+		WithEnv(p.Env...).
 		WithPorts(p.Ports...).
 		WithResources(p.resources()).
 		WithVolumeMounts(

@@ -66,6 +66,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScalingSettingsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ScalingStatus"):
 		return &apiv1alpha1.ScalingStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretKey"):
+		return &apiv1alpha1.SecretKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceSettings"):
 		return &apiv1alpha1.ServiceSettingsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Summary"):

@@ -433,6 +433,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: affinity
       type:
         namedType: io.k8s.api.core.v1.Affinity
+    - name: apiKeySecret
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.SecretKey
     - name: kvCacheMB
       type:
         scalar: numeric
@@ -524,6 +527,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: to
       type:
         scalar: numeric
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.SecretKey
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ServiceSettings
   map:
     fields:

@@ -37,6 +37,11 @@ type RouterSettingsApplyConfiguration struct {
 	// for; 120 unless it is given. What is not finished 10 seconds before the end is
 	// ended with an error.
 	TerminationGracePeriodSeconds *int32 `json:"terminationGracePeriodSeconds,omitempty"`
+	// apiKeySecret is where the key is that clients of the API must send
+	// (Authorization: Bearer KEY). Without it the API is open to whoever reaches the
+	// Service. Routers read it when they start: after a change of the secret's value,
+	// restart them.
+	APIKeySecret                  *SecretKeyApplyConfiguration `json:"apiKeySecret,omitempty"`
 	PodSettingsApplyConfiguration `json:""`
 }
 
@@ -99,6 +104,14 @@ func (b *RouterSettingsApplyConfiguration) WithPrefixCache(value bool) *RouterSe
 // If called multiple times, the TerminationGracePeriodSeconds field is set to the value of the last call.
 func (b *RouterSettingsApplyConfiguration) WithTerminationGracePeriodSeconds(value int32) *RouterSettingsApplyConfiguration {
 	b.TerminationGracePeriodSeconds = &value
+	return b
+}
+
+// WithAPIKeySecret sets the APIKeySecret field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the APIKeySecret field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithAPIKeySecret(value *SecretKeyApplyConfiguration) *RouterSettingsApplyConfiguration {
+	b.APIKeySecret = value
 	return b
 }
 
