@@ -119,6 +119,66 @@ func TestChartValues(t *testing.T) {
 	}
 }
 
+// TestNamesLikeNumbers: namespaces, releases and secrets may be called 123 or 1e3, which YAML reads
+// as numbers, and the API server refuses.
+func TestNamesLikeNumbers(t *testing.T) {
+	out := output(t, tool(t, "HELM"), "template", "4821937", "../charts/olmoe-operator", "--namespace", "12e4567",
+		"--set-string", "watchNamespaces={1e3},image.pullSecrets={123},priorityClassName=1e3,podLabels.a=1")
+	for key, o := range objects(t, out) {
+		notText(t, key, o)
+	}
+}
+
+// notText complains of values that must be text wherever they are.
+func notText(t *testing.T, path string, v any) {
+	t.Helper()
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			notText(t, path, e)
+		}
+	case map[string]any:
+		for key, e := range v {
+			_, text := e.(string)
+			_, object := e.(map[string]any)
+			switch key {
+			case "name", "namespace", "app.kubernetes.io/instance", "priorityClassName", "image", "a":
+				if !text && !object {
+					t.Errorf("%s: %s is %v (%T)", path, key, e, e)
+				}
+			}
+			notText(t, path+"."+key, e)
+		}
+	}
+}
+
+// TestSubchart: a chart that depends on this one may switch it on by a condition.
+func TestSubchart(t *testing.T) {
+	helm, dir := tool(t, "HELM"), t.TempDir()
+	chart, err := filepath.Abs("../charts/olmoe-operator")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: umbrella\nversion: 0.1.0\ndependencies:\n" +
+			"- {name: olmoe-operator, version: '*', condition: olmoe-operator.enabled}\n",
+		"values.yaml": "global: {team: nlp}\nolmoe-operator: {enabled: true}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "charts", "olmoe-operator"), os.DirFS(chart)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(objects(t, output(t, helm, "template", "x", dir))); n == 0 {
+		t.Error("enabled, it renders nothing")
+	}
+	if n := len(objects(t, output(t, helm, "template", "x", dir, "--set", "olmoe-operator.enabled=false"))); n != 0 {
+		t.Errorf("not enabled, it renders %d objects", n)
+	}
+}
+
 // TestOverlay: an overlay sets the image as overlays do, and nothing of the base's is left, which
 // is what pods of new OLMoEDeployments would run.
 func TestOverlay(t *testing.T) {

@@ -10,7 +10,7 @@
 {{/* Labels that select the operator's pod; they never change. */}}
 {{- define "olmoe.selector" -}}
 app.kubernetes.io/name: olmoe-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "olmoe.labels" -}}
@@ -32,5 +32,5 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "olmoe.subject" -}}
 - kind: ServiceAccount
   name: {{ include "olmoe.name" . }}-manager
-  namespace: {{ .Release.Namespace }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end }}
