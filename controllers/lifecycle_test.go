@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,7 +103,7 @@ func (w *world) checkOwners() {
 // TestQuietClusterIsQuiet: reconciles at rest write nothing (invariant 7).
 func TestQuietClusterIsQuiet(t *testing.T) {
 	w := newWorld(t)
-	w.create("demo", model+`expertNodes: 2
+	w.create("demo", strings.Replace(model, "}", ", weights: int8}", 1)+`expertNodes: 2
 routers:
   resources: {requests: {cpu: "0.5", memory: 1024Mi}, limits: {memory: 2048Mi}}
   nodeSelector: {kubernetes.io/os: linux}
@@ -110,7 +111,11 @@ routers:
   podLabels: {team: nlp}
   podAnnotations: {note: "1"}
   maxQueue: 10
+  terminationGracePeriodSeconds: 600
+  apiKeySecret: {name: api, key: key}
+  weightsCacheLimit: 0
 experts:
+  weightsCacheLimit: 1.2341Gi
   resources: {requests: {cpu: 1000m, memory: 1.2341Gi}}
   affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64]}]}]}}}
 imagePullSecrets: [{name: regcred}]
