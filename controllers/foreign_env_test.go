@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestAPIKeyOfSomebodyStays: docs/api.md gives routers their key by "kubectl set env".
-// The operator applies what is its own, and leaves that.
-func TestAPIKeyOfSomebodyStays(t *testing.T) {
+// TestEnvironmentOfSomebodyStays: what "kubectl set env" gave the routers is not the
+// operator's, which applies what is its own.
+func TestEnvironmentOfSomebodyStays(t *testing.T) {
 	w := newWorld(t)
 	w.create("demo", model+"expertNodes: 1")
 	w.untilReady()
