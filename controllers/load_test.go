@@ -284,6 +284,22 @@ func TestAutoscaleGivesUpWhatCannotRun(t *testing.T) {
 	w.untilReady()
 }
 
+// TestAutoscaleMakesRoom: a number of nodes without room for the model grows until it has
+// it, without signals: of a new pool, which has no placement yet, and of one that serves.
+func TestAutoscaleMakesRoom(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t)
+	w.create("demo", model+"scaling: {min: 1, max: 8}\nexperts: {slotsPerNode: 20}")
+	w.untilReady()
+	w.untilPool(4, 1)
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {experts: {slotsPerNode: 10}}")
+	w.untilPool(7, 1)
+	w.untilReady()
+	if said := w.told("Warning", v1alpha1.ReasonNotEnoughSlots, ""); said == "" {
+		t.Error("the pool was called stalled while it grew by itself")
+	}
+}
+
 // TestAutoscaleWithoutSignals: a node that does not tell its load scales nothing.
 func TestAutoscaleWithoutSignals(t *testing.T) {
 	t.Parallel() // it waits most of the time

@@ -18,18 +18,21 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// scale lets the autoscaler decide, right after each look at the load, and makes
-// its answer the pool's number of nodes. What it must remember is in the status
+// scale lets the autoscaler decide, right after each look at the load, or in any round if
+// the number is outside of its range, and makes its answer the pool's number of nodes.
+// What it must remember is in the status
 // before the number changes, so that an operator that dies in between cannot turn
 // the pool twice.
 func (r *Reconciler) scale(ctx context.Context, v *view) error {
 	if v.pool.Spec.Scaling == nil {
 		v.scaling, v.memory.scale = lastStep(v.scaling), autoscale.Memory{}
-	}
-	if v.pool.Spec.Scaling == nil || !v.looked {
 		return nil
 	}
-	d := autoscale.Decide(v.autoscaleInput())
+	in := v.autoscaleInput()
+	if !v.looked && !in.Outside() {
+		return nil
+	}
+	d := autoscale.Decide(in)
 	v.memory.scale = d.Memory
 	v.scaling = v.scalingStatus(d)
 	if d.Nodes == int(*v.pool.Spec.Replicas) {
@@ -90,11 +93,14 @@ func (v *view) missingFrom() int {
 	return rollout.Ordinal(absent[0].Name)
 }
 
-// minNodes is the fewest nodes with room for every expert and its replicas.
+// minNodes is the fewest nodes with room for every expert and its replicas, as far as the
+// model is known: before the first placement its nodes tell it.
 func (v *view) minNodes() int {
 	replicas, experts := int(*v.pool.Spec.Experts.ReplicasPerExpert), 0
 	if p := current(v.doc); p != nil {
 		experts = p.Experts
+	} else if m := v.modelInfo(); m != nil {
+		experts = int(m.Experts)
 	}
 	if s := v.slots(); s > 0 {
 		return max(replicas, (experts*replicas+s-1)/s)
@@ -102,14 +108,26 @@ func (v *view) minNodes() int {
 	return replicas
 }
 
-// signals are what the nodes said of themselves at this round's look.
+// makesRoom says whether all that keeps the placement from being made are nodes that the
+// autoscaler adds.
+func (v *view) makesRoom() bool {
+	p := v.decision.Problem
+	return p != nil && p.Reason == rollout.NotEnoughSlots && v.pool.Spec.Scaling != nil &&
+		v.scaling != nil && v.scaling.Reason == autoscale.ReasonBelowMinimum
+}
+
+// signals are what the nodes said of themselves at the last look.
 func (v *view) signals() []autoscale.Node {
 	var out []autoscale.Node
+	if v.memory.report == nil {
+		return out
+	}
 	for _, n := range v.memory.report.Nodes {
 		pod := v.expert(n.Name)
 		out = append(out, autoscale.Node{
 			Name: n.Name, Ordinal: rollout.Ordinal(n.Name), Ready: pod != nil && diagnose.Ready(pod),
 			Utilisation: n.Utilisation(), Queue: n.MeanQueue(), Covered: time.Duration(n.Seconds * float64(time.Second)),
+			Age: v.now.Sub(v.memory.looked),
 		})
 	}
 	return out

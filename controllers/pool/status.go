@@ -162,6 +162,8 @@ func (v *view) verdict() conditions.Verdict {
 	case v.refused != nil:
 		out.Stalled, out.Reason, out.Message = v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message
 		return out
+	case v.makesRoom():
+		return waiting(v1alpha1.ReasonProgressing, "nodes are added: %s", v.decision.Problem.Message)
 	case v.decision.Problem != nil:
 		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
 	case !v.followed():

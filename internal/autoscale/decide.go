@@ -17,10 +17,9 @@ func Decide(in Input) Decision {
 		return d.hold(ReasonInvalid, err.Error()).about(err.Error())
 	}
 	d.settle()
-	low := max(d.Settings.Min, d.MinNodes)
-	high := max(d.Settings.Max, low)
+	low, high := d.bounds()
 	switch {
-	case d.Changing && !(d.Wanted > high && d.MissingFrom >= high):
+	case d.Changing && !d.endless(high):
 		return d.hold(ReasonStepInProgress, "the pool is changing; the next step waits for it")
 	case d.Wanted < low:
 		return d.step(+1, ReasonBelowMinimum, fmt.Sprintf("%d nodes are fewer than the %d that %s", d.Wanted, low, d.whyLow()))
@@ -43,6 +42,12 @@ type decision struct {
 	Input
 	memory  Memory
 	signals signals
+}
+
+// endless says whether the change under way may never end: without room for the model no
+// placement can be made, and nodes above the range may find no machine.
+func (d *decision) endless(high int) bool {
+	return d.Wanted < d.MinNodes || d.Wanted > high && d.MissingFrom >= high
 }
 
 func (d *decision) whyLow() string {

@@ -27,6 +27,9 @@ func TestDecide(t *testing.T) {
 		{"nor does one within", pool(5, .5).with(func(in *Input) { in.Changing, in.MissingFrom, in.Settings.Max = true, 2, 3 }), 5, ReasonStepInProgress, ""},
 		{"above max, something else changes", pool(5, .5).with(func(in *Input) { in.Changing, in.Settings.Max = true, 3 }), 5, ReasonStepInProgress, ""},
 		{"a node at max does not come", pool(3, .5).with(func(in *Input) { in.Changing, in.MissingFrom, in.Settings.Max = true, 2, 3 }), 3, ReasonStepInProgress, ""},
+		{"no room for the model, while changing", pool(2, .5).with(func(in *Input) { in.Changing, in.MinNodes = true, 4 }), 3, ReasonBelowMinimum, "have room"},
+		{"nor with the node of the last step", pool(3, .5).with(func(in *Input) { in.Changing, in.MissingFrom, in.MinNodes, in.Nodes = true, 2, 4, nil }), 4, ReasonBelowMinimum, "have room"},
+		{"room, but below min, while changing", pool(3, .5).with(func(in *Input) { in.Changing, in.MinNodes, in.Settings.Min = true, 3, 5 }), 3, ReasonStepInProgress, ""},
 		// rule 2: towards the range, without signals too
 		{"below min", pool(3, .1).with(func(in *Input) { in.Settings.Min = 5 }), 4, ReasonBelowMinimum, "fewer than the 5 that scaling.min"},
 		{"below min without signals", pool(3, .1).with(func(in *Input) { in.Settings.Min, in.Nodes = 5, nil }), 4, ReasonBelowMinimum, ""},

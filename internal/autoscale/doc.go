@@ -6,8 +6,9 @@
 // delays every token, because a layer waits for all its experts. The rules, in
 // the order in which Decide asks them:
 //
-//  1. While a step (or any rollout) is under way, nothing changes, unless all that is
-//     missing are nodes above the range: they may never come.
+//  1. While a step (or any rollout) is under way, nothing changes, unless that may never
+//     end: there is no room for the model (fewer than MinNodes), so that no placement can
+//     be made, or all that is missing are nodes above the range.
 //  2. A number outside of the range goes towards it, one node at a time, also
 //     without signals. The range is max(Min, MinNodes)..Max.
 //  3. A signal that is missing, stale or not a number changes nothing, up or

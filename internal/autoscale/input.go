@@ -36,6 +36,19 @@ type Input struct {
 	Memory Memory
 }
 
+// bounds are the range of the number. Room for the model stands above Max.
+func (in *Input) bounds() (low, high int) {
+	low = max(in.Settings.Min, in.MinNodes)
+	return low, max(in.Settings.Max, low)
+}
+
+// Outside says whether the number is outside of its range: it then goes towards it
+// without signals.
+func (in *Input) Outside() bool {
+	low, high := in.bounds()
+	return in.Wanted < low || in.Wanted > high
+}
+
 // Node is what one expert node said about itself.
 type Node struct {
 	Name string

@@ -89,8 +89,10 @@ func checkStep(t *testing.T, in Input, d Decision) {
 	switch inside := in.Wanted >= low && in.Wanted <= high; {
 	case by < -1 || by > 1:
 		t.Errorf("from %d to %d: more than one node", in.Wanted, d.Nodes)
-	case by != 0 && in.Changing && (in.Wanted <= high || in.MissingFrom < high):
+	case by != 0 && in.Changing && in.Wanted >= in.MinNodes && (in.Wanted <= high || in.MissingFrom < high):
 		t.Error("a step during a step")
+	case by != 1 && in.Wanted < in.MinNodes:
+		t.Errorf("from %d to %d: %d have room for the model", in.Wanted, d.Nodes, in.MinNodes)
 	case inside && (d.Nodes < low || d.Nodes > high):
 		t.Errorf("%d is outside of %d..%d", d.Nodes, low, high)
 	case in.Wanted < low && by < 0 || in.Wanted > high && by > 0:

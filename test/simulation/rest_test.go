@@ -66,7 +66,7 @@ func (w *world) mend() {
 			w.heal(x)
 		}
 	}
-	if s := w.wish.Experts.SlotsPerNode; s != nil {
+	if s := w.wish.Experts.SlotsPerNode; s != nil && w.wish.Scaling == nil { // else the operator makes room
 		*s = max(*s, (experts**w.wish.Experts.ReplicasPerExpert+*w.wish.Replicas-1) / *w.wish.Replicas)
 	}
 	w.deploys()
