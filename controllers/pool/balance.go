@@ -175,6 +175,12 @@ func (v *view) budget() int {
 	return int(v.bytesPerMinute() / size)
 }
 
+// canRebalance says whether experts may ever move because of their load.
+func (v *view) canRebalance() bool {
+	size := v.expertBytes()
+	return v.pool.Spec.Experts.Rebalancing.Mode != v1alpha1.RebalanceOff && size > 0 && size <= v.bytesPerMinute()
+}
+
 func (v *view) expertBytes() int64 {
 	if m := v.modelInfo(); m != nil {
 		return m.ExpertBytes

@@ -74,7 +74,7 @@ func (v *view) autoscaleInput() autoscale.Input {
 			TargetQueue: time.Duration(s.TargetQueueMilliseconds) * time.Millisecond,
 		},
 		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(), MissingFrom: v.missingFrom(),
-		Nodes: v.signals(), Pool: v.planned(wanted), Memory: v.scaleMemory(),
+		CanRebalance: v.canRebalance(), Nodes: v.signals(), Pool: v.planned(wanted), Memory: v.scaleMemory(),
 	}
 }
 

@@ -142,6 +142,11 @@ func TestRebalanceComesFirst(t *testing.T) {
 	if d.Nodes != 3 || d.Reason != ReasonRebalancing || !d.Until.Equal(in.Memory.HotSince.Add(RebalanceWindow)) {
 		t.Errorf("got %d %s until %v, want to wait for a rebalance", d.Nodes, d.Reason, d.Until)
 	}
+	off := in.with(func(in *Input) { in.CanRebalance = false })
+	if d := Decide(off); d.Nodes != 4 {
+		t.Errorf("got %d %s, want a node: nobody moves experts", d.Nodes, d.Reason)
+	}
+	in.CanRebalance = true
 	if d := Decide(in.with(hotFor(RebalanceWindow))); d.Nodes != 4 {
 		t.Errorf("got %d %s, want a node: the rebalance did not come", d.Nodes, d.Reason)
 	}

@@ -15,7 +15,7 @@
 //     down: a lost pod is a fault to be repaired, not a wish for fewer nodes.
 //  4. Out by one: the busiest node is above a target (time spent computing, or
 //     mean wait of a request) for ScaleOutWindow. Not before RebalanceWindow if
-//     moving experts on the same nodes would do.
+//     moving experts on the same nodes would do, and somebody moves them.
 //  5. In by one: for ScaleInWindow the busiest node would have stayed below
 //     ScaleInMargin of both targets with one node less, and a plan of the same
 //     load on one node less (package placement, the real planner) says so too.

@@ -18,7 +18,7 @@ func nodeName(i int) string { return fmt.Sprintf("pool-experts-%d", i) }
 // load, 8 slots a node, range 1 to 8, targets 70 % and 2 ms.
 func pool(n int, utilisation float64) Input {
 	in := Input{Settings: Settings{Min: 1, Max: 8, TargetUtilisation: 70, TargetQueue: 2 * time.Millisecond},
-		Now: noon, Wanted: n, MinNodes: 1}
+		Now: noon, Wanted: n, MinNodes: 1, CanRebalance: true}
 	in.Pool = placement.Request{Layers: 2, Experts: 8, Replicas: 1, SlotsPerNode: 8}
 	for range in.Pool.Layers {
 		in.Pool.Loads = append(in.Pool.Loads, []float64{10, 10, 10, 10, 10, 10, 10, 10})

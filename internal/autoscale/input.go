@@ -21,6 +21,8 @@ type Input struct {
 	// MissingFrom, while Changing, is the lowest ordinal of the nodes that are not there
 	// yet, if nothing else is under way; else 0.
 	MissingFrom int
+	// CanRebalance says that somebody moves experts by load between the nodes there are.
+	CanRebalance bool
 	// Nodes are the signals, one for each node that serves. What is beyond Wanted
 	// is ignored: those nodes leave.
 	Nodes []Node

@@ -49,9 +49,12 @@ func (d *decision) simulateIn() string {
 }
 
 // rebalanceWouldDo says whether the same load, planned anew on the same nodes,
-// would stay within the target. It is asked only about a hot pool; without loads
-// the answer is no.
+// would stay within the target. It is asked only about a hot pool; without loads, or
+// anybody who moves experts, the answer is no.
 func (d *decision) rebalanceWouldDo() bool {
+	if !d.CanRebalance {
+		return false
+	}
 	u, err := d.simulate(d.Wanted)
 	return err == nil && u <= d.Settings.utilisation() && queueAt(d.signals.queue, d.signals.utilisation, u) <= d.Settings.TargetQueue
 }

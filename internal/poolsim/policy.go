@@ -52,7 +52,7 @@ func (p *Ours) Want(now time.Duration, o *Observation) int {
 	mix := o.day.mix()
 	plans := o.day.planner
 	in := autoscale.Input{Settings: p.Settings, Now: start.Add(now), Wanted: o.Wanted, MinNodes: plans.minNodes(),
-		Changing: o.Changing, Nodes: o.Nodes(int(p.Window.Seconds() / Slot)), Memory: p.memory, Plan: plans.planned(mix)}
+		Changing: o.Changing, CanRebalance: true, Nodes: o.Nodes(int(p.Window.Seconds() / Slot)), Memory: p.memory, Plan: plans.planned(mix)}
 	in.Pool = o.day.request(o.Wanted, mix)
 	d := autoscale.Decide(in)
 	if d.Reason == autoscale.ReasonInvalid {
