@@ -20,6 +20,7 @@ func Decide(in Input) Decision {
 	low, high := d.bounds()
 	switch {
 	case d.Changing && !d.endless(high):
+		d.watch()
 		return d.hold(ReasonStepInProgress, "the pool is changing; the next step waits for it")
 	case d.Wanted < low:
 		return d.step(+1, ReasonBelowMinimum, fmt.Sprintf("%d nodes are fewer than the %d that %s", d.Wanted, low, d.whyLow()))
@@ -77,6 +78,22 @@ func (d *decision) settle() {
 	}
 }
 
+// watch ends the windows that do not last through a change. A pool of which not all is
+// seen is not known to be idle. A hot one may stay so: a step out goes on without the
+// signals of the node that it adds, and may take longer than the window.
+func (d *decision) watch() {
+	if _, problem := d.readSignals(); problem != "" {
+		d.memory.IdleSince = time.Time{}
+		return
+	}
+	if reason, _ := d.hot(); reason == "" {
+		d.memory.HotSince = time.Time{}
+	}
+	if _, ok := d.idle(); !ok {
+		d.memory.IdleSince = time.Time{}
+	}
+}
+
 // out adds a node, unless the maximum, a window or a better placement is in the way.
 func (d *decision) out(reason, message string, high int) Decision {
 	d.memory.IdleSince = time.Time{}
@@ -87,13 +104,13 @@ func (d *decision) out(reason, message string, high int) Decision {
 	case d.Wanted >= high:
 		return d.hold(ReasonAtMaximum, fmt.Sprintf("%s; %d nodes are the maximum: raise scaling.max", message, high)).about(strconv.Itoa(high))
 	case d.Now.Before(until):
-		return d.wait(ReasonStabilising, message+"; one more node if that lasts", until)
+		return d.wait(ReasonStabilising, message+"; one more node if that lasts", until).about("out")
 	}
 	if until := d.memory.HotSince.Add(RebalanceWindow); d.Now.Before(until) && d.rebalanceWouldDo() {
 		return d.wait(ReasonRebalancing, message+"; a better placement on the same nodes would do", until)
 	}
 	if until := d.reversalUntil(+1); d.Now.Before(until) {
-		return d.wait(ReasonReversal, message+"; the pool has turned only just before", until)
+		return d.wait(ReasonReversal, message+"; the pool has turned only just before", until).about("out")
 	}
 	return d.step(+1, reason, message+": one more node")
 }
@@ -113,10 +130,10 @@ func (d *decision) in(low int) Decision {
 		d.memory.IdleSince = d.Now
 	}
 	if until := d.memory.IdleSince.Add(ScaleInWindow); d.Now.Before(until) {
-		return d.wait(ReasonStabilising, message+"; one node less if that lasts", until)
+		return d.wait(ReasonStabilising, message+"; one node less if that lasts", until).about("in")
 	}
 	if until := d.reversalUntil(-1); d.Now.Before(until) {
-		return d.wait(ReasonReversal, message+"; the pool has turned only just before", until)
+		return d.wait(ReasonReversal, message+"; the pool has turned only just before", until).about("in")
 	}
 	if problem := d.simulateIn(); problem != "" {
 		d.memory.IdleSince = time.Time{} // and the next simulation after another window

@@ -92,6 +92,11 @@ func TestAbout(t *testing.T) {
 	low := func(limit int, utilisation float64) Input {
 		return pool(limit, utilisation).with(func(in *Input) { in.Settings.Min = limit })
 	}
+	turned := func(n int, utilisation float64, last int) Input {
+		return pool(n, utilisation).with(hotFor(long)).with(idleFor(long)).with(func(in *Input) {
+			in.Memory.Direction, in.Memory.Reversed = last, noon.Add(-second)
+		})
+	}
 	cases := []struct {
 		name string
 		a, b Input
@@ -104,6 +109,9 @@ func TestAbout(t *testing.T) {
 		{"another maximum", at(3, .9), at(4, .9), false},
 		{"another minimum", low(2, .1), low(3, .1), false},
 		{"figures on target", pool(3, .7), pool(3, .65), true},
+		{"figures of a hot pool", pool(3, .8), pool(3, .9), true},
+		{"from too many to too few", pool(3, .2), pool(3, .8), false},
+		{"from too many to too few within ten minutes", turned(3, .2, 1), turned(3, .8, -1), false},
 	}
 	for _, c := range cases {
 		a, b := Decide(c.a), Decide(c.b)
@@ -217,5 +225,33 @@ func TestWindowsStartAnew(t *testing.T) {
 	}
 	if m := Decide(pool(3, .9).with(idleFor(second))).Memory; !m.HotSince.Equal(noon) || !m.IdleSince.IsZero() {
 		t.Errorf("hot: memory %+v, want only HotSince", m)
+	}
+}
+
+// TestWindowsDuringAChange: what is seen while the pool is changing ends a window, too. Five
+// idle minutes are measured; a step out of a hot pool may take longer than its window.
+func TestWindowsDuringAChange(t *testing.T) {
+	lost := func(in *Input) { in.Nodes = in.Nodes[1:] }
+	cases := []struct {
+		name      string
+		in        Input
+		hot, idle bool // what is left
+	}{
+		{"idle all the time", pool(3, .2).with(idleFor(second)), false, true},
+		{"on target", pool(3, .65).with(hotFor(second)).with(idleFor(second)), false, false},
+		{"hot", pool(3, .9).with(hotFor(second)).with(idleFor(second)), true, false},
+		{"nobody knows", pool(3, .2).with(hotFor(second)).with(idleFor(second)).with(lost), true, false},
+	}
+	for _, c := range cases {
+		m := Decide(c.in.with(func(in *Input) { in.Changing = true })).Memory
+		if m.HotSince.IsZero() == c.hot || m.IdleSince.IsZero() == c.idle {
+			t.Errorf("%s: memory %+v, want hot %t, idle %t", c.name, m, c.hot, c.idle)
+		}
+	}
+	in := pool(3, .2).with(lost).with(idleFor(second)).with(func(in *Input) { in.Changing = true })
+	m := Decide(in).Memory
+	after := pool(3, .2).with(func(in *Input) { in.Now, in.Memory = noon.Add(2*ScaleInWindow), m })
+	if d := Decide(after); d.Nodes != 3 || d.Reason != ReasonStabilising {
+		t.Errorf("idle for one look before a restart of the pods and one after it: got %d %s, want five minutes first", d.Nodes, d.Reason)
 	}
 }

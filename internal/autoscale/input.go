@@ -80,8 +80,9 @@ type Memory struct {
 	Reversed  time.Time
 	// The rest may be lost; that costs a window of waiting.
 
-	// HotSince and IdleSince: since when, without a break, a node has been too few
-	// or too many; zero if it is not so.
+	// HotSince and IdleSince: since when, without a break that anybody has seen, a node
+	// has been too few or too many; zero if it is not so. What cannot be seen ends them,
+	// but for HotSince during a change.
 	HotSince, IdleSince time.Time
 	// Moving is when the pool was last seen changing, and Before the number of
 	// nodes that it had when that began. Until figures cover only the time after,
