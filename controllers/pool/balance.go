@@ -1,10 +1,8 @@
 package pool
 
 import (
-	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,138 +10,10 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
-	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
-	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
 
-const (
-	// toleratedMisses: a node may miss one look; after the second the balancer says
-	// that it does not know the load.
-	toleratedMisses = 1
-	// minRowsPerNode: with fewer rows a layer in the window, a node's share of them
-	// is chance by more than a tenth, and nothing moves.
-	minRowsPerNode = 100
-	// wholeWindow is the part of a window that every node must have told: a node that
-	// has just started knows little of its experts.
-	wholeWindow = 0.9
-	// chance: a gain counts from so many standard deviations of a node's share.
-	chance = 3
-)
-
-// look asks the expert nodes for their load, a few times in each window.
-func (r *Reconciler) look(ctx context.Context, v *view) {
-	m := v.memory
-	if !v.measures() || v.doc == nil || v.now.Sub(m.looked) < v.lookInterval() {
-		return
-	}
-	pods := reachable(v.experts)
-	if len(pods) == 0 {
-		return
-	}
-	v.looked, m.looked = true, v.now
-	m.report = fleet.LoadAll(ctx, r.Fleet, pods, v.window())
-	m.work = load.Fit(m.report.Nodes)
-	if v.complete(m.report) {
-		m.missed = 0
-	} else {
-		m.missed++
-	}
-	if r.addUp(ctx, v, pods) {
-		v.learn()
-	}
-}
-
-// addUp adds up the window, or what came of it since the traffic has changed. False:
-// it is changing.
-func (r *Reconciler) addUp(ctx context.Context, v *view, pods []fleet.Pod) bool {
-	m, report, part := v.memory, v.memory.report, v.window()
-	looks := load.LooksPerWindow
-	if newest := fleet.LoadAll(ctx, r.Fleet, pods, v.lookInterval()); v.complete(newest) {
-		looks = m.kind.Look(load.RowsWithin(newest.Nodes, v.lookInterval()))
-	} else {
-		m.kind.Forget()
-	}
-	if looks > 0 && looks < load.LooksPerWindow {
-		part = v.lookInterval() * time.Duration(looks)
-		report = fleet.LoadAll(ctx, r.Fleet, pods, part)
-	}
-	m.rows, m.activations = load.RowsWithin(report.Nodes, part), load.ActivationsWithin(report.Nodes, part)
-	return looks > 0 && v.complete(report)
-}
-
-// measures says whether anybody wants to know the load.
-func (v *view) measures() bool {
-	return v.pool.Spec.Experts.Rebalancing.Mode != v1alpha1.RebalanceOff || v.pool.Spec.Scaling != nil
-}
-
-// window in which load is measured.
-func (v *view) window() time.Duration {
-	if s := v.pool.Spec.Experts.Rebalancing.WindowSeconds; s != nil {
-		return time.Duration(*s) * time.Second
-	}
-	return load.DefaultWindow
-}
-
-// lookInterval is the time between two looks.
-func (v *view) lookInterval() time.Duration { return v.window() / load.LooksPerWindow }
-
-// complete says whether every node that serves experts has answered.
-func (v *view) complete(r *load.Report) bool {
-	p := current(v.doc)
-	for i := range p.Nodes {
-		if !slices.ContainsFunc(r.Nodes, func(n *load.Node) bool { return n.Name == p.Nodes[i].Name }) {
-			return false
-		}
-	}
-	return true
-}
-
-// learn keeps what experts cost by a look for the planner, [layer][expert], if every
-// node has told a whole window and there are enough rows in what was added up:
-// tokens, reads of weights, or both, as the nodes' times tell.
-func (v *view) learn() {
-	m := v.memory
-	if m.missed > 0 || m.report.Summary.Seconds < wholeWindow*v.window().Seconds() || v.rowsPerNode() < minRowsPerNode {
-		return
-	}
-	m.loads, m.learnt = m.work.Costs(withFew(m.rows), withFew(m.activations)), v.now
-}
-
-// withFew counts every expert as if it had a few more, so that one without any is
-// not taken to weigh nothing.
-func withFew(counts [][]float64) [][]float64 {
-	out := make([][]float64, len(counts))
-	for l, layer := range counts {
-		few := max(1, load.Total(layer)/float64(len(layer))/16)
-		out[l] = make([]float64, len(layer))
-		for e, n := range layer {
-			out[l][e] = n + few
-		}
-	}
-	return out
-}
-
-// loads are what was learnt last, if that is not long ago: also for a plan that
-// has to do without the node that is silent now.
-func (v *view) loads() [][]float64 {
-	if v.now.Sub(v.memory.learnt) > 2*v.window() {
-		return nil
-	}
-	return v.memory.loads
-}
-
-// rowsPerNode is the mean node's rows in the layer with the fewest.
-func (v *view) rowsPerNode() float64 {
-	r := v.memory.report
-	if r == nil || len(r.Nodes) == 0 || len(v.memory.rows) == 0 {
-		return 0
-	}
-	least := math.Inf(1)
-	for _, layer := range v.memory.rows {
-		least = min(least, load.Total(layer)/float64(len(r.Nodes)))
-	}
-	return least
-}
+// chance: a gain counts from so many standard deviations of a node's share.
+const chance = 3
 
 // mayRebalance are the limits of moves for this round; nil if it is not the time:
 // only right after a look that told something, and one change at a time.
@@ -258,17 +128,4 @@ func later(a, b *v1alpha1.RebalancingStatus) *v1alpha1.RebalancingStatus {
 		return b
 	}
 	return a
-}
-
-// faults names the nodes that did not tell their load, and why.
-func faults(r *load.Report) string {
-	var list []string
-	for i, f := range r.Failed {
-		if i == 3 {
-			list = append(list, fmt.Sprintf("and %d more", len(r.Failed)-i))
-			break
-		}
-		list = append(list, f.Node+": "+f.Error)
-	}
-	return strings.Join(list, "; ")
 }

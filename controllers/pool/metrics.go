@@ -54,7 +54,7 @@ func (v *view) measure(req ctrl.Request) {
 	v.measureLoad(req)
 }
 
-// measureLoad shows what a look at the load found. Figures that are not known are
+// measureLoad shows what the last look at the load found. Figures that are not known are
 // not shown: an autoscaler must not take an old one for a new one.
 func (v *view) measureLoad(req ctrl.Request) {
 	labels := []string{req.Namespace, req.Name}
@@ -67,16 +67,13 @@ func (v *view) measureLoad(req ctrl.Request) {
 		rebalanceCounter.WithLabelValues(labels...).Inc()
 		bytesCounter.WithLabelValues(labels...).Add(float64(v.moved.Bytes))
 	}
-	if !v.looked {
-		return
-	}
-	sum := &v.memory.report.Summary
-	if v.memory.missed > 0 || sum.Busiest == nil {
+	if !v.known() || v.memory.report.Summary.Busiest == nil {
 		for _, g := range []*prometheus.GaugeVec{balanceGauge, busiestGauge, queueGauge, readingGauge} {
 			g.DeleteLabelValues(labels...)
 		}
 		return
 	}
+	sum := &v.memory.report.Summary
 	balanceGauge.WithLabelValues(labels...).Set(slices.Min(sum.Balancedness))
 	readingGauge.WithLabelValues(labels...).Set(v.memory.work.Reading(v.memory.report.Nodes))
 	busiestGauge.WithLabelValues(labels...).Set(sum.Busiest.Utilisation)

@@ -41,6 +41,25 @@ func NewReport(answers []*Node, failed []Fault) *Report {
 	return r
 }
 
+// Of is the report of some nodes only.
+func (r *Report) Of(is func(node string) bool) *Report {
+	var nodes []*Node
+	var failed []Fault
+	for _, n := range r.Nodes {
+		if is(n.Name) {
+			nodes = append(nodes, n)
+		}
+	}
+	for _, f := range r.Failed {
+		if is(f.Node) {
+			failed = append(failed, f)
+		}
+	}
+	out := NewReport(nodes, failed)
+	out.WindowSeconds = r.WindowSeconds
+	return out
+}
+
 func (r *Report) fits(n *Node) error {
 	if err := n.Check(); err != nil {
 		return err
