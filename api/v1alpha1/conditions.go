@@ -36,7 +36,8 @@ const (
 	ReasonRebalancing = "Rebalancing"
 )
 
-// Reasons of Balanced.
+// Reasons of Balanced, beside ReasonProgressing: experts have just moved, or nodes or
+// traffic are changing, and the load is judged after that.
 const (
 	ReasonBalanced        = "Balanced"        // no move is worth its bytes
 	ReasonTooFewTokens    = "TooFewTokens"    // the window has too few tokens to tell

@@ -42,20 +42,35 @@ func (v *view) balanced() opinion {
 		return no(v1alpha1.ReasonBudgetTooSmall, "experts.rebalancing.maxBytesPerMinute is less than one expert of %d bytes: raise it, or set mode: Off", v.expertBytes())
 	case b != nil:
 		return judged(b)
-	case v.looked:
-		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
+	case v.looked && v.memory.missed == 0:
+		return v.unlearnt()
 	}
 	return v.asBefore()
+}
+
+// unlearnt: the load was looked at, and is not to be judged now. What was found the last
+// time that it was is still so, as far as anybody knows.
+func (v *view) unlearnt() opinion {
+	if v.wholeWindow() && v.fewTokens() {
+		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
+	}
+	switch last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced); last.Reason {
+	case v1alpha1.ReasonBalanced, v1alpha1.ReasonBudgetSpent:
+		return opinion{last.Status, last.Reason, last.Message}
+	}
+	return opinion{metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "nodes or traffic are changing: the load is judged after that"}
 }
 
 func no(reason, format string, args ...any) opinion {
 	return opinion{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
 }
 
-// movingOn: experts are on their way; two intervals are enough for that.
+// movingOn: experts are on their way. However many they are, in two intervals at least one
+// is loaded, or routers switch.
 func (v *view) movingOn() opinion {
-	if v.now.Sub(v.memory.since) > 2*v.lookInterval() {
-		return no(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals for %s", v.memory.target, v.decision.Waiting)
+	m := v.memory
+	if limit := 2 * v.lookInterval(); v.now.Sub(m.since) > limit && v.now.Sub(m.grew) > limit {
+		return no(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals, in which no node has loaded an expert, for %s", m.target, v.decision.Waiting)
 	}
 	return no(v1alpha1.ReasonMoving, "experts are loaded where placement %d has them", v.decision.Doc.Target.Epoch)
 }
@@ -122,22 +137,29 @@ func (v *view) follow() {
 }
 
 // fillLoad tells the measured load: at most once in a window, and nothing while
-// there is none, so that a pool without traffic is not written.
+// there is none, so that a pool without traffic is not written. Balancedness counts
+// experts as long as there are too few tokens.
 func (v *view) fillLoad(s *v1alpha1.ExpertPoolStatus) {
-	r := v.memory.report
-	if !v.looked || r == nil || v.memory.missed > 0 {
+	if !v.looked || v.memory.missed > 0 {
 		return
 	}
-	idle := r.Summary.TokensPerSecond == 0
-	if s.Load != nil && (v.now.Sub(s.Load.Time.Time) < v.window() || idle && s.Load.TokensPerSecond == "0.0") || s.Load == nil && idle {
+	sum := &v.memory.report.Summary
+	switch told := s.Load != nil && s.Load.TokensPerSecond != noTokens; {
+	case !told && sum.TokensPerSecond == 0:
+	case s.Load != nil && v.now.Sub(s.Load.Time.Time) < v.window():
+		return
+	default:
+		s.Load = v.loadStatus()
+	}
+	if v.fewTokens() {
+		tellBalance(s, current(v.decision.Doc).Balancedness(nil))
 		return
 	}
-	s.Load = v.loadStatus()
-	if v.rowsPerNode() < minRowsPerNode {
-		return
-	}
-	tellBalance(s, r.Summary.Balancedness)
+	tellBalance(s, sum.Balancedness)
 }
+
+// noTokens is how the status writes that there are none.
+const noTokens = "0.0"
 
 // tellBalance shows the balancedness of each layer, and the worst.
 func tellBalance(s *v1alpha1.ExpertPoolStatus, layers []float64) {

@@ -12,9 +12,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // pair is a pool of two nodes whose looks a test makes; a third pod has just started.
@@ -73,6 +75,10 @@ func (p *pair) next(t *testing.T, later time.Duration) {
 	p.r.setBalanced(p.view, &p.pool.Status)
 }
 
+func (p *pair) reason() string {
+	return conditions.Of(p.pool.Status.Conditions, v1alpha1.ConditionBalanced).Reason
+}
+
 // TestOldFiguresAreNotShown: an autoscaler must not take the last figure of a load that
 // is no longer looked at for a new one.
 func TestOldFiguresAreNotShown(t *testing.T) {
@@ -109,6 +115,35 @@ func TestOldFiguresAreNotShown(t *testing.T) {
 	}
 }
 
+// TestWhyNothingIsLearnt: too few tokens are one reason of several.
+func TestWhyNothingIsLearnt(t *testing.T) {
+	const interval = testWindow / load.LooksPerWindow
+	cases := []struct {
+		name string
+		last string
+		tell func(p *pair)
+		want string
+	}{
+		{"too few tokens", v1alpha1.ReasonBalanced, func(p *pair) { p.tell(60, 1, 1) }, v1alpha1.ReasonTooFewTokens},
+		{"a node has just started", v1alpha1.ReasonBalanced, func(p *pair) { p.tell(30, 1000, 1000) }, v1alpha1.ReasonBalanced},
+		{"the traffic is changing", v1alpha1.ReasonBudgetSpent, func(p *pair) { p.tell(60, 100, 5000) }, v1alpha1.ReasonBudgetSpent},
+		{"one look is missed", v1alpha1.ReasonBalanced, func(p *pair) { p.experts = p.experts[:1] }, v1alpha1.ReasonBalanced},
+		{"it was too few tokens", v1alpha1.ReasonTooFewTokens, func(p *pair) { p.tell(30, 1000, 1000) }, v1alpha1.ReasonProgressing},
+		{"nodes tell again", v1alpha1.ReasonLoadUnknown, func(p *pair) { p.tell(30, 1000, 1000) }, v1alpha1.ReasonProgressing},
+		{"a pod that no placement names has", v1alpha1.ReasonBalanced, func(*pair) {}, v1alpha1.ReasonBalanced},
+	}
+	for _, c := range cases {
+		p := newPair(t)
+		p.next(t, 0)
+		p.pool.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionBalanced, Status: metav1.ConditionTrue, Reason: c.last}}
+		c.tell(p)
+		p.next(t, interval)
+		if got := p.reason(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // TestAPodThatNoPlacementNames counts neither as an idle node nor as one that knows little.
 func TestAPodThatNoPlacementNames(t *testing.T) {
 	p := newPair(t)
@@ -119,5 +154,58 @@ func TestAPodThatNoPlacementNames(t *testing.T) {
 	}
 	if p.loads() == nil {
 		t.Error("nothing is learnt beside a pod that has just started")
+	}
+}
+
+// TestMoveStuck: a move is stuck when nothing comes of it, however long it takes.
+func TestMoveStuck(t *testing.T) {
+	const interval = testWindow / load.LooksPerWindow
+	p := newPair(t)
+	p.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.doc.Serving.Nodes}
+	p.follow()
+	hold := func(bytes int64) {
+		for i := range 2 {
+			p.say(i, &load.Node{Seconds: 60, ExpertsPerToken: 2, Counts: *load.NewCounts(3, 8), HeldBytes: bytes, ExpertBytes: 1})
+		}
+	}
+	for n := range int64(10) {
+		hold(12 + n)
+		p.next(t, interval)
+		if got := p.reason(); got != v1alpha1.ReasonMoving {
+			t.Fatalf("%s after %v, while nodes load, want Moving", got, time.Duration(n+1)*interval)
+		}
+	}
+	for range 3 {
+		p.next(t, interval)
+	}
+	if got := p.reason(); got != v1alpha1.ReasonMoveStuck {
+		t.Errorf("%s after three intervals in which no node has loaded anything", got)
+	}
+}
+
+// TestBalancednessIsOfThePlacementInForce: once there are too few tokens to tell, what is
+// shown is counted in experts of the placement there is, not what was measured of another.
+func TestBalancednessIsOfThePlacementInForce(t *testing.T) {
+	p := newPair(t)
+	copies := int32(1)
+	p.pool.Spec.Replicas, p.pool.Spec.Experts.ReplicasPerExpert = &copies, &copies
+	p.tell(60, 1000, 7000)
+	p.next(t, 0)
+	s := &p.pool.Status
+	p.fill(s)
+	measured := s.Summary.Balancedness
+	p.tell(60, 0, 0)
+	for range 2 {
+		p.next(t, testWindow)
+		p.fill(s)
+	}
+	if measured != "0.57" || s.Summary.Balancedness != "1.00" || s.Load.TokensPerSecond != "0.0" {
+		t.Fatalf("%s measured, then without tokens %s: want 0.57, then 1.00", measured, s.Summary.Balancedness)
+	}
+	p.doc.Serving.Nodes[0].Experts[0] = append(p.doc.Serving.Nodes[0].Experts[0], p.doc.Serving.Nodes[1].Experts[0]...)
+	p.next(t, testWindow)
+	p.fill(s)
+	if s.Summary.Balancedness != "0.67" { // 4 of its own and half of 4 more, of 8
+		t.Errorf("%s after a move without tokens, want 0.67", s.Summary.Balancedness)
 	}
 }
