@@ -98,10 +98,30 @@ func TestRebalance(t *testing.T) {
 	if s.Load == nil || s.Load.BusiestNode.Name != "demo-experts-0" || s.Load.BusiestNode.Utilization != "0.50" {
 		t.Errorf("status.load %+v", s.Load)
 	}
-	revision := after.Revision
-	time.Sleep(3 * time.Second) // three looks
-	if now := w.document().Revision; now != revision {
-		t.Errorf("revision %d became %d under the same load", revision, now)
+	w.quietUnderLoad(4 * time.Second)
+	if now := w.document().Revision; now != after.Revision {
+		t.Errorf("revision %d became %d under the same load", after.Revision, now)
+	}
+}
+
+// quietUnderLoad: load that stays as it is is written once in a window, and nothing else
+// is (invariant 7).
+func (w *world) quietUnderLoad(window time.Duration) {
+	w.Helper()
+	written := func(after time.Time) (at time.Time) {
+		w.until(func() string {
+			if at = w.pool().Status.Load.Time.Time; at.Before(after) {
+				return fmt.Sprintf("the load was told at %s, want it after %s", at, after)
+			}
+			return ""
+		})
+		return at
+	}
+	from := written(written(time.Time{}).Add(window)) // events of what was before are written by then
+	before := w.writes.Load()
+	to := written(from.Add(2 * window))
+	if n := w.writes.Load() - before; n > int64(to.Sub(from)/window) {
+		w.Errorf("%d writes in %s, want one in each %s", n, to.Sub(from), window)
 	}
 }
 
