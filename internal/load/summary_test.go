@@ -131,3 +131,16 @@ func TestDecodeChecks(t *testing.T) {
 		t.Errorf("report %+v, error %v; want node a as failed", r, err)
 	}
 }
+
+// TestReportOfSomeNodes: the others count neither as nodes nor as faults.
+func TestReportOfSomeNodes(t *testing.T) {
+	all := NewReport([]*Node{node("a", 60, 1, Matrix{{9, 0}}), node("new", 5, 0, Matrix{{0, 0}})}, []Fault{{"b", "gone"}, {"old", "gone"}})
+	all.WindowSeconds = 60
+	r := all.Of(func(n string) bool { return n == "a" || n == "b" })
+	if s := r.Summary; len(r.Nodes) != 1 || len(r.Failed) != 1 || r.WindowSeconds != 60 || s.Expected != 2 || s.Seconds != 60 || s.Balancedness[0] != 1 {
+		t.Errorf("%s", text(r))
+	}
+	if len(all.Nodes) != 2 || all.Summary.Seconds != 5 {
+		t.Errorf("the whole report has changed: %s", text(all))
+	}
+}
