@@ -140,7 +140,7 @@ func (w *world) checkEpoch(p *placement.Placement) {
 // checkBudget: a target that moves experts between nodes of a placement that is as
 // the spec wants it is the balancer's, and costs of the budget (invariant 8).
 func (w *world) checkBudget(d *placement.Document) {
-	now := w.decide(d.Revision)
+	now := w.decide(d.Revision, w.operatorTime())
 	defer func(now *v1alpha1.ExpertPool) { w.shown = now }(w.shown)
 	w.shown = w.specs[d.Revision] // another operator may publish it under a newer spec
 	if !w.asWanted(d.Serving) || !slices.EqualFunc(d.Serving.Nodes, d.Target.Nodes, func(a, b placement.Node) bool { return a.Name == b.Name }) {
@@ -161,9 +161,9 @@ func (w *world) checkBudget(d *placement.Document) {
 
 // decide notes when the operator decided on a revision: a budget counts from then,
 // also if the API server keeps the record waiting.
-func (w *world) decide(revision int64) time.Time {
+func (w *world) decide(revision int64, now time.Time) time.Time {
 	if w.decided[revision].IsZero() {
-		w.decided[revision] = w.operatorTime()
+		w.decided[revision] = now
 		w.specs[revision] = w.shown
 	}
 	return w.decided[revision]

@@ -115,14 +115,14 @@ func (s statusWriter) Patch(_ context.Context, o client.Object, patch client.Pat
 	if err != nil {
 		return err
 	}
-	shown := s.c.w.shown
+	shown, now := s.c.w.shown, s.c.w.operatorTime()
 	return s.c.write("status", func() error {
 		err := s.c.w.api.patchStatus(o, raw)
 		if err == nil && bytes.Contains(raw, []byte(`"conditions"`)) { // a round's verdict, not the copy of a placement
 			s.c.w.checkReady(o.(*v1alpha1.ExpertPool), shown)
 		}
 		if p := o.(*v1alpha1.ExpertPool).Status.Placement; err == nil && p != nil {
-			s.c.w.decide(p.Revision)
+			s.c.w.decide(p.Revision, now)
 		}
 		return err
 	})
