@@ -162,10 +162,8 @@ func (v *view) verdict() conditions.Verdict {
 	case v.refused != nil:
 		out.Stalled, out.Reason, out.Message = v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message
 		return out
-	case v.makesRoom():
-		return waiting(v1alpha1.ReasonProgressing, "nodes are added: %s", v.decision.Problem.Message)
 	case v.decision.Problem != nil:
-		return stalled(v.decision.Problem.Reason, v.decision.Problem.Message)
+		return v.unplaced(out)
 	case !v.followed():
 		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", v.missing()) // pods are those of the spec before
 	case problem != nil:
@@ -181,6 +179,16 @@ func (v *view) verdict() conditions.Verdict {
 	}
 	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
 	out.Message = fmt.Sprintf("%d expert nodes hold all %d experts", *v.pool.Spec.Replicas, total)
+	return out
+}
+
+// unplaced: no placement as the spec wants it can be made.
+func (v *view) unplaced(out conditions.Verdict) conditions.Verdict {
+	p := v.decision.Problem
+	out.Stalled, out.Reason, out.Message = true, p.Reason, p.Message
+	if v.makesRoom() {
+		out.Stalled, out.Reason, out.Message = false, v1alpha1.ReasonProgressing, "nodes are added: "+p.Message
+	}
 	return out
 }
 
