@@ -94,18 +94,27 @@ func (v *view) missingFrom() int {
 }
 
 // minNodes is the fewest nodes with room for every expert and its replicas, as far as the
-// model is known: before the first placement its nodes tell it.
+// model is known.
 func (v *view) minNodes() int {
-	replicas, experts := int(*v.pool.Spec.Experts.ReplicasPerExpert), 0
-	if p := current(v.doc); p != nil {
-		experts = p.Experts
-	} else if m := v.modelInfo(); m != nil {
-		experts = int(m.Experts)
-	}
+	replicas := int(*v.pool.Spec.Experts.ReplicasPerExpert)
 	if s := v.slots(); s > 0 {
-		return max(replicas, (experts*replicas+s-1)/s)
+		return max(replicas, (v.modelExperts()*replicas+s-1)/s)
 	}
 	return replicas
+}
+
+// modelExperts is how many experts a layer has; before the first placement, what any pod
+// says, as the rollout goes by routers, too. 0: nobody knows.
+func (v *view) modelExperts() (n int) {
+	if p := current(v.doc); p != nil {
+		return p.Experts
+	}
+	for _, a := range v.answers {
+		if a.Report != nil && a.Report.Model != nil {
+			n = max(n, a.Report.Model.Experts)
+		}
+	}
+	return n
 }
 
 // makesRoom says whether all that keeps the placement from being made are nodes that the
