@@ -97,24 +97,49 @@ func TestMissingDirectory(t *testing.T) {
 	w := newWorld(t)
 	w.players.broken["demo-experts-0"] = waiting("ContainerCreating", "")
 	w.create("demo", model+"expertNodes: 1")
-	w.until(func() string {
-		w.players.bind("demo-experts-0", "node1")
-		pod := &corev1.Pod{}
-		if w.Get(t.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-0"}, pod) != nil || len(pod.Status.ContainerStatuses) == 0 {
-			return "no pod yet"
-		}
-		w.event(pod, "FailedMount", `MountVolume.SetUp failed for volume "model" : hostPath type check failed: /var/lib/olmoe/models/demo is not a directory`)
-		return ""
-	})
+	w.event(w.hangingPod(), "FailedMount", `MountVolume.SetUp failed for volume "model" : hostPath type check failed: /var/lib/olmoe/models/demo is not a directory`)
 	if m := w.untilReason(v1alpha1.ReasonModelNotFound); !strings.Contains(m, "not on machine node1") {
 		t.Errorf("%q must name the machine", m)
 	}
-	// Other machines are chosen: the pod that hangs is replaced, although it is not ready.
-	delete(w.players.broken, "demo-experts-0")
-	w.players.frozen = "demo-experts-0"
+	w.correctedSpecReplaces("demo-experts-0")
+}
+
+// TestHangingPodIsReplaced: a corrected spec gets through also if nobody tells why a pod
+// of the one before does not start.
+func TestHangingPodIsReplaced(t *testing.T) {
+	w := newWorld(t)
+	w.players.broken["demo-experts-0"] = func(p *corev1.Pod) {
+		waiting("PodInitializing", "")(p)
+		p.Status.Conditions = []corev1.PodCondition{{
+			Type: corev1.ContainersReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(time.Now().Add(-time.Hour)),
+		}}
+	}
+	w.create("demo", model+"expertNodes: 1")
+	w.hangingPod()
+	w.correctedSpecReplaces("demo-experts-0")
+}
+
+// hangingPod waits until demo-experts-0 is on machine node1, where it does not start.
+func (w *world) hangingPod() *corev1.Pod {
+	pod := &corev1.Pod{}
+	w.until(func() string {
+		w.players.bind("demo-experts-0", "node1")
+		if w.Get(w.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-0"}, pod) != nil || len(pod.Status.ContainerStatuses) == 0 {
+			return "no pod yet"
+		}
+		return ""
+	})
+	return pod
+}
+
+// correctedSpecReplaces chooses other machines: the pod that hangs is replaced, although
+// it is not ready.
+func (w *world) correctedSpecReplaces(pod string) {
+	delete(w.players.broken, pod)
+	w.players.frozen = pod
 	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {experts: {nodeSelector: {disk: nvme}}}")
 	w.until(func() string {
-		if p := (&corev1.Pod{}); w.Get(t.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-0"}, p) == nil && p.Spec.NodeSelector["disk"] == "" {
+		if p := (&corev1.Pod{}); w.Get(w.Context(), client.ObjectKey{Namespace: w.ns, Name: pod}, p) == nil && p.Spec.NodeSelector["disk"] == "" {
 			return "the pod of the old spec is still there"
 		}
 		return ""

@@ -60,7 +60,7 @@ const (
 	ReasonImagePullFailed = "ImagePullFailed" // the image cannot be pulled
 	ReasonCrashLoop       = "CrashLoop"       // a container keeps failing
 	ReasonUnschedulable   = "Unschedulable"   // no machine can take a pod
-	ReasonVolumeNotFound  = "VolumeNotFound"  // the claim of a pvc:// source is missing
+	ReasonVolumeNotFound  = "VolumeNotFound"  // the claim of a pvc:// source is missing or cannot be mounted
 	ReasonPodConfigError  = "PodConfigError"  // the kubelet cannot make the container
 	ReasonPodsRefused     = "PodsRefused"     // a quota or a policy refuses the pods
 	ReasonNameConflict    = "NameConflict"    // a child's name is taken by another object

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +47,7 @@ func (e *Events) Problem(pod *corev1.Pod, now time.Time) *Problem {
 	if p := Pod(pod, now); p != nil {
 		return p
 	}
-	if !Starting(pod) {
+	if !mounting(pod) {
 		return nil
 	}
 	e.mu.Lock()
@@ -56,13 +55,13 @@ func (e *Events) Problem(pod *corev1.Pod, now time.Time) *Problem {
 	return e.seen[pod.UID].problem
 }
 
-// Look asks what keeps the kubelet from mounting volumes of those pods that are being
-// started.
+// Look asks what keeps the kubelet from mounting volumes of those pods that wait for
+// them.
 func (e *Events) Look(ctx context.Context, live client.Reader, pods []corev1.Pod, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	for i := range pods {
-		if pod := &pods[i]; Starting(pod) {
+		if pod := &pods[i]; mounting(pod) {
 			e.look(ctx, pod, now, func() (*Problem, error) { return mount(ctx, live, pod) })
 		}
 	}
@@ -100,31 +99,15 @@ func (e *Events) look(ctx context.Context, o client.Object, now time.Time, find 
 	return last.problem
 }
 
-func mount(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, error) {
-	event, err := newestEvent(ctx, live, pod, "FailedMount")
-	if event == nil || err != nil {
-		return nil, err
-	}
-	if strings.Contains(event.Message, "hostPath type check failed") {
-		return &Problem{v1alpha1.ReasonModelNotFound, fmt.Sprintf(
-			"pod %s: the directory of model.source is not on machine %s: put the checkpoint there, or choose machines by nodeSelector",
-			pod.Name, pod.Spec.NodeName)}, nil
-	}
-	if !strings.Contains(event.Message, `"model"`) {
-		return nil, nil // the kubelet's own: it tries again
-	}
-	return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
-		"pod %s: the volume of model.source cannot be mounted on machine %s: %s", pod.Name, pod.Spec.NodeName, firstLine(event.Message))}, nil
-}
-
 // refused: a pod that was made since, or a long time without another try, says that the
 // trouble is over.
-func refused(ctx context.Context, live client.Reader, owner client.Object, newest, now time.Time) (*Problem, error) {
-	event, err := newestEvent(ctx, live, owner, "FailedCreate")
+func refused(ctx context.Context, live client.Reader, owner client.Object, made, now time.Time) (*Problem, error) {
+	events, err := listEvents(ctx, live, owner, fields.Set{"reason": "FailedCreate"})
+	event := newest(events, func(*corev1.Event) bool { return true })
 	if event == nil || err != nil {
 		return nil, err
 	}
-	if at := event.LastTimestamp.Time; at.Before(newest) || now.Sub(at) > retriedWithin {
+	if at := event.LastTimestamp.Time; at.Before(made) || now.Sub(at) > retriedWithin {
 		return nil, nil
 	}
 	return &Problem{v1alpha1.ReasonPodsRefused, fmt.Sprintf(
@@ -132,22 +115,27 @@ func refused(ctx context.Context, live client.Reader, owner client.Object, newes
 }
 
 // maxEvents is what one question may return; repeats are counted in one event.
-const maxEvents = 20
+const maxEvents = 50
 
-// newestEvent is the newest event of an object for a reason; nil if there is none.
-func newestEvent(ctx context.Context, live client.Reader, o client.Object, reason string) (*corev1.Event, error) {
+// listEvents lists those of an object that have the given fields.
+func listEvents(ctx context.Context, live client.Reader, o client.Object, with fields.Set) ([]corev1.Event, error) {
+	with["involvedObject.uid"] = string(o.GetUID())
 	var list corev1.EventList
-	err := live.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.Limit(maxEvents), client.MatchingFieldsSelector{
-		Selector: fields.Set{"involvedObject.uid": string(o.GetUID()), "reason": reason}.AsSelector(),
-	})
+	err := live.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.Limit(maxEvents),
+		client.MatchingFieldsSelector{Selector: with.AsSelector()})
 	if err != nil {
 		return nil, fmt.Errorf("list events of %s: %w", o.GetName(), err)
 	}
-	var newest *corev1.Event
-	for i := range list.Items {
-		if newest == nil || newest.LastTimestamp.Before(&list.Items[i].LastTimestamp) {
-			newest = &list.Items[i]
+	return list.Items, nil
+}
+
+// newest is the newest of the events that are meant; nil if there is none.
+func newest(events []corev1.Event, meant func(*corev1.Event) bool) *corev1.Event {
+	var found *corev1.Event
+	for i := range events {
+		if e := &events[i]; meant(e) && (found == nil || found.LastTimestamp.Before(&e.LastTimestamp)) {
+			found = e
 		}
 	}
-	return newest, nil
+	return found
 }

@@ -29,24 +29,36 @@ func (s *server) List(ctx context.Context, list client.ObjectList, _ ...client.L
 	return s.err
 }
 
-func starting(uid types.UID) corev1.Pod {
+// waitingPod is one that the kubelet prepares; its model is on a claim.
+func waitingPod(uid types.UID) corev1.Pod {
 	p := pod(func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
 		c.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
 	})
 	p.UID, p.Spec.NodeName = uid, "node1"
+	p.Spec.Volumes = []corev1.Volume{{Name: "model"}, {Name: "placement"}, {Name: "istio-token"}}
+	p.Spec.Volumes[0].PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "models"}
 	return *p
 }
 
+// event of a mount that failed.
 func event(at time.Time, message string) corev1.Event {
-	return corev1.Event{LastTimestamp: metav1.NewTime(at), Message: message}
+	return corev1.Event{Reason: "FailedMount", LastTimestamp: metav1.NewTime(at), Message: message}
 }
+
+// Words of the kubelet.
+const (
+	noDirectory = `MountVolume.SetUp failed for volume "model" : hostPath type check failed: /srv/olmoe is not a directory`
+	noConfigMap = `MountVolume.SetUp failed for volume "placement" : failed to sync configmap cache: timed out waiting for the condition`
+	refusedNFS  = `MountVolume.SetUp failed for volume "pvc-7d0c" : mount failed: exit status 32`
+	timedOut    = `unmounted volumes=[model], unattached volumes=[], failed to process volumes=[]: context deadline exceeded`
+)
 
 // TestLook: a pod's events are asked for now and then, what they told is known
 // meanwhile, and a server that does not tell them changes nothing.
 func TestLook(t *testing.T) {
-	s := &server{events: []corev1.Event{event(now, `volume "model": not found`), event(now.Add(-time.Hour), "hostPath type check failed")}}
+	s := &server{events: []corev1.Event{event(now.Add(-time.Minute), refusedNFS), event(now.Add(-time.Hour), noDirectory), event(now, timedOut)}}
 	var e Events
-	pods := []corev1.Pod{starting("a")}
+	pods := []corev1.Pod{waitingPod("a")}
 	known := func(at time.Time) string {
 		if p := e.Problem(&pods[0], at); p != nil {
 			return p.Reason
@@ -65,7 +77,7 @@ func TestLook(t *testing.T) {
 		{"an error", 6 * time.Second, func() { s.err = errors.New("no answer") }, 2, "VolumeNotFound"},
 		{"errors are not asked for again at once", 7 * time.Second, func() { s.err = nil }, 2, "VolumeNotFound"},
 		{"mended", 12 * time.Second, nil, 3, ""},
-		{"another pod of the name", 13 * time.Second, func() { pods[0].UID = "b"; s.events = []corev1.Event{event(now, "hostPath type check failed")} }, 4, "ModelNotFound"},
+		{"another pod of the name", 13 * time.Second, func() { pods[0].UID = "b"; s.events = []corev1.Event{event(now, noDirectory)} }, 4, "ModelNotFound"},
 		{"it runs", 14 * time.Second, func() {
 			pods[0].Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 		}, 4, ""},
@@ -83,7 +95,7 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s: %q after %d questions, want %q after %d", step.what, got, s.asked, step.reason, step.asked)
 		}
 	}
-	e.Look(t.Context(), s, []corev1.Pod{starting("c")}, now.Add(time.Hour))
+	e.Look(t.Context(), s, []corev1.Pod{waitingPod("c")}, now.Add(time.Hour))
 	if len(e.seen) != 1 {
 		t.Errorf("%d pods are remembered, want 1: the others are gone", len(e.seen))
 	}

@@ -4,7 +4,7 @@ package diagnose
 
 import (
 	"fmt"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 
@@ -25,6 +25,12 @@ func Pod(pod *corev1.Pod, now time.Time) *Problem {
 	if p := scheduling(pod); p != nil {
 		return p
 	}
+	for i := range pod.Status.InitContainerStatuses { // none is the operator's
+		if p := container(pod, &pod.Status.InitContainerStatuses[i], now); p != nil {
+			p.Message += fmt.Sprintf(" (init container %s, which something has added to the pod)", pod.Status.InitContainerStatuses[i].Name)
+			return p
+		}
+	}
 	for i := range pod.Status.ContainerStatuses {
 		if p := container(pod, &pod.Status.ContainerStatuses[i], now); p != nil {
 			return p
@@ -33,40 +39,18 @@ func Pod(pod *corev1.Pod, now time.Time) *Problem {
 	return nil
 }
 
-// over says whether nothing is expected of a pod any more: it leaves, or it was evicted
-// and another one has its place.
-func over(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
-}
-
-// Ready says whether the kubelet has seen the pod ready.
-func Ready(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
-}
-
-// Running says whether a container of the pod runs.
-func Running(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
-}
-
-// Starting says whether the kubelet prepares the pod's containers; what keeps it
-// from that shows only in events.
-func Starting(pod *corev1.Pod) bool {
-	return !over(pod) && pod.Spec.NodeName != "" && slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
-		return s.State.Waiting != nil && s.State.Waiting.Reason == "ContainerCreating"
-	})
-}
+// volumeWords are in what the scheduler says of claims and their volumes.
+var volumeWords = regexp.MustCompile(`(?i)persistent ?volume|volume zone`)
 
 func scheduling(pod *corev1.Pod) *Problem {
 	for _, c := range pod.Status.Conditions {
 		if c.Type != corev1.PodScheduled || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
 			continue
 		}
-		if strings.Contains(c.Message, "persistentvolumeclaim") {
+		if volumeWords.MatchString(c.Message) && !strings.Contains(c.Message, "Insufficient") { // else some machine could mount it
 			return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
-				"pod %s cannot be scheduled: %s: create the PersistentVolumeClaim that model.source names, in the same namespace", pod.Name, c.Message)}
+				"pod %s cannot be scheduled: %s: create the PersistentVolumeClaim that model.source names, in the same namespace, "+
+					"with a volume that can be used on machines which nodeSelector, tolerations and affinity allow", pod.Name, c.Message)}
 		}
 		return &Problem{v1alpha1.ReasonUnschedulable, fmt.Sprintf(
 			"pod %s cannot be scheduled: %s: add a machine, or change resources, nodeSelector, tolerations or affinity in the spec", pod.Name, c.Message)}

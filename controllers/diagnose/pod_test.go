@@ -39,6 +39,11 @@ func TestPod(t *testing.T) {
 	wait := func(reason string) corev1.ContainerState {
 		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: "it says"}}
 	}
+	unschedulable := func(message string) func(*status, *container) {
+		return func(s *status, _ *container) {
+			s.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message}}
+		}
+	}
 	cases := []struct {
 		name   string
 		edit   func(*status, *container)
@@ -93,9 +98,21 @@ func TestPod(t *testing.T) {
 		{"a reason of nobody's", func(_ *status, c *container) {
 			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(1, "Error", "Internal: a bug")
 		}, "CrashLoop", "Internal: a bug"},
-		{"unschedulable", func(s *status, _ *container) {
-			s.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes"}}
-		}, "Unschedulable", "0/1 nodes"},
+		{"unschedulable", unschedulable("0/1 nodes"), "Unschedulable", "0/1 nodes"},
+		{"no claim", unschedulable(`0/2 nodes are available: persistentvolumeclaim "models" not found. not found`), "VolumeNotFound", "create the PersistentVolumeClaim"},
+		{"claim without a volume", unschedulable("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."), "VolumeNotFound", "unbound"},
+		{"volume elsewhere", unschedulable("0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity."), "VolumeNotFound", "nodeSelector"},
+		{"no volume", unschedulable("0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind."), "VolumeNotFound", "machines"},
+		{"volume here, no memory", unschedulable("0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match PersistentVolume's node affinity."), "Unschedulable", "add a machine"},
+		{"init container", func(s *status, c *container) {
+			c.State = wait("PodInitializing")
+			s.InitContainerStatuses = []container{{Name: "istio-init", Image: "istio", State: wait("ImagePullBackOff")}}
+		}, "ImagePullFailed", "cannot pull image istio"},
+		{"init container fails", func(s *status, c *container) {
+			c.State = wait("PodInitializing")
+			s.InitContainerStatuses = []container{{Name: "vault", State: wait("CrashLoopBackOff")}}
+			s.InitContainerStatuses[0].LastTerminationState.Terminated = ended(1, "Error", "no token")
+		}, "CrashLoop", "no token (init container vault"},
 		{"gated, not unschedulable", func(s *status, _ *container) {
 			s.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "SchedulingGated"}}
 		}, "", ""},

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 )
 
 // unstick deletes pods that cannot start and come from an older template. A
@@ -17,7 +19,7 @@ import (
 func (r *Reconciler) unstick(ctx context.Context, v *view) error {
 	for i := range v.experts {
 		p := &v.experts[i]
-		if p.DeletionTimestamp != nil || !v.outdated(p) || v.problems[p.Name] == nil {
+		if p.DeletionTimestamp != nil || !v.outdated(p) || v.problems[p.Name] == nil && !diagnose.Hangs(p, v.now) {
 			continue
 		}
 		logf.FromContext(ctx).Info("replacing a pod of an older spec that cannot start", "pod", p.Name)
