@@ -78,18 +78,44 @@ func TestReasons(t *testing.T) {
 		delete(w.players.broken, c.pods)
 	}
 	w.untilReady()
+	w.until(func() string { return w.warned(v1alpha1.ReasonImagePullFailed) })
+}
+
+// TestNoMachineYet: a pod that waits for a machine is told, as what may pass; and as what
+// needs somebody once it has lasted, with an event.
+func TestNoMachineYet(t *testing.T) {
+	w := newWorld(t)
+	since := time.Now()
+	w.players.broken["demo-experts-1"] = func(p *corev1.Pod) {
+		unscheduled("0/2 nodes are available: 2 Insufficient memory.")(p)
+		p.Status.Conditions[0].LastTransitionTime = metav1.NewTime(since)
+	}
+	w.create("demo", model+"expertNodes: 2")
 	w.until(func() string {
-		var list eventsv1.EventList
-		if err := w.List(t.Context(), &list, client.InNamespace(w.ns)); err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range list.Items {
-			if e.Regarding.Kind == "OLMoEDeployment" && e.Reason == v1alpha1.ReasonImagePullFailed && e.Type == corev1.EventTypeWarning {
-				return ""
-			}
-		}
-		return "no event tells of ImagePullFailed"
+		return w.not(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonUnschedulable)
 	})
+	if c := conditions.Of(w.deployment().Status.Conditions, v1alpha1.ConditionStalled); c.Status == metav1.ConditionTrue {
+		t.Errorf("Stalled at once: %s", c.Message)
+	}
+	since = since.Add(-time.Hour)
+	w.untilReason(v1alpha1.ReasonUnschedulable)
+	w.until(func() string { return w.warned(v1alpha1.ReasonUnschedulable) })
+	delete(w.players.broken, "demo-experts-1")
+	w.untilReady()
+}
+
+// warned looks for a warning about the deployment.
+func (w *world) warned(reason string) string {
+	var list eventsv1.EventList
+	if err := w.List(w.Context(), &list, client.InNamespace(w.ns)); err != nil {
+		w.Fatal(err)
+	}
+	for _, e := range list.Items {
+		if e.Regarding.Kind == "OLMoEDeployment" && e.Reason == reason && e.Type == corev1.EventTypeWarning {
+			return ""
+		}
+	}
+	return "no event tells of " + reason
 }
 
 // TestMissingDirectory: the kubelet tells of a missing host path in events only.

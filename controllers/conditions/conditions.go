@@ -54,6 +54,13 @@ func Set(conditions *[]metav1.Condition, generation int64, now time.Time, v Verd
 	}
 }
 
+// Changed says whether v is news to whoever read the conditions: another reason, or the
+// same one that now needs somebody to act.
+func Changed(conditions []metav1.Condition, v Verdict) bool {
+	stalled := Of(conditions, v1alpha1.ConditionStalled).Status == metav1.ConditionTrue
+	return Of(conditions, v1alpha1.ConditionReady).Reason != v.Reason || stalled != v.Stalled
+}
+
 // Of reads a condition; a missing one is Unknown.
 func Of(conditions []metav1.Condition, kind string) metav1.Condition {
 	if c := meta.FindStatusCondition(conditions, kind); c != nil {

@@ -63,3 +63,23 @@ func TestLimits(t *testing.T) {
 		t.Errorf("a missing condition is %s, want Unknown", c.Status)
 	}
 }
+
+func TestChanged(t *testing.T) {
+	var list []metav1.Condition
+	steps := []struct {
+		verdict Verdict
+		want    bool
+	}{
+		{Verdict{Reason: "Unschedulable", Message: "a"}, true},
+		{Verdict{Reason: "Unschedulable", Message: "b"}, false},
+		{Verdict{Reason: "Unschedulable", Message: "b", Stalled: true}, true},
+		{Verdict{Reason: "Unschedulable", Message: "b", Stalled: true}, false},
+		{Verdict{Reason: "Progressing"}, true},
+	}
+	for i, s := range steps {
+		if got := Changed(list, s.verdict); got != s.want {
+			t.Errorf("step %d: changed is %v", i, got)
+		}
+		Set(&list, 1, time.Unix(1, 0), s.verdict)
+	}
+}

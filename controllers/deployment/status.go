@@ -49,6 +49,7 @@ func (r *Reconciler) observe(ctx context.Context, v *view) error {
 // others are replaced. If nobody tells which that is, of all.
 func (r *Reconciler) diagnose(ctx context.Context, v *view) *diagnose.Problem {
 	newest := ""
+	var worst *diagnose.Problem
 	for i := range v.pods {
 		p := r.events.Problem(&v.pods[i], r.Clock.Now())
 		if p == nil {
@@ -58,16 +59,16 @@ func (r *Reconciler) diagnose(ctx context.Context, v *view) *diagnose.Problem {
 			newest = r.newestTemplate(ctx, v)
 		}
 		if template := v.pods[i].Labels[appsv1.DefaultDeploymentUniqueLabelKey]; newest == "" || template == newest {
-			return p
+			worst = diagnose.Worse(worst, p)
 		}
 	}
 	for _, c := range v.routers.Status.Conditions {
 		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
-			return &diagnose.Problem{Reason: v1alpha1.ReasonPodsRefused, Message: fmt.Sprintf(
-				"the cluster refuses router pods: %s: change the quota or the policy of the namespace, or the spec", c.Message)}
+			return diagnose.Worse(worst, &diagnose.Problem{Reason: v1alpha1.ReasonPodsRefused, Message: fmt.Sprintf(
+				"the cluster refuses router pods: %s: change the quota or the policy of the namespace, or the spec", c.Message)})
 		}
 	}
-	return nil
+	return worst
 }
 
 // writeStatus writes the status if it differs; this controller is its only writer.
@@ -82,7 +83,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	if err := r.Client.Status().Patch(ctx, next, client.MergeFrom(v.deployment)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if was := conditions.Of(v.deployment.Status.Conditions, v1alpha1.ConditionReady); was.Reason != verdict.Reason {
+	if conditions.Changed(v.deployment.Status.Conditions, verdict) {
 		kind := corev1.EventTypeNormal
 		if verdict.Stalled {
 			kind = corev1.EventTypeWarning
@@ -137,7 +138,7 @@ func (v *view) verdict() conditions.Verdict {
 	case stalled.Status == metav1.ConditionTrue:
 		return say(true, stalled.Reason, stalled.Message)
 	case v.problem != nil:
-		return say(true, v.problem.Reason, v.problem.Message)
+		return say(!v.problem.Passing, v.problem.Reason, v.problem.Message)
 	case ready.Status != metav1.ConditionTrue:
 		return say(false, ready.Reason, "expert pool: "+ready.Message)
 	case v.missingRouters() != "":

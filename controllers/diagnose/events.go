@@ -52,7 +52,11 @@ func (e *Events) Problem(pod *corev1.Pod, now time.Time) *Problem {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.seen[pod.UID].problem
+	known := e.seen[pod.UID].problem
+	if known != nil && known.Passing && !passing(pod, now) {
+		return &Problem{Reason: known.Reason, Message: known.Message}
+	}
+	return known
 }
 
 // Look asks what keeps the kubelet from mounting volumes of those pods that wait for
@@ -110,7 +114,7 @@ func refused(ctx context.Context, live client.Reader, owner client.Object, made,
 	if at := event.LastTimestamp.Time; at.Before(made) || now.Sub(at) > retriedWithin {
 		return nil, nil
 	}
-	return &Problem{v1alpha1.ReasonPodsRefused, fmt.Sprintf(
+	return &Problem{Reason: v1alpha1.ReasonPodsRefused, Message: fmt.Sprintf(
 		"the cluster refuses pods of %s: %s: change the quota or the policy of the namespace, or the spec", owner.GetName(), firstLine(event.Message))}, nil
 }
 

@@ -47,14 +47,14 @@ func mount(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, 
 	case event == nil:
 		return nil, nil
 	case strings.Contains(event.Message, "hostPath type check failed"):
-		return &Problem{v1alpha1.ReasonModelNotFound, fmt.Sprintf(
+		return &Problem{Reason: v1alpha1.ReasonModelNotFound, Message: fmt.Sprintf(
 			"pod %s: the directory of model.source is not on machine %s: put the checkpoint there, or choose machines by nodeSelector",
 			pod.Name, pod.Spec.NodeName)}, nil
 	}
 	return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
 		"pod %s: the volume of model.source cannot be mounted on machine %s: %s: mend the storage, or choose machines by nodeSelector; "+
 			"pods on several machines need a claim that is ReadOnlyMany or ReadWriteMany",
-		pod.Name, pod.Spec.NodeName, firstLine(event.Message))}, nil
+		pod.Name, pod.Spec.NodeName, firstLine(event.Message)), true}, nil
 }
 
 func aboutVolumes(e *corev1.Event) bool { return e.Reason == failedMount || e.Reason == failedAttach }

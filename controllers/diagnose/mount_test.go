@@ -61,6 +61,20 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// TestMountsPass: storage that comes up needs nobody, until it has not for minutes; what
+// events told once is judged by the time since.
+func TestMountsPass(t *testing.T) {
+	pods := []corev1.Pod{waitingPod("a")}
+	pods[0].Status.Conditions = []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now)}}
+	var events Events
+	events.Look(t.Context(), &server{events: []corev1.Event{event(now, refusedNFS)}}, pods, now)
+	for after, want := range map[time.Duration]bool{0: true, 4 * time.Minute: true, 6 * time.Minute: false} {
+		if p := events.Problem(&pods[0], now.Add(after)); p == nil || p.Passing != want {
+			t.Errorf("after %s: %+v, want passing %v", after, p, want)
+		}
+	}
+}
+
 // TestHangs: a pod that is being started for minutes hangs, whatever events say.
 func TestHangs(t *testing.T) {
 	since := func(ago time.Duration) []corev1.PodCondition {

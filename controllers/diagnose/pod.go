@@ -15,14 +15,33 @@ import (
 
 // Problem keeps a pod from working until somebody acts. The message holds no
 // counters or times: it changes only when the problem does.
-type Problem struct{ Reason, Message string }
+type Problem struct {
+	Reason, Message string
+	// Passing: it is of a kind that often passes by itself, and has not lasted for
+	// Patience. Nobody has to act yet.
+	Passing bool
+}
+
+// Patience with what may pass by itself: a cluster autoscaler brings a machine in one to
+// three minutes, a new machine's storage drivers come up after it, and by then the
+// kubelet has tried six times to pull an image.
+const Patience = 5 * time.Minute
+
+// Worse is the problem to tell of two, either of which may be nil: the first, unless only
+// the second needs somebody to act.
+func Worse(a, b *Problem) *Problem {
+	if a == nil || b != nil && a.Passing && !b.Passing {
+		return b
+	}
+	return a
+}
 
 // Pod finds what is wrong with a pod; nil if nothing is known to be.
 func Pod(pod *corev1.Pod, now time.Time) *Problem {
 	if over(pod) || Ready(pod) {
 		return nil
 	}
-	if p := scheduling(pod); p != nil {
+	if p := scheduling(pod, now); p != nil {
 		return p
 	}
 	for i := range pod.Status.InitContainerStatuses { // none is the operator's
@@ -42,18 +61,19 @@ func Pod(pod *corev1.Pod, now time.Time) *Problem {
 // volumeWords are in what the scheduler says of claims and their volumes.
 var volumeWords = regexp.MustCompile(`(?i)persistent ?volume|volume zone`)
 
-func scheduling(pod *corev1.Pod) *Problem {
+func scheduling(pod *corev1.Pod, now time.Time) *Problem {
 	for _, c := range pod.Status.Conditions {
 		if c.Type != corev1.PodScheduled || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
 			continue
 		}
+		passing := now.Sub(c.LastTransitionTime.Time) < Patience
 		if volumeWords.MatchString(c.Message) && !strings.Contains(c.Message, "Insufficient") { // else some machine could mount it
 			return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
 				"pod %s cannot be scheduled: %s: create the PersistentVolumeClaim that model.source names, in the same namespace, "+
-					"with a volume that can be used on machines which nodeSelector, tolerations and affinity allow", pod.Name, c.Message)}
+					"with a volume that can be used on machines which nodeSelector, tolerations and affinity allow", pod.Name, c.Message), passing}
 		}
 		return &Problem{v1alpha1.ReasonUnschedulable, fmt.Sprintf(
-			"pod %s cannot be scheduled: %s: add a machine, or change resources, nodeSelector, tolerations or affinity in the spec", pod.Name, c.Message)}
+			"pod %s cannot be scheduled: %s: add a machine, or change resources, nodeSelector, tolerations or affinity in the spec", pod.Name, c.Message), passing}
 	}
 	return nil
 }
@@ -64,9 +84,9 @@ func container(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) *Probl
 		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable":
 			return &Problem{v1alpha1.ReasonImagePullFailed, fmt.Sprintf(
 				"pod %s cannot pull image %s: check spec.image, imagePullPolicy and imagePullSecrets (kubectl describe pod %s shows the registry's answer)",
-				pod.Name, s.Image, pod.Name)}
+				pod.Name, s.Image, pod.Name), w.Reason != "InvalidImageName" && w.Reason != "ErrImageNeverPull" && passing(pod, now)}
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
-			return &Problem{v1alpha1.ReasonPodConfigError, fmt.Sprintf(
+			return &Problem{Reason: v1alpha1.ReasonPodConfigError, Message: fmt.Sprintf(
 				"pod %s: the container cannot be made: %s", pod.Name, w.Message)}
 		}
 	}
@@ -101,7 +121,7 @@ func crash(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) *Problem {
 	if !looping && s.RestartCount < restartsBeforeAlarm {
 		return nil
 	}
-	return &Problem{v1alpha1.ReasonCrashLoop, fmt.Sprintf("pod %s keeps failing: %s", pod.Name, why(pod.Name, last))}
+	return &Problem{Reason: v1alpha1.ReasonCrashLoop, Message: fmt.Sprintf("pod %s keeps failing: %s", pod.Name, why(pod.Name, last))}
 }
 
 func why(pod string, t *corev1.ContainerStateTerminated) string {
@@ -128,7 +148,7 @@ func told(pod, message string) *Problem {
 	if !ok || advice[reason] == "" {
 		return nil
 	}
-	return &Problem{reason, fmt.Sprintf("pod %s: %s: %s", pod, text, advice[reason])}
+	return &Problem{Reason: reason, Message: fmt.Sprintf("pod %s: %s: %s", pod, text, advice[reason])}
 }
 
 // maxMessage keeps a pod's words from filling the status.

@@ -32,17 +32,19 @@ func endedLongAgo(code int32, reason, message string) *corev1.ContainerStateTerm
 	return e
 }
 
+// unscheduled is a pod for which the scheduler finds no machine.
+func unscheduled(message string) func(*corev1.PodStatus, *corev1.ContainerStatus) {
+	return func(s *corev1.PodStatus, _ *corev1.ContainerStatus) {
+		s.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message}}
+	}
+}
+
 func TestPod(t *testing.T) {
 	type status = corev1.PodStatus
 	type container = corev1.ContainerStatus
 	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 	wait := func(reason string) corev1.ContainerState {
 		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: "it says"}}
-	}
-	unschedulable := func(message string) func(*status, *container) {
-		return func(s *status, _ *container) {
-			s.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message}}
-		}
 	}
 	cases := []struct {
 		name   string
@@ -98,12 +100,12 @@ func TestPod(t *testing.T) {
 		{"a reason of nobody's", func(_ *status, c *container) {
 			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(1, "Error", "Internal: a bug")
 		}, "CrashLoop", "Internal: a bug"},
-		{"unschedulable", unschedulable("0/1 nodes"), "Unschedulable", "0/1 nodes"},
-		{"no claim", unschedulable(`0/2 nodes are available: persistentvolumeclaim "models" not found. not found`), "VolumeNotFound", "create the PersistentVolumeClaim"},
-		{"claim without a volume", unschedulable("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."), "VolumeNotFound", "unbound"},
-		{"volume elsewhere", unschedulable("0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity."), "VolumeNotFound", "nodeSelector"},
-		{"no volume", unschedulable("0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind."), "VolumeNotFound", "machines"},
-		{"volume here, no memory", unschedulable("0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match PersistentVolume's node affinity."), "Unschedulable", "add a machine"},
+		{"unschedulable", unscheduled("0/1 nodes"), "Unschedulable", "0/1 nodes"},
+		{"no claim", unscheduled(`0/2 nodes are available: persistentvolumeclaim "models" not found. not found`), "VolumeNotFound", "create the PersistentVolumeClaim"},
+		{"claim without a volume", unscheduled("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."), "VolumeNotFound", "unbound"},
+		{"volume elsewhere", unscheduled("0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity."), "VolumeNotFound", "nodeSelector"},
+		{"no volume", unscheduled("0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind."), "VolumeNotFound", "machines"},
+		{"volume here, no memory", unscheduled("0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match PersistentVolume's node affinity."), "Unschedulable", "add a machine"},
 		{"init container", func(s *status, c *container) {
 			c.State = wait("PodInitializing")
 			s.InitContainerStatuses = []container{{Name: "istio-init", Image: "istio", State: wait("ImagePullBackOff")}}
@@ -159,5 +161,46 @@ func TestLeavingPodHasNoProblem(t *testing.T) {
 func TestLongMessagesAreCut(t *testing.T) {
 	if got := firstLine(strings.Repeat("é", 1000)); len(got) > maxMessage+3 || !strings.HasSuffix(got, "...") || strings.ContainsRune(got, '\uFFFD') {
 		t.Errorf("%d bytes: %q", len(got), got[len(got)-10:])
+	}
+}
+
+// TestPassing: what often passes by itself needs nobody until it has lasted for minutes;
+// what never does needs somebody at once.
+func TestPassing(t *testing.T) {
+	waits := func(reason string) func(*corev1.PodStatus, *corev1.ContainerStatus) {
+		return func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
+			c.State.Waiting = &corev1.ContainerStateWaiting{Reason: reason}
+		}
+	}
+	cases := []struct {
+		name   string
+		edit   func(*corev1.PodStatus, *corev1.ContainerStatus)
+		passes bool
+	}{
+		{"ErrImagePull", waits("ErrImagePull"), true},
+		{"ImagePullBackOff", waits("ImagePullBackOff"), true},
+		{"RegistryUnavailable", waits("RegistryUnavailable"), true},
+		{"InvalidImageName", waits("InvalidImageName"), false},
+		{"ErrImageNeverPull", waits("ErrImageNeverPull"), false},
+		{"CreateContainerConfigError", waits("CreateContainerConfigError"), false},
+		{"CrashLoopBackOff", func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
+			c.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}
+			c.LastTerminationState.Terminated = ended(1, "Error", "ModelInvalid: x")
+		}, false},
+		{"Unschedulable", unscheduled("0/2 nodes are available: 2 Insufficient memory."), true},
+		{"no claim", unscheduled(`persistentvolumeclaim "models" not found`), true},
+	}
+	for _, c := range cases {
+		for _, ago := range []time.Duration{0, 4 * time.Minute, 6 * time.Minute, 24 * time.Hour} {
+			p := pod(c.edit)
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.ContainersReady, Status: corev1.ConditionFalse})
+			for i := range p.Status.Conditions {
+				p.Status.Conditions[i].LastTransitionTime = metav1.NewTime(now.Add(-ago))
+			}
+			want := c.passes && ago < Patience
+			if got := Pod(p, now); got == nil || got.Passing != want {
+				t.Errorf("%s for %s: %+v, want passing %v", c.name, ago, got, want)
+			}
+		}
 	}
 }

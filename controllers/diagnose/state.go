@@ -28,12 +28,12 @@ func Running(pod *corev1.Pod) bool {
 // Hangs says whether the kubelet has been preparing the pod's containers for longer than
 // that may take.
 func Hangs(pod *corev1.Pod, now time.Time) bool {
-	return starting(pod) && now.Sub(notReadySince(pod)) > patience
+	return starting(pod) && !passing(pod, now)
 }
 
-// patience with what may pass by itself: a cluster autoscaler brings a machine in one to
-// three minutes, and by then the kubelet has tried six times to pull an image.
-const patience = 5 * time.Minute
+// passing says whether what keeps the kubelet from starting the pod's containers may yet
+// pass by itself.
+func passing(pod *corev1.Pod, now time.Time) bool { return now.Sub(notReadySince(pod)) < Patience }
 
 // notReadySince is when the pod's containers were last ready, or came to its machine;
 // zero if nobody tells.

@@ -199,15 +199,17 @@ func (r *Reconciler) lookAtEvents(ctx context.Context, v *view) {
 	v.refusal = r.events.Refused(ctx, r.Live, &v.set, newest, v.now)
 }
 
-// problem is the first pod's, by ordinal; nil if nothing is wrong. What pods of an
-// older template say is no longer true of the spec: they are replaced.
+// problem is the first pod's, by ordinal, one that does not pass before others; nil if
+// nothing is wrong. What pods of an older template say is no longer true of the spec:
+// they are replaced.
 func (v *view) problem() *diagnose.Problem {
+	var worst *diagnose.Problem
 	for i := range v.experts {
-		if p := v.problems[v.experts[i].Name]; p != nil && !v.outdated(&v.experts[i]) {
-			return p
+		if !v.outdated(&v.experts[i]) {
+			worst = diagnose.Worse(worst, v.problems[v.experts[i].Name])
 		}
 	}
-	return v.refusal
+	return diagnose.Worse(worst, v.refusal)
 }
 
 // state is the view as the rollout needs it.
@@ -222,7 +224,7 @@ func (v *view) state() rollout.State {
 	}
 	for i := range v.experts {
 		p := &v.experts[i]
-		n := rollout.Node{Stuck: v.problems[p.Name] != nil, Lost: v.lost(p.Name)}
+		n := rollout.Node{Stuck: v.stuck(p.Name), Lost: v.lost(p.Name)}
 		if a := v.answers[p.Name].Report; a != nil && p.DeletionTimestamp == nil {
 			n.Model, n.Revision, n.ReadyEpoch = model(a), a.Revision, a.ReadyEpoch
 		}
@@ -243,6 +245,12 @@ func (v *view) state() rollout.State {
 		s.Rebalance = v.mayRebalance()
 	}
 	return s
+}
+
+// stuck says whether nobody waits for a pod: somebody has to act before it can start.
+func (v *view) stuck(pod string) bool {
+	p := v.problems[pod]
+	return p != nil && !p.Passing
 }
 
 // router: one that is leaving counts as long as it answers, for it may still have

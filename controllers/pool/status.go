@@ -36,7 +36,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	if err := r.Client.Status().Patch(ctx, next, patch); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if was := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionReady); was.Reason != verdict.Reason {
+	if conditions.Changed(v.pool.Status.Conditions, verdict) {
 		kind := corev1.EventTypeNormal
 		if verdict.Stalled {
 			kind = corev1.EventTypeWarning
@@ -146,13 +146,12 @@ func (v *view) holds(node string, epoch int64) bool {
 func (v *view) verdict() conditions.Verdict {
 	covered, total := v.covered()
 	out := conditions.Verdict{Available: total > 0 && covered == total}
-	stalled := func(reason, message string) conditions.Verdict {
-		out.Stalled, out.Reason, out.Message = true, reason, message
+	say := func(isStalled bool, reason, message string) conditions.Verdict {
+		out.Stalled, out.Reason, out.Message = isStalled, reason, message
 		return out
 	}
 	waiting := func(reason, format string, args ...any) conditions.Verdict {
-		out.Reason, out.Message = reason, fmt.Sprintf(format, args...)
-		return out
+		return say(false, reason, fmt.Sprintf(format, args...))
 	}
 	doc, problem, missing := v.decision.Doc, v.problem(), v.decision.Waiting
 	if v.decision.AsWanted && (moving(doc) || moving(v.doc)) {
@@ -160,14 +159,13 @@ func (v *view) verdict() conditions.Verdict {
 	}
 	switch {
 	case v.refused != nil:
-		out.Stalled, out.Reason, out.Message = v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message
-		return out
+		return say(v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message)
 	case v.decision.Problem != nil:
 		return v.unplaced(out)
 	case !v.followed():
 		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", v.missing()) // pods are those of the spec before
 	case problem != nil:
-		return stalled(problem.Reason, problem.Message)
+		return say(!problem.Passing, problem.Reason, problem.Message)
 	case missing != "" && doc != nil && doc.Serving != nil && doc.Target != nil:
 		return waiting(v1alpha1.ReasonRebalancing, "experts are moving to placement %d: waiting for %s", doc.Target.Epoch, missing)
 	case missing != "":
