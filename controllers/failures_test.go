@@ -104,6 +104,30 @@ func TestNoMachineYet(t *testing.T) {
 	w.untilReady()
 }
 
+// TestUnreachablePods: pods that run, and that the operator cannot reach, are told with
+// their address and what to do; after some minutes as what needs somebody.
+func TestUnreachablePods(t *testing.T) {
+	w := newWorldAt(t, fastClock{time.Now(), 60})
+	w.players.cutOff = true
+	w.create("demo", model+"expertNodes: 2")
+	w.until(func() string {
+		return w.not(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonPodsUnreachable)
+	})
+	message := w.untilReason(v1alpha1.ReasonPodsUnreachable)
+	for _, want := range []string{"cannot reach pod demo-experts-0 at 10.1.", "connection refused (and ", "let it reach port 7070", "NetworkPolicy"} {
+		if !strings.Contains(message, want) {
+			t.Errorf("%q lacks %q", message, want)
+		}
+	}
+	w.until(func() string { return w.warned(v1alpha1.ReasonPodsUnreachable) })
+	var pods corev1.PodList
+	w.players.list(&pods)
+	for i := range pods.Items {
+		w.fleet.Edit(address(&pods.Items[i]), func(p *fleettest.Pod) { p.Silent = false })
+	}
+	w.untilReady()
+}
+
 // warned looks for a warning about the deployment.
 func (w *world) warned(reason string) string {
 	var list eventsv1.EventList

@@ -28,6 +28,8 @@ type players struct {
 	frozen string
 	// noImage cannot be pulled.
 	noImage string
+	// cutOff: new pods run, and the operator cannot reach them.
+	cutOff bool
 	// model of new pods.
 	model *fleet.Model
 	// machine that a new expert node is scheduled to, by name; nil: no machines.
@@ -242,7 +244,7 @@ func (p *players) run(pod *corev1.Pod) {
 	router := pod.Labels["app.kubernetes.io/component"] == "router"
 	report, err := p.w.fleet.Describe(p.w.Context(), fleet.Pod{Address: address(pod)})
 	if err != nil && !p.w.fleet.Has(address(pod)) {
-		p.w.fleet.Start(address(pod), fleettest.Pod{Router: router, Model: p.model})
+		p.w.fleet.Start(address(pod), fleettest.Pod{Router: router, Model: p.model, Silent: p.cutOff})
 	}
 	ready := corev1.ConditionFalse
 	if report != nil && report.Ready || err != nil && isReady(pod) {

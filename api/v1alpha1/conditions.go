@@ -63,6 +63,7 @@ const (
 	ReasonVolumeNotFound  = "VolumeNotFound"  // the claim of a pvc:// source is missing or cannot be mounted
 	ReasonPodConfigError  = "PodConfigError"  // the kubelet cannot make the container
 	ReasonPodsRefused     = "PodsRefused"     // a quota or a policy refuses the pods
+	ReasonPodsUnreachable = "PodsUnreachable" // pods run, and the operator cannot reach them
 	ReasonNameConflict    = "NameConflict"    // a child's name is taken by another object
 	ReasonChildRefused    = "ChildRefused"    // the API server refuses an object that the spec leads to
 	ReasonBadFlags        = "BadFlags"        // the image does not know the operator's flags

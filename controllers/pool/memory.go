@@ -15,6 +15,7 @@ import (
 // outlive the operator is in the status or in the placement's record.
 type memory struct {
 	silent      map[string]time.Time // since when an expert node has not answered, by name
+	unheard     map[string]unheard   // pods that run and do not answer, by name
 	machines    map[string]string    // what the expert nodes run on
 	located     time.Time            // since when
 	target      int64                // the epoch that is being prepared

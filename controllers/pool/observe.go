@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
@@ -64,7 +65,8 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	r.ask(ctx, v)
 	v.listen(v.now)
 	v.locate()
-	if len(v.waited) == 0 { // else there is no time for it
+	if len(v.waited) == 0 { // else there is no time for it, and pods had little for an answer
+		v.hear(logf.FromContext(ctx))
 		r.look(ctx, v)
 	}
 	r.diagnose(v)

@@ -153,9 +153,9 @@ func (v *view) verdict() conditions.Verdict {
 	waiting := func(reason, format string, args ...any) conditions.Verdict {
 		return say(false, reason, fmt.Sprintf(format, args...))
 	}
-	doc, problem, missing := v.decision.Doc, v.problem(), v.decision.Waiting
-	if v.decision.AsWanted && (moving(doc) || moving(v.doc)) {
-		missing = "" // all is as the spec wants it while experts move by load
+	doc, problem, missing := v.decision.Doc, v.problem(), v.waits()
+	if problem == nil && missing != "" {
+		problem = v.unreachable()
 	}
 	switch {
 	case v.refused != nil:
@@ -188,6 +188,15 @@ func (v *view) unplaced(out conditions.Verdict) conditions.Verdict {
 		out.Stalled, out.Reason, out.Message = false, v1alpha1.ReasonProgressing, "nodes are added: "+p.Message
 	}
 	return out
+}
+
+// waits says what the placement that the spec wants waits for; empty if nothing, also
+// while experts move by load only.
+func (v *view) waits() string {
+	if v.decision.AsWanted && (moving(v.decision.Doc) || moving(v.doc)) {
+		return ""
+	}
+	return v.decision.Waiting
 }
 
 // followed says whether the StatefulSet's controller has looked at the newest one.

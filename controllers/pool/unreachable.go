@@ -1,0 +1,77 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+)
+
+// unreachableAfter so long a pod that runs has not answered: a program answers some
+// tenths of a second after its start, and one that hangs is started again by its probe.
+const unreachableAfter = 30 * time.Second
+
+// unheard is a pod that runs and does not answer.
+type unheard struct {
+	process string
+	since   time.Time
+	why     string // empty before unreachableAfter; then the same, so that what is told does not change
+}
+
+// hear notes which pods do not answer, and logs once of each that it cannot be reached.
+func (v *view) hear(log logr.Logger) {
+	was := v.memory.unheard
+	v.memory.unheard = map[string]unheard{}
+	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
+		for i := range pods {
+			p := &pods[i]
+			a, asked := v.answers[p.Name]
+			if !asked || a.Err == nil || p.DeletionTimestamp != nil {
+				continue
+			}
+			u := was[p.Name]
+			if u.process != process(p) {
+				u = unheard{process: process(p), since: v.now}
+			}
+			if u.why == "" && v.now.Sub(u.since) >= unreachableAfter {
+				u.why = a.Err.Error()
+				log.Info("a pod runs and cannot be reached", "error", u.why)
+			}
+			v.memory.unheard[p.Name] = u
+		}
+	}
+}
+
+// unreachable is the problem of pods that run and do not answer; nil if there are none.
+// Nodes that are given up are not among them: nobody waits for those.
+func (v *view) unreachable() *diagnose.Problem {
+	var first unheard
+	others := 0
+	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
+		for i := range pods {
+			name := pods[i].Name
+			switch u := v.memory.unheard[name]; {
+			case u.why == "" || v.problems[name] != nil || v.lost(name):
+			case first.why == "":
+				first = u
+			default:
+				others++
+			}
+		}
+	}
+	if first.why == "" {
+		return nil
+	}
+	more := ""
+	if others > 0 {
+		more = fmt.Sprintf(" (and %d more)", others)
+	}
+	return &diagnose.Problem{Reason: v1alpha1.ReasonPodsUnreachable, Passing: v.now.Sub(first.since) < diagnose.Patience, Message: fmt.Sprintf(
+		"the operator cannot reach %s%s: let it reach port %d of the pods (NetworkPolicy of their namespace, policy of a service mesh)",
+		first.why, more, podspec.PortControl)}
+}
