@@ -31,8 +31,10 @@ type ExpertPool struct {
 	// spec is what the OLMoEDeployment (and an autoscaler) wants.
 	// +required
 	Spec ExpertPoolSpec `json:"spec"`
-	// status is what the operator sees.
+	// status is what the operator sees. Until it has seen anything its observedGeneration
+	// is -1, so that kstatus does not take a new object for a finished one.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status ExpertPoolStatus `json:"status,omitzero"`
 }
 

@@ -28,8 +28,10 @@ type OLMoEDeployment struct {
 	// spec is what the user wants.
 	// +required
 	Spec OLMoEDeploymentSpec `json:"spec"`
-	// status is what the operator sees.
+	// status is what the operator sees. Until it has seen anything its observedGeneration
+	// is -1, so that kstatus does not take a new object for a finished one.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status OLMoEDeploymentStatus `json:"status,omitzero"`
 }
 

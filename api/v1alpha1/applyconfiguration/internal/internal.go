@@ -53,6 +53,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ExpertPoolStatus
+      default:
+        observedGeneration: -1
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ExpertPoolSpec
   map:
     fields:
@@ -276,6 +278,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.OLMoEDeploymentStatus
+      default:
+        observedGeneration: -1
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.OLMoEDeploymentSpec
   map:
     fields:

@@ -22,7 +22,8 @@ type ExpertPoolApplyConfiguration struct {
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is what the OLMoEDeployment (and an autoscaler) wants.
 	Spec *ExpertPoolSpecApplyConfiguration `json:"spec,omitempty"`
-	// status is what the operator sees.
+	// status is what the operator sees. Until it has seen anything its observedGeneration
+	// is -1, so that kstatus does not take a new object for a finished one.
 	Status *ExpertPoolStatusApplyConfiguration `json:"status,omitempty"`
 }
 

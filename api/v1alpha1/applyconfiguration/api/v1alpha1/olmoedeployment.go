@@ -20,7 +20,8 @@ type OLMoEDeploymentApplyConfiguration struct {
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is what the user wants.
 	Spec *OLMoEDeploymentSpecApplyConfiguration `json:"spec,omitempty"`
-	// status is what the operator sees.
+	// status is what the operator sees. Until it has seen anything its observedGeneration
+	// is -1, so that kstatus does not take a new object for a finished one.
 	Status *OLMoEDeploymentStatusApplyConfiguration `json:"status,omitempty"`
 }
 
