@@ -41,6 +41,9 @@ func (p *process) modelOptions(core *Core) (openai.Options, error) {
 	o := p.api
 	o.Generator, o.Ready, o.Load = core.Engine, p.ready.err, loadPage(core)
 	o.Context, o.Vocab, o.Fingerprint = core.Engine.Context(), core.Config().VocabSize, core.Checkpoint.Fingerprint()
+	if err := checkpoint.Readable(p.o.Model, append(chat.Files(), "tokenizer.json")...); err != nil {
+		return o, err
+	}
 	tok, err := tokenizer.Load(filepath.Join(p.o.Model, "tokenizer.json"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

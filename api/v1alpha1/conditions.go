@@ -53,6 +53,8 @@ const (
 // Reasons that need somebody to act.
 const (
 	ReasonModelNotFound   = "ModelNotFound"   // the source holds no checkpoint
+	ReasonModelLinkBroken = "ModelLinkBroken" // a file of the checkpoint is a link to what a pod does not see
+	ReasonModelUnreadable = "ModelUnreadable" // pods may not read the checkpoint
 	ReasonModelInvalid    = "ModelInvalid"    // the checkpoint is damaged or not an OLMoE
 	ReasonModelChanged    = "ModelChanged"    // the checkpoint changed under a running pod
 	ReasonModelMismatch   = "ModelMismatch"   // pods see different checkpoints

@@ -184,6 +184,10 @@ func reason(err error) string {
 		return "BadFlags"
 	case errors.Is(err, checkpoint.ErrNotFound):
 		return "ModelNotFound"
+	case errors.Is(err, checkpoint.ErrDangling):
+		return "ModelLinkBroken"
+	case errors.Is(err, checkpoint.ErrUnreadable):
+		return "ModelUnreadable"
 	case errors.Is(err, checkpoint.ErrInvalid):
 		return "ModelInvalid"
 	case errors.Is(err, checkpoint.ErrChanged):
@@ -195,7 +199,7 @@ func reason(err error) string {
 // exitStatus tells a supervisor whether starting again can help.
 func exitStatus(err error) int {
 	switch reason(err) {
-	case "BadFlags", "ModelNotFound", "ModelInvalid":
+	case "BadFlags", "ModelNotFound", "ModelLinkBroken", "ModelUnreadable", "ModelInvalid":
 		return local.ExitHopeless
 	}
 	return 1

@@ -138,9 +138,12 @@ func why(pod string, t *corev1.ContainerStateTerminated) string {
 // as "REASON: message".
 var advice = map[string]string{
 	v1alpha1.ReasonModelNotFound: "put the checkpoint where model.source says, on every machine that may run a pod",
-	v1alpha1.ReasonModelInvalid:  "replace the checkpoint by a complete OLMoE one",
-	v1alpha1.ReasonModelChanged:  "do not change a checkpoint in place: use another directory and another OLMoEDeployment",
-	v1alpha1.ReasonBadFlags:      "use an image of the operator's version",
+	v1alpha1.ReasonModelLinkBroken: "a pod sees only the directory of model.source, so put files there instead of links that lead out of it " +
+		"(cp -rL, or hf download --local-dir)",
+	v1alpha1.ReasonModelUnreadable: "let user 65532 read the files and enter the directory",
+	v1alpha1.ReasonModelInvalid:    "replace the checkpoint by a complete OLMoE one",
+	v1alpha1.ReasonModelChanged:    "do not change a checkpoint in place: use another directory and another OLMoEDeployment",
+	v1alpha1.ReasonBadFlags:        "use an image of the operator's version",
 }
 
 func told(pod, message string) *Problem {

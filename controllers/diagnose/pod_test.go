@@ -94,6 +94,12 @@ func TestPod(t *testing.T) {
 		{"model, just ended", func(_ *status, c *container) {
 			c.State.Terminated = ended(1, "Error", "ModelChanged: config.json changed")
 		}, "ModelChanged", "do not change a checkpoint in place"},
+		{"links that lead out of the model", func(_ *status, c *container) {
+			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(2, "Error", "ModelLinkBroken: config.json: is a symbolic link to x, which is not there")
+		}, "ModelLinkBroken", "not there: a pod sees only the directory of model.source"},
+		{"permissions", func(_ *status, c *container) {
+			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(2, "Error", "ModelUnreadable: config.json: permission denied")
+		}, "ModelUnreadable", "permission denied: let user 65532 read"},
 		{"flags", func(_ *status, c *container) {
 			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(1, "Error", "BadFlags: unknown flag: --x")
 		}, "BadFlags", "use an image of the operator's version"},

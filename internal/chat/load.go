@@ -17,6 +17,9 @@ const (
 	specialFile  = "special_tokens_map.json"
 )
 
+// Files are their names. Any may be missing.
+func Files() []string { return []string{templateFile, configFile, specialFile} }
+
 // maxFileBytes bounds each file: tokenizer_config.json may list thousands of
 // added tokens (1 MB in practice).
 const maxFileBytes = 16 << 20

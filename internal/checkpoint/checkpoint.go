@@ -32,7 +32,7 @@ type placed struct {
 // Open reads the config and every header, checks that each tensor of the model
 // is there with its exact shape and a usable type, and maps the files. It reads
 // 64 bytes of each tensor for the fingerprint and maps no page of weights.
-// Errors satisfy errors.Is with ErrNotFound or ErrInvalid.
+// Errors satisfy errors.Is with ErrNotFound, ErrDangling, ErrUnreadable or ErrInvalid.
 func Open(dir string) (*Checkpoint, error) {
 	side := statSideFiles(dir)
 	config, err := LoadConfig(dir)

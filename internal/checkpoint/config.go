@@ -49,7 +49,7 @@ const (
 
 // LoadConfig reads DIR/config.json and, where present, the end-of-text ids of
 // DIR/generation_config.json. Errors name the file and field and satisfy
-// errors.Is with ErrNotFound or ErrInvalid.
+// errors.Is with ErrNotFound, ErrDangling, ErrUnreadable or ErrInvalid.
 func LoadConfig(dir string) (*Config, error) {
 	if err := checkDir(dir); err != nil {
 		return nil, err

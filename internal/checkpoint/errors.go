@@ -9,6 +9,11 @@ import (
 var (
 	// ErrNotFound: the directory, or a file it must hold, does not exist.
 	ErrNotFound = errors.New("checkpoint not found")
+	// ErrDangling: a file is a symbolic link to what is not there. It is not taken for a
+	// file that is missing, which some may.
+	ErrDangling = errors.New("checkpoint is linked to what is not there")
+	// ErrUnreadable: this process may not read a file.
+	ErrUnreadable = errors.New("checkpoint unreadable")
 	// ErrInvalid: a file is there but is not what an OLMoE checkpoint holds.
 	ErrInvalid = errors.New("checkpoint invalid")
 	// ErrChanged: a mapped file was modified or truncated in place. What is

@@ -23,7 +23,7 @@ type layout struct {
 // findLayout prefers the single file, as transformers does.
 func findLayout(dir string) (*layout, error) {
 	single := filepath.Join(dir, singleFile)
-	if _, err := os.Stat(single); err == nil {
+	if _, err := os.Lstat(single); err == nil { // also a link to nothing, so that it is told
 		return &layout{files: []string{singleFile}, source: single}, nil
 	}
 	path := filepath.Join(dir, indexFile)

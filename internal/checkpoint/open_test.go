@@ -2,6 +2,7 @@ package checkpoint_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -177,6 +178,54 @@ func TestLinkedFiles(t *testing.T) {
 		must(t, os.Symlink(filepath.Join(blobs, name), filepath.Join(dir, name)))
 	}
 	open(t, dir)
+}
+
+// TestLinksToNothing: of such a cache a pod sees the links alone. None of them passes for a
+// file that is missing, not even one that may be.
+func TestLinksToNothing(t *testing.T) {
+	for _, c := range []struct {
+		file   string
+		shards int
+	}{{"config.json", 1}, {"generation_config.json", 1}, {"model.safetensors", 1}, {index, 2}, {shard2, 2}} {
+		o := mini()
+		o.Shards = c.shards
+		dir := write(t, o)
+		path := filepath.Join(dir, c.file)
+		_ = os.Remove(path)
+		must(t, os.Symlink("../../blobs/f00d", path))
+		_, err := checkpoint.Open(dir)
+		wantError(t, err, checkpoint.ErrDangling, c.file, "symbolic link to ../../blobs/f00d, which is not there")
+		if errors.Is(err, checkpoint.ErrNotFound) {
+			t.Errorf("%s: %v", c.file, err)
+		}
+	}
+}
+
+// TestReadable: of files that may be missing, those that are there must be readable.
+func TestReadable(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "there"), nil)
+	must(t, os.Symlink("there", filepath.Join(dir, "link")))
+	must(t, checkpoint.Readable(dir, "there", "link", "missing"))
+	must(t, os.Symlink("../gone", filepath.Join(dir, "dangling")))
+	wantError(t, checkpoint.Readable(dir, "there", "dangling"), checkpoint.ErrDangling, "dangling", "../gone")
+}
+
+// TestUnreadable: what may not be read is not damaged.
+func TestUnreadable(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	for _, name := range []string{"config.json", "model.safetensors", "."} {
+		dir := write(t, mini())
+		must(t, os.Chmod(filepath.Join(dir, name), 0))
+		_, err := checkpoint.Open(dir)
+		must(t, os.Chmod(filepath.Join(dir, name), 0o700))
+		wantError(t, err, checkpoint.ErrUnreadable, "permission denied")
+		if errors.Is(err, checkpoint.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // Both layouts side by side: the single file counts, as in transformers.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -292,6 +293,21 @@ func TestTerminationLog(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "termination-log")
 	endsHopeless(t, file, "ModelNotFound: ", "/nonexistent",
 		"expert-node", "--model", "/nonexistent", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--termination-log", file)
+}
+
+// A router whose tokenizer is a link to nothing does not come up as one that has none.
+func TestTokenizerLinkedToNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(model)); err != nil {
+		t.Fatal(err)
+	}
+	tokenizer := filepath.Join(dir, "tokenizer.json")
+	if err := errors.Join(os.Remove(tokenizer), os.Symlink("../blobs/f00d", tokenizer)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "termination-log")
+	endsHopeless(t, file, "ModelLinkBroken: ", "tokenizer.json: is a symbolic link to ../blobs/f00d",
+		"router", "--model", dir, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--termination-log", file)
 }
 
 // So is that of a command line that the image does not know, which an operator of
