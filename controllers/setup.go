@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/deployment"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/controllers/pool"
@@ -58,7 +59,7 @@ type Options struct {
 
 // Setup registers both controllers.
 func Setup(mgr ctrl.Manager, o Options) error {
-	recorder := mgr.GetEventRecorder("olmoe-operator")
+	recorder := conditions.Notes(mgr.GetEventRecorder("olmoe-operator"))
 	p := &pool.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Fleet: o.Fleet, Events: recorder, Clock: o.Clock}
 	if err := p.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("ExpertPool controller: %w", err)

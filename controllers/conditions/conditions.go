@@ -3,6 +3,7 @@ package conditions
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,11 +25,21 @@ type Verdict struct {
 // maxMessage is the API's limit of a condition's message.
 const maxMessage = 32768
 
+// cut shortens s to at most limit bytes, the end that says so included.
+func cut(s string, limit int, end string) string {
+	if len(s) <= limit {
+		return s
+	}
+	n := limit - len(end)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + end
+}
+
 // Set writes v into conditions. Times change only where a status does.
 func Set(conditions *[]metav1.Condition, generation int64, now time.Time, v Verdict) {
-	if len(v.Message) > maxMessage {
-		v.Message = v.Message[:maxMessage]
-	}
+	v.Message = cut(v.Message, maxMessage, "...")
 	set := func(kind string, is bool, reason, message string) {
 		status := metav1.ConditionFalse
 		if is {
