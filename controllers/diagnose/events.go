@@ -53,7 +53,7 @@ func (e *Events) Problem(pod *corev1.Pod, now time.Time) *Problem {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := e.seen[pod.UID].problem
-	if known != nil && known.Passing && !passing(pod, now) {
+	if known != nil && known.Passing && !passing(pod, now, Patience) {
 		return &Problem{Reason: known.Reason, Message: known.Message}
 	}
 	return known

@@ -18,14 +18,17 @@ import (
 type Problem struct {
 	Reason, Message string
 	// Passing: it is of a kind that often passes by itself, and has not lasted for
-	// Patience. Nobody has to act yet.
+	// Patience or Retries. Nobody has to act yet.
 	Passing bool
 }
 
-// Patience with what may pass by itself: a cluster autoscaler brings a machine in one to
-// three minutes, a new machine's storage drivers come up after it, and by then the
-// kubelet has tried six times to pull an image.
-const Patience = 5 * time.Minute
+const (
+	// Patience with what may pass by itself: a cluster autoscaler brings a machine in one to
+	// three minutes, and a new machine's storage drivers come up after it.
+	Patience = 5 * time.Minute
+	// Retries is how long what the kubelet tries again may fail: an image by then four times.
+	Retries = time.Minute
+)
 
 // Worse is the problem to tell of two, either of which may be nil: the first, unless only
 // the second needs somebody to act.
@@ -66,7 +69,7 @@ func scheduling(pod *corev1.Pod, now time.Time) *Problem {
 		if c.Type != corev1.PodScheduled || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
 			continue
 		}
-		passing := now.Sub(c.LastTransitionTime.Time) < Patience
+		passing := now.Sub(c.LastTransitionTime.Time) < Patience && !strings.Contains(c.Message, "not found")
 		if volumeWords.MatchString(c.Message) && !strings.Contains(c.Message, "Insufficient") { // else some machine could mount it
 			return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
 				"pod %s cannot be scheduled: %s: create the PersistentVolumeClaim that model.source names, in the same namespace, "+
@@ -84,7 +87,7 @@ func container(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) *Probl
 		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable":
 			return &Problem{v1alpha1.ReasonImagePullFailed, fmt.Sprintf(
 				"pod %s cannot pull image %s: check spec.image, imagePullPolicy and imagePullSecrets (kubectl describe pod %s shows the registry's answer)",
-				pod.Name, s.Image, pod.Name), w.Reason != "InvalidImageName" && w.Reason != "ErrImageNeverPull" && passing(pod, now)}
+				pod.Name, s.Image, pod.Name), w.Reason != "InvalidImageName" && w.Reason != "ErrImageNeverPull" && passing(pod, now, Retries)}
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
 			return &Problem{Reason: v1alpha1.ReasonPodConfigError, Message: fmt.Sprintf(
 				"pod %s: the container cannot be made: %s", pod.Name, w.Message)}

@@ -181,29 +181,30 @@ func TestPassing(t *testing.T) {
 	cases := []struct {
 		name   string
 		edit   func(*corev1.PodStatus, *corev1.ContainerStatus)
-		passes bool
+		passes time.Duration
 	}{
-		{"ErrImagePull", waits("ErrImagePull"), true},
-		{"ImagePullBackOff", waits("ImagePullBackOff"), true},
-		{"RegistryUnavailable", waits("RegistryUnavailable"), true},
-		{"InvalidImageName", waits("InvalidImageName"), false},
-		{"ErrImageNeverPull", waits("ErrImageNeverPull"), false},
-		{"CreateContainerConfigError", waits("CreateContainerConfigError"), false},
+		{"ErrImagePull", waits("ErrImagePull"), Retries},
+		{"ImagePullBackOff", waits("ImagePullBackOff"), Retries},
+		{"RegistryUnavailable", waits("RegistryUnavailable"), Retries},
+		{"InvalidImageName", waits("InvalidImageName"), 0},
+		{"ErrImageNeverPull", waits("ErrImageNeverPull"), 0},
+		{"CreateContainerConfigError", waits("CreateContainerConfigError"), 0},
 		{"CrashLoopBackOff", func(_ *corev1.PodStatus, c *corev1.ContainerStatus) {
 			c.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}
 			c.LastTerminationState.Terminated = ended(1, "Error", "ModelInvalid: x")
-		}, false},
-		{"Unschedulable", unscheduled("0/2 nodes are available: 2 Insufficient memory."), true},
-		{"no claim", unscheduled(`persistentvolumeclaim "models" not found`), true},
+		}, 0},
+		{"Unschedulable", unscheduled("0/2 nodes are available: 2 Insufficient memory."), Patience},
+		{"no claim", unscheduled(`persistentvolumeclaim "models" not found`), 0},
+		{"no volume yet", unscheduled("pod has unbound immediate PersistentVolumeClaims"), Patience},
 	}
 	for _, c := range cases {
-		for _, ago := range []time.Duration{0, 4 * time.Minute, 6 * time.Minute, 24 * time.Hour} {
+		for _, ago := range []time.Duration{0, 50 * time.Second, 2 * time.Minute, 4 * time.Minute, 6 * time.Minute, 24 * time.Hour} {
 			p := pod(c.edit)
 			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.ContainersReady, Status: corev1.ConditionFalse})
 			for i := range p.Status.Conditions {
 				p.Status.Conditions[i].LastTransitionTime = metav1.NewTime(now.Add(-ago))
 			}
-			want := c.passes && ago < Patience
+			want := ago < c.passes
 			if got := Pod(p, now); got == nil || got.Passing != want {
 				t.Errorf("%s for %s: %+v, want passing %v", c.name, ago, got, want)
 			}

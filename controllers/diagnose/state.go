@@ -28,12 +28,14 @@ func Running(pod *corev1.Pod) bool {
 // Hangs says whether the kubelet has been preparing the pod's containers for longer than
 // that may take.
 func Hangs(pod *corev1.Pod, now time.Time) bool {
-	return starting(pod) && !passing(pod, now)
+	return starting(pod) && !passing(pod, now, Patience)
 }
 
 // passing says whether what keeps the kubelet from starting the pod's containers may yet
-// pass by itself.
-func passing(pod *corev1.Pod, now time.Time) bool { return now.Sub(notReadySince(pod)) < Patience }
+// pass by itself: for so long.
+func passing(pod *corev1.Pod, now time.Time, limit time.Duration) bool {
+	return now.Sub(notReadySince(pod)) < limit
+}
 
 // notReadySince is when the pod's containers were last ready, or came to its machine;
 // zero if nobody tells.
