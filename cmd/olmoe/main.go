@@ -18,13 +18,23 @@ func main() {
 	if computes(os.Args) {
 		coarseTimers()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	err := newRootCommand().ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "olmoe:", err)
 		os.Exit(exitStatus(err))
 	}
+}
+
+// endings are the signals that end the program in order. A terminal that is closed is one,
+// unless nohup had it ignored.
+func endings() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
 }
 
 func newRootCommand() *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
+	"github.com/olmoe-serving/olmoe-operator/router"
 )
 
 // localFlags are those of the commands that run a whole deployment on this machine.
@@ -84,6 +86,9 @@ loopback. Prints "ready http://HOST:PORT" when it serves; an interrupt stops all
 }
 
 func up(cmd *cobra.Command, f *localFlags, listen string) error {
+	if err := checkListen(listen); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	pool, err := f.startPool(ctx)
 	if err != nil {
@@ -97,7 +102,9 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 	if err != nil {
 		return interrupted(cmd.Context(), err)
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), "ready "+url)
+	if _, err := fmt.Fprintln(cmd.OutOrStdout(), "ready "+url); err != nil {
+		return fmt.Errorf("tell that it is ready: %w", err) // whoever waits for that would wait for ever
+	}
 	select {
 	case <-ctx.Done():
 		return nil
@@ -106,19 +113,28 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 	}
 }
 
+// checkListen refuses an address that the router could not have, before anything is started.
+func checkListen(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w: --listen: %w", router.ErrListen, err)
+	}
+	return l.Close()
+}
+
 // startRouter starts the router's process and returns its URL once it is ready.
 func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...string) (url string, err error) {
 	args := func(http, grpc string) []string {
 		own := append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, more...)
 		return append(own, pool.CommonArgs()...)
 	}
-	router := pool.Keep(ctx, args(listen, "127.0.0.1:0"), func(a local.Announcement) []string { return args(a.HTTP, a.GRPC) })
-	at, err := pool.Await(ctx, router)
+	process := pool.Keep(ctx, args(listen, "127.0.0.1:0"), func(a local.Announcement) []string { return args(a.HTTP, a.GRPC) })
+	at, err := pool.Await(ctx, process)
 	if err != nil {
 		return "", err
 	}
 	url = "http://" + at.HTTP
-	return url, pool.AwaitReady(ctx, url+"/ready")
+	return url, pool.AwaitReady(ctx, "http://"+local.Loopback(at.HTTP)+"/ready")
 }
 
 // interrupted turns the error of work that an interrupt cut short into success.

@@ -30,6 +30,8 @@ func TestBadFlags(t *testing.T) {
 		{up, "--replicas-per-expert 3", "--replicas-per-expert 3: give 1 to 2"},
 		{up, "--replicas-per-expert 0", "--replicas-per-expert 0: give 1 to 2"},
 		{up, "--workers 100000", "give 1 to 1024 threads"},
+		{up, "--listen 127.0.0.1", "cannot listen: --listen: listen tcp: address 127.0.0.1: missing port"},
+		{up, "--listen 127.0.0.1:99999", "invalid port"},
 		{up, "--log-level bogus", `--log-level "bogus": give debug, info or error`},
 		{bench, "--workers -1", "give 1 to 1024 threads"},
 		{bench, "--expert-nodes 0", "--expert-nodes 0: give 1 to 64"},
