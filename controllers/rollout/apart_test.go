@@ -117,3 +117,26 @@ func TestNewPlacementsHeedMachines(t *testing.T) {
 		}
 	}
 }
+
+// A pod that is made anew runs on no machine until it is scheduled, and then perhaps on
+// another one. That moves no expert at once, though domains shape where nodes have no
+// limit of slots: node 2, alone on its machine, holds a copy of all.
+func TestRestartsMoveNothing(t *testing.T) {
+	s := rest(t, 3)
+	s.Replicas, s.Machines = 2, map[string]string{"demo-experts-0": "a", "demo-experts-1": "a", "demo-experts-2": "b"}
+	s.Doc = nil
+	first := Decide(s).Doc.Target
+	s.Doc = &placement.Document{Revision: 7, Model: "f00d", Serving: first}
+	if n := len(first.Nodes[2].Experts[0]); n != 8 {
+		t.Fatalf("the node alone on its machine holds %d of 8 experts", n)
+	}
+	for name, machine := range map[string]string{"at rest": "a", "not scheduled": "", "on a machine of its own": "c"} {
+		s.Machines["demo-experts-1"] = machine
+		for what, loads := range map[string][][]float64{"known": skewed(first), "unknown": nil} {
+			s.Loads = loads
+			if d := Decide(s); d.Doc != s.Doc || d.Waiting != "" || !d.AsWanted {
+				t.Errorf("%s, loads %s: %s", name, what, shape(d.Doc))
+			}
+		}
+	}
+}

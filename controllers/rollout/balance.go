@@ -51,7 +51,7 @@ func (s *State) rebalance(r placement.Request) Decision {
 	b := &Balance{Gain: gain(serving, target, r.Loads), Moves: len(placement.Diff(serving, target, 0))}
 	b.Worth = b.Gain >= s.Rebalance.MinGain
 	stay.Balance = b
-	if !b.Worth || b.Moves > s.Rebalance.Moves { // a plan may hold moves that are needed for more than balance
+	if !b.Worth || b.Moves > s.Rebalance.Moves { // with no budget left the plan has no limit
 		return stay
 	}
 	return Decision{Balance: b, Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{

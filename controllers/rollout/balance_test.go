@@ -178,3 +178,41 @@ func TestLostReplicasAreRestored(t *testing.T) {
 		}
 	}
 }
+
+// Nodes of uneven domains hold uneven numbers of experts. Whichever nodes those are, the
+// balancer moves what is worth it within its budget.
+func TestUnevenDomainsAreBalanced(t *testing.T) {
+	model := &Model{Fingerprint: "f00d", Layers: 3, Experts: 64}
+	kinds, worth := texts(t), 0
+	for n := 3; n <= 8; n++ {
+		for k, kind := range kinds {
+			s := State{Members: members(n), Replicas: 2, Nodes: map[string]Node{}, Routers: router(3), Machines: map[string]string{},
+				Rebalance: &Rebalance{Moves: 12, MinGain: 0.05}}
+			for i, m := range s.Members {
+				s.Nodes[m.Name] = Node{Model: model, ReadyEpoch: 3}
+				s.Machines[m.Name] = []string{"a", "b", "c"}[max(0, (i+k)%n-n+3)]
+			}
+			s.Routers[0].Model = model
+			p, err := placement.Plan(placement.Request{Layers: 3, Experts: 64, Nodes: members(2), Replicas: 2, Epoch: 2})
+			for m := 3; m <= n && err == nil; m++ { // grown node by node, without load
+				p, err = placement.Plan(placement.Request{Layers: 3, Experts: 64, Nodes: members(m), Replicas: 2, Domains: s.Machines, Current: p, Epoch: 3})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Doc, s.Loads = &placement.Document{Revision: 3, Model: "f00d", Serving: p}, kind.loads
+			d := Decide(s)
+			if d.Balance == nil || !d.Balance.Worth {
+				continue
+			}
+			worth++
+			if d.Doc == s.Doc || d.Balance.Moves > s.Rebalance.Moves || d.Balance.Moves == 0 {
+				t.Errorf("%d nodes, %s: %+v, and nothing moves", n, kind.name, *d.Balance)
+			}
+		}
+	}
+	if worth == 0 {
+		t.Error("nothing was worth moving: the test shows nothing")
+	}
+	t.Logf("%d pools", worth)
+}

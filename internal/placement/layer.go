@@ -20,6 +20,8 @@ type layer struct {
 	count                 []int    // experts on node i
 	copies                []int    // nodes that hold expert e
 	room                  []int    // how many experts node i may hold
+	slots                 int      // room of all nodes
+	most                  int      // how many experts all nodes together may hold: no more than slots
 
 	// With domains only:
 	dom  *domains
@@ -68,6 +70,18 @@ func (y *layer) keep(now []*Node, l int) {
 	})
 	copy(y.was, y.on)
 	y.loads = 0
+}
+
+// settleRoom gives the nodes their room. If they may, and have no more in all than there
+// is room for, they keep what they hold, however uneven that is.
+func (y *layer) settleRoom(room []int, keep bool) {
+	copy(y.room, room)
+	if keep && y.used <= y.most {
+		for i, n := range y.count {
+			y.room[i] = max(y.room[i], n)
+		}
+	}
+	y.slots = sum(y.room)
 }
 
 // each visits who holds what of layer l now. Entries out of range are ignored: a

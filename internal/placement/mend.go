@@ -51,7 +51,7 @@ func (y *layer) shed(i int, mean float64) {
 // copy of another expert makes way.
 func (y *layer) restore(e int) {
 	y.each[e] = y.cost[e] / float64(y.least)
-	if y.lightest(e) < 0 {
+	if y.used >= y.most || y.lightest(e) < 0 {
 		y.evict(e)
 	}
 	if i := y.lightest(e); i >= 0 {

@@ -55,7 +55,7 @@ func (s *search) multiply(e int) {
 	if !s.promising(here, 1) {
 		return
 	}
-	if len(s.open) > 0 {
+	if len(s.open) > 0 && s.used < s.most {
 		s.fill(e, here, each)
 	}
 	if s.lightestLoad+s.leastShare >= s.limit {

@@ -13,7 +13,6 @@ type search struct {
 	tries   int     // exchanges that may still be looked at
 	thrifty bool    // steps are judged by gain per expert to load, else by gain
 
-	slots int       // on all nodes
 	total []float64 // load of each node in all layers at present
 
 	busy         int     // the node to relieve
@@ -54,9 +53,9 @@ const (
 // newSearch searches for layers of a request, one after another.
 func newSearch(r *Request, room []int, dom *domains, total []float64) *search {
 	y := newLayer(r.Experts, len(r.Nodes), r.Replicas, dom)
-	y.room = room
+	y.room, y.most = make([]int, y.nodes), sum(room)
 	sets := make([]uint64, 2*(y.words+y.places))
-	return &search{layer: y, slots: sum(room), total: total, byEach: newRanking(y.each), burdens: make([]burden, y.experts),
+	return &search{layer: y, total: total, byEach: newRanking(y.each), burdens: make([]burden, y.experts),
 		donors: sets[:y.words], stale: sets[y.words : 2*y.words], bar: sets[2*y.words:][:y.places], give: sets[2*y.words+y.places:],
 		open: make([]int, 0, y.nodes), held: make([]int, 0, slices.Max(room))}
 }

@@ -58,15 +58,17 @@ func (n *Node) validate(layers, experts int) error {
 }
 
 // Satisfied says whether p is what the request wants, but for its loads and domains
-// (Crowded): the same model and nodes, no node beyond its room, enough copies of each
-// expert. p is nil or valid.
+// (Crowded): the same model and nodes, no node beyond its room, or, where nothing limits
+// that, no more copies in all than there is room for, and enough of each expert. So it
+// does not depend on which nodes share a domain at the moment. p is nil or valid.
 func (r *Request) Satisfied(p *Placement) bool {
 	if p == nil || len(p.Nodes) != len(r.Nodes) || p.Layers != r.Layers || p.Experts != r.Experts {
 		return false
 	}
 	room := r.slots()
-	if !r.limited() && r.domains(room) != nil {
-		room = filled(len(room), r.Experts) // what domains ask for changes with them
+	most := sum(room)
+	if !r.limited() {
+		room = filled(len(room), r.Experts)
 	}
 	for i, n := range p.Nodes {
 		if n.Name != r.Nodes[i].Name || n.Address != r.Nodes[i].Address {
@@ -77,7 +79,7 @@ func (r *Request) Satisfied(p *Placement) bool {
 		}
 	}
 	for l := range p.Layers {
-		if slices.Min(p.copies(l)) < r.Replicas {
+		if copies := p.copies(l); slices.Min(copies) < r.Replicas || sum(copies) > most {
 			return false
 		}
 	}

@@ -16,6 +16,7 @@ type worker struct {
 	now     []*Node // what the nodes hold
 	room    []int
 	dom     *domains
+	keep    bool      // nodes keep what they hold, though it is uneven
 	left    int       // experts that nodes may still load so that copies part
 	total   []float64 // load of each node in all layers at present
 	ideal   *spread
@@ -32,9 +33,12 @@ func (r *Request) drafts(now []*Node, room []int, dom *domains) ([]draft, int) {
 	drafts := make([]draft, r.Layers)
 	nodes, words, total := len(r.Nodes), (r.Experts+63)/64, r.totals(now)
 	on, load := make([]uint64, r.Layers*nodes*words), make([]float64, r.Layers*nodes)
+	// Uneven numbers alone move nothing where no limit of slots asks for it: domains may
+	// have made them, or loads.
+	keep := !r.limited() && r.Satisfied(r.Current)
 	var next atomic.Int32
 	work := func() (left int) {
-		w := &worker{Request: r, now: now, room: room, dom: dom, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
+		w := &worker{Request: r, now: now, room: room, dom: dom, keep: keep, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
 			ideal: newSpread(r.Experts), steps: newSearch(r, room, dom, total)}
 		for l := int(next.Add(1)) - 1; l < r.Layers; l = int(next.Add(1)) - 1 {
 			drafts[l].on, drafts[l].load = on[l*nodes*words:][:nodes*words], load[l*nodes:][:nodes]
@@ -79,6 +83,7 @@ func (w *worker) draft(l int, d *draft) {
 	d.floor = max(d.mean, w.ideal.worst())
 	s.begin(cost, d.floor)
 	s.keep(w.now, l)
+	s.settleRoom(w.room, w.keep)
 	if d.blank = s.used == 0; d.blank {
 		s.fromNothing(w.ideal)
 	} else {
@@ -124,6 +129,7 @@ func (w *worker) remake(d *draft) {
 	}
 	s := w.steps
 	w.anew.begin(s.cost, d.floor)
+	w.anew.settleRoom(s.room, false)
 	w.anew.fromNothing(w.ideal)
 	d.half = s.used / 2
 	d.fresh = w.trader.relabel(s.layer, w.anew.layer)
