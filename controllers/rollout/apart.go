@@ -14,9 +14,6 @@ type Apart struct {
 	Moves int
 }
 
-// noGain is a gain that no move for balance's sake reaches.
-const noGain = 1e9
-
 // part moves copies that share a machine to others, in a placement that is otherwise as
 // requested, as far as the budget goes; false if that is not to be done now, or nothing
 // helps. It comes before what loads ask for, and needs none.

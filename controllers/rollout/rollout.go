@@ -236,9 +236,14 @@ func (s *State) fits(p *placement.Placement, model *Model) bool {
 func (s *State) plan(model *Model, from, serving *placement.Placement) Decision {
 	stay := Decision{Doc: s.Doc}
 	if err := s.checkSlots(model); err != nil {
-		d := s.cover(model, from, serving)
+		d, _ := s.cover(model, serving)
 		d.Problem = &Problem{NotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"}
 		return d
+	}
+	if s.uncovered(serving) {
+		if d, ok := s.cover(model, serving); ok {
+			return d
+		}
 	}
 	nodes, waiting := s.joinable(from, model.Fingerprint)
 	stay.Waiting = waiting
@@ -246,6 +251,9 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 		return stay
 	}
 	request := s.request(model, nodes)
+	if len(nodes) < len(s.Members) {
+		request = affordable(request)
+	}
 	if request.Satisfied(serving) { // whichever expert is where: who moves them for balance's sake is rebalance
 		if s.Doc.Target == nil {
 			if d, ok := s.part(request); ok {
@@ -255,8 +263,8 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 		}
 		return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: serving}}
 	}
-	request.Current = from
-	target, err := place(request, len(nodes) < len(s.Members))
+	request.Current, request.Cover = from, s.uncovered(serving)
+	target, err := placement.Plan(structural(request))
 	if err != nil { // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
 		return stay
@@ -271,12 +279,13 @@ func (s *State) prepare(model *Model, serving, target *placement.Placement) Deci
 	}}
 }
 
-// cover gives what lost nodes hold to others of the placement in force, while the
-// spec cannot be met and nothing else changes.
-func (s *State) cover(model *Model, from, serving *placement.Placement) Decision {
-	stay := Decision{Doc: s.Doc}
+// cover gives what lost nodes hold to others of the placement in force: where calls wait
+// for experts without any owner only those, so that it is soon done and all else comes
+// after; or while the spec cannot be met and nothing else changes. False if there is
+// nothing to be done, or no room for it.
+func (s *State) cover(model *Model, serving *placement.Placement) (Decision, bool) {
 	if serving == nil || !s.lost(serving) {
-		return stay
+		return Decision{Doc: s.Doc}, false
 	}
 	var nodes []placement.Node
 	for _, n := range serving.Nodes {
@@ -284,13 +293,13 @@ func (s *State) cover(model *Model, from, serving *placement.Placement) Decision
 			nodes = append(nodes, placement.Node{Name: n.Name, Address: n.Address})
 		}
 	}
-	r := s.request(model, nodes)
-	r.Current = from
-	target, err := place(r, true)
+	r := affordable(s.request(model, nodes))
+	r.Current, r.Cover = serving, s.uncovered(serving)
+	target, err := placement.Plan(structural(r))
 	if err != nil { // there is no room
-		return stay
+		return Decision{Doc: s.Doc}, false
 	}
-	return s.prepare(model, serving, target)
+	return s.prepare(model, serving, target), true
 }
 
 // request asks for what the spec wants on the nodes.
@@ -298,17 +307,6 @@ func (s *State) request(model *Model, nodes []placement.Node) placement.Request 
 	return placement.Request{
 		Layers: model.Layers, Experts: model.Experts, Nodes: nodes, Domains: s.Machines, Loads: s.loads(model),
 		Replicas: min(s.Replicas, len(nodes)), SlotsPerNode: s.SlotsPerNode, Epoch: s.epoch(),
-	}
-}
-
-// place plans for the nodes. To make do, with fewer nodes than the spec wants because
-// some are stuck or lost, it takes fewer replicas, if that is what it takes.
-func place(r placement.Request, makeDo bool) (*placement.Placement, error) {
-	for ; ; r.Replicas-- {
-		target, err := placement.Plan(r)
-		if err == nil || r.Replicas <= 1 || !makeDo {
-			return target, err
-		}
 	}
 }
 

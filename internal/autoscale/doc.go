@@ -18,7 +18,8 @@
 //     moving experts on the same nodes would do, and somebody moves them.
 //  5. In by one: for ScaleInWindow the busiest node would have stayed below
 //     ScaleInMargin of both targets with one node less, and a plan of the same
-//     load on one node less (package placement, the real planner) says so too.
+//     load on one node less (the real planner, with no more moves than the step
+//     makes) says so too.
 //  6. At most one reversal (out after in, or in after out) in ReversalWindow.
 //
 // What was measured before the last step counts as it would have been after it

@@ -31,8 +31,8 @@ type Input struct {
 	// Pool.Nodes are in order of their ordinals, Wanted of them. Without
 	// Pool.Loads there is no scale-in.
 	Pool placement.Request
-	// Plan makes placements; nil is placement.Plan. A caller that asks often may
-	// keep the answers.
+	// Plan makes placements as the pool would have them with the request's nodes; nil is
+	// placement.Plan. A caller that asks often may keep the answers.
 	Plan func(placement.Request) (*placement.Placement, error)
 	// Memory is the last decision's.
 	Memory Memory

@@ -22,6 +22,7 @@ type layer struct {
 	room                  []int    // how many experts node i may hold
 	slots                 int      // room of all nodes
 	most                  int      // how many experts all nodes together may hold: no more than slots
+	turn                  int      // node that comes first among equals, where that matters
 
 	// With domains only:
 	dom  *domains
@@ -72,11 +73,11 @@ func (y *layer) keep(now []*Node, l int) {
 	y.loads = 0
 }
 
-// settleRoom gives the nodes their room. If they may, and have no more in all than there
-// is room for, they keep what they hold, however uneven that is.
+// settleRoom gives the nodes their room. If they may, they keep what they hold, however
+// uneven that is.
 func (y *layer) settleRoom(room []int, keep bool) {
 	copy(y.room, room)
-	if keep && y.used <= y.most {
+	if keep {
 		for i, n := range y.count {
 			y.room[i] = max(y.room[i], n)
 		}

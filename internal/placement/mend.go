@@ -7,10 +7,10 @@ import (
 )
 
 // mend makes a placement by load valid again with the fewest loads: nodes that
-// hold more than they have room for give experts up, and experts with too few
-// copies get them, the heaviest first. All else stays where it is, the surplus
-// copies of once hot experts too.
-func (y *layer) mend() {
+// hold more than they have room for give experts up, and experts with fewer copies
+// than they must have get them, the heaviest first. All else stays where it is, the
+// surplus copies of once hot experts too.
+func (y *layer) mend(must int) {
 	y.weigh()
 	var mean float64
 	for _, w := range y.cost {
@@ -21,10 +21,10 @@ func (y *layer) mend() {
 			y.shed(i, mean)
 		}
 	}
-	if slices.Min(y.copies) < y.least {
+	if slices.Min(y.copies) < must {
 		for _, e := range sorted(y.experts, func(a, b int) int { return cmp.Compare(y.cost[b], y.cost[a]) }) {
-			for y.copies[e] < y.least {
-				y.restore(e)
+			for y.copies[e] < must {
+				y.restore(e, must)
 			}
 		}
 	}
@@ -47,10 +47,10 @@ func (y *layer) shed(i int, mean float64) {
 	y.load[i] -= y.each[best]
 }
 
-// restore adds a copy of e. If no node that could take it has room, a surplus
-// copy of another expert makes way.
-func (y *layer) restore(e int) {
-	y.each[e] = y.cost[e] / float64(y.least)
+// restore adds a copy of e, which shall have so many. If no node that could take it
+// has room, a surplus copy of another expert makes way.
+func (y *layer) restore(e, copies int) {
+	y.each[e] = y.cost[e] / float64(copies)
 	if y.used >= y.most || y.lightest(e) < 0 {
 		y.evict(e)
 	}

@@ -47,7 +47,7 @@ func (y *layer) back(was []uint64) {
 func (y *layer) partByLoad(limit int) {
 	y.part(limit, func(e int) {
 		y.weigh()
-		y.restore(e)
+		y.restore(e, y.least)
 	})
 	if y.dom != nil {
 		y.weigh()

@@ -4,7 +4,7 @@ import "slices"
 
 // Plan places every expert. Deterministic: the same request gives the same
 // placement. Kept in every result (Validate checks it):
-//   - each expert of each layer is on at least Replicas nodes;
+//   - each expert of each layer is on at least Replicas nodes (Cover: on one);
 //   - no node holds an expert twice, or more than SlotsPerNode of a layer;
 //   - each expert is in at least as many Domains as Replicas, or as there are, as far as
 //     the room of the nodes allows that (Crowded counts the others).
@@ -24,12 +24,24 @@ func Plan(r Request) (*Placement, error) {
 		p.Nodes[i] = Node{Name: n.Name, Address: n.Address, Experts: lists[i*r.Layers : (i+1)*r.Layers]}
 	}
 	now := r.nodesOf(r.Current)
+	if r.Loads == nil && r.Cover {
+		r.Loads = alike(r.Layers, r.Experts) // to spread them evenly would move others
+	}
 	if r.Loads != nil {
 		r.byLoad(p, now)
 	} else {
 		r.evenly(p, now)
 	}
 	return p, nil
+}
+
+// alike are loads that are all the same.
+func alike(layers, experts int) [][]float64 {
+	row := make([]float64, experts)
+	for e := range row {
+		row[e] = 1
+	}
+	return slices.Repeat([][]float64{row}, layers)
 }
 
 // evenly plans without loads.

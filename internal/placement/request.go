@@ -42,6 +42,10 @@ type Request struct {
 	// all layers together: those whose copies share a domain, then those that gain most
 	// each. 0: no limit.
 	MaxMoves int
+	// Cover: from Current only what must not wait changes: experts that none of Nodes holds
+	// get one owner each, whatever Replicas says, and nodes that hold more than a limit of
+	// slots allows are relieved. Nothing else is loaded, so that it is soon done.
+	Cover bool
 	// Epoch of the new placement.
 	Epoch int64
 }

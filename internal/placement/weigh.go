@@ -39,10 +39,12 @@ func (y *layer) busiest() int {
 }
 
 // lightest is the node with room that e can go to and has least load, then fewest
-// experts; -1 if there is none.
+// experts, then comes first from turn on; -1 if there is none.
 func (y *layer) lightest(e int) int {
 	best, least := -1, math.Inf(1)
-	for i, load := range y.load {
+	for k := range y.nodes {
+		i := (k + y.turn) % y.nodes
+		load := y.load[i]
 		if load > least || y.free(i) < 1 || y.has(i, e) || !y.mayJoin(e, i) {
 			continue
 		}

@@ -35,7 +35,7 @@ func (r *Request) drafts(now []*Node, room []int, dom *domains) ([]draft, int) {
 	on, load := make([]uint64, r.Layers*nodes*words), make([]float64, r.Layers*nodes)
 	// Uneven numbers alone move nothing where no limit of slots asks for it: domains may
 	// have made them, or loads.
-	keep := !r.limited() && r.Satisfied(r.Current)
+	keep := !r.limited() && (r.Cover || r.Satisfied(r.Current))
 	var next atomic.Int32
 	work := func() (left int) {
 		w := &worker{Request: r, now: now, room: room, dom: dom, keep: keep, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
@@ -84,10 +84,15 @@ func (w *worker) draft(l int, d *draft) {
 	s.begin(cost, d.floor)
 	s.keep(w.now, l)
 	s.settleRoom(w.room, w.keep)
-	if d.blank = s.used == 0; d.blank {
+	d.blank = s.used == 0
+	switch {
+	case d.blank:
 		s.fromNothing(w.ideal)
-	} else {
-		s.mend()
+	case w.Cover:
+		s.turn = l % s.nodes
+		s.mend(1)
+	default:
+		s.mend(w.Replicas)
 		must := s.loads
 		s.partByLoad(must + w.left)
 		w.left -= s.loads - must
@@ -95,7 +100,7 @@ func (w *worker) draft(l int, d *draft) {
 	}
 	copy(d.load, s.load)
 	copy(d.on, s.on)
-	if !d.blank {
+	if !d.blank && !w.Cover {
 		w.settle(d)
 	}
 }

@@ -1,0 +1,55 @@
+package rollout
+
+import "github.com/olmoe-serving/olmoe-operator/internal/placement"
+
+// noGain is a gain that no move for balance's sake reaches.
+const noGain = 1e9
+
+// structural limits a plan that has to come, because nodes came or went, or the spec has
+// changed, to what it is for: what has to be loaded, and what fills the nodes that came,
+// with what gains as much as the balancer asks for. The rest of the balance is the
+// balancer's, with its budget: more loads would make the step longer, and loads that need
+// no step come out of maxBytesPerMinute.
+func structural(r placement.Request) placement.Request {
+	if r.Current == nil {
+		return r
+	}
+	came, held := 0, 0
+	for _, n := range r.Nodes {
+		if r.Current.Node(n.Name) == nil {
+			came++
+		}
+	}
+	for _, n := range r.Current.Nodes {
+		for _, experts := range n.Experts {
+			held += len(experts)
+		}
+	}
+	if r.MinGain = noGain; came > 0 {
+		r.MinGain, r.MaxMoves = gainPerMove, (held*came+len(r.Nodes)-1)/len(r.Nodes) // an even share of what is held
+	}
+	return r
+}
+
+// affordable asks for fewer replicas if that is what it takes: with fewer nodes than the
+// spec wants, because some are stuck or lost.
+func affordable(r placement.Request) placement.Request {
+	for r.Replicas > 1 && r.Check() != nil {
+		r.Replicas--
+	}
+	return r
+}
+
+// Forecast plans what a pool will have whose placement in force is r.Current. On other
+// nodes that is what the step to them brings. What the balancer makes of it afterwards
+// does not count: it need not come, for the gain may be too small or the mode Off, and
+// until it comes the nodes have to do without. On the same nodes it is what the balancer
+// brings in the end.
+func Forecast(r placement.Request) (*placement.Placement, error) {
+	if r.Current != nil && len(r.Nodes) == len(r.Current.Nodes) {
+		r.MinGain = gainPerMove
+	} else {
+		r = structural(r)
+	}
+	return placement.Plan(r)
+}
