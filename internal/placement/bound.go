@@ -31,7 +31,9 @@ func (r *Request) Bounds() []float64 {
 	return out
 }
 
-func bound(cost []float64, replicas, nodes, slots int) float64 {
+func bound(loads []float64, replicas, nodes, slots int) float64 {
+	cost := make([]float64, len(loads))
+	counted(cost, loads)
 	mean := total(cost) / float64(nodes)
 	if mean == 0 {
 		return 1

@@ -43,9 +43,10 @@ func shifted(rnd *rand.Rand, k int) Request {
 	return r
 }
 
-// oddLoads are of one sort: as drawn, equal, none at all, one hot, huge, tiny, mostly 0.
+// oddLoads are of one sort: as drawn, equal, none at all, one hot, huge, tiny, mostly 0, the
+// least there are, some -0.
 func oddLoads(rnd *rand.Rand, layers, experts int) [][]float64 {
-	loads, sort := randomLoads(rnd, layers, experts), rnd.IntN(9)
+	loads, sort := randomLoads(rnd, layers, experts), rnd.IntN(11)
 	for _, row := range loads {
 		hot := rnd.IntN(experts)
 		for e := range row {
@@ -62,6 +63,13 @@ func oddLoads(rnd *rand.Rand, layers, experts int) [][]float64 {
 				row[e] *= 1e-300
 			case 5:
 				row[e] *= float64(rnd.IntN(4) / 3)
+			case 6:
+				row[e] = math.SmallestNonzeroFloat64 * float64(rnd.IntN(3))
+			case 7:
+				row[e] = math.Copysign(row[e]*float64(rnd.IntN(2)), -1)
+				if row[e] != 0 {
+					row[e] = -row[e]
+				}
 			}
 		}
 	}
@@ -106,7 +114,7 @@ func gains(from, to *Placement, loads [][]float64) []float64 {
 	before, after := from.BusiestLoads(loads), to.BusiestLoads(loads)
 	out := make([]float64, to.Layers)
 	for l := range out {
-		if mean := total(loads[l]) / float64(len(to.Nodes)); mean > 0 {
+		if mean := total(loads[l]) / float64(len(to.Nodes)); mean > leastLoad {
 			out[l] = (before[l] - after[l]) / mean
 		}
 	}

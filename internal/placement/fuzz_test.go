@@ -3,6 +3,7 @@ package placement
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -11,6 +12,8 @@ import (
 func FuzzPlanByLoad(f *testing.F) {
 	f.Add(uint8(2), uint8(12), uint8(8), uint8(1), uint8(4), uint8(0), 0.0, []byte{1, 2, 3, 200}, []byte{3, 1, 4, 1, 5, 9, 2, 6})
 	f.Add(uint8(1), uint8(40), uint8(5), uint8(2), uint8(30), uint8(3), 0.01, []byte{0, 0, 255, 7}, []byte{255, 255, 255, 127, 0, 0, 0, 0, 1, 1})
+	f.Add(uint8(1), uint8(64), uint8(8), uint8(1), uint8(72), uint8(0), 0.0, []byte{}, slices.Concat([]byte{1}, make([]byte, 511)))
+	f.Add(uint8(1), uint8(64), uint8(8), uint8(1), uint8(8), uint8(0), 0.0, []byte{}, slices.Concat(make([]byte, 7), []byte{128}, make([]byte, 504)))
 	f.Add(uint8(3), uint8(1), uint8(1), uint8(1), uint8(0), uint8(1), 1e300, []byte{9}, []byte{})
 	f.Fuzz(func(t *testing.T, layers, experts, n, replicas, spare, maxMoves uint8, minGain float64, held, raw []byte) {
 		r := Request{Layers: int(layers % 4), Experts: int(experts % 70), Nodes: nodes(int(n % 12)),
@@ -44,7 +47,10 @@ func rawLoads(r Request, raw []byte) [][]float64 {
 		for e := range r.Experts {
 			w := float64(e % 5)
 			if k := l*r.Experts + e; 8*k+8 <= len(raw) {
-				w = math.Abs(math.Float64frombits(binary.LittleEndian.Uint64(raw[8*k:])))
+				w = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*k:]))
+				if w != 0 { // -0 is a load, too
+					w = math.Abs(w)
+				}
 			} else if k < len(raw) {
 				w = float64(raw[k])
 			}

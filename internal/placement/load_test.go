@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -46,4 +47,22 @@ func TestRepairUnderLoad(t *testing.T) {
 			t.Errorf("layer %d: %v, bound %v", l, b, bound)
 		}
 	}
+}
+
+// Loads that no window counts but that JSON can hold are 0, or next to it.
+func TestLeastLoads(t *testing.T) {
+	loads := make([]float64, 64)
+	for e := range loads {
+		loads[e] = 1
+	}
+	loads[0], loads[63] = 1000, math.Copysign(0, -1)
+	if b := mustPlan(t, oneLayer(loads, 8, 72)).Balancedness([][]float64{loads})[0]; b < 0.99 {
+		t.Errorf("with a load of -0: balancedness %v", b)
+	}
+	for e := range loads {
+		loads[e] = 0
+	}
+	loads[0] = math.SmallestNonzeroFloat64
+	r := oneLayer(loads, 8, 136)
+	checkPlan(t, r, mustPlan(t, r))
 }

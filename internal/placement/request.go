@@ -123,4 +123,18 @@ func (r *Request) checkLoads() error {
 // any window can count.
 const maxLoad = 1 << 53
 
+// leastLoad is the least that counts: what is divided over all slots of the largest pool
+// is then far above what a float64 can hold at all.
+const leastLoad = 1e-300
+
+// counted puts the loads of a layer that count into to, 0 for others: those next to 0, and
+// -0, whose bits are not those of 0.
+func counted(to, loads []float64) {
+	for e, w := range loads {
+		if to[e] = w; w < leastLoad {
+			to[e] = 0
+		}
+	}
+}
+
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -18,6 +18,7 @@ type worker struct {
 	dom     *domains
 	keep    bool      // nodes keep what they hold, though it is uneven
 	left    int       // experts that nodes may still load so that copies part
+	cost    []float64 // of the layer's experts
 	total   []float64 // load of each node in all layers at present
 	ideal   *spread
 	steps   *search // from what the nodes hold, or from nothing where that is nothing
@@ -35,11 +36,11 @@ func (r *Request) drafts(now []*Node, room []int, dom *domains) ([]draft, int) {
 	on, load := make([]uint64, r.Layers*nodes*words), make([]float64, r.Layers*nodes)
 	// Uneven numbers alone move nothing where no limit of slots asks for it: domains may
 	// have made them, or loads.
-	keep := !r.limited() && (r.Cover || r.Satisfied(r.Current))
+	keep := !r.limited() && (r.Cover || r.Current != nil && r.Current.Validate() == nil && r.Satisfied(r.Current))
 	var next atomic.Int32
 	work := func() (left int) {
 		w := &worker{Request: r, now: now, room: room, dom: dom, keep: keep, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
-			ideal: newSpread(r.Experts), steps: newSearch(r, room, dom, total)}
+			cost: make([]float64, r.Experts), ideal: newSpread(r.Experts), steps: newSearch(r, room, dom, total)}
 		for l := int(next.Add(1)) - 1; l < r.Layers; l = int(next.Add(1)) - 1 {
 			drafts[l].on, drafts[l].load = on[l*nodes*words:][:nodes*words], load[l*nodes:][:nodes]
 			w.draft(l, &drafts[l])
@@ -77,7 +78,8 @@ func (r *Request) totals(now []*Node) []float64 {
 
 // draft makes the options of layer l.
 func (w *worker) draft(l int, d *draft) {
-	s, cost := w.steps, w.Loads[l]
+	s, cost := w.steps, w.cost
+	counted(cost, w.Loads[l])
 	w.ideal.over(cost, w.Replicas, s.nodes, sum(w.room))
 	d.mean = total(cost) / float64(s.nodes)
 	d.floor = max(d.mean, w.ideal.worst())
