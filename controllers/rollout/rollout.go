@@ -7,6 +7,7 @@
 //
 //	published            pods report                               next
 //	nothing              all nodes are there                       Target = plan
+//	Serving, no Target   an expert lost its last owner             Target = plan, for such experts alone
 //	Serving, no Target   nodes came, went or are lost              Target = plan
 //	Serving, no Target   copies share a machine, others do not     Target = plan
 //	Serving, no Target   loads make moves worth their bytes        Target = plan
