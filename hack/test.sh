@@ -26,10 +26,14 @@ unit() {
   # Pure functions have no races, and the detector makes their long searches ten times longer. Plans, of layers at the same
   # time, are made under it once.
   local pure=(./internal/placement ./internal/autoscale ./internal/poolsim ./controllers/rollout)
-  local others; others=$(go list ./... | grep -vxFf <(go list "${pure[@]}"))
+  # What starts helm, kubectl or the program: go test's cache does not see those, so it is not asked. Their children have no
+  # race detector in any case.
+  local starters=(./config ./test/golden ./test/processes)
+  local others; others=$(go list ./... | grep -vxFf <(go list "${pure[@]}" "${starters[@]}"))
   # shellcheck disable=SC2086
   gotest unit pkgname-and-test-fails "${race[@]}" -timeout 20m $others || status=1
   gotest plans pkgname-and-test-fails "${race[@]}" -run CPUs ./internal/placement || status=1
+  CGO_ENABLED=0 gotest starters pkgname-and-test-fails -trimpath -count=1 "${starters[@]}" || status=1
   CGO_ENABLED=0 gotest pure pkgname-and-test-fails -trimpath "${pure[@]}" || status=1
   # What the race detector disturbs, or makes ten times longer (its build leaves these out), built as the program itself is.
   CGO_ENABLED=0 gotest norace pkgname-and-test-fails -trimpath -run 'Allocat|TestLimits$' ./internal/chat ./internal/model ./router ./router/dispatch ./router/engine ./router/sampling || status=1

@@ -11,25 +11,13 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/programtest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 )
 
-var program string // the binary under test
-
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "olmoe-golden-")
-	if err != nil {
-		panic(err)
-	}
-	program = filepath.Join(dir, "olmoe")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "../../cmd/olmoe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		panic(err)
-	}
 	code := m.Run()
-	_ = os.RemoveAll(dir)
+	programtest.Remove()
 	os.Exit(code)
 }
 
@@ -50,7 +38,7 @@ func goldenRoot(t *testing.T) string {
 func logits(t *testing.T, model, prompts string, args ...string) string {
 	t.Helper()
 	out := t.TempDir()
-	cmd := exec.Command(program, append([]string{"logits", "--model", model, "--prompts", prompts, "--out", out}, args...)...)
+	cmd := exec.Command(programtest.Path(t), append([]string{"logits", "--model", model, "--prompts", prompts, "--out", out}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {

@@ -6,11 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/programtest"
 )
 
 // A command line that can never work ends with status 2 and one line that names the
 // flag and what to give, before any process is started and anything is measured.
 func TestBadFlags(t *testing.T) {
+	program := programtest.Path(t)
 	up := []string{"up", "--model", model}
 	logits := []string{"logits", "--model", model, "--out", t.TempDir(), "--prompts", "x"}
 	router := []string{"router", "--model", model, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"}
@@ -71,12 +74,12 @@ func TestBadFlags(t *testing.T) {
 
 // --version says what the command version does.
 func TestVersionFlag(t *testing.T) {
-	want, err := exec.Command(program, "version").Output()
+	want, err := exec.Command(programtest.Path(t), "version").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, flag := range []string{"--version", "-v"} {
-		if got, err := exec.Command(program, flag).Output(); err != nil || string(got) != string(want) {
+		if got, err := exec.Command(programtest.Path(t), flag).Output(); err != nil || string(got) != string(want) {
 			t.Errorf("%s: %q, %v; want %q", flag, got, err, want)
 		}
 	}

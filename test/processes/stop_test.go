@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/programtest"
 )
 
 // A pod can be told to stop at any moment of its start: a machine that has its power back
@@ -27,7 +29,7 @@ func stopsWhenTold(t *testing.T, role string, after time.Duration) bool {
 		"router":      {"--control", "127.0.0.1:0", "--drain-delay", "0s"}, // it may serve already
 		"expert-node": {"--http", "127.0.0.1:0"},
 	}[role]
-	cmd := exec.Command(program, append([]string{role, "--model", model, "--listen", "127.0.0.1:0", "--workers", "1"}, own...)...)
+	cmd := exec.Command(programtest.Path(t), append([]string{role, "--model", model, "--listen", "127.0.0.1:0", "--workers", "1"}, own...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -20,30 +20,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/programtest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 )
 
-var (
-	program string // the binary under test
-	model   string // a small checkpoint
-)
+var model string // a small checkpoint
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "olmoe-processes-")
 	if err != nil {
 		panic(err)
 	}
-	program, model = filepath.Join(dir, "olmoe"), filepath.Join(dir, "tiny")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "../../cmd/olmoe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		panic(err)
-	}
+	model = filepath.Join(dir, "tiny")
 	if err := synth.Write(model, synth.Tiny()); err != nil {
 		panic(err)
 	}
 	code := m.Run()
+	programtest.Remove()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -56,7 +49,7 @@ type deployment struct {
 
 func up(t *testing.T, args ...string) *deployment {
 	t.Helper()
-	d := &deployment{cmd: exec.Command(program, append([]string{"up", "--model", model, "--listen", "127.0.0.1:0", "--workers", "1"}, args...)...)}
+	d := &deployment{cmd: exec.Command(programtest.Path(t), append([]string{"up", "--model", model, "--listen", "127.0.0.1:0", "--workers", "1"}, args...)...)}
 	d.cmd.Stderr = os.Stderr
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {
@@ -248,6 +241,7 @@ func allGone(t *testing.T, pids []int) {
 
 // What can never work ends at once, with one line that says what to do.
 func TestErrors(t *testing.T) {
+	program := programtest.Path(t)
 	damaged := filepath.Join(t.TempDir(), "damaged")
 	if err := os.CopyFS(damaged, os.DirFS(model)); err != nil {
 		t.Fatal(err)
@@ -322,7 +316,7 @@ func TestUnknownFlagIsToldInTheTerminationLog(t *testing.T) {
 // with reason and contains detail.
 func endsHopeless(t *testing.T, file, reason, detail string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(programtest.Path(t), args...)
 	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 2 {
 		t.Errorf("exit: %v", err)
 	}
@@ -334,7 +328,7 @@ func endsHopeless(t *testing.T, file, reason, detail string, args ...string) {
 
 // A CPU without AVX2 says so once, in the log and in the metric that tells the kernels.
 func TestPortableKernelsAreSaid(t *testing.T) {
-	cmd := exec.Command(program, "expert-node", "--model", model, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	cmd := exec.Command(programtest.Path(t), "expert-node", "--model", model, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "GODEBUG=cpu.avx2=off")
 	var logged bytes.Buffer
 	cmd.Stderr = &logged
@@ -371,7 +365,7 @@ func TestPortableKernelsAreSaid(t *testing.T) {
 // The report has every measurement, positive and, within noise, below its limit.
 func TestBenchReport(t *testing.T) {
 	var stderr bytes.Buffer
-	cmd := exec.Command(program, "bench", "--model", model, "--runs", "1", "--json")
+	cmd := exec.Command(programtest.Path(t), "bench", "--model", model, "--runs", "1", "--json")
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
