@@ -1,8 +1,6 @@
 package deployment
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,6 +10,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
 func ptr(n int32) *int32 { return &n }
@@ -118,8 +117,8 @@ func TestRouterSettings(t *testing.T) {
 }
 
 // TestGolden: the objects as they are applied. A change of the pod template
-// restarts every user's routers on an upgrade (invariant 7); OLMOE_UPDATE_GOLDEN=1
-// writes the file anew.
+// restarts every user's routers on an upgrade (invariant 7): run with -update
+// only if the objects have to change.
 func TestGolden(t *testing.T) {
 	v := testView()
 	a := &apply.Applier{Owner: v.deployment}
@@ -135,17 +134,5 @@ func TestGolden(t *testing.T) {
 		}
 		all.WriteString("---\n" + string(raw))
 	}
-	file := filepath.Join("testdata", "objects.yaml")
-	if os.Getenv("OLMOE_UPDATE_GOLDEN") != "" {
-		if err := os.WriteFile(file, []byte(all.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if all.String() != string(want) {
-		t.Errorf("the objects have changed:\n%s", all.String())
-	}
+	goldentest.Recorded(t, "testdata/objects.yaml", all.String())
 }

@@ -1,8 +1,6 @@
 package podspec
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,9 +12,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func plain() Pod {
 	return Pod{
@@ -61,19 +58,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join("testdata", name+".yaml")
-		if *update {
-			if err := os.WriteFile(file, got, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
-			t.Errorf("%s: the template has changed:\n%s", name, got)
-		}
+		goldentest.Recorded(t, filepath.Join("testdata", name+".yaml"), string(got))
 	}
 }
 

@@ -1,8 +1,6 @@
 package pool
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,11 +10,12 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
 // TestGolden: the objects as they are applied. A change of the pod template
-// restarts every user's expert nodes on an upgrade (invariant 7);
-// OLMOE_UPDATE_GOLDEN=1 writes the file anew.
+// restarts every user's expert nodes on an upgrade (invariant 7):
+// run with -update only if the objects have to change.
 func TestGolden(t *testing.T) {
 	v := testView()
 	v.pool.UID = "u"
@@ -37,17 +36,5 @@ func TestGolden(t *testing.T) {
 		}
 		all.WriteString("---\n" + string(raw))
 	}
-	file := filepath.Join("testdata", "objects.yaml")
-	if os.Getenv("OLMOE_UPDATE_GOLDEN") != "" {
-		if err := os.WriteFile(file, []byte(all.String()), 0o644); err != nil { //nolint:gosec // a file of the repository
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if all.String() != string(want) {
-		t.Errorf("the objects have changed:\n%s", all.String())
-	}
+	goldentest.Recorded(t, "testdata/objects.yaml", all.String())
 }

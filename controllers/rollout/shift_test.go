@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -23,12 +23,16 @@ type text struct {
 // made-up ones: a few hot experts, others in each kind.
 func texts(t *testing.T) (list []text) {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "data", "olmoe_expert_counts.json"))
-	if err != nil {
+	file := goldentest.Find(t, goldentest.Counts)
+	if file == "" {
 		for kind := range 4 {
 			list = append(list, text{"made up " + strconv.Itoa(kind), madeUp(uint64(kind))})
 		}
 		return list
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
 	var counts map[string]map[string][]float64
 	if err := json.Unmarshal(raw, &counts); err != nil {

@@ -5,26 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-)
 
-// goldenDir finds ../shared/golden beside the repository, or skips.
-func goldenDir(t testing.TB) string {
-	t.Helper()
-	dir, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			golden := filepath.Join(dir, "..", "shared", "golden")
-			if _, err := os.Stat(golden); err == nil {
-				return golden
-			}
-		}
-	}
-	t.Skip("no ../shared/golden beside the repository")
-	return ""
-}
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
+)
 
 func readJSON(t testing.TB, into any, path string) {
 	t.Helper()
@@ -38,7 +21,7 @@ func readJSON(t testing.TB, into any, path string) {
 }
 
 func TestGoldenChat(t *testing.T) {
-	dir := filepath.Join(goldenDir(t), "chat")
+	dir := goldentest.Path(t, "chat")
 	var templates map[string]struct {
 		ChatTemplate string `json:"chat_template"`
 		BOS          string `json:"bos_token"`

@@ -10,19 +10,10 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
-
-// goldenRoot is the folder of reference data, or "" where it is absent.
-func goldenRoot(t *testing.T) string {
-	t.Helper()
-	root := filepath.Join("..", "..", "..", "shared", "golden")
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("no golden data beside the checkout")
-	}
-	return root
-}
 
 // open makes a runner whose experts are all in this process.
 func open(t *testing.T, dir string, maxRows int) *Runner {
@@ -79,7 +70,7 @@ func logitsWith(t *testing.T, r *Runner, kvType tensor.DType, prompt []int32, ch
 }
 
 func TestLogitsMatchGoldens(t *testing.T) {
-	root := goldenRoot(t)
+	root := goldentest.Path(t)
 	for _, name := range []string{"tiny", "tiny-f32", "small"} {
 		r := open(t, filepath.Join(root, "checkpoints", name), 64)
 		b, err := os.ReadFile(filepath.Join(root, "goldens", name, "goldens.json"))

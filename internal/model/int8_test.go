@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -107,7 +108,7 @@ func (q *quality) check(t *testing.T, rms, argmax float64) {
 
 // The quality gate on the reference checkpoints' prompts.
 func TestInt8QualityOnGoldens(t *testing.T) {
-	root := goldenRoot(t)
+	root := goldentest.Path(t)
 	for _, c := range []struct {
 		name        string
 		rms, argmax float64

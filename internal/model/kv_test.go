@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -62,7 +63,7 @@ func TestRestOfAPageIsNeverTouched(t *testing.T) {
 // What storing keys and values as bf16 costs beside weights as stored: the table of
 // ADR 0103. It is far outside of float32's tolerances, so it is not the default there.
 func TestBF16CacheOnGoldens(t *testing.T) {
-	root := goldenRoot(t)
+	root := goldentest.Path(t)
 	for _, name := range []string{"tiny", "tiny-f32", "small"} {
 		r := open(t, filepath.Join(root, "checkpoints", name), 64)
 		var q quality

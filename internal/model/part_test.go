@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -86,7 +87,7 @@ func conversation(seed uint64, pages *Pages, vocab, steps int) [][]Row {
 	return all
 }
 
-// run does all steps in fresh caches and returns every hidden row and all that was traced.
+// runAll does all steps in fresh caches and returns every hidden row and all that was traced.
 func runAll(t *testing.T, r *Runner, seed uint64, kvType tensor.DType) (hidden []float32, traces []seen) {
 	t.Helper()
 	for _, rows := range conversation(seed, newPages(r.Trunk, kvType, 64<<20), r.Config().VocabSize, 8) {
@@ -133,7 +134,7 @@ func TestHalvesDoNotChangeBits(t *testing.T) {
 }
 
 func TestHalvesGiveTheGoldenBits(t *testing.T) {
-	root := goldenRoot(t)
+	root := goldentest.Path(t)
 	for _, name := range []string{"tiny", "tiny-f32", "small"} {
 		r := open(t, filepath.Join(root, "checkpoints", name), 256)
 		ids := prompt(301, r.Config().VocabSize)

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
 // eplb is the example that DeepSeek's EPLB publishes: 12 experts, 16 slots, 8 nodes.
@@ -77,7 +79,7 @@ var pools = [][2]int{{2, 64}, {4, 72}, {6, 96}, {8, 64}, {8, 72}, {8, 80}, {8, 1
 // plan may not use, and a plan may be a thousandth behind.
 func TestAtLeastGlobalPolicy(t *testing.T) {
 	samples := drawnSamples()
-	if sharedFile("data/olmoe_expert_counts.json") != "" {
+	if goldentest.Find(t, goldentest.Counts) != "" {
 		samples = append(samples, realSamples(t)...)
 	}
 	var cases, doubles, behind int

@@ -3,17 +3,15 @@ package placement
 import (
 	"bufio"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write testdata/balancedness.txt anew")
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
+)
 
 // sample is the load of one layer under one kind of text.
 type sample struct {
@@ -21,32 +19,10 @@ type sample struct {
 	loads []float64
 }
 
-// sharedFile finds a file of ../shared beside the repository; "" if it is not there.
-func sharedFile(name string) string {
-	dir, err := os.Getwd()
-	for ; err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			if file := filepath.Join(dir, "..", "shared", name); exists(file) {
-				return file
-			}
-		}
-	}
-	return ""
-}
-
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
 // realSamples are routing counts of OLMoE over kinds of text (8 experts a token,
 // and its first choice alone), layers 0, 7 and 15.
 func realSamples(t testing.TB) (out []sample) {
-	file := sharedFile("data/olmoe_expert_counts.json")
-	if file == "" {
-		t.Skip("the routing counts (../shared/data) are not there")
-	}
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(goldentest.Path(t, goldentest.Counts))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,13 +128,13 @@ func TestRecorded(t *testing.T) {
 		tolerance = 5e-4 // machines that fuse operations take other turns in the search
 	)
 	recorded := map[string]float64{}
-	if !*update {
+	if !goldentest.Updating() {
 		recorded = readRecord(t, file)
 	}
 	var text strings.Builder
 	fmt.Fprintln(&text, "# case nodes slots balancedness bound")
 	samples := append(drawnSamples(), sample{"eplb/0", eplb[0]}, sample{"eplb/1", eplb[1]})
-	if sharedFile("data/olmoe_expert_counts.json") != "" {
+	if goldentest.Find(t, goldentest.Counts) != "" {
 		samples = append(samples, realSamples(t)...)
 	}
 	for _, s := range samples {
@@ -166,12 +142,12 @@ func TestRecorded(t *testing.T) {
 			got, bound := bounded(t, s.loads, c[0], c[1])
 			name := fmt.Sprintf("%s %d %d", s.name, c[0], c[1])
 			fmt.Fprintf(&text, "%s %.5f %.5f\n", name, got, bound)
-			if was, ok := recorded[name]; !*update && (!ok || got < was-tolerance) {
+			if was, ok := recorded[name]; !goldentest.Updating() && (!ok || got < was-tolerance) {
 				t.Errorf("%s: balancedness %.5f, was %.5f", name, got, was)
 			}
 		}
 	}
-	if *update {
+	if goldentest.Updating() {
 		if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

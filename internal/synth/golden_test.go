@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -19,10 +20,7 @@ func TestMatchesReferenceCheckpoints(t *testing.T) {
 	f32.DType, sharded.Shards = tensor.F32, 3
 	for name, o := range map[string]synth.Options{"tiny": tiny, "tiny-f32": f32, "tiny-sharded": sharded, "small": small} {
 		t.Run(name, func(t *testing.T) {
-			ref := filepath.Join("..", "..", "..", "shared", "golden", "checkpoints", name)
-			if _, err := os.Stat(ref); err != nil {
-				t.Skipf("reference checkpoint %s is not here", name)
-			}
+			ref := goldentest.Path(t, "checkpoints", name)
 			dir := t.TempDir()
 			if err := synth.Write(dir, o); err != nil {
 				t.Fatal(err)

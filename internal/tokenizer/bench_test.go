@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
 // benchTexts are kinds of input whose cost differs: a text of repeated words
@@ -73,7 +75,7 @@ func BenchmarkLoad(b *testing.B) {
 
 // anyTokenizer is OLMo's where it is at hand, else the small one.
 func anyTokenizer(t testing.TB) *Tokenizer {
-	if dir := findGolden(t); dir != "" {
+	if goldentest.Find(t, "tokenizer") != "" {
 		return loadGolden(t, "tokenizer.json")
 	}
 	return tiny(t)

@@ -3,48 +3,21 @@ package tokenizer
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
-// goldenDir finds ../shared/golden beside the repository, or skips.
-func goldenDir(t testing.TB) string {
+func readJSON(t testing.TB, into any, path string) {
 	t.Helper()
-	dir := findGolden(t)
-	if dir == "" {
-		t.Skip("no ../shared/golden beside the repository")
-	}
-	return dir
-}
-
-// findGolden is "" where there is none.
-func findGolden(t testing.TB) string {
-	t.Helper()
-	dir, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			golden := filepath.Join(dir, "..", "shared", "golden")
-			if _, err := os.Stat(golden); err == nil {
-				return golden
-			}
-		}
-	}
-	return ""
-}
-
-func readJSON(t testing.TB, into any, path ...string) {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(path...))
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", filepath.Join(path...), err)
+		t.Fatalf("%s: %v", path, err)
 	}
 }
 
@@ -55,7 +28,7 @@ func loadGolden(t testing.TB, name string) *Tokenizer {
 	if tok, ok := loaded.Load(name); ok {
 		return tok.(*Tokenizer)
 	}
-	tok, err := Load(filepath.Join(goldenDir(t), "tokenizer", name))
+	tok, err := Load(goldentest.Path(t, "tokenizer", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +49,7 @@ type goldenCase struct {
 func TestGoldenEncode(t *testing.T) {
 	tok := loadGolden(t, "tokenizer.json")
 	var cases []goldenCase
-	readJSON(t, &cases, goldenDir(t), "tokenizer", "encode_cases.json")
+	readJSON(t, &cases, goldentest.Path(t, "tokenizer", "encode_cases.json"))
 	for _, c := range cases {
 		for range 2 { // the second time words come from the cache
 			if got := tok.Encode(c.Text); !slices.Equal(got, c.IDs) {
@@ -98,7 +71,7 @@ func TestGoldenEncode(t *testing.T) {
 func TestGoldenDecode(t *testing.T) {
 	tok := loadGolden(t, "tokenizer.json")
 	var cases []goldenCase
-	readJSON(t, &cases, goldenDir(t), "tokenizer", "decode_cases.json")
+	readJSON(t, &cases, goldentest.Path(t, "tokenizer", "decode_cases.json"))
 	for _, c := range cases {
 		checkDecode(t, tok, c)
 	}
@@ -135,7 +108,7 @@ func TestGoldenChatIDs(t *testing.T) {
 		Model, Text string
 		IDs         []int32
 	}
-	readJSON(t, &cases, goldenDir(t), "chat", "chat_cases.json")
+	readJSON(t, &cases, goldentest.Path(t, "chat", "chat_cases.json"))
 	for _, c := range cases {
 		tok := loadGolden(t, files[c.Model])
 		if got := tok.Encode(c.Text); !slices.Equal(got, c.IDs) {
@@ -152,7 +125,7 @@ func TestGoldenPromptTexts(t *testing.T) {
 			TokenIDs   []int32 `json:"token_ids"`
 		}
 	}
-	readJSON(t, &file, goldenDir(t), "goldens", "small", "goldens.json")
+	readJSON(t, &file, goldentest.Path(t, "goldens", "small", "goldens.json"))
 	for _, p := range file.Prompts {
 		if got := tok.Encode(p.Text); p.Text != "" && !slices.Equal(got, p.TokenIDs) {
 			t.Errorf("%s: Encode = %v, want %v", p.Name, got, p.TokenIDs)

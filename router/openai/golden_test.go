@@ -4,32 +4,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	template "github.com/olmoe-serving/olmoe-operator/internal/chat"
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/tokenizer"
 	"github.com/olmoe-serving/olmoe-operator/router/openai"
 	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
 )
 
-// golden finds the reference data beside the repository.
+// golden reads a file of the reference data.
 func golden(t *testing.T, name string) []byte {
 	t.Helper()
-	dir, err := os.Getwd()
+	data, err := os.ReadFile(goldentest.Path(t, name))
 	if err != nil {
 		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "..", "shared", "golden", name))
-	if err != nil {
-		t.Skipf("no reference data: %v", err)
 	}
 	return data
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/programtest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 )
@@ -19,19 +20,6 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	programtest.Remove()
 	os.Exit(code)
-}
-
-// goldenRoot is the folder of reference data, or "" where it is absent.
-func goldenRoot(t *testing.T) string {
-	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", "..", "..", "shared", "golden"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("no golden data beside the checkout: the comparison with the independent implementation did not run")
-	}
-	return root
 }
 
 // logits runs `olmoe logits` and returns the folder of its results.
@@ -48,7 +36,7 @@ func logits(t *testing.T, model, prompts string, args ...string) string {
 }
 
 func TestGoldens(t *testing.T) {
-	root := goldenRoot(t)
+	root := goldentest.Path(t)
 	for _, c := range []struct{ checkpoint, goldens, nodes string }{
 		{"tiny", "tiny", "3"},
 		{"tiny-sharded", "tiny", "2"},

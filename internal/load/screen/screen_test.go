@@ -1,18 +1,15 @@
 package screen
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // pool is a report of some nodes that share the experts of 16 layers evenly, with
 // loads that fall from expert to expert and one hot expert in layer 7.
@@ -83,25 +80,8 @@ func TestGolden(t *testing.T) {
 			if tt.o.Height > 0 && len(lines) > tt.o.Height {
 				t.Errorf("%d lines", len(lines))
 			}
-			golden(t, tt.name, strings.Join(lines, "\n")+"\n")
+			goldentest.Recorded(t, filepath.Join("testdata", tt.name+".txt"), strings.Join(lines, "\n")+"\n")
 		})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
