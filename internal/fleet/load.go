@@ -8,7 +8,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
-	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
+	"github.com/olmoe-serving/olmoe-operator/internal/load/loadpb"
 )
 
 // LoadAll asks all expert nodes what they did in about the last window, and sums
@@ -41,7 +41,7 @@ func (g *GRPC) Load(ctx context.Context, pod Pod, window time.Duration) (n *load
 		if answer.GetName() != pod.Name {
 			return fmt.Errorf("this is pod %q", answer.GetName())
 		}
-		n, err = podctl.ToLoad(answer)
+		n, err = loadpb.To(answer)
 		return err
 	})
 	return n, err

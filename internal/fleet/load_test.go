@@ -8,7 +8,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
-	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
+	"github.com/olmoe-serving/olmoe-operator/internal/load/loadpb"
 )
 
 // Load makes program answer with a node that has had as many rows as milliseconds
@@ -20,7 +20,7 @@ func (p *program) Load(ctx context.Context, r *controlpb.LoadRequest) (*controlp
 	}
 	n := &load.Node{Name: p.name, Seconds: 1, ExpertsPerToken: 1, Counts: *load.NewCounts(1, 2)}
 	n.Rows[0][1] = uint64(r.GetWindowMs())
-	return podctl.FromLoad(n), nil
+	return loadpb.From(n), nil
 }
 
 // A report has the answers, and lists who gave none and why.
