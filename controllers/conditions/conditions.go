@@ -5,8 +5,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
@@ -65,11 +68,18 @@ func Set(conditions *[]metav1.Condition, generation int64, now time.Time, v Verd
 	}
 }
 
-// Changed says whether v is news to whoever read the conditions: another reason, or the
-// same one that now needs somebody to act.
-func Changed(conditions []metav1.Condition, v Verdict) bool {
-	stalled := Of(conditions, v1alpha1.ConditionStalled).Status == metav1.ConditionTrue
-	return Of(conditions, v1alpha1.ConditionReady).Reason != v.Reason || stalled != v.Stalled
+// Tell makes an event of a verdict that is news to whoever read the conditions: another
+// reason than before, or the same one that now needs somebody to act.
+func Tell(to events.EventRecorder, about runtime.Object, before []metav1.Condition, v Verdict) {
+	stalled := Of(before, v1alpha1.ConditionStalled).Status == metav1.ConditionTrue
+	if Of(before, v1alpha1.ConditionReady).Reason == v.Reason && stalled == v.Stalled {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if v.Stalled {
+		kind = corev1.EventTypeWarning
+	}
+	to.Eventf(about, nil, kind, v.Reason, "Reconcile", "%s", v.Message)
 }
 
 // Of reads a condition; a missing one is Unknown.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
@@ -64,22 +65,29 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestChanged(t *testing.T) {
+// Only another reason is news, or one that now needs somebody; only what somebody must
+// mend is a warning.
+func TestTell(t *testing.T) {
 	var list []metav1.Condition
-	steps := []struct {
+	Set(&list, 1, time.Unix(100, 0), Verdict{Reason: "Progressing"})
+	for _, c := range []struct {
 		verdict Verdict
-		want    bool
+		want    string
 	}{
-		{Verdict{Reason: "Unschedulable", Message: "a"}, true},
-		{Verdict{Reason: "Unschedulable", Message: "b"}, false},
-		{Verdict{Reason: "Unschedulable", Message: "b", Stalled: true}, true},
-		{Verdict{Reason: "Unschedulable", Message: "b", Stalled: true}, false},
-		{Verdict{Reason: "Progressing"}, true},
-	}
-	for i, s := range steps {
-		if got := Changed(list, s.verdict); got != s.want {
-			t.Errorf("step %d: changed is %v", i, got)
+		{Verdict{Reason: "Progressing", Message: "one more"}, ""},
+		{Verdict{Ready: true, Reason: "AsWanted", Message: "100 %"}, "Normal AsWanted 100 %"},
+		{Verdict{Reason: "Unschedulable", Message: "a"}, "Normal Unschedulable a"},
+		{Verdict{Reason: "Unschedulable", Message: "b"}, ""},
+		{Verdict{Reason: "Unschedulable", Message: "b", Stalled: true}, "Warning Unschedulable b"},
+		{Verdict{Reason: "Unschedulable", Message: "b", Stalled: true}, ""},
+		{Verdict{Stalled: true, Reason: "CrashLoop", Message: "again"}, "Warning CrashLoop again"},
+	} {
+		to := events.NewFakeRecorder(1)
+		Tell(to, &v1alpha1.ExpertPool{}, list, c.verdict)
+		close(to.Events)
+		if got := <-to.Events; got != c.want {
+			t.Errorf("%+v: event %q, want %q", c.verdict, got, c.want)
 		}
-		Set(&list, 1, time.Unix(1, 0), s.verdict)
+		Set(&list, 1, time.Unix(200, 0), c.verdict)
 	}
 }

@@ -113,7 +113,7 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 		return err
 	}
 	for _, c := range v.children(a) {
-		wrote, err := a.Apply(ctx, c.live, c.desired)
+		wrote, err := a.Apply(ctx, c.Live, c.Desired)
 		if err != nil {
 			return err
 		}

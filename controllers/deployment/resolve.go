@@ -83,7 +83,7 @@ func (v *view) routerArgs() []string {
 	if name == "" {
 		name = modelsource.Parse(string(v.deployment.Spec.Model.Source)).Name()
 	}
-	args := []string{"router", "--listen=:8000", "--control=:7070", "--served-model-name=" + name, "--drain-delay=" + podspec.DrainDelay}
+	args := []string{"router", podspec.Listen("listen", podspec.PortHTTP), podspec.Listen("control", podspec.PortControl), "--served-model-name=" + name, "--drain-delay=" + podspec.DrainDelay}
 	for _, f := range []struct {
 		flag  string
 		value *int32

@@ -125,7 +125,7 @@ func TestGolden(t *testing.T) {
 	var all strings.Builder
 	objects := []any{v.expertPool(a), v.poolNumber(3)}
 	for _, c := range v.children(a) {
-		objects = append(objects, c.desired)
+		objects = append(objects, c.Desired)
 	}
 	for _, o := range objects {
 		raw, err := yaml.Marshal(o)

@@ -83,13 +83,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	if err := r.Client.Status().Patch(ctx, next, client.MergeFrom(v.deployment)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if conditions.Changed(v.deployment.Status.Conditions, verdict) {
-		kind := corev1.EventTypeNormal
-		if verdict.Stalled {
-			kind = corev1.EventTypeWarning
-		}
-		r.Events.Eventf(v.deployment, nil, kind, verdict.Reason, "Reconcile", "%s", verdict.Message)
-	}
+	conditions.Tell(r.Events, v.deployment, v.deployment.Status.Conditions, verdict)
 	return nil
 }
 

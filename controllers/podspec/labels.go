@@ -2,7 +2,9 @@
 // labels, security, volumes, probes.
 package podspec
 
-// Ports and paths inside pods; the programs' flags are built from them.
+import "fmt"
+
+// Ports and paths inside pods; flags, probes and Services are built from them.
 const (
 	PortHTTP        = 8000 // router: OpenAI API, probes, metrics
 	PortControl     = 7070 // both: gRPC Control; expert nodes: Dispatch as well
@@ -14,6 +16,9 @@ const (
 	terminationPath = "/dev/termination-log"
 	cachePath       = "/cache"
 )
+
+// Listen is a role's flag of an address that it serves at.
+func Listen(flag string, port int32) string { return fmt.Sprintf("--%s=:%d", flag, port) }
 
 // Components of a deployment, the value of the component label.
 const (

@@ -1,9 +1,7 @@
 package podspec
 
 import (
-	"encoding/json"
 	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -73,12 +71,8 @@ func (p *Pod) schedule(s *corev1ac.PodSpecApplyConfiguration) *corev1ac.PodSpecA
 	if len(p.Settings.NodeSelector) > 0 {
 		s.WithNodeSelector(p.Settings.NodeSelector)
 	}
-	for i := range p.Settings.Tolerations {
-		s.WithTolerations(as[corev1ac.TolerationApplyConfiguration](&p.Settings.Tolerations[i]))
-	}
-	if p.Settings.Affinity != nil {
-		s.WithAffinity(as[corev1ac.AffinityApplyConfiguration](p.Settings.Affinity))
-	}
+	Mirror(p.Settings.Tolerations, &s.Tolerations)
+	Mirror(p.Settings.Affinity, &s.Affinity)
 	if p.Settings.PriorityClassName != "" {
 		s.WithPriorityClassName(p.Settings.PriorityClassName)
 	}
@@ -184,17 +178,4 @@ func rounded(list corev1.ResourceList) corev1.ResourceList {
 // ContainerPort is a named TCP port.
 func ContainerPort(name string, port int32) *corev1ac.ContainerPortApplyConfiguration {
 	return corev1ac.ContainerPort().WithName(name).WithContainerPort(port).WithProtocol(corev1.ProtocolTCP)
-}
-
-// as turns an API value into the apply configuration with the same JSON form.
-func as[T any](v any) *T {
-	raw, err := json.Marshal(v)
-	out := new(T)
-	if err == nil {
-		err = json.Unmarshal(raw, out)
-	}
-	if err != nil {
-		panic(fmt.Sprintf("podspec: %T has no apply configuration %T: %v", v, out, err)) // a programming error: the types mirror each other
-	}
-	return out
 }

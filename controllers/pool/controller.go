@@ -146,7 +146,7 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 	}
 	a := r.applier(v.pool, apply.Manager)
 	for _, c := range v.plainChildren(a) {
-		if _, err := a.Apply(ctx, c.live, c.desired); err != nil {
+		if _, err := a.Apply(ctx, c.Live, c.Desired); err != nil {
 			return err
 		}
 	}

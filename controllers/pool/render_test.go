@@ -26,7 +26,7 @@ func TestGolden(t *testing.T) {
 	a := &apply.Applier{Owner: v.pool}
 	objects := []any{v.statefulSet(a)}
 	for _, c := range v.plainChildren(a) {
-		objects = append(objects, c.desired)
+		objects = append(objects, c.Desired)
 	}
 	var all strings.Builder
 	for _, o := range objects {

@@ -36,13 +36,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	if err := r.Client.Status().Patch(ctx, next, patch); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if conditions.Changed(v.pool.Status.Conditions, verdict) {
-		kind := corev1.EventTypeNormal
-		if verdict.Stalled {
-			kind = corev1.EventTypeWarning
-		}
-		r.Events.Eventf(v.pool, nil, kind, verdict.Reason, "Reconcile", "%s", verdict.Message)
-	}
+	conditions.Tell(r.Events, v.pool, v.pool.Status.Conditions, verdict)
 	return nil
 }
 
