@@ -1,7 +1,8 @@
 // Package expertnode is the process that holds experts and computes them for
 // routers. It is stateless: what it holds follows from the placement document.
 //
-// Files: run (the process), assignment and holder (which experts are in memory),
-// stream (one router's lane), queue and batch (from waiting requests to answers),
-// describe and http (what others can see), drain (the way out).
+// Files: options, run and node (the process, and its way out); assignment, holder,
+// loaders, quantise and memory (which experts are in memory, and how they come there);
+// streams and stream (routers' lanes), queue and batch (from waiting requests to
+// answers); load and metrics (what was done), describe and http (what others can see).
 package expertnode

@@ -12,6 +12,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth/synthtest"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
@@ -113,7 +114,7 @@ func TestNodeRefusesNonFiniteWeights(t *testing.T) {
 	for _, w := range []checkpoint.Weights{checkpoint.AsStored, checkpoint.Int8} {
 		const name = "model.layers.1.mlp.experts.5.up_proj.weight"
 		dir := t.TempDir()
-		if err := errors.Join(synth.Write(dir, tiny()), synth.Spoil(dir, name, 66)); err != nil {
+		if err := errors.Join(synth.Write(dir, tiny()), synthtest.Spoil(dir, name, 66)); err != nil {
 			t.Fatal(err)
 		}
 		p := newPool(t, dir, 0)

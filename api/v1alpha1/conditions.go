@@ -69,5 +69,4 @@ const (
 	ReasonNameConflict    = "NameConflict"    // a child's name is taken by another object
 	ReasonChildRefused    = "ChildRefused"    // the API server refuses an object that the spec leads to
 	ReasonBadFlags        = "BadFlags"        // the image does not know the operator's flags
-	ReasonInternal        = "Internal"        // the program failed in a way of its own
 )

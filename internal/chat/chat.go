@@ -56,11 +56,6 @@ type Template struct {
 	special map[string]string // bos_token, eos_token, …: as in the checkpoint
 }
 
-// EOSToken is the text of the token that ends a turn, "" if none is named.
-func (t *Template) EOSToken() string {
-	return t.special["eos_token"]
-}
-
 // Render is the text of a conversation, special tokens included: encode it
 // without adding any. addGenerationPrompt asks for the opening of the
 // assistant's next turn. kwargs are further variables of the template and win

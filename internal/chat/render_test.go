@@ -144,12 +144,6 @@ func TestRenderConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
-func TestEOSToken(t *testing.T) {
-	if got := mustParse(t, "x").EOSToken(); got != "</s>" {
-		t.Errorf("EOSToken = %q", got)
-	}
-}
-
 func BenchmarkRender(b *testing.B) {
 	tpl := mustParse(b, "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + '\n' }}{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\n' + message['content'] + (eos_token if not loop.last else '') }}{% endif %}{% if loop.last and add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}{% endfor %}")
 	messages := make([]Message, 20)

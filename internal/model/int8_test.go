@@ -14,6 +14,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+	"github.com/olmoe-serving/olmoe-operator/internal/synth/synthtest"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
@@ -186,7 +187,7 @@ func TestNonFiniteWeightsAreRefused(t *testing.T) {
 		} {
 			t.Run(string(w)+" "+name, func(t *testing.T) {
 				dir := write(t, func(*synth.Options) {})
-				if err := synth.Spoil(dir, name, 3); err != nil {
+				if err := synthtest.Spoil(dir, name, 3); err != nil {
 					t.Fatal(err)
 				}
 				ck, err := checkpoint.OpenAs(dir, w)

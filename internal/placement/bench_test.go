@@ -62,13 +62,13 @@ func BenchmarkPlan8Nodes72Slots(b *testing.B) {
 func BenchmarkBound8Nodes72Slots(b *testing.B) {
 	loads := fullSize(7).Loads[0]
 	for b.Loop() {
-		Bound(loads, 8, 72)
+		bound(loads, 1, 8, 72)
 	}
 }
 
 func BenchmarkBound64Nodes128Slots(b *testing.B) {
 	loads := fullSize(7).Loads[0]
 	for b.Loop() {
-		Bound(loads, 64, 128)
+		bound(loads, 1, 64, 128)
 	}
 }

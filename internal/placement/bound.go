@@ -6,15 +6,8 @@ import (
 	"slices"
 )
 
-// Bound is a balancedness of one layer that no placement can exceed on so many
-// nodes with so many slots in all, spread evenly (no node has more than
-// ceil(slots/nodes)), if every expert has an owner.
-func Bound(loads []float64, nodes, slots int) float64 {
-	return bound(loads, 1, nodes, slots)
-}
-
-// Bounds is Bound for each layer of a request, with its replicas and room. Nil
-// without loads. The request must be one that Plan takes.
+// Bounds are balancednesses, one for each layer of a request, that no placement
+// can exceed. Nil without loads. The request must be one that Plan takes.
 func (r *Request) Bounds() []float64 {
 	if r.Loads == nil {
 		return nil
@@ -31,6 +24,9 @@ func (r *Request) Bounds() []float64 {
 	return out
 }
 
+// bound is a balancedness of one layer that no placement can exceed on so many
+// nodes with so many slots in all, spread evenly (no node has more than
+// ceil(slots/nodes)), if every expert has as many owners as replicas.
 func bound(loads []float64, replicas, nodes, slots int) float64 {
 	cost := make([]float64, len(loads))
 	counted(cost, loads)

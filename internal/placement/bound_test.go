@@ -106,7 +106,7 @@ func TestBoundKnows(t *testing.T) {
 		{"two slots a node: the heaviest needs a partner", []float64{9, 4, 4, 3}, 2, 4, 10. / 12 /* {9 3} {4 4} */},
 	}
 	for _, c := range cases {
-		if got := Bound(c.loads, c.nodes, c.slots); math.Abs(got-c.want) > 1e-4 {
+		if got := bound(c.loads, 1, c.nodes, c.slots); math.Abs(got-c.want) > 1e-4 {
 			t.Errorf("%s: bound %v, want %v", c.name, got, c.want)
 		}
 	}

@@ -28,7 +28,7 @@ func TestBalancednessOfNothing(t *testing.T) {
 	if b := p.Balancedness([][]float64{{2, 2, 0, 0}})[0]; b != 1 && b != 0.5 {
 		t.Errorf("two loaded experts on two nodes: %v", b)
 	}
-	if b := Bound([]float64{0, 0}, 2, 2); b != 1 {
+	if b := bound([]float64{0, 0}, 1, 2, 2); b != 1 {
 		t.Errorf("bound without load: %v, want 1", b)
 	}
 }
@@ -43,7 +43,7 @@ func TestRepairUnderLoad(t *testing.T) {
 	is := mustPlan(t, r)
 	checkPlan(t, r, is)
 	for l, b := range is.Balancedness(loads) {
-		if bound := Bound(loads[l], 7, 72); b < 0.95*bound {
+		if bound := bound(loads[l], 1, 7, 72); b < 0.95*bound {
 			t.Errorf("layer %d: %v, bound %v", l, b, bound)
 		}
 	}

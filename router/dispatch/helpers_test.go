@@ -232,7 +232,7 @@ func await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// call is one Do with its expected answer.
+// task is one Do with its expected answer.
 type task struct {
 	layer, rows int
 	x           []float32

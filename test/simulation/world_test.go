@@ -203,7 +203,7 @@ func (w *world) fateOfRound() {
 
 func (w *world) podNames() []string { return slices.Sorted(maps.Keys(w.pods)) }
 
-// nodeNames are the pods that run a program of a kind.
+// running are the pods that run a program of a kind.
 func (w *world) running(router bool) (list []*pod) {
 	for _, name := range w.podNames() {
 		if x := w.pods[name]; x.router == router && x.prog != nil {

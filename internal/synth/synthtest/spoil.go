@@ -1,4 +1,5 @@
-package synth
+// Package synthtest damages checkpoints, for tests of what refuses them.
+package synthtest
 
 import (
 	"bytes"
