@@ -9,7 +9,8 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// planResult is the JSON that design.md, section 3, fixes; --current takes it too.
+// planResult is the JSON that olmoe plan prints, which scripts rely on; --current takes
+// it too.
 type planResult struct {
 	Layers map[string]planLayer `json:"layers"`
 	Moves  []planMove           `json:"moves"`

@@ -9,6 +9,7 @@ IMAGE=${IMAGE:-} MODEL=${MODEL:-} VERSION=${VERSION:-dev}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../cluster/env.sh"
 . "$here/lib.sh"
+. "$here/../need.sh"
 began=$SECONDS
 
 build_program() { make --no-print-directory -C "$ROOT" build >/dev/null; }
@@ -37,6 +38,7 @@ make_model() {
 }
 
 main() {
+  need curl curl ca-certificates   # to ask; without it each question would look like no answer
   if [ -n "${DEMO_KUBECONFIG:-}" ]; then
     KUBECONFIG_USED=$DEMO_KUBECONFIG
     [ -n "$IMAGE" ] || die "a cluster of your own pulls the image from your registry: make image-push IMAGE=…, then make demo KUBECONFIG=… IMAGE=…"

@@ -43,7 +43,7 @@ func main() {
 	flag.StringVar(&o.what, "what", "shift", "shift: the kind of text changes; loss: a node is killed; move: experts move again and again")
 	flag.StringVar(&o.program, "program", "bin/olmoe", "the olmoe binary")
 	flag.StringVar(&o.model, "model", "", "directory of the checkpoint, with 64 experts in each layer")
-	flag.StringVar(&o.counts, "counts", "../shared/data/olmoe_expert_counts.json", "counts of routing; made up if there is no such file")
+	flag.StringVar(&o.counts, "counts", "", "file of routing counts, {kind of text: {layer: [count of each expert]}}; none: made-up texts")
 	flag.IntVar(&o.nodes, "expert-nodes", 8, "expert-node processes")
 	flag.IntVar(&o.slots, "slots", 9, "experts of a layer that a node has room for (shift)")
 	flag.IntVar(&o.rows, "rows", 256, "tokens of a step")
@@ -66,9 +66,14 @@ func main() {
 }
 
 func run(ctx context.Context, o *options) error {
-	texts, err := readTexts(o.counts)
-	if err != nil {
-		return err
+	texts := madeUpTexts()
+	if o.counts == "" {
+		fmt.Fprintln(os.Stderr, "no --counts: the texts are made up, not OLMoE's")
+	} else {
+		var err error
+		if texts, err = readTexts(o.counts); err != nil {
+			return err
+		}
 	}
 	does := map[string]func(context.Context, *options, []text) error{"shift": shifts, "loss": losses, "move": moves}
 	for _, what := range strings.Split(o.what, ",") {

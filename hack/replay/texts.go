@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -23,12 +21,8 @@ var countedLayers = []string{"0", "7", "15"}
 
 // readTexts reads counts {kind: {layer: [count of each expert]}}, sorted by name.
 // Kinds that count first choices only are left out: all choices make the load.
-// Where there is no such file the texts are made up.
 func readTexts(file string) ([]text, error) {
 	raw, err := os.ReadFile(file) //nolint:gosec // a flag
-	if errors.Is(err, fs.ErrNotExist) {
-		return madeUpTexts(), nil
-	}
 	if err != nil {
 		return nil, err
 	}

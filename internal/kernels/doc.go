@@ -4,8 +4,8 @@
 //
 // # One order per element
 //
-// Invariant 1 of the design (an answer depends on the request alone) is kept
-// here: every output element has exactly one order of float32 operations. It
+// Invariant 1 of docs/architecture.md (an answer depends on the request alone) is
+// kept here: every output element has exactly one order of float32 operations. It
 // does not depend on the number of rows, on the range or tile an element is
 // computed in, on the worker count, on alignment, nor on the CPU:
 //

@@ -16,8 +16,8 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// pollInterval of the file: the design's second between a changed mount and its
-// effect; reading some 100 kB a second costs nothing.
+// pollInterval of the file: at most a second between a changed mount and its effect;
+// reading some 100 kB a second costs nothing.
 const pollInterval = time.Second
 
 // firstInterval, until there is a document: a pod that starts before its file is

@@ -8,7 +8,7 @@
 // lost, repeated and out of order; the operator dies after any of its writes and
 // reads from a cache that is behind; nodes restart, freeze and are cut off; users
 // change the spec, and somebody deletes the placement's record. After each event
-// the invariants of design section 4 are checked.
+// the invariants of docs/architecture.md are checked.
 //
 // The same seed gives the same history:
 //

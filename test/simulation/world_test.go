@@ -216,7 +216,7 @@ func (w *world) running(router bool) (list []*pod) {
 // violation ends a run.
 type violation struct{ text string }
 
-// violate reports that an invariant does not hold; kind is its number in design section 4.
+// violate reports that an invariant does not hold; kind is its number in docs/architecture.md.
 func (w *world) violate(kind, format string, args ...any) {
 	text := fmt.Sprintf("invariant %s is broken at step %d of seed %d: %s\n\nlast events:\n", kind, w.step, w.seed, fmt.Sprintf(format, args...))
 	for _, line := range w.trace {
