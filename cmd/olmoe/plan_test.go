@@ -211,3 +211,12 @@ func TestPlanRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A file without an end is not read to its end (invariant 8).
+func TestPlanReadsABoundedFile(t *testing.T) {
+	name := planFile(t, strings.Repeat(" ", maxPlanFile)+`{"0": [1]}`)
+	var to map[string][]float64
+	if err := readPlanFile(name, &to); err == nil {
+		t.Errorf("read %v behind %d bytes", to, maxPlanFile)
+	}
+}

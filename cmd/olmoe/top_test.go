@@ -162,3 +162,21 @@ func TestTerminalIsRestored(t *testing.T) {
 		t.Errorf("restored what was never changed: %q", out.String())
 	}
 }
+
+// An answer without an end is not read to its end (invariant 8).
+func TestTopReadsABoundedAnswer(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		blanks := bytes.Repeat([]byte(" "), 1<<20)
+		for range maxTopBytes / len(blanks) {
+			if _, err := w.Write(blanks); err != nil {
+				return
+			}
+		}
+		_, _ = w.Write([]byte(` {"nodes": []}`))
+	}))
+	defer s.Close()
+	c := topClient{url: s.URL, window: time.Minute}
+	if r, err := c.fetch(t.Context()); err == nil {
+		t.Errorf("read %+v behind %d bytes", r, maxTopBytes)
+	}
+}

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -20,10 +21,14 @@ type server struct {
 	events []corev1.Event
 }
 
-func (s *server) List(ctx context.Context, list client.ObjectList, _ ...client.ListOption) error {
+func (s *server) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
 	s.asked++
 	if _, bounded := ctx.Deadline(); !bounded {
 		return errors.New("no deadline")
+	}
+	o := client.ListOptions{}
+	if o.ApplyOptions(opts); o.Limit != maxEvents {
+		return fmt.Errorf("%d events are asked for at once, want %d", o.Limit, maxEvents)
 	}
 	list.(*corev1.EventList).Items = s.events
 	return s.err

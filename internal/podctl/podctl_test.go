@@ -225,3 +225,26 @@ func TestDescribeModel(t *testing.T) {
 		t.Errorf("model %v", m)
 	}
 }
+
+// A call that waits for silence ends, whatever it asks for (invariant 8).
+func TestWaitsAreBounded(t *testing.T) {
+	var left time.Duration
+	s := &Server{
+		Watcher: NewWatcher("", shape, logr.Discard(), nil),
+		Fill:    func(*controlpb.DescribeResponse) {},
+		AwaitSilence: func(ctx context.Context) {
+			if end, ok := ctx.Deadline(); ok {
+				left = time.Until(end)
+			}
+		},
+	}
+	for ms, want := range map[uint32]time.Duration{5_000: 5 * time.Second, 1<<32 - 1: time.Minute} {
+		left = 0
+		if _, err := s.Describe(t.Context(), &controlpb.DescribeRequest{AwaitSilenceMs: ms}); err != nil {
+			t.Fatal(err)
+		}
+		if left <= 0 || left > want {
+			t.Errorf("a wait of %d ms may take %s, want at most %s", ms, left, want)
+		}
+	}
+}
