@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -163,7 +164,7 @@ func (x wire) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // create makes an OLMoEDeployment from the YAML of its spec.
-func (w *world) create(name, spec string) {
+func (w *world) create(name, spec string) *v1alpha1.OLMoEDeployment {
 	w.Helper()
 	var fields map[string]any
 	if err := yaml.Unmarshal([]byte(spec), &fields); err != nil {
@@ -176,6 +177,11 @@ func (w *world) create(name, spec string) {
 	if err := w.Create(w.Context(), o); err != nil {
 		w.Fatal(err)
 	}
+	var made v1alpha1.OLMoEDeployment
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &made); err != nil {
+		w.Fatal(err)
+	}
+	return &made
 }
 
 // patch merges JSON into an object.

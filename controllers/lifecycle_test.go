@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,7 +39,7 @@ func (w *world) document() *placement.Document {
 // status says what a user wants to know.
 func TestFromNothingToReady(t *testing.T) {
 	w := newWorld(t)
-	w.create("demo", model+"expertNodes: 3\nrouters: {replicas: 2}")
+	created := w.create("demo", model+"expertNodes: 3\nrouters: {replicas: 2}")
 	w.until(func() string {
 		d := w.deployment()
 		if conditions.Of(d.Status.Conditions, v1alpha1.ConditionReady).Status == metav1.ConditionTrue && d.Status.Summary.Experts != "1024/1024" {
@@ -72,6 +73,28 @@ func TestFromNothingToReady(t *testing.T) {
 		t.Errorf("address %q", a)
 	}
 	w.checkOwners()
+	w.checkUsersObject(created)
+}
+
+// checkUsersObject: the operator has written nothing of it but the status (invariant 5).
+// before is the object as the user wrote it last.
+func (w *world) checkUsersObject(before *v1alpha1.OLMoEDeployment) {
+	w.Helper()
+	now := w.deployment()
+	if !equality.Semantic.DeepEqual(now.Spec, before.Spec) || now.Generation != before.Generation {
+		w.Errorf("the spec has changed: %+v, was %+v", now.Spec, before.Spec)
+	}
+	fields := func(d *v1alpha1.OLMoEDeployment) (list []metav1.ManagedFieldsEntry) {
+		for _, e := range d.ManagedFields {
+			if e.Subresource != "status" {
+				list = append(list, e)
+			}
+		}
+		return list
+	}
+	if a, b := fields(now), fields(before); !equality.Semantic.DeepEqual(a, b) {
+		w.Errorf("fields outside of the status have other owners: %v, was %v", a, b)
+	}
 }
 
 // checkOwners: the garbage collector (which does not run here) deletes everything

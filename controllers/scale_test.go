@@ -217,7 +217,8 @@ func TestUpgradeRestartsNothing(t *testing.T) {
 	set, routers := get(w, &appsv1.StatefulSet{}, "demo-experts"), get(w, &appsv1.Deployment{}, "demo-router")
 	w.stopOperator()
 	w.startOperator("registry.example/olmoe:v2")
-	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {service: {port: 8080}}") // something to reconcile
+	patched := &v1alpha1.OLMoEDeployment{}
+	w.patch(patched, "demo", "spec: {service: {port: 8080}}") // something to reconcile
 	w.until(func() string {
 		if p := get(w, &corev1.Service{}, "demo-router").Spec.Ports[0].Port; p != 8080 {
 			return fmt.Sprint("service port ", p)
@@ -231,6 +232,7 @@ func TestUpgradeRestartsNothing(t *testing.T) {
 	if i := w.deployment().Status.Image; i != ownImage {
 		t.Errorf("status.image %q, want %q", i, ownImage)
 	}
+	w.checkUsersObject(patched)
 	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {image: 'registry.example/olmoe:v2'}")
 	w.untilReady()
 	var pods corev1.PodList
