@@ -63,10 +63,27 @@ func TestDocumentedManifests(t *testing.T) {
 	}
 }
 
-// TestDocumentedPlots: every picture of the page is there.
+// TestDocumentedPlots: every picture of the pages is there, and each that is there is shown.
 func TestDocumentedPlots(t *testing.T) {
-	for _, link := range regexp.MustCompile(`\]\((img/[^)]+)\)`).FindAllStringSubmatch(read(t, "scaling.md"), -1) {
-		read(t, strings.Split(link[1], "/")...)
+	shown := map[string]bool{}
+	for _, page := range []string{"scaling.md", "performance.md"} {
+		links := regexp.MustCompile(`\]\(img/([^)]+)\)`).FindAllStringSubmatch(read(t, page), -1)
+		if len(links) < 3 {
+			t.Errorf("docs/%s shows %d pictures: the test does not read the page", page, len(links))
+		}
+		for _, link := range links {
+			read(t, "img", link[1])
+			shown[link[1]] = true
+		}
+	}
+	files, err := os.ReadDir(filepath.Join("..", "..", "docs", "img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !shown[f.Name()] {
+			t.Errorf("docs/img/%s is on neither page", f.Name())
+		}
 	}
 }
 

@@ -4,35 +4,31 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-func TestRestIsNineTimesTheWork(t *testing.T) {
-	p := New(time.Hour)
-	time.Sleep(3 * time.Millisecond)
-	start := time.Now()
-	if err := p.Rest(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if d := time.Since(start); d < 27*time.Millisecond {
-		t.Errorf("rest of %v after work of 3 ms", d)
-	}
-	start = time.Now() // the rest is no work
-	if err := p.Rest(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if d := time.Since(start); d > 20*time.Millisecond {
-		t.Errorf("rest of %v after no work", d)
-	}
-}
-
-func TestRestIsBounded(t *testing.T) {
-	p := New(time.Millisecond)
-	p.last = time.Now().Add(-time.Hour)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := p.Rest(ctx); err != nil {
-		t.Errorf("%v: the rest was not bounded", err)
+// A rest is nine times the work before it, and no longer than most; the rest itself is
+// no work.
+func TestRest(t *testing.T) {
+	for _, c := range []struct{ most, work, want time.Duration }{
+		{time.Hour, 3 * time.Millisecond, 27 * time.Millisecond},
+		{time.Hour, 0, 0},
+		{time.Millisecond, time.Hour, time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := New(c.most)
+			for range 2 {
+				time.Sleep(c.work)
+				start := time.Now()
+				if err := p.Rest(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if d := time.Since(start); d != c.want {
+					t.Errorf("rest of %v after work of %v, at most %v; want %v", d, c.work, c.most, c.want)
+				}
+			}
+		})
 	}
 }
 
