@@ -47,7 +47,7 @@ func Find(t testing.TB, elem ...string) string {
 func folder(t testing.TB) string {
 	t.Helper()
 	if dir := os.Getenv(Variable); dir != "" {
-		if _, err := os.Stat(dir); err != nil {
+		if _, err := os.Stat(dir); err != nil { //nolint:gosec // whoever runs the test names it
 			t.Fatalf("%s: %v", Variable, err)
 		}
 		return dir

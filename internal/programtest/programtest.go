@@ -2,6 +2,7 @@
 package programtest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -80,7 +81,7 @@ func sources() (dirs, mods []string, err error) {
 
 // run runs the go command without cgo, as the program is built.
 func run(args ...string) (string, error) {
-	cmd := exec.Command("go", args...)
+	cmd := exec.CommandContext(context.Background(), "go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	var said strings.Builder
 	cmd.Stderr = &said
