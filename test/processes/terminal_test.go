@@ -8,11 +8,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/programtest"
 )
 
 // upAt starts `olmoe up` at an address, with more of an environment.
-func upAt(listen string, env ...string) *exec.Cmd {
-	cmd := exec.Command(program, "up", "--model", model, "--listen", listen, "--workers", "1", "--expert-nodes", "1")
+func upAt(t *testing.T, listen string, env ...string) *exec.Cmd {
+	cmd := exec.Command(programtest.Path(t), "up", "--model", model, "--listen", listen, "--workers", "1", "--expert-nodes", "1")
 	cmd.Env = append(os.Environ(), env...)
 	cmd.WaitDelay = time.Second
 	return cmd
@@ -23,7 +25,7 @@ func upAt(listen string, env ...string) *exec.Cmd {
 func TestReadyBehindAProxyAndGoneWithTheTerminal(t *testing.T) {
 	for _, listen := range []string{"0.0.0.0:0", ":0"} {
 		folder := t.TempDir()
-		cmd := upAt(listen, "HTTP_PROXY=http://192.0.2.1:9", "http_proxy=http://192.0.2.1:9", "TMPDIR="+folder)
+		cmd := upAt(t, listen, "HTTP_PROXY=http://192.0.2.1:9", "http_proxy=http://192.0.2.1:9", "TMPDIR="+folder)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +55,7 @@ func TestReadyThatCannotBeWritten(t *testing.T) {
 		t.Skip(err)
 	}
 	defer func() { _ = full.Close() }()
-	cmd := upAt("127.0.0.1:0")
+	cmd := upAt(t, "127.0.0.1:0")
 	cmd.Stdout = full
 	var said strings.Builder
 	cmd.Stderr = &said
