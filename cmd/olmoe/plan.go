@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 
@@ -25,9 +24,6 @@ var expertBytes = map[string]int64{
 	string(checkpoint.AsStored): 3 * 1024 * 2048 * 2,
 	string(checkpoint.Int8):     int64(2*kernels.Int8Bytes(1024, 2048) + kernels.Int8Bytes(2048, 1024)),
 }
-
-// maxPlanFile bounds the input: 64 layers of 4,096 experts take about 8 MB.
-const maxPlanFile = 64 << 20
 
 // maxPlanNodes bounds --nodes: far more than a pool has, and memory for them.
 const maxPlanNodes = 1 << 16
@@ -145,41 +141,6 @@ func (f *planFlags) costs() (loads map[string][]float64, err error) {
 		loads[key] = load.Work{Row: 1, Read: f.readRows}.Costs([][]float64{layer}, [][]float64{active[key]})[0]
 	}
 	return loads, nil
-}
-
-// readLoads refuses null, which would count as 0 without a word.
-func readLoads(name string) (map[string][]float64, error) {
-	var file map[string][]*float64
-	if err := readPlanFile(name, &file); err != nil {
-		return nil, err
-	}
-	loads := make(map[string][]float64, len(file))
-	for _, key := range layerOrder(file) {
-		loads[key] = make([]float64, len(file[key]))
-		for i, v := range file[key] {
-			if v == nil {
-				return nil, fmt.Errorf("%s: layer %s: the load of expert %d is null", name, key, i)
-			}
-			loads[key][i] = *v
-		}
-	}
-	return loads, nil
-}
-
-func readPlanFile(name string, to any) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	d := json.NewDecoder(io.LimitReader(file, maxPlanFile))
-	if err := d.Decode(to); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("%s: there is more after the JSON object, or the file is larger than %d bytes", name, maxPlanFile)
-	}
-	return nil
 }
 
 // plan plans all layers of the file together, so that --max-moves goes where it
