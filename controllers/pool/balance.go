@@ -22,12 +22,20 @@ func (v *view) mayRebalance() *rollout.Rebalance {
 	if !v.looked || !v.memory.learnt.Equal(v.now) || mode == v1alpha1.RebalanceOff || v.doc.Target != nil {
 		return nil
 	}
+	return &rollout.Rebalance{Moves: v.budget(), MinGain: v.minGain()}
+}
+
+// minGain is what moves have to gain: what the spec says, and more than chance does.
+func (v *view) minGain() float64 {
 	gain := 0.05
 	if p := v.pool.Spec.Experts.Rebalancing.MinGainPercent; p != nil {
 		gain = float64(*p) / 100
 	}
-	gain = max(gain, chance/math.Sqrt(max(v.rowsPerNode(), 1)*float64(len(v.memory.report.Summary.Balancedness))))
-	return &rollout.Rebalance{Moves: v.budget(), MinGain: gain}
+	layers := 1
+	if v.memory.report != nil {
+		layers = max(layers, len(v.memory.report.Summary.Balancedness))
+	}
+	return max(gain, chance/math.Sqrt(max(v.rowsPerNode(), 1)*float64(layers)))
 }
 
 // budgetPeriod is a minute, and the second by which the time that is kept may be

@@ -273,11 +273,14 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	return s.prepare(model, serving, target)
 }
 
-// prepare publishes target beside serving.
+// prepare publishes target beside serving, and no second time: the same placement would
+// have another number, and all that pods have loaded for it would count for nothing.
 func (s *State) prepare(model *Model, serving, target *placement.Placement) Decision {
-	return Decision{Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
-		Revision: s.revision(), Model: model.Fingerprint, Serving: serving, Target: target, Urgent: s.uncovered(serving),
-	}}
+	next := &placement.Document{Revision: s.revision(), Model: model.Fingerprint, Serving: serving, Target: target, Urgent: s.uncovered(serving)}
+	if d := s.Doc; d != nil && d.Target.Same(target) && d.Serving == serving && d.Model == next.Model && d.Urgent == next.Urgent {
+		return Decision{Doc: d, Waiting: s.switched()}
+	}
+	return Decision{Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: next}
 }
 
 // cover gives what lost nodes hold to others of the placement in force: where calls wait

@@ -5,11 +5,19 @@ import "github.com/olmoe-serving/olmoe-operator/internal/placement"
 // noGain is a gain that no move for balance's sake reaches.
 const noGain = 1e9
 
+const (
+	// stepGain is gainPerMove of a step that brings nodes: what they do not take over now
+	// they may never get, for the balancer moves nothing for less than its own least gain.
+	stepGain = 5e-4
+	// stepShares times the even share of the nodes that came is what all nodes may load in
+	// a step: a share comes to those nodes, and takes swaps among the others.
+	stepShares = 3
+)
+
 // structural limits a plan that has to come, because nodes came or went, or the spec has
-// changed, to what it is for: what has to be loaded, and what fills the nodes that came,
-// with what gains as much as the balancer asks for. The rest of the balance is the
-// balancer's, with its budget: more loads would make the step longer, and loads that need
-// no step come out of maxBytesPerMinute.
+// changed, to what it is for: what has to be loaded, and what fills the nodes that came.
+// The rest of the balance is the balancer's, with its budget: more loads would make the
+// step longer, and loads that need no step come out of maxBytesPerMinute.
 func structural(r placement.Request) placement.Request {
 	if r.Current == nil {
 		return r
@@ -26,7 +34,7 @@ func structural(r placement.Request) placement.Request {
 		}
 	}
 	if r.MinGain = noGain; came > 0 {
-		r.MinGain, r.MaxMoves = gainPerMove, (held*came+len(r.Nodes)-1)/len(r.Nodes) // an even share of what is held
+		r.MinGain, r.MaxMoves = stepGain, stepShares*((held*came+len(r.Nodes)-1)/len(r.Nodes))
 	}
 	return r
 }
@@ -40,16 +48,21 @@ func affordable(r placement.Request) placement.Request {
 	return r
 }
 
-// Forecast plans what a pool will have whose placement in force is r.Current. On other
-// nodes that is what the step to them brings. What the balancer makes of it afterwards
-// does not count: it need not come, for the gain may be too small or the mode Off, and
-// until it comes the nodes have to do without. On the same nodes it is what the balancer
-// brings in the end.
-func Forecast(r placement.Request) (*placement.Placement, error) {
-	if r.Current != nil && len(r.Nodes) == len(r.Current.Nodes) {
+// Forecast makes plans of what a pool will have whose placement in force is Current. On
+// other nodes that is what the step to them brings. What the balancer makes of it
+// afterwards does not count: it need not come, for the gain may be too small or the mode
+// Off, and until it comes the nodes have to do without. On the same nodes it is what the
+// balancer brings in the end, if that gains as much as it asks for.
+func Forecast(minGain float64) func(placement.Request) (*placement.Placement, error) {
+	return func(r placement.Request) (*placement.Placement, error) {
+		if r.Current == nil || len(r.Nodes) != len(r.Current.Nodes) {
+			return placement.Plan(structural(r))
+		}
 		r.MinGain = gainPerMove
-	} else {
-		r = structural(r)
+		p, err := placement.Plan(r)
+		if err == nil && gain(r.Current, p, r.Loads) < minGain {
+			return r.Current, nil
+		}
+		return p, err
 	}
-	return placement.Plan(r)
 }

@@ -141,12 +141,15 @@ func TestStepsLeaveBalanceToTheBalancer(t *testing.T) {
 					held += len(experts)
 				}
 			}
-			most = (held*came + c.to - 1) / c.to
+			most = 3 * ((held*came + c.to - 1) / c.to)
 		}
 		got, want := load.Total(d.Doc.Target.BusiestLoads(s.Loads)), load.Total(replan(t, s, c.to).BusiestLoads(s.Loads))
 		t.Logf("%+v: %d loads, at most %d; the layers' busiest nodes have %.3f of what a plan from nothing gives them", c, loads, most, got/want)
 		if d.Doc.Urgent || loads == 0 || loads > most {
 			t.Errorf("%+v: urgent %t, %d loads, at most %d", c, d.Doc.Urgent, loads, most)
+		}
+		if c.to > c.nodes && got > 1.04*want {
+			t.Errorf("%+v: the layers' busiest nodes have %.3f of what a plan from nothing gives them, though nodes came", c, got/want)
 		}
 	}
 }
@@ -178,7 +181,7 @@ func TestMakingDoComesToRest(t *testing.T) {
 func TestForecast(t *testing.T) {
 	s := balancedPool(t, 8, 10, 1)
 	r := placement.Request{Layers: len(s.Loads), Experts: 64, Nodes: members(7), Replicas: 1, SlotsPerNode: 10, Loads: s.Loads, Current: s.Doc.Serving}
-	told, err := Forecast(r)
+	told, err := Forecast(0.05)(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,10 +192,13 @@ func TestForecast(t *testing.T) {
 	s.Members, s.Loads = members(8), madeUp(3)
 	s.Rebalance = &Rebalance{Moves: 1000, MinGain: 0.05}
 	r.Nodes, r.Loads = s.Members, s.Loads
-	if told, err = Forecast(r); err != nil {
+	if told, err = Forecast(0.05)(r); err != nil {
 		t.Fatal(err)
 	}
 	if moves := placement.Diff(told, Decide(s).Doc.Target, 0); len(moves) > 0 {
 		t.Errorf("the balancer has %d experts elsewhere", len(moves))
+	}
+	if told, err = Forecast(0.9)(r); err != nil || !told.Same(s.Doc.Serving) {
+		t.Errorf("a balancer that asks for more moves nothing: %v", err)
 	}
 }

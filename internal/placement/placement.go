@@ -44,6 +44,16 @@ type Document struct {
 	Urgent bool `json:"urgent,omitempty"`
 }
 
+// Same says whether two placements differ in nothing but their epochs. Nil is like nil.
+func (p *Placement) Same(o *Placement) bool {
+	if p == nil || o == nil {
+		return p == o
+	}
+	return p.Layers == o.Layers && p.Experts == o.Experts && slices.EqualFunc(p.Nodes, o.Nodes, func(a, b Node) bool {
+		return a.Name == b.Name && a.Address == b.Address && slices.EqualFunc(a.Experts, b.Experts, slices.Equal[[]int])
+	})
+}
+
 // Placements are Serving and Target, those that there are.
 func (d *Document) Placements() []*Placement {
 	return slices.DeleteFunc([]*Placement{d.Serving, d.Target}, func(p *Placement) bool { return p == nil })
