@@ -86,7 +86,8 @@ func container(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) *Probl
 		switch w.Reason {
 		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable":
 			return &Problem{v1alpha1.ReasonImagePullFailed, fmt.Sprintf(
-				"pod %s cannot pull image %s: check spec.image, imagePullPolicy and imagePullSecrets (kubectl describe pod %s shows the registry's answer)",
+				"pod %s cannot pull image %s: check spec.image (where it is taken out, pods keep the last one), imagePullPolicy and imagePullSecrets "+
+					"(kubectl describe pod %s shows the registry's answer)",
 				pod.Name, s.Image, pod.Name), w.Reason != "InvalidImageName" && w.Reason != "ErrImageNeverPull" && passing(pod, now, Retries)}
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
 			return &Problem{Reason: v1alpha1.ReasonPodConfigError, Message: fmt.Sprintf(
