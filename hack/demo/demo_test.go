@@ -3,6 +3,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -198,12 +199,33 @@ func TestDemo(t *testing.T) {
 		c.gone(crd("olmoedeployments"))
 		c.gone(crd("expertpools"))
 	})
+	t.Run("the demo's own cluster", c.followsFormerVersion)
 }
 
-// install does what up.sh does, but for waiting until pods run: nobody runs them here.
+// followsFormerVersion: on the demo's own cluster a demo runs the program built since, also where a version that
+// did not mark what it made, and whose CRDs Helm installed, was the first.
+func (c *cluster) followsFormerVersion(t *testing.T) {
+	c.run(true, library+`for f in "$CHART"/crds/*.yaml; do
+	  sed "s/Everything is as the spec wants it/as it was/" "$f" | kube create --field-manager=helm -f -; done
+	kube wait --for=condition=Established crd --all; kube apply -f "$ROOT/config/samples/olmoedeployment.yaml"`)
+	c.run(true, `own=$DEMO_KUBECONFIG MODEL=; unset DEMO_KUBECONFIG; . ../cluster/env.sh; . ./lib.sh; KUBECONFIG_USED=$own; find_tools; `+up)
+	for _, o := range []client.Object{space("olmoe-system"), crd("olmoedeployments"), deployment("default", "demo")} {
+		if !c.has(o) || o.GetLabels()["olmoe.dev/made-by"] != "demo" {
+			t.Errorf("%T %s is not the demo's: %v", o, o.GetName(), o.GetLabels())
+		}
+	}
+	now := crd("olmoedeployments")
+	if c.has(now); strings.Contains(fmt.Sprint(now), "as it was") {
+		t.Error("the CRD is the former version's")
+	}
+}
+
+// up does what up.sh does, but for waiting until pods run: nobody runs them here.
+const up = `refuse_what_is_not_ours; "$KUBECTL" create namespace "$OPERATOR_NAMESPACE" --dry-run=client -o yaml | apply_marked; install_crds; apply_sample; refuse_what_is_not_ours`
+
 func (c *cluster) install() {
 	c.Helper()
-	c.run(true, library+`refuse_what_is_not_ours; "$KUBECTL" create namespace "$OPERATOR_NAMESPACE" --dry-run=client -o yaml | apply_marked; install_crds; apply_sample; refuse_what_is_not_ours`)
+	c.run(true, library+up)
 }
 
 // clean checks that nothing of the demo but CRDs is left.

@@ -29,11 +29,14 @@ step_lines() {
   say "$name took $((SECONDS - t0)) s"
 }
 
-# whose KIND NAME...: nobody's (it is not there), demo's or somebody's; fails where the cluster does not tell, so
-# call it in an assignment of its own, after which "set -e" ends the script.
+# whose KIND NAME...: nobody's (it is not there), demo's or somebody's; on the demo's own cluster all is the demo's, marked
+# or not: former versions did not mark. Fails where the cluster does not tell, so call it in an assignment of its own,
+# after which "set -e" ends the script.
 whose() {
   local found; found=$(kube get "$@" --ignore-not-found -o 'jsonpath=found:{.metadata.labels.olmoe\.dev/made-by}') || return
-  case $found in '') echo "nobody's" ;; found:demo) echo "demo's" ;; *) echo "somebody's" ;; esac
+  if [ -z "$found" ]; then echo "nobody's"
+  elif [ "$found" = found:demo ] || [ -z "${DEMO_KUBECONFIG:-}" ]; then echo "demo's"
+  else echo "somebody's"; fi
 }
 whose_sample() {
   local crd; crd=$(whose crd olmoedeployments.serving.olmoe.dev) || return
@@ -55,12 +58,13 @@ refuse_what_is_not_ours() {
   [ "$sample" != "somebody's" ] || die "OLMoEDeployment $NAME in namespace $NAMESPACE is there, and the demo did not make it: rename yours"
 }
 
-# install_crds: also updates the demo's own, which Helm would not. Somebody else's stay as they are.
+# install_crds: also updates the demo's own, which Helm would not, and whoever applied them first. Somebody else's stay as
+# they are.
 install_crds() {
   local file owner
   for file in "$CHART"/crds/*.yaml; do
     owner=$(whose -f "$file")
-    [ "$owner" = "somebody's" ] || apply_marked --server-side <"$file"
+    [ "$owner" = "somebody's" ] || apply_marked --server-side --force-conflicts <"$file"
   done
 }
 
