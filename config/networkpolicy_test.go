@@ -31,6 +31,9 @@ func TestSampleNetworkPolicy(t *testing.T) {
 		if !labels.SelectorFromSet(p.Spec.PodSelector.MatchLabels).Matches(labels.Set(podspec.Labels("demo", component))) {
 			t.Errorf("%s selects no pod", p.Name)
 		}
+		if ports[component] == nil {
+			t.Errorf("%s is for component %q, of which there is none or a policy already", p.Name, component)
+		}
 		for i, want := range ports[component] {
 			rule := p.Spec.Ingress[i]
 			if got := rule.Ports[0].Port.IntValue(); got != want {

@@ -182,12 +182,11 @@ func TestSubchart(t *testing.T) {
 // TestOverlay: an overlay sets the image as overlays do, and nothing of the base's is left, which
 // is what pods of new OLMoEDeployments would run.
 func TestOverlay(t *testing.T) {
-	dir, err := os.MkdirTemp(".", "overlay-") // kustomize takes no absolute paths
-	if err != nil {
+	dir := t.TempDir() // with a copy of the base, because kustomize takes no absolute paths
+	if err := os.CopyFS(filepath.Join(dir, "config"), os.DirFS(".")); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	overlay := "resources: [../default]\nimages:\n- {name: ghcr.io/olmoe-serving/olmoe, newName: registry.example.com/mine, newTag: v9}\n"
+	overlay := "resources: [config/default]\nimages:\n- {name: ghcr.io/olmoe-serving/olmoe, newName: registry.example.com/mine, newTag: v9}\n"
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(overlay), 0o600); err != nil {
 		t.Fatal(err)
 	}

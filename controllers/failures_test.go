@@ -107,7 +107,7 @@ func TestNoMachineYet(t *testing.T) {
 // TestUnreachablePods: pods that run, and that the operator cannot reach, are told with
 // their address and what to do; after some minutes as what needs somebody.
 func TestUnreachablePods(t *testing.T) {
-	w := newWorldAt(t, fastClock{time.Now(), 60})
+	w := newWorldAt(t, fastClock{time.Now(), 20}) // what passes lasts 13 s, a dozen rounds: it can be seen
 	w.players.cutOff = true
 	w.create("demo", model+"expertNodes: 2")
 	w.until(func() string {
