@@ -118,7 +118,7 @@ func (v *view) complete(r *load.Report) bool {
 // tokens, reads of weights, or both, as the nodes' times tell.
 func (v *view) learn() {
 	m := v.memory
-	if m.missed > 0 || !v.wholeWindow() || v.fewTokens() {
+	if m.missed > 0 || !v.wholeWindow() || v.rowsPerNode() < minRowsPerNode {
 		return
 	}
 	m.loads, m.learnt = m.work.Costs(withFew(m.rows), withFew(m.activations)), v.now
@@ -129,8 +129,11 @@ func (v *view) wholeWindow() bool {
 	return v.memory.report.Summary.Seconds >= wholePart*v.window().Seconds()
 }
 
-// fewTokens says whether there are too few rows to tell loads from chance.
-func (v *view) fewTokens() bool { return v.rowsPerNode() < minRowsPerNode }
+// fewTokens says whether the nodes have too few rows in a whole window to tell loads from chance:
+// a part of it, which is added up after a change of traffic, has fewer.
+func (v *view) fewTokens() bool {
+	return v.perNode(load.RowsWithin(v.memory.report.Nodes, v.window())) < minRowsPerNode
+}
 
 // withFew counts every expert as if it had a few more, so that one without any is
 // not taken to weigh nothing.
@@ -155,14 +158,16 @@ func (v *view) loads() [][]float64 {
 	return v.memory.loads
 }
 
-// rowsPerNode is the mean node's rows in the layer with the fewest.
-func (v *view) rowsPerNode() float64 {
+// rowsPerNode is the mean node's rows in the layer with the fewest, of what was added up.
+func (v *view) rowsPerNode() float64 { return v.perNode(v.memory.rows) }
+
+func (v *view) perNode(rows [][]float64) float64 {
 	r := v.memory.report
-	if r == nil || len(r.Nodes) == 0 || len(v.memory.rows) == 0 {
+	if r == nil || len(r.Nodes) == 0 || len(rows) == 0 {
 		return 0
 	}
 	least := math.Inf(1)
-	for _, layer := range v.memory.rows {
+	for _, layer := range rows {
 		least = min(least, load.Total(layer)/float64(len(r.Nodes)))
 	}
 	return least

@@ -157,6 +157,28 @@ func TestAPodThatNoPlacementNames(t *testing.T) {
 	}
 }
 
+// TestTooFewTokensIsOfAWholeWindow: after a change of traffic a part of the window is added up.
+// That has fewer rows, which says nothing of how many tokens there are.
+func TestTooFewTokensIsOfAWholeWindow(t *testing.T) {
+	const interval = testWindow / load.LooksPerWindow
+	p := newPair(t)
+	p.tell(60, 80, 80) // 320 of a node in a layer and window, and 80 in a quarter
+	for look := range 12 {
+		if look == 5 {
+			p.tell(60, 14, 146)
+		}
+		p.next(t, interval)
+		p.pool.Status.Load = nil // it is told at most once in a window
+		p.fillLoad(&p.pool.Status)
+		if got := p.reason(); got == v1alpha1.ReasonTooFewTokens {
+			t.Errorf("look %d: %s, of %.0f rows", look, got, p.rowsPerNode())
+		}
+		if got := p.pool.Status.Summary.Balancedness; look > 5 && got != "0.55" {
+			t.Errorf("look %d: balancedness %s, want 0.55 as measured", look, got)
+		}
+	}
+}
+
 // TestMoveStuck: a move is stuck when nothing comes of it, however long it takes.
 func TestMoveStuck(t *testing.T) {
 	const interval = testWindow / load.LooksPerWindow
