@@ -57,7 +57,8 @@ type PodSettings struct {
 	// container's next start; 0 keeps none. Without it a pod keeps what leaves a fifth
 	// of the machine's disk free, or nothing where resources.limits has
 	// ephemeral-storage, of which it would be a part. Give it where a LimitRange sets
-	// such a limit.
+	// such a limit. The pods need an image that knows it: those of an operator that was
+	// upgraded keep theirs until spec.image is set.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!quantity(string(self)).isLessThan(quantity('0'))",message="must not be below 0; 0 keeps nothing"
 	WeightsCacheLimit *resource.Quantity `json:"weightsCacheLimit,omitempty"`

@@ -29,6 +29,9 @@ func (p *Pod) cache() (limit *resource.Quantity, keeps bool) {
 	return resource.NewQuantity(asked.Value(), resource.BinarySI), asked.Sign() > 0
 }
 
+// maxCacheMB is the most that the flag --weights-cache-mb takes, 16 TiB: more than a disk has.
+const maxCacheMB = 1 << 24
+
 // cacheArgs: the program stays a tenth below the volume's limit, beyond which a
 // kubelet evicts the pod: its sum is of files, the kubelet's of all that they take.
 func (p *Pod) cacheArgs() (args []string) {
@@ -37,7 +40,7 @@ func (p *Pod) cacheArgs() (args []string) {
 		args = append(args, "--weights-cache="+cachePath)
 	}
 	if keeps && limit != nil {
-		args = append(args, fmt.Sprintf("--weights-cache-mb=%d", max(1, limit.Value()/10*9>>20)))
+		args = append(args, fmt.Sprintf("--weights-cache-mb=%d", min(max(1, limit.Value()/10*9>>20), maxCacheMB)))
 	}
 	return args
 }

@@ -34,6 +34,7 @@ func TestCacheLimit(t *testing.T) {
 		{"neither", "", "", "0", ""},
 		{"asked", "8Gi", "", "8Gi", "7372"},
 		{"asked with a fraction", "1.2341Gi", "", "1325104785", "1137"},
+		{"asked for more than a disk has", "20Ti", "", "20Ti", "16777216"},
 		{"asked for little", "1Mi", "", "1Mi", "1"},
 		{"none", "0", "", "", ""},
 		{"the pod's disk is limited", "", "2Gi", "", ""},

@@ -32,7 +32,8 @@ type PodSettingsApplyConfiguration struct {
 	// container's next start; 0 keeps none. Without it a pod keeps what leaves a fifth
 	// of the machine's disk free, or nothing where resources.limits has
 	// ephemeral-storage, of which it would be a part. Give it where a LimitRange sets
-	// such a limit.
+	// such a limit. The pods need an image that knows it: those of an operator that was
+	// upgraded keep theirs until spec.image is set.
 	WeightsCacheLimit *resource.Quantity `json:"weightsCacheLimit,omitempty"`
 }
 
