@@ -38,7 +38,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	all := fleet.LoadAll(ctx, r.Fleet, pods, v.window())
 	m.report = all.Of(func(node string) bool { return current(v.doc).Node(node) != nil })
 	m.work = load.Fit(all.Nodes)
-	v.hold(all.Nodes)
+	v.hold(m.report.Nodes)
 	if v.complete(m.report) {
 		m.missed = 0
 	} else {
@@ -49,16 +49,19 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	}
 }
 
-// hold notes when nodes have last come to hold more.
+// hold notes when a node has last come to hold more: than it held itself, so that one whose
+// answers come and go is not taken for one that loads.
 func (v *view) hold(nodes []*load.Node) {
-	var held int64
+	m := v.memory
+	if m.held == nil {
+		m.held = map[string]int64{}
+	}
 	for _, n := range nodes {
-		held += n.HeldBytes
+		if held, known := m.held[n.Name]; known && n.HeldBytes > held {
+			m.grew = v.now
+		}
+		m.held[n.Name] = n.HeldBytes
 	}
-	if m := v.memory; held > m.held {
-		m.grew = v.now
-	}
-	v.memory.held = held
 }
 
 // known says whether the figures of the last look are of now: an operator that may not

@@ -205,6 +205,25 @@ func TestMoveStuck(t *testing.T) {
 	}
 }
 
+// TestMoveStuckBesideOneThatComesAndGoes: a node that does not answer now and then has loaded
+// nothing when it answers again, and a pod that is not in the placement is not waited for.
+func TestMoveStuckBesideOneThatComesAndGoes(t *testing.T) {
+	const interval = testWindow / load.LooksPerWindow
+	p := newPair(t)
+	p.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.doc.Serving.Nodes}
+	p.follow()
+	all := p.experts
+	for n := range 6 {
+		p.experts = all
+		p.say(2, &load.Node{Seconds: 60, ExpertsPerToken: 2, Counts: *load.NewCounts(3, 8), HeldBytes: int64(n), ExpertBytes: 1})
+		p.experts = all[n%2:]
+		p.next(t, interval)
+	}
+	if got := p.reason(); got != v1alpha1.ReasonMoveStuck {
+		t.Errorf("%s after six intervals in which no node has loaded anything", got)
+	}
+}
+
 // TestBalancednessIsOfThePlacementInForce: once there are too few tokens to tell, what is
 // shown is counted in experts of the placement there is, not what was measured of another.
 func TestBalancednessIsOfThePlacementInForce(t *testing.T) {

@@ -20,8 +20,8 @@ type memory struct {
 	located     time.Time            // since when
 	target      int64                // the epoch that is being prepared
 	since       time.Time            // since when
-	held        int64                // bytes of experts that all nodes hold
-	grew        time.Time            // when that was last seen to grow
+	held        map[string]int64     // bytes of experts that nodes of the placement hold, by name
+	grew        time.Time            // when one was last seen to grow
 	looked      time.Time            // last look at the load
 	missed      int                  // looks in a row at which a node was missing
 	report      *load.Report         // the last one; nil before the first
