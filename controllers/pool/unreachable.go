@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 )
@@ -25,7 +26,7 @@ type unheard struct {
 
 // hear notes which pods do not answer, and logs once of each that it cannot be reached.
 func (v *view) hear(log logr.Logger) {
-	was := v.memory.unheard
+	was, before := v.memory.unheard, v.unheardBefore()
 	v.memory.unheard = map[string]unheard{}
 	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
 		for i := range pods {
@@ -36,7 +37,7 @@ func (v *view) hear(log logr.Logger) {
 			}
 			u := was[p.Name]
 			if u.process != process(p) {
-				u = unheard{process: process(p), since: v.now}
+				u = unheard{process: process(p), since: v.now.Add(-min(before, max(0, v.now.Sub(began(p)))))}
 			}
 			if u.why == "" && v.now.Sub(u.since) >= unreachableAfter {
 				u.why = a.Err.Error()
@@ -45,6 +46,32 @@ func (v *view) hear(log logr.Logger) {
 			v.memory.unheard[p.Name] = u
 		}
 	}
+}
+
+// unheardBefore is for how long at least, by the conditions, another operator has not reached
+// pods, when this one asks for the first time: a restart does not look like a recovery.
+func (v *view) unheardBefore() time.Duration {
+	const reason = v1alpha1.ReasonPodsUnreachable
+	said := v.pool.Status.Conditions
+	switch {
+	case v.memory.unheard != nil:
+		return 0
+	case conditions.Of(said, v1alpha1.ConditionStalled).Reason == reason:
+		return diagnose.Patience
+	case conditions.Of(said, v1alpha1.ConditionReconciling).Reason == reason:
+		return unreachableAfter // since when is not told
+	}
+	return 0
+}
+
+// began is when the pod's program started.
+func began(p *corev1.Pod) (at time.Time) {
+	for _, c := range p.Status.ContainerStatuses {
+		if r := c.State.Running; r != nil && r.StartedAt.After(at) {
+			at = r.StartedAt.Time
+		}
+	}
+	return at
 }
 
 // unreachable is the problem of pods that run and do not answer; nil if there are none.

@@ -1,0 +1,59 @@
+package pool
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
+)
+
+// TestUnreachableForAnotherOperator: an operator that has just started goes on with what the
+// conditions say of pods that it cannot reach either.
+func TestUnreachableForAnotherOperator(t *testing.T) {
+	const reason = v1alpha1.ReasonPodsUnreachable
+	cases := []struct {
+		name    string
+		before  conditions.Verdict
+		running time.Duration
+		second  bool // the operator has asked before, and the pod is another now
+		want    string
+	}{
+		{"it needed somebody", conditions.Verdict{Stalled: true, Reason: reason}, time.Hour, false, "stalled"},
+		{"it might have passed", conditions.Verdict{Reason: reason}, time.Hour, false, "passing"},
+		{"nothing was said", conditions.Verdict{Reason: v1alpha1.ReasonProgressing}, time.Hour, false, ""},
+		{"something else needed somebody", conditions.Verdict{Stalled: true, Reason: v1alpha1.ReasonCrashLoop}, time.Hour, false, ""},
+		{"the program has run for a minute", conditions.Verdict{Stalled: true, Reason: reason}, time.Minute, false, "passing"},
+		{"the program has just started", conditions.Verdict{Stalled: true, Reason: reason}, time.Second, false, ""},
+		{"the program's clock is ahead", conditions.Verdict{Stalled: true, Reason: reason}, -time.Hour, false, ""},
+		{"the operator has asked before", conditions.Verdict{Stalled: true, Reason: reason}, time.Hour, true, ""},
+	}
+	for _, c := range cases {
+		v := testView()
+		v.now, v.memory = time.Unix(1e6, 0), &memory{}
+		conditions.Set(&v.pool.Status.Conditions, 1, v.now, c.before)
+		if c.second {
+			v.hear(logr.Discard())
+		}
+		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
+			Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(v.now.Add(-c.running))},
+		}}}
+		v.experts = []corev1.Pod{pod}
+		v.answers = map[string]fleet.Answer{pod.Name: {Err: errors.New("refused")}}
+		v.hear(logr.Discard())
+		got := ""
+		if p := v.unreachable(); p != nil {
+			got = map[bool]string{true: "passing", false: "stalled"}[p.Passing]
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
