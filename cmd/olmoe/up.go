@@ -134,7 +134,7 @@ func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...s
 		return "", err
 	}
 	url = "http://" + at.HTTP
-	return url, pool.AwaitReady(ctx, "http://"+local.Loopback(at.HTTP)+"/ready")
+	return url, pool.AwaitReady(ctx, url+"/ready")
 }
 
 // interrupted turns the error of work that an interrupt cut short into success.

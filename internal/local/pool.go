@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -126,7 +125,9 @@ func (p *Pool) Await(ctx context.Context, pr *process) (Announcement, error) {
 func (p *Pool) Wait() { p.alive.Wait() }
 
 // AwaitReady polls a process's readiness until it answers 200. Loading takes as
-// long as the disk needs, so only a process that fails ends the wait early.
+// long as the disk needs, so only a process that fails ends the wait early. The address may
+// be that of all interfaces: it is dialled as it is, for only Dial finds what works where
+// there is no IPv6.
 func (p *Pool) AwaitReady(ctx context.Context, url string) error {
 	client := http.Client{Timeout: readyPoll * 20, Transport: &http.Transport{}} // no proxy: it is a process of this machine
 	defer client.CloseIdleConnections()
@@ -150,22 +151,6 @@ func (p *Pool) AwaitReady(ctx context.Context, url string) error {
 		case <-time.After(readyPoll):
 		}
 	}
-}
-
-// Loopback is where a process of this machine reaches one that listens at an address: all
-// addresses are none to connect to.
-func Loopback(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	switch ip := net.ParseIP(host); {
-	case host != "" && !ip.IsUnspecified():
-		return address
-	case host == "" || ip.To4() != nil:
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return net.JoinHostPort("::1", port)
 }
 
 // place spreads the experts evenly and publishes the document atomically.
