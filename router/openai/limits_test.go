@@ -257,7 +257,7 @@ func (c *counting) EncodeSpecial(text string) []int32 {
 	return c.Encode(text)
 }
 
-// Few texts are cut into tokens at once; others wait, for as long as their clients do.
+// Few texts are cut into tokens at once; others wait, while their clients do.
 func TestTokenizeTakesTurns(t *testing.T) {
 	tok := &counting{proceed: make(chan struct{})}
 	url := start(t, &fake.Engine{}, withMetrics, func(o *openai.Options) { o.Tokenizer, o.MaxTokenize = tok, 2 })

@@ -16,45 +16,42 @@ import (
 const requestIDHeader = "X-Request-Id"
 
 // recorder notes the status, so that it can be counted and a late panic is not
-// answered twice. Each piece has its own deadline: a client that stops reading is
-// dropped after it, one that reads slowly or a stream may stay for hours.
+// answered twice. Each write has its own deadline, so that a stream may stay for hours: a
+// client that stops reading is dropped after it, and so is one that takes too little of a
+// large answer, which holds a place (invariant 8).
 type recorder struct {
 	http.ResponseWriter
 	timeout time.Duration
 	status  int
 }
 
+// writePiece is what a client must take in each further timeout of what is written at
+// once: an answer as a whole may have tens of megabytes. With 30 s it is 70 kB/s.
+const writePiece = 2 << 20
+
 func (r *recorder) WriteHeader(status int) {
-	r.begin(status)
+	r.begin(status, 0)
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// writePiece is what a client must take within one deadline: an answer as a whole may
-// have tens of megabytes.
-const writePiece = 64 << 10
-
 // Write fails with errClientGone: what cannot be written has nobody who reads it.
-func (r *recorder) Write(b []byte) (written int, err error) {
-	for {
-		r.begin(http.StatusOK)
-		n, err := r.ResponseWriter.Write(b[:min(len(b), writePiece)])
-		written += n
-		if err != nil {
-			return written, fmt.Errorf("%w: %v", errClientGone, err)
-		}
-		if b = b[n:]; len(b) == 0 {
-			return written, nil
-		}
+func (r *recorder) Write(b []byte) (int, error) {
+	r.begin(http.StatusOK, len(b))
+	n, err := r.ResponseWriter.Write(b)
+	if err != nil {
+		return n, fmt.Errorf("%w: %v", errClientGone, err)
 	}
+	return n, nil
 }
 
 // begin is before every write, the header's too.
-func (r *recorder) begin(status int) {
+func (r *recorder) begin(status, size int) {
 	if r.status == 0 {
 		r.status = status
 	}
+	timeout := time.Duration(float64(r.timeout) * (1 + float64(size)/writePiece))
 	// Not every writer has deadlines (tests).
-	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(r.timeout))
+	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(timeout))
 }
 
 // Unwrap lets http.ResponseController reach the connection's deadlines and Flush.

@@ -50,8 +50,10 @@ const (
 	DefaultKeepAlive = 10 * time.Second
 	// DefaultBodyTimeout bounds a client that sends its body slowly.
 	DefaultBodyTimeout = 30 * time.Second
-	// DefaultWriteTimeout bounds a client that does not read: per event, and per 64 KiB of
-	// what is larger, not per answer.
+	// DefaultTurnTimeout bounds the wait for one of those places.
+	DefaultTurnTimeout = 30 * time.Second
+	// DefaultWriteTimeout bounds a client that does not read: per event, or answer that is
+	// written at once. A large one has as much again for each 2 MiB.
 	DefaultWriteTimeout = 30 * time.Second
 )
 
@@ -79,6 +81,7 @@ type Options struct {
 	MaxSequences int
 	MaxRequests  int
 	MaxTokenize  int
+	TurnTimeout  time.Duration
 	KeepAlive    time.Duration
 	BodyTimeout  time.Duration
 	WriteTimeout time.Duration
@@ -89,6 +92,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxSequences, DefaultMaxSequences)
 	setDefault(&o.MaxRequests, DefaultMaxRequests)
 	setDefault(&o.MaxTokenize, DefaultMaxTokenize)
+	setDefault(&o.TurnTimeout, DefaultTurnTimeout)
 	setDefault(&o.KeepAlive, DefaultKeepAlive)
 	setDefault(&o.BodyTimeout, DefaultBodyTimeout)
 	setDefault(&o.WriteTimeout, DefaultWriteTimeout)

@@ -29,45 +29,73 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p); return nil }
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// slowly reads 16 KiB in two seconds: a steady 64 kbit/s.
-type slowly struct{ io.Reader }
+// slowly reads 16 KiB at a time, with a pause before each.
+type slowly struct {
+	io.Reader
+	pause time.Duration
+}
 
 func (s slowly) Read(b []byte) (int, error) {
-	time.Sleep(2 * time.Second)
+	time.Sleep(s.pause)
 	return s.Reader.Read(b[:min(len(b), 16<<10)])
 }
 
-// askForMuch begins an answer of some 4 MB, in one piece, with the limits as they are.
-// Both ends are of the test's bubble.
-func askForMuch(t *testing.T) (client net.Conn, h http.Handler) {
+const (
+	fairly   = 200 * time.Millisecond // 80 KiB/s
+	tooSlow  = 2 * time.Second        // 8 KiB/s
+	muchText = 1_000_000              // bytes of a prompt, whose answer has four times as many
+)
+
+// server is one with the limits as they are, for connections of the test's bubble.
+type server struct {
+	http.Handler
+	listener pipes
+}
+
+func serve(t *testing.T) server {
 	t.Helper()
 	o := openai.Options{Generator: &fake.Engine{}, Tokenizer: fake.Tokenizer{}, Model: "m", Context: testContext, Vocab: fake.Vocab}
 	withMetrics(&o)
-	h = openai.New(o).Handler()
-	srv, listener := openai.NewHTTPServer("", h), make(pipes)
-	go func() { _ = srv.Serve(listener) }()
+	s := server{openai.New(o).Handler(), make(pipes)}
+	srv := openai.NewHTTPServer("", s.Handler)
+	go func() { _ = srv.Serve(s.listener) }()
 	t.Cleanup(func() { srv.Close() })
-	client, server := net.Pipe()
-	t.Cleanup(func() { client.Close() })
-	listener <- server
-	body := `{"prompt":"` + strings.Repeat("x", 1_000_000) + `"}`
-	fmt.Fprintf(client, "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	return client, h
+	return s
 }
 
-// The deadline is of a piece of an answer, not of the whole: who reads slowly, but
-// all the time, gets it all, however long that takes.
+// tokenize sends a prompt, whose answer is in one piece.
+func (s server) tokenize(t *testing.T, size int) (client net.Conn) {
+	t.Helper()
+	client, end := net.Pipe()
+	t.Cleanup(func() { client.Close() })
+	s.listener <- end
+	body := `{"prompt":"` + strings.Repeat("x", size) + `"}`
+	fmt.Fprintf(client, "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	return client
+}
+
+func (s server) status(t *testing.T, size int) int {
+	t.Helper()
+	res, err := http.ReadResponse(bufio.NewReader(s.tokenize(t, size)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}
+
+// The time for an answer grows with it: who reads slowly, but all the time, gets it all.
 func TestSlowReaderGetsTheWholeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, _ := askForMuch(t)
+		client := serve(t).tokenize(t, muchText)
 		begin := time.Now()
-		res, err := http.ReadResponse(bufio.NewReader(slowly{client}), nil)
+		res, err := http.ReadResponse(bufio.NewReader(slowly{client, fairly}), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
 		want(t, decode(t, 200, answer{res.StatusCode, res.Header, res.Body})["count"], "1000000")
-		if took := time.Since(begin); took < 5*openai.DefaultWriteTimeout {
+		if took := time.Since(begin); took < openai.DefaultWriteTimeout*3/2 {
 			t.Errorf("took %v: too short to tell", took)
 		}
 	})
@@ -76,18 +104,44 @@ func TestSlowReaderGetsTheWholeAnswer(t *testing.T) {
 // Who stops in the middle of an answer is cut off, and has not got a 200.
 func TestReaderThatStopsIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, h := askForMuch(t)
-		if _, err := io.CopyN(io.Discard, slowly{client}, 1<<20); err != nil {
+		s := serve(t)
+		client := s.tokenize(t, muchText)
+		if _, err := io.CopyN(io.Discard, slowly{client, fairly}, 1<<20); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * openai.DefaultWriteTimeout)
+		time.Sleep(4 * openai.DefaultWriteTimeout)
 		if rest, err := io.ReadAll(client); err != nil || len(rest) != 0 {
 			t.Errorf("%d bytes more, %v; want a connection that is cut", len(rest), err)
 		}
 		page := httptest.NewRecorder()
-		h.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		s.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		if line := `olmoe_http_requests_total{code="499",path="/tokenize"} 1`; !strings.Contains(page.Body.String(), line+"\n") {
 			t.Errorf("no %s in\n%s", line, page.Body)
+		}
+	})
+}
+
+// Readers that are too slow for what they asked for do not keep their places from others,
+// and nobody waits for one without a limit.
+func TestSlowReadersOfTextsLeaveTheirPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		for range openai.DefaultMaxTokenize {
+			client := s.tokenize(t, muchText)
+			go func() { _, _ = io.Copy(io.Discard, slowly{client, tooSlow}) }()
+		}
+		synctest.Wait()
+		begin := time.Now()
+		if got := s.status(t, 1); got != 429 {
+			t.Errorf("status %d while all places are taken, want 429", got)
+		}
+		if took := time.Since(begin); took > openai.DefaultTurnTimeout {
+			t.Errorf("answered after %v", took)
+		}
+		time.Sleep(2 * time.Minute)
+		begin = time.Now()
+		if got, took := s.status(t, 1), time.Since(begin); got != 200 || took > 0 {
+			t.Errorf("status %d after %v, want the places to be free", got, took)
 		}
 	})
 }

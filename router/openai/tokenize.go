@@ -3,6 +3,7 @@ package openai
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 type tokenizeAnswer struct {
@@ -13,14 +14,19 @@ type tokenizeAnswer struct {
 }
 
 // enterTexts waits for one of the few places of requests that cost more memory than
-// their bodies. It is short: what is waited for is arithmetic, and a write that has a
-// deadline. A client that hangs up meanwhile is not worked for.
+// their bodies. A place is held until the answer is written, for that memory is too, and
+// a write has its time (see recorder). Who waits for long is sent away: it holds one of
+// the places of all requests. A client that hangs up meanwhile is not worked for.
 func (s *Server) enterTexts(ctx context.Context) (leave func(), err error) {
+	late := time.NewTimer(s.TurnTimeout)
+	defer late.Stop()
 	select {
 	case s.texts <- struct{}{}:
 		return func() { <-s.texts }, nil
 	case <-ctx.Done():
 		return nil, errClientGone
+	case <-late.C:
+		return nil, overloaded("The server is working on as many texts as it can. Try again shortly.")
 	}
 }
 
