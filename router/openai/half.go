@@ -43,10 +43,12 @@ func (q *sequence) prime(t Tokenizer) {
 }
 
 // settle takes the answer's first text and returns what of it is the answer's. A half
-// character that it does not complete comes before that where the prompt is echoed.
+// character that it does not complete comes before that where the prompt is echoed. U+FFFD
+// begins with EF BF itself, and stands for what is not completed.
 func (q *sequence) settle(d *delta, text string) string {
 	half := q.half
-	if q.half = ""; strings.HasPrefix(text, half) {
+	q.half = ""
+	if strings.HasPrefix(text, half) && !strings.HasPrefix(text, replacement) {
 		return text
 	}
 	if q.p.echo {

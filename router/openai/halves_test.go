@@ -74,6 +74,9 @@ func charsBefore(text string, cut int) string {
 func TestHalfCharacterOfThePrompt(t *testing.T) {
 	for _, c := range []struct{ name, prompt, script, fields, echoed, alone string }{
 		{"never completed", "[120,240]", "yz", ``, "x\ufffdyz", "yz"},
+		{"never completed, as U+FFFD begins", "[120,239]", "yz", ``, "x\ufffdyz", "yz"},
+		{"never completed, as U+FFFD goes on", "[120,239,191]", "yz", ``, "x\ufffdyz", "yz"},
+		{"completed, as U+FFFD begins", "[120,239]", "\xbc\x8cz", ``, "x，z", "，z"},
 		{"completed no further", "[120,240]", "\x9fz", ``, "x\ufffdz", "z"},
 		{"at the end of the answer", "[120,240]", "\x9f\x98", ``, "x\ufffd", ""},
 		{"nothing generated", "[120,240,159]", "y", `,"max_tokens":0`, "x\ufffd", ""},
