@@ -143,6 +143,18 @@ func (r *running) awaitReason(t *testing.T, want string) {
 	t.Errorf("ready: %d %s, want 503 with %q", code, body, want)
 }
 
+// awaitMetric waits for a line of the metrics.
+func (r *running) awaitMetric(t *testing.T, line string) {
+	t.Helper()
+	body := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if body = r.await(t, "/metrics", http.StatusOK); strings.Contains(body, line+"\n") {
+			return
+		}
+	}
+	t.Fatalf("no %s in\n%s", line, body)
+}
+
 // stream opens a stream of n tokens and returns its body.
 func (r *running) stream(t *testing.T, n int) io.ReadCloser {
 	t.Helper()
@@ -221,9 +233,7 @@ func TestDrainThatRunsOutOfTime(t *testing.T) {
 		_ = resp.Body.Close()
 		waiting <- resp.StatusCode
 	}()
-	for body := ""; !strings.Contains(body, "olmoe_engine_queued_sequences 1"); {
-		body = r.await(t, "/metrics", http.StatusOK)
-	}
+	r.awaitMetric(t, "olmoe_engine_queued_sequences 1")
 	r.stop()
 	rest, err := io.ReadAll(stream)
 	events := strings.Split(strings.TrimSpace(string(rest)), "\n\n")
