@@ -48,6 +48,9 @@ func (h *hedges) take() bool {
 	return true
 }
 
+// giveBack is for a hedge that was taken and not sent.
+func (h *hedges) giveBack() { h.spent.Add(-hedgeShare) }
+
 // lateAfter is when a request of so many pairs counts as late.
 func (d *Dispatcher) lateAfter(pairs int) time.Duration {
 	if late := d.pace.late(pairs); late > 0 {
@@ -77,13 +80,17 @@ func (c *call) overdue(s *shard, now time.Time) {
 		c.mayBeSilent(s, now)
 		return
 	}
-	if anyway := s.sent.Add(c.d.hedgedAnyway(len(s.slots))); !c.d.hedges.take() && now.Before(anyway) {
+	paid := c.d.hedges.take()
+	if anyway := s.sent.Add(c.d.hedgedAnyway(len(s.slots))); !paid && now.Before(anyway) {
 		c.todo = c.todo[:before]
 		s.check = earlier(s.check, anyway)
 		return
 	}
-	if !s.lane.lags(s) {
+	if !s.lane.lags(s) { // its answer has just come
 		c.todo = c.todo[:before]
+		if paid {
+			c.d.hedges.giveBack()
+		}
 		return
 	}
 	s.hedged, c.hedging = true, true

@@ -76,6 +76,7 @@ func TestAnAnswerThatHasComeIsNotLate(t *testing.T) {
 	c := w.begin(d)
 	defer c.reset()
 	await(t, "both nodes have answered", func() bool { return c.delivered() == 2 })
+	d.hedges.spent.Store(hedgeShare)
 	if err := c.expire(time.Now().Add(d.opts.RequestTimeout)); err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +87,9 @@ func TestAnAnswerThatHasComeIsNotLate(t *testing.T) {
 	}
 	if hedged := testutil.ToFloat64(d.metrics.retries.WithLabelValues("Timeout")); hedged != 0 || len(c.todo) != 0 {
 		t.Errorf("%v hedges, %d pairs are to be sent again", hedged, len(c.todo))
+	}
+	if spent := d.hedges.spent.Load(); spent != hedgeShare {
+		t.Errorf("%d are spent of the budget, want the %d of before", spent, hedgeShare)
 	}
 	if err := c.run(context.Background()); err != nil {
 		t.Fatal(err)
