@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,8 +19,9 @@ const keyBytes = 8
 // several goroutines. A nil Cache holds nothing and keeps nothing.
 type Cache struct {
 	key    string
-	dirs   []string // of the parts; the first is written to
-	limit  int64    // bytes that the folder above it may hold; 0 = no limit of its own
+	dirs   []string   // of the parts; the first is written to
+	limit  int64      // bytes that such folders may hold together; 0 = no limit of its own
+	taking sync.Mutex // room
 	used   atomic.Int64
 	free   float64 // part of the file system that stays free
 	log    logr.Logger
@@ -48,7 +50,7 @@ func Open(key string, log logr.Logger, f Folders) *Cache {
 	}
 	c.prune(time.Now())
 	if c.limit > 0 {
-		c.used.Store(usage(f.Dirs[0]))
+		c.used.Store(kept(f.Dirs[0]))
 	}
 	return c
 }

@@ -268,11 +268,15 @@ func TestKubeletsRoom(t *testing.T) {
 	}
 }
 
-// TestLimit: the folder holds no more than it may, with what was there at the start, and
-// what could not be written takes no room.
+// TestLimit: the folder holds no more than it may, with what was there at the start. Parts of
+// other checkpoints make room for those of the one in use, the one used last as late as
+// possible; what this package has not written does not count, nor what could not be written.
 func TestLimit(t *testing.T) {
 	const limit = 10 << 20 // four parts
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), make([]byte, limit), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, key := range []string{"model", "other"} {
@@ -281,13 +285,41 @@ func TestLimit(t *testing.T) {
 			c.Store(cancelled, part, bytesOf(1), nil)
 		}
 		c.Store(t.Context(), part, bytesOf(1), nil)
+		if c.Count(Kept) != 1 {
+			t.Errorf("%s: %d parts are kept, want 1", key, c.Count(Kept))
+		}
+		at := time.Now().Add(-time.Hour)
+		if key == "model" {
+			at = at.Add(-time.Hour)
+		}
+		if err := os.Chtimes(c.dirs[0], at, at); err != nil {
+			t.Fatal(err)
+		}
 	}
-	c, log := logged("third", dir)
-	c.limit = limit
-	c.used.Store(usage(dir))
-	fill(t, c)
-	if n := usage(dir); n > limit || n < limit*3/4 || c.Count(Kept) != 2 || !strings.Contains(log.String(), "the limit of 10 MB is reached") {
+	log := &strings.Builder{}
+	c := Open("third", funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), Folders{Dirs: []string{dir}, Limit: limit})
+	for i, others := range []int{2, 2, 1, 0} {
+		c.Store(t.Context(), "first"+strconv.Itoa(i), bytesOf(1), nil)
+		if n := len(c.others()); n != others {
+			t.Errorf("%d other checkpoints have parts after %d were stored, want %d", n, i+1, others)
+		}
+	}
+	fill := c.Count(Kept)
+	c.Store(t.Context(), part, bytesOf(1), nil)
+	if n := kept(dir); n > limit || fill != 4 || c.Count(Kept) != 4 || !strings.Contains(log.String(), "the limit of 10 MB is reached") {
 		t.Errorf("the folder holds %d bytes, %d parts are kept, log %q", n, c.Count(Kept), log)
+	}
+}
+
+// A part that does not fit at all takes nothing of others.
+func TestLimitBelowAPart(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := logged("model", dir)
+	c.Store(t.Context(), part, []byte("x"), nil)
+	c = Open("other", logr.Discard(), Folders{Dirs: []string{dir}, Limit: 1 << 20})
+	c.Store(t.Context(), part, bytesOf(1), nil)
+	if c.Count(Kept) != 0 || len(c.others()) != 1 {
+		t.Errorf("%d parts are kept, %d other checkpoints have some", c.Count(Kept), len(c.others()))
 	}
 }
 

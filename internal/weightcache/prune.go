@@ -26,15 +26,21 @@ const (
 func (c *Cache) prune(now time.Time) {
 	own := c.dirs[0]
 	_ = os.Chtimes(own, now, now) // the mark of its last use
-	others := keyDirs(filepath.Dir(own))
-	others = slices.DeleteFunc(others, func(d fs.FileInfo) bool { return d.Name() == filepath.Base(own) })
-	slices.SortFunc(others, func(a, b fs.FileInfo) int {
-		return cmp.Or(b.ModTime().Compare(a.ModTime()), cmp.Compare(a.Name(), b.Name()))
-	})
+	others := c.others()
 	for _, d := range others[min(keepOthers, len(others)):] {
 		_ = os.RemoveAll(filepath.Join(filepath.Dir(own), d.Name()))
 	}
 	removeAbandoned(own, now)
+}
+
+// others are the folders of other checkpoints' parts, those used last first.
+func (c *Cache) others() []fs.FileInfo {
+	own := c.dirs[0]
+	list := slices.DeleteFunc(keyDirs(filepath.Dir(own)), func(d fs.FileInfo) bool { return d.Name() == filepath.Base(own) })
+	slices.SortFunc(list, func(a, b fs.FileInfo) int {
+		return cmp.Or(b.ModTime().Compare(a.ModTime()), cmp.Compare(a.Name(), b.Name()))
+	})
+	return list
 }
 
 // keyDirs are the folders named by a key.

@@ -3,6 +3,7 @@ package weightcache
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -29,10 +30,34 @@ func (c *Cache) room(size int) error {
 	if err := fileSystemRoom(c.dirs[0], need, c.free); err != nil {
 		return err
 	}
-	if c.limit > 0 && c.used.Add(need) > c.limit {
+	if c.limit > 0 && !c.take(need) {
 		return fmt.Errorf("%s: the limit of %d MB is reached", filepath.Dir(c.dirs[0]), c.limit>>20)
 	}
 	return nil
+}
+
+// take takes room below the limit. Parts of other checkpoints, which are only for going
+// back, give way to those in use: else the new ones would be made again at every start.
+func (c *Cache) take(need int64) bool {
+	c.taking.Lock()
+	defer c.taking.Unlock()
+	if need > c.limit {
+		return false
+	}
+	for c.used.Load()+need > c.limit {
+		others := c.others()
+		if len(others) == 0 {
+			return false
+		}
+		last := filepath.Join(filepath.Dir(c.dirs[0]), others[len(others)-1].Name())
+		bytes := usage(last)
+		if os.RemoveAll(last) != nil {
+			return false
+		}
+		c.used.Add(-bytes)
+	}
+	c.used.Add(need)
+	return true
 }
 
 func fileSystemRoom(dir string, need int64, part float64) error {
@@ -45,6 +70,14 @@ func fileSystemRoom(dir string, need int64, part float64) error {
 		return fmt.Errorf("%s: less than %.0f %% of the file system would stay free", dir, 100*part)
 	}
 	return nil
+}
+
+// kept is what all folders named by a key take.
+func kept(dir string) (sum int64) {
+	for _, d := range keyDirs(dir) {
+		sum += usage(filepath.Join(dir, d.Name()))
+	}
+	return sum
 }
 
 // usage is what a folder's files take; what cannot be read does not count.
