@@ -34,11 +34,13 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write fails with errClientGone: what cannot be written has nobody who reads it.
+// Write fails with errClientGone: what cannot be written has nobody who reads it, and is
+// counted so even where a page's handler drops the error.
 func (r *recorder) Write(b []byte) (int, error) {
 	r.begin(http.StatusOK, len(b))
 	n, err := r.ResponseWriter.Write(b)
 	if err != nil {
+		r.status = statusGone
 		return n, fmt.Errorf("%w: %v", errClientGone, err)
 	}
 	return n, nil

@@ -54,7 +54,8 @@ type server struct {
 
 func serve(t *testing.T) server {
 	t.Helper()
-	o := openai.Options{Generator: &fake.Engine{}, Tokenizer: fake.Tokenizer{}, Model: "m", Context: testContext, Vocab: fake.Vocab}
+	large := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 4*muchText)) })
+	o := openai.Options{Generator: &fake.Engine{}, Tokenizer: fake.Tokenizer{}, Model: "m", Context: testContext, Vocab: fake.Vocab, Load: large}
 	withMetrics(&o)
 	s := server{openai.New(o).Handler(), make(pipes)}
 	srv := openai.NewHTTPServer("", s.Handler)
@@ -63,15 +64,19 @@ func serve(t *testing.T) server {
 	return s
 }
 
-// tokenize sends a prompt, whose answer is in one piece.
-func (s server) tokenize(t *testing.T, size int) (client net.Conn) {
+func (s server) ask(t *testing.T, what, body string) (client net.Conn) {
 	t.Helper()
 	client, end := net.Pipe()
 	t.Cleanup(func() { client.Close() })
 	s.listener <- end
-	body := `{"prompt":"` + strings.Repeat("x", size) + `"}`
-	fmt.Fprintf(client, "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	fmt.Fprintf(client, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", what, len(body), body)
 	return client
+}
+
+// tokenize sends a prompt, whose answer is in one piece.
+func (s server) tokenize(t *testing.T, size int) (client net.Conn) {
+	t.Helper()
+	return s.ask(t, "POST /tokenize", `{"prompt":"`+strings.Repeat("x", size)+`"}`)
 }
 
 func (s server) status(t *testing.T, size int) int {
@@ -101,24 +106,29 @@ func TestSlowReaderGetsTheWholeAnswer(t *testing.T) {
 	})
 }
 
-// Who stops in the middle of an answer is cut off, and has not got a 200.
+// Who stops in the middle of an answer is cut off, and has not got a 200, whatever made it.
 func TestReaderThatStopsIsCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := serve(t)
-		client := s.tokenize(t, muchText)
-		if _, err := io.CopyN(io.Discard, slowly{client, fairly}, 1<<20); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(4 * openai.DefaultWriteTimeout)
-		if rest, err := io.ReadAll(client); err != nil || len(rest) != 0 {
-			t.Errorf("%d bytes more, %v; want a connection that is cut", len(rest), err)
-		}
-		page := httptest.NewRecorder()
-		s.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-		if line := `olmoe_http_requests_total{code="499",path="/tokenize"} 1`; !strings.Contains(page.Body.String(), line+"\n") {
-			t.Errorf("no %s in\n%s", line, page.Body)
-		}
-	})
+	for path, ask := range map[string]func(*testing.T, server) net.Conn{
+		"/tokenize":   func(t *testing.T, s server) net.Conn { return s.tokenize(t, muchText) },
+		"/debug/load": func(t *testing.T, s server) net.Conn { return s.ask(t, "GET /debug/load", "") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t)
+			client := ask(t, s)
+			if _, err := io.CopyN(io.Discard, slowly{client, fairly}, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(4 * openai.DefaultWriteTimeout)
+			if rest, err := io.ReadAll(client); err != nil || len(rest) != 0 {
+				t.Errorf("%s: %d bytes more, %v; want a connection that is cut", path, len(rest), err)
+			}
+			page := httptest.NewRecorder()
+			s.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+			if line := `olmoe_http_requests_total{code="499",path="` + path + `"} 1`; !strings.Contains(page.Body.String(), line+"\n") {
+				t.Errorf("no %s in\n%s", line, page.Body)
+			}
+		})
+	}
 }
 
 // Readers that are too slow for what they asked for do not keep their places from others,
