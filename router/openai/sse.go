@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 )
 
@@ -54,10 +55,10 @@ func (e *sse) flush() error {
 		e.started = true
 	}
 	if _, err := e.w.Write(e.buf.Bytes()); err != nil {
-		return errClientGone
+		return err
 	}
 	if err := e.rc.Flush(); err != nil {
-		return errClientGone
+		return fmt.Errorf("%w: %v", errClientGone, err)
 	}
 	return nil
 }
