@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -185,7 +186,8 @@ func (p *process) modelChanged(err error) {
 
 // drain lets clients go without losing a request, as far as DrainTimeout reaches. Then
 // stop ends the engine, which fails what is left: streams end with an event that says so,
-// other requests with a 503, and none with a broken connection.
+// other requests with a 503. Only who does not take that in lastWords, or has still not
+// taken a whole answer, ends with a broken connection.
 func (p *process) drain(core *Core, server *http.Server, stop func()) error {
 	p.ready.draining.Store(true)
 	p.log.Info("draining", "delay", p.o.DrainDelay, "active", core.Engine.Active())
@@ -204,5 +206,20 @@ func (p *process) drain(core *Core, server *http.Server, stop func()) error {
 	stop()
 	last, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
-	return errors.Join(fmt.Errorf("%d sequences were ended, still running after --drain-timeout %s", cut, p.o.DrainTimeout), server.Shutdown(last))
+	return p.drained(cut, server.Shutdown(last) == nil)
+}
+
+// drained says what a drain had no time for, nil if there was nothing.
+func (p *process) drained(ended int, taken bool) error {
+	var left []string
+	if ended > 0 {
+		left = append(left, fmt.Sprintf("%d sequences were ended", ended))
+	}
+	if !taken {
+		left = append(left, "answers that clients had not taken were cut off")
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return fmt.Errorf("after --drain-timeout %s: %s", p.o.DrainTimeout, strings.Join(left, " and "))
 }
