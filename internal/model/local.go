@@ -47,7 +47,8 @@ func OpenLocal(ctx context.Context, ck *checkpoint.Checkpoint, pool *kernels.Poo
 	return l, nil
 }
 
-// openInt8 reads an expert and makes its 8-bit form, in memory as expert nodes use.
+// openInt8 reads an expert and makes its 8-bit form, in memory as expert nodes use. It is
+// not freed, after an error neither: who opens a Local needs it until the process ends.
 func openInt8(ctx context.Context, ck *checkpoint.Checkpoint, pool *kernels.Pool, e *Expert, tensors []tensor.Tensor) (*Expert, error) {
 	if err := ck.Read(ctx, tensors...); err != nil {
 		return nil, err

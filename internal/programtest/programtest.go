@@ -1,4 +1,6 @@
-// Package programtest builds the program for tests that run it as a process.
+// Package programtest builds the program for tests that run it as a process. It looks at the
+// program's sources, so that a bare `go test` is not answered from its cache after they have
+// changed; `make test` does not ask that cache.
 package programtest
 
 import (

@@ -44,8 +44,8 @@ type Options struct {
 	Metrics *Metrics
 }
 
-// Engine runs sequences in steps: one loop owns all state, requests come in by a
-// channel, events leave by an outbox a request.
+// Engine runs sequences in steps: one loop owns all state but the queue, which requests
+// enter, and leave when their client hangs up, under mu; events leave by an outbox a request.
 type Engine struct {
 	Options
 	pages   *model.Pages
