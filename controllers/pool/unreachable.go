@@ -77,26 +77,26 @@ func began(p *corev1.Pod) (at time.Time) {
 // unreachable is the problem of pods that run and do not answer; nil if there are none.
 // Nodes that are given up are not among them: nobody waits for those.
 func (v *view) unreachable() *diagnose.Problem {
-	var first unheard
-	others := 0
+	var first unheard // the one that has been silent for longest
+	count := 0
 	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
 		for i := range pods {
 			name := pods[i].Name
-			switch u := v.memory.unheard[name]; {
-			case u.why == "" || v.problems[name] != nil || v.lost(name):
-			case first.why == "":
+			u := v.memory.unheard[name]
+			if u.why == "" || v.problems[name] != nil || v.lost(name) {
+				continue
+			}
+			if count++; count == 1 || u.since.Before(first.since) {
 				first = u
-			default:
-				others++
 			}
 		}
 	}
-	if first.why == "" {
+	if count == 0 {
 		return nil
 	}
 	more := ""
-	if others > 0 {
-		more = fmt.Sprintf(" (and %d more)", others)
+	if count > 1 {
+		more = fmt.Sprintf(" (and %d more)", count-1)
 	}
 	return &diagnose.Problem{Reason: v1alpha1.ReasonPodsUnreachable, Passing: v.now.Sub(first.since) < diagnose.Patience, Message: fmt.Sprintf(
 		"the operator cannot reach %s%s: let it reach port %d of the pods (NetworkPolicy of their namespace, policy of a service mesh)",

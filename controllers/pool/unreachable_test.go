@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,22 @@ func TestUnreachableForAnotherOperator(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// The pod that has been silent for longest is told, and decides whether that may pass,
+// wherever it is in the list.
+func TestUnreachableForLongest(t *testing.T) {
+	v := testView()
+	v.now = time.Unix(1e6, 0)
+	v.memory = &memory{unheard: map[string]unheard{
+		"demo-experts-0": {since: v.now.Add(-time.Minute), why: "the young one"},
+		"demo-experts-1": {since: v.now.Add(-time.Hour), why: "the old one"},
+	}}
+	for name := range v.memory.unheard {
+		v.experts = append(v.experts, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	if p := v.unreachable(); p == nil || p.Passing || !strings.Contains(p.Message, "the old one (and 1 more)") {
+		t.Errorf("%+v", p)
 	}
 }
