@@ -168,6 +168,8 @@ func (v *view) verdict() conditions.Verdict {
 		return waiting(v1alpha1.ReasonExpertsNotCovered, "%d of %d experts have no ready owner: waiting for %s", total-covered, total, v.missing())
 	case v.missing() != "":
 		return waiting(v1alpha1.ReasonExpertNodesNotReady, "every expert has an owner; waiting for %s", v.missing())
+	case !v.decision.AsWanted: // as after a target that was taken back
+		return waiting(v1alpha1.ReasonProgressing, "waiting for a placement as the spec wants it")
 	}
 	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
 	out.Message = fmt.Sprintf("%d expert nodes hold all %d experts", *v.pool.Spec.Replicas, total)

@@ -189,23 +189,26 @@ func (w *world) asWanted(p *placement.Placement) bool {
 	if len(p.Nodes) != int(*s.Replicas) {
 		return false
 	}
-	room := (experts*int(*s.Experts.ReplicasPerExpert) + len(p.Nodes) - 1) / len(p.Nodes) // as many as needed
+	room := experts // a node may hold all, but no more copies are kept than an even spread would have room for
+	most := len(p.Nodes) * ((experts*int(*s.Experts.ReplicasPerExpert) + len(p.Nodes) - 1) / len(p.Nodes))
 	if n := s.Experts.SlotsPerNode; n != nil {
-		room = int(*n)
+		room, most = int(*n), len(p.Nodes)*int(*n)
 	}
 	copies := [layers][experts]int32{}
+	held := [layers]int{}
 	for i := range p.Nodes {
 		for l, list := range p.Nodes[i].Experts {
 			if len(list) > room {
 				return false
 			}
+			held[l] += len(list)
 			for _, e := range list {
 				copies[l][e]++
 			}
 		}
 	}
 	for l := range copies {
-		if slices.Min(copies[l][:]) < *s.Experts.ReplicasPerExpert {
+		if held[l] > most || slices.Min(copies[l][:]) < *s.Experts.ReplicasPerExpert {
 			return false
 		}
 	}
