@@ -120,12 +120,7 @@ func TestRefusals(t *testing.T) {
 // An engine that is stopped fails what it has, and takes nothing more.
 func TestStoppedEngineAnswersAll(t *testing.T) {
 	r := start(t, limits())
-	entered := make(chan struct{}, 1000)
-	r.experts.set(func(ctx context.Context, _ int) error {
-		entered <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	})
+	entered := r.experts.stall()
 	ch := r.submit(t, context.Background(), request(1))
 	<-entered
 	r.stop()

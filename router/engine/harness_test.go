@@ -54,6 +54,17 @@ func (h *hooked) set(f func(context.Context, int) error) {
 	h.hook = f
 }
 
+// stall makes every layer wait until its step is given up, and tells of each that does.
+func (h *hooked) stall() (entered <-chan struct{}) {
+	told := make(chan struct{}, 1000)
+	h.set(func(ctx context.Context, _ int) error {
+		told <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	return told
+}
+
 func (h *hooked) Do(ctx context.Context, layer int, x []float32, rows int, ids []int32, out []float32) error {
 	h.mu.Lock()
 	f := h.hook

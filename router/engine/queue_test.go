@@ -123,12 +123,7 @@ func TestHangUpFreesWithinAStep(t *testing.T) {
 // A step that waits for experts ends when nobody is left to wait for it.
 func TestHangUpEndsAWaitingStep(t *testing.T) {
 	r := start(t, limits())
-	entered := make(chan struct{}, 1000)
-	r.experts.set(func(ctx context.Context, _ int) error {
-		entered <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	})
+	entered := r.experts.stall()
 	ctx, cancel := context.WithCancel(context.Background())
 	a, b := r.submit(t, ctx, request(1)), r.submit(t, ctx, request(2))
 	<-entered
