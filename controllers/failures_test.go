@@ -104,6 +104,30 @@ func TestNoMachineYet(t *testing.T) {
 	w.untilReady()
 }
 
+// TestPlacementRefused: pods that do not take the placement are told with their own words;
+// after some minutes as what needs somebody.
+func TestPlacementRefused(t *testing.T) {
+	w := newWorldAt(t, fastClock{time.Now(), 40}) // what passes lasts 7 s
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	pod := &corev1.Pod{}
+	if err := w.Get(w.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-1"}, pod); err != nil {
+		t.Fatal(err)
+	}
+	w.fleet.Edit(address(pod), func(p *fleettest.Pod) { p.Refuses = "placement document, revision 7: of a later format" })
+	w.setNodes(3)
+	w.until(func() string {
+		return w.not(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonPlacementRefused)
+	})
+	message := w.untilReason(v1alpha1.ReasonPlacementRefused)
+	if want := "pod demo-experts-1 refuses the placement: placement document, revision 7: of a later format"; !strings.Contains(message, want) {
+		t.Errorf("%q lacks %q", message, want)
+	}
+	w.until(func() string { return w.warned(v1alpha1.ReasonPlacementRefused) })
+	w.fleet.Edit(address(pod), func(p *fleettest.Pod) { p.Refuses = "" })
+	w.untilReady()
+}
+
 // TestUnreachablePods: pods that run, and that the operator cannot reach, are told with
 // their address and what to do; after some minutes as what needs somebody.
 func TestUnreachablePods(t *testing.T) {

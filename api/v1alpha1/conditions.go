@@ -52,21 +52,22 @@ const (
 
 // Reasons that need somebody to act.
 const (
-	ReasonModelNotFound   = "ModelNotFound"   // the source holds no checkpoint
-	ReasonModelLinkBroken = "ModelLinkBroken" // a file of the checkpoint is a link to what a pod does not see
-	ReasonModelUnreadable = "ModelUnreadable" // pods may not read the checkpoint
-	ReasonModelInvalid    = "ModelInvalid"    // the checkpoint is damaged or not an OLMoE
-	ReasonModelChanged    = "ModelChanged"    // the checkpoint changed under a running pod
-	ReasonModelMismatch   = "ModelMismatch"   // pods see different checkpoints
-	ReasonNotEnoughSlots  = "NotEnoughSlots"  // the nodes have no room for all experts
-	ReasonImagePullFailed = "ImagePullFailed" // the image cannot be pulled
-	ReasonCrashLoop       = "CrashLoop"       // a container keeps failing
-	ReasonUnschedulable   = "Unschedulable"   // no machine can take a pod
-	ReasonVolumeNotFound  = "VolumeNotFound"  // the claim of a pvc:// source is missing or cannot be mounted
-	ReasonPodConfigError  = "PodConfigError"  // the kubelet cannot make the container
-	ReasonPodsRefused     = "PodsRefused"     // a quota or a policy refuses the pods
-	ReasonPodsUnreachable = "PodsUnreachable" // pods run, and the operator cannot reach them
-	ReasonNameConflict    = "NameConflict"    // a child's name is taken by another object
-	ReasonChildRefused    = "ChildRefused"    // the API server refuses an object that the spec leads to
-	ReasonBadFlags        = "BadFlags"        // the image does not know the operator's flags
+	ReasonModelNotFound    = "ModelNotFound"    // the source holds no checkpoint
+	ReasonModelLinkBroken  = "ModelLinkBroken"  // a file of the checkpoint is a link to what a pod does not see
+	ReasonModelUnreadable  = "ModelUnreadable"  // pods may not read the checkpoint
+	ReasonModelInvalid     = "ModelInvalid"     // the checkpoint is damaged or not an OLMoE
+	ReasonModelChanged     = "ModelChanged"     // the checkpoint changed under a running pod
+	ReasonModelMismatch    = "ModelMismatch"    // pods see different checkpoints
+	ReasonNotEnoughSlots   = "NotEnoughSlots"   // the nodes have no room for all experts
+	ReasonImagePullFailed  = "ImagePullFailed"  // the image cannot be pulled
+	ReasonCrashLoop        = "CrashLoop"        // a container keeps failing
+	ReasonUnschedulable    = "Unschedulable"    // no machine can take a pod
+	ReasonVolumeNotFound   = "VolumeNotFound"   // the claim of a pvc:// source is missing or cannot be mounted
+	ReasonPodConfigError   = "PodConfigError"   // the kubelet cannot make the container
+	ReasonPodsRefused      = "PodsRefused"      // a quota or a policy refuses the pods
+	ReasonPodsUnreachable  = "PodsUnreachable"  // pods run, and the operator cannot reach them
+	ReasonPlacementRefused = "PlacementRefused" // pods do not take the placement, and say why
+	ReasonNameConflict     = "NameConflict"     // a child's name is taken by another object
+	ReasonChildRefused     = "ChildRefused"     // the API server refuses an object that the spec leads to
+	ReasonBadFlags         = "BadFlags"         // the image does not know the operator's flags
 )

@@ -16,6 +16,7 @@ import (
 type memory struct {
 	silent      map[string]time.Time // since when an expert node has not answered, by name
 	unheard     map[string]unheard   // pods that run and do not answer, by name
+	refused     time.Time            // since when pods have refused the published document; zero: none does
 	machines    map[string]string    // what the expert nodes run on
 	located     time.Time            // since when
 	target      int64                // the epoch that is being prepared

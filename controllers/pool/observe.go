@@ -64,6 +64,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	}
 	r.ask(ctx, v)
 	v.listen(v.now)
+	v.noteRefusals()
 	v.locate()
 	if len(v.waited) == 0 { // else there is no time for it, and pods had little for an answer
 		v.hear(logf.FromContext(ctx))

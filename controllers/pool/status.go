@@ -149,7 +149,7 @@ func (v *view) verdict() conditions.Verdict {
 	}
 	doc, problem, missing := v.decision.Doc, v.problem(), v.waits()
 	if problem == nil && missing != "" {
-		problem = v.unreachable()
+		problem = diagnose.Worse(v.unreachable(), v.refusing())
 	}
 	switch {
 	case v.refused != nil:

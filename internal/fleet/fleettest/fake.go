@@ -4,6 +4,7 @@ package fleettest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -29,6 +30,8 @@ type Pod struct {
 	Lag    bool // take documents, but neither load nor switch
 	Silent bool // answer nothing
 	Frozen bool // nor refuse: take a question, and let it wait
+	// Refuses is why it takes no document; empty: it takes them.
+	Refuses string
 	// Waits are the nodes for which a router says that it waits.
 	Waits []string
 	Doc   *placement.Document
@@ -101,7 +104,7 @@ func (f *Fleet) Describe(ctx context.Context, pod fleet.Pod) (*fleet.Report, err
 	if err != nil {
 		return nil, err
 	}
-	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0, Silent: p.Waits}
+	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0, Silent: p.Waits, Message: p.Refuses}
 	if p.Doc != nil {
 		r.Revision = p.Doc.Revision
 	}
@@ -147,6 +150,9 @@ func (f *Fleet) Apply(_ context.Context, pod fleet.Pod, document []byte) error {
 	}
 	if err := d.Validate(); err != nil {
 		return err
+	}
+	if p.Refuses != "" {
+		return errors.New(p.Refuses)
 	}
 	if p.Doc == nil || d.Revision > p.Doc.Revision {
 		p.Doc = &d
