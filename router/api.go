@@ -76,15 +76,24 @@ func (p *process) servedModel() string {
 	return filepath.Base(dir)
 }
 
+// role is what a router calls itself.
+const role = "router"
+
+// podName is the pod's name, which is its host's as well.
+func (o *Options) podName() string {
+	if o.Name != "" {
+		return o.Name
+	}
+	name, _ := os.Hostname()
+	return name
+}
+
 type describeResponse = controlpb.DescribeResponse
 
 // describe fills what a router has to say to the operator.
 func (p *process) describe(r *describeResponse, core *Core) {
 	s := core.Dispatcher.Status()
-	r.Role, r.Name = "router", p.o.Name
-	if r.Name == "" {
-		r.Name, _ = os.Hostname()
-	}
+	r.Role, r.Name = role, p.gate.Name
 	r.Model = p.model
 	r.ServingEpoch, r.ReadyEpoch = s.ServingEpoch, s.ReadyEpoch
 	r.ExpertsReady, r.ExpertsWanted = uint32(s.Covered), uint32(s.Wanted) //nolint:gosec // at most layers x experts

@@ -59,6 +59,8 @@ type process struct {
 	api      openai.Options               // but for the model
 	handler  atomic.Pointer[http.Handler] // of the API
 	ready    readiness
+	control  *grpc.Server    // of the operator's port
+	gate     podctl.Gate     // what it answers
 	watcher  *podctl.Watcher // of the placement
 	model    *controlpb.Model
 	fatal    chan error // the first ends the process
@@ -69,9 +71,10 @@ type process struct {
 // and returns nil. It returns an error when it cannot serve (on), or when it had to end
 // requests after DrainTimeout.
 func Run(ctx context.Context, o Options) error {
-	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
+	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
+		control: grpc.NewServer(), gate: podctl.Gate{Role: role, Name: o.podName()}}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	podctl.RegisterInfo(p.registry, "router", p.log)
+	podctl.RegisterInfo(p.registry, role, p.log)
 	p.api = p.apiOptions()
 	p.serveAPI(p.api)
 	web, control, err := p.listen()
@@ -81,16 +84,18 @@ func Run(ctx context.Context, o Options) error {
 	server := openai.NewHTTPServer(o.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.handler.Load()).ServeHTTP(w, r) }))
 	defer func() { _ = server.Close() }()
 	go p.serve(func() error { return server.Serve(web) })
+	p.gate.Register(p.control)
+	go p.serve(func() error { return p.control.Serve(control) })
+	defer p.control.Stop()
 	if err := o.Announce(web.Addr().String(), control.Addr().String()); err != nil {
 		return err
 	}
 	core, err := p.open(ctx)
 	if err != nil {
-		_ = control.Close()
 		return err
 	}
 	defer core.Close()
-	return p.run(ctx, core, server, control)
+	return p.run(ctx, core, server)
 }
 
 func (p *process) listen() (web, control net.Listener, err error) {
@@ -149,7 +154,7 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 }
 
 // run serves until ctx ends or something fails, and drains.
-func (p *process) run(ctx context.Context, core *Core, server *http.Server, control net.Listener) error {
+func (p *process) run(ctx context.Context, core *Core, server *http.Server) error {
 	// live outlives ctx by the drain; running is what uses the core, which is closed after all of it.
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -159,13 +164,11 @@ func (p *process) run(ctx context.Context, core *Core, server *http.Server, cont
 	running.Go(func() { p.watcher.Run(live) })
 	running.Go(func() { core.Checkpoint.Watch(live, watchInterval, p.modelChanged) })
 
-	grpcServer := grpc.NewServer()
-	(&podctl.Server{
+	p.gate.Open(&podctl.Server{
 		Watcher: p.watcher, Endpoints: core.Dispatcher.Endpoints, AwaitSilence: core.Dispatcher.AwaitSilence,
 		Fill: func(r *describeResponse) { p.describe(r, core) },
-	}).Register(grpcServer)
-	go p.serve(func() error { return grpcServer.Serve(control) })
-	defer grpcServer.Stop()
+	})
+	defer p.control.Stop() // it asks the core
 
 	select {
 	case err := <-p.fatal:

@@ -15,9 +15,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/olmoe-serving/olmoe-operator/expertnode"
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/router"
@@ -248,11 +251,25 @@ func TestDrainThatRunsOutOfTime(t *testing.T) {
 	}
 }
 
-// While its model loads a router answers as the API does, and counts it.
+// describe asks a router's control port.
+func describe(ctx context.Context, address string) (*controlpb.DescribeResponse, error) {
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	return controlpb.NewControlClient(conn).Describe(ctx, &controlpb.DescribeRequest{})
+}
+
+// While its model loads a router answers as the API does, and counts it. It answers the
+// operator, too, which else would take it for one that it cannot reach.
 func TestAnswersWhileTheModelLoads(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	announce := func(address, _ string) error { // the model is opened after it
+	announce := func(address, control string) error { // the model is opened after it
+		if d, err := describe(ctx, control); err != nil || d.GetMessage() != "loading the model" || d.GetRole() != "router" || d.GetModel() != nil || d.GetReady() {
+			t.Errorf("the control port: %v, %v", d, err)
+		}
 		r := &running{url: "http://" + address}
 		for path, want := range map[string]struct {
 			status int

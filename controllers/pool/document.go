@@ -99,8 +99,8 @@ func (r *Reconciler) announce(ctx context.Context, v *view, doc *placement.Docum
 		"placement %d: %d expert nodes load %d experts%s", doc.Target.Epoch, len(doc.Target.Nodes), moves, v.purpose())
 }
 
-// push hands the document to the pods that have an older one. They also read the
-// mounted file, a minute later; this is what makes it quick.
+// push hands the document to the pods that have an older one, once they know their model
+// and can tell whether it fits. They also read the mounted file, a minute later; this is what makes it quick.
 func (r *Reconciler) push(ctx context.Context, v *view) {
 	doc := v.decision.Doc
 	if doc == nil {
@@ -108,7 +108,7 @@ func (r *Reconciler) push(ctx context.Context, v *view) {
 	}
 	var behind []fleet.Pod
 	for _, p := range v.everybody() {
-		if a := v.answers[p.Name].Report; a != nil && a.Revision < doc.Revision {
+		if a := v.answers[p.Name].Report; a != nil && a.Model != nil && a.Revision < doc.Revision {
 			behind = append(behind, p)
 		}
 	}

@@ -19,8 +19,8 @@ func (v *view) refusals() (list []string) {
 	}
 	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
 		for i := range pods {
-			if a := v.answers[pods[i].Name].Report; a != nil && a.Message != "" && a.Revision < v.doc.Revision {
-				list = append(list, fmt.Sprintf("pod %s refuses the placement: %s", pods[i].Name, a.Message))
+			if a := v.answers[pods[i].Name].Report; a != nil && a.Refused != "" && a.Revision < v.doc.Revision {
+				list = append(list, fmt.Sprintf("pod %s refuses the placement: %s", pods[i].Name, a.Refused))
 			}
 		}
 	}

@@ -148,7 +148,10 @@ type DescribeResponse struct {
 	Message string `protobuf:"bytes,12,opt,name=message,proto3" json:"message,omitempty"`
 	// Router: expert nodes that owe it an answer, that no other owner can give, for far
 	// longer than answers take, and have said nothing else meanwhile.
-	SilentNodes   []string `protobuf:"bytes,13,rep,name=silent_nodes,json=silentNodes,proto3" json:"silent_nodes,omitempty"`
+	SilentNodes []string `protobuf:"bytes,13,rep,name=silent_nodes,json=silentNodes,proto3" json:"silent_nodes,omitempty"`
+	// Where the last placement document that the pod was given came from, and why the pod
+	// did not take it; empty: it did.
+	Refused       string `protobuf:"bytes,14,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,6 +275,13 @@ func (x *DescribeResponse) GetSilentNodes() []string {
 		return x.SilentNodes
 	}
 	return nil
+}
+
+func (x *DescribeResponse) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
 }
 
 type Model struct {
@@ -617,7 +627,7 @@ const file_internal_controlpb_control_proto_rawDesc = "" +
 	"\tendpoints\x18\x02 \x03(\v26.olmoe.control.v1.ApplyPlacementRequest.EndpointsEntryR\tendpoints\x1a<\n" +
 	"\x0eEndpointsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa0\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xba\x03\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -633,7 +643,8 @@ const file_internal_controlpb_control_proto_rawDesc = "" +
 	" \x01(\bR\x05ready\x12\x1a\n" +
 	"\bdraining\x18\v \x01(\bR\bdraining\x12\x18\n" +
 	"\amessage\x18\f \x01(\tR\amessage\x12!\n" +
-	"\fsilent_nodes\x18\r \x03(\tR\vsilentNodes\"\xd6\x02\n" +
+	"\fsilent_nodes\x18\r \x03(\tR\vsilentNodes\x12\x18\n" +
+	"\arefused\x18\x0e \x01(\tR\arefused\"\xd6\x02\n" +
 	"\x05Model\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +

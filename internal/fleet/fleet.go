@@ -52,6 +52,7 @@ type Report struct {
 	Ready                       bool
 	Draining                    bool
 	Message                     string
+	Refused                     string // why the last placement document was not taken; empty: it was
 	// Silent are the expert nodes that a router waits for, and that may not live.
 	Silent []string
 }

@@ -69,7 +69,7 @@ func report(a *controlpb.DescribeResponse) *Report {
 	r := &Report{
 		Revision: a.GetRevision(), ReadyEpoch: a.GetReadyEpoch(), ServingEpoch: a.GetServingEpoch(),
 		ExpertsReady: int(a.GetExpertsReady()), ExpertsWanted: int(a.GetExpertsWanted()),
-		Ready: a.GetReady(), Draining: a.GetDraining(), Message: a.GetMessage(), Silent: a.GetSilentNodes(),
+		Ready: a.GetReady(), Draining: a.GetDraining(), Message: a.GetMessage(), Refused: a.GetRefused(), Silent: a.GetSilentNodes(),
 	}
 	if m := a.GetModel(); m.GetFingerprint() != "" {
 		r.Model = &Model{

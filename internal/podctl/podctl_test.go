@@ -178,8 +178,34 @@ func TestServer(t *testing.T) {
 		t.Errorf("a bad document gives %v", err)
 	}
 	r, err = s.Describe(context.Background(), &controlpb.DescribeRequest{})
-	if err != nil || r.GetRevision() != 4 || r.GetMessage() == "" {
-		t.Errorf("after it, %v, error %v; want revision 4 and a message", r, err)
+	if err != nil || r.GetRevision() != 4 || r.GetMessage() == "" || r.GetRefused() == "" {
+		t.Errorf("after it, %v, error %v; want revision 4, a message and why it was refused", r, err)
+	}
+}
+
+// TestGate: a pod answers from its start, and takes nothing before it knows its model.
+func TestGate(t *testing.T) {
+	g, ctx := &Gate{Role: "router", Name: "pod"}, context.Background()
+	if r, err := g.Describe(ctx, &controlpb.DescribeRequest{}); err != nil || r.GetReady() || r.GetModel() != nil ||
+		r.GetRole() != "router" || r.GetName() != "pod" || r.GetVersion() == "" || !strings.Contains(r.GetMessage(), "loading") {
+		t.Errorf("while it loads: %v, error %v", r, err)
+	}
+	apply := &controlpb.ApplyPlacementRequest{Document: encode(t, document(4))}
+	if _, err := g.ApplyPlacement(ctx, apply); status.Code(err) != codes.Unavailable {
+		t.Errorf("a document while it loads: %v", err)
+	}
+	if _, err := g.Load(ctx, &controlpb.LoadRequest{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("its load while it loads: %v", err)
+	}
+	g.Open(&Server{Watcher: NewWatcher("", shape, logr.Discard(), func(*placement.Document) {}), Fill: func(*controlpb.DescribeResponse) {}})
+	if r, err := g.ApplyPlacement(ctx, apply); err != nil || r.GetRevision() != 4 {
+		t.Errorf("a document afterwards: %v, error %v", r, err)
+	}
+	if r, err := g.Describe(ctx, &controlpb.DescribeRequest{}); err != nil || r.GetRevision() != 4 {
+		t.Errorf("afterwards: %v, error %v", r, err)
+	}
+	if _, err := g.Load(ctx, &controlpb.LoadRequest{}); status.Code(err) != codes.Unimplemented {
+		t.Errorf("its load afterwards: %v", err)
 	}
 }
 

@@ -20,8 +20,8 @@ const maxAwait = time.Minute
 type Server struct {
 	controlpb.UnimplementedControlServer
 	Watcher *Watcher
-	// Fill sets what only the role knows; version, revision and a refused
-	// document's message are there already.
+	// Fill sets what only the role knows; version, revision and why a document was
+	// refused are there already.
 	Fill func(*controlpb.DescribeResponse)
 	// AwaitSilence returns when a node has gone silent that a router needs, or ctx
 	// ends; nil: the pod is no router.
@@ -62,7 +62,7 @@ func (s *Server) ApplyPlacement(_ context.Context, r *controlpb.ApplyPlacementRe
 func (s *Server) describe() *controlpb.DescribeResponse {
 	r := &controlpb.DescribeResponse{Version: version.String()}
 	d, problem := s.Watcher.Newest()
-	r.Message = problem
+	r.Message, r.Refused = problem, problem
 	if d != nil {
 		r.Revision = d.Revision
 	}

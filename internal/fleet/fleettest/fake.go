@@ -104,7 +104,7 @@ func (f *Fleet) Describe(ctx context.Context, pod fleet.Pod) (*fleet.Report, err
 	if err != nil {
 		return nil, err
 	}
-	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0, Silent: p.Waits, Message: p.Refuses}
+	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0, Silent: p.Waits, Refused: p.Refuses}
 	if p.Doc != nil {
 		r.Revision = p.Doc.Revision
 	}
