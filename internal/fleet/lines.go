@@ -37,6 +37,7 @@ func (s *lines) take(address string) (*line, error) {
 	if l == nil {
 		conn, err := grpc.NewClient("passthrough:///"+address,
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithNoProxy(), // a proxy of the environment is for what lies outside the cluster
 			grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxMessage), grpc.MaxCallRecvMsgSize(maxMessage)))
 		if err != nil {
 			return nil, err

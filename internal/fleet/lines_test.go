@@ -124,3 +124,32 @@ func TestUnusedConnectionsAreClosed(t *testing.T) {
 	}
 	g.lines.release(pods[0].Address, busy, false)
 }
+
+// Pods are reached directly, whatever proxy the environment names: it knows no pods.
+func TestNoProxyIsAsked(t *testing.T) {
+	proxy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	c := &counted{Listener: proxy}
+	go func() {
+		for {
+			conn, err := c.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	t.Setenv("HTTPS_PROXY", "http://"+proxy.Addr().String())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	// An address of no pod (RFC 5737): proxies are not asked for loopback ones.
+	if _, err := (&GRPC{}).Describe(ctx, Pod{Name: "pod", Address: "192.0.2.1:7070"}); err == nil {
+		t.Fatal("an answer of nobody")
+	}
+	if n := c.n.Load(); n != 0 {
+		t.Errorf("the proxy was asked %d times", n)
+	}
+}
