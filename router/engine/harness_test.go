@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ type hooked struct {
 	model.Experts
 	mu   sync.Mutex
 	hook func(ctx context.Context, layer int) error
+	lie  func(layer int, out []float32) // spoils what they answer
 }
 
 func (h *hooked) set(f func(context.Context, int) error) {
@@ -67,14 +69,25 @@ func (h *hooked) stall() (entered <-chan struct{}) {
 
 func (h *hooked) Do(ctx context.Context, layer int, x []float32, rows int, ids []int32, out []float32) error {
 	h.mu.Lock()
-	f := h.hook
+	f, lie := h.hook, h.lie
 	h.mu.Unlock()
 	if f != nil {
 		if err := f(ctx, layer); err != nil {
 			return err
 		}
 	}
-	return h.Experts.Do(ctx, layer, x, rows, ids, out)
+	err := h.Experts.Do(ctx, layer, x, rows, ids, out)
+	if lie != nil {
+		lie(layer, out)
+	}
+	return err
+}
+
+// lies spoils every answer; nil ends it.
+func (h *hooked) lies(f func(layer int, out []float32)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lie = f
 }
 
 // rig is a running engine over the tiny checkpoint.
@@ -84,6 +97,7 @@ type rig struct {
 	fatal   chan error
 	metrics *prometheus.Registry
 	stop    context.CancelFunc
+	spoilt  atomic.Bool // every log-probability is NaN
 	mu      sync.Mutex
 	drawn   map[uint64]*drawnFrom // by the request's seed
 }
@@ -113,6 +127,14 @@ func (r *rig) record(seed uint64, s engine.Sampler) engine.Sampler {
 	defer r.mu.Unlock()
 	r.drawn[seed] = &drawnFrom{Sampler: s}
 	return r.drawn[seed]
+}
+
+func (r *rig) logprobs(logits []float32, token int32, n int) (engine.TokenLogprob, []engine.TokenLogprob) {
+	p, top := sampling.Logprobs(logits, token, n)
+	if r.spoilt.Load() {
+		p.Logprob = float32(math.NaN())
+	}
+	return p, top
 }
 
 // logits of the sequence with this seed, summed up; it must have ended.
@@ -178,7 +200,7 @@ func startWith(t *testing.T, l engine.Limits, prefixCache bool) *rig {
 	}
 	r := &rig{experts: &hooked{Experts: local}, fatal: make(chan error, 1), metrics: prometheus.NewRegistry(), drawn: map[uint64]*drawnFrom{}}
 	r.Engine, err = engine.New(engine.Options{
-		Limits: l, PrefixCache: prefixCache, Runner: model.NewRunner(trunk, pool, r.experts, l.MaxRows), Logprobs: sampling.Logprobs,
+		Limits: l, PrefixCache: prefixCache, Runner: model.NewRunner(trunk, pool, r.experts, l.MaxRows), Logprobs: r.logprobs,
 		NewSampler: func(p engine.Sampling, prompt []int32) engine.Sampler {
 			return r.record(p.Seed, sampling.New(p, prompt, trunk.Config().VocabSize))
 		},

@@ -1,5 +1,10 @@
 package engine
 
+import (
+	"fmt"
+	"math"
+)
+
 // logitRows is how many rows' logits are computed at once: enough to read the
 // head's weights once for a usual decode batch, and a bound on memory
 // (32 x 50304 x 4 B = 6.4 MB).
@@ -21,7 +26,7 @@ func (e *Engine) harvest(hidden []float32) {
 	}
 	for i, o := range e.owners {
 		lastRow := i == len(e.owners)-1 || e.owners[i+1].seq != o.seq
-		if lastRow && o.seq.req.MaxTokens == 0 && o.seq.pending() == 0 {
+		if lastRow && !o.seq.ended && o.seq.req.MaxTokens == 0 && o.seq.pending() == 0 {
 			last := Event{Finish: FinishLength}
 			e.first(o.seq, &last)
 			e.finish(o.seq, last)
@@ -31,7 +36,7 @@ func (e *Engine) harvest(hidden []float32) {
 
 // wantsLogits says whether the row at pos is drawn from, scored or traced.
 func (s *sequence) wantsLogits(pos int) bool {
-	return s.draws(pos) || s.scores(pos) || s.trace != nil
+	return !s.ended && (s.draws(pos) || s.scores(pos) || s.trace != nil)
 }
 
 func (s *sequence) draws(pos int) bool { return pos == len(s.tokens)-1 && s.req.MaxTokens > 0 }
@@ -46,6 +51,7 @@ func (s *sequence) scores(pos int) bool {
 type outcome struct {
 	drawn Event         // if the row draws
 	score PromptLogprob // if the row scores
+	err   error         // then the score is none
 }
 
 // useLogits computes a batch's logits, draws and scores in parallel, and hands out
@@ -66,11 +72,21 @@ func (e *Engine) useRow(i int) {
 	o, out := e.now.batch[i], &e.now.outcomes[i]
 	logits := e.logits[i*e.vocab : (i+1)*e.vocab]
 	if o.seq.scores(o.pos) {
-		out.score.Token, out.score.Top = e.Logprobs(logits, o.seq.tokens[o.pos+1], o.seq.req.PromptLogprobs)
+		out.score.Token, out.score.Top, out.err = e.logprobs(logits, o.seq.tokens[o.pos+1], o.seq.req.PromptLogprobs)
 	}
 	if o.seq.draws(o.pos) {
 		out.drawn = e.draw(o.seq, logits)
 	}
+}
+
+// logprobs refuses what is not finite, as the sampler does: of finite logits every
+// probability is, and of others none.
+func (e *Engine) logprobs(logits []float32, token int32, n int) (p TokenLogprob, top []TokenLogprob, err error) {
+	p, top = e.Logprobs(logits, token, n)
+	if v := float64(p.Logprob); math.IsNaN(v) || math.IsInf(v, 0) {
+		err = fmt.Errorf("the log-probability of token %d is %v: %w", token, v, errNotFinite)
+	}
+	return p, top, err
 }
 
 func (e *Engine) handOut(batch []rowOwner) {
@@ -80,6 +96,9 @@ func (e *Engine) handOut(batch []rowOwner) {
 			o.seq.trace.Logits(o.pos, e.logits[i*v:(i+1)*v])
 		}
 		switch { // a row cannot do both: the prompt's last row scores nothing
+		case o.seq.ended: // an earlier row of it
+		case outcomes[i].err != nil:
+			e.finish(o.seq, Event{Err: outcomes[i].err})
 		case o.seq.scores(o.pos):
 			o.seq.addScore(outcomes[i].score)
 		case o.seq.draws(o.pos):
@@ -104,7 +123,7 @@ func (e *Engine) draw(s *sequence, logits []float32) (ev Event) {
 	}
 	ev.Token, ev.Err = s.sampler.Next(logits, banned)
 	if ev.Err == nil && s.req.Logprobs >= 0 {
-		ev.Logprob, ev.Top = e.Logprobs(logits, ev.Token, s.req.Logprobs)
+		ev.Logprob, ev.Top, ev.Err = e.logprobs(logits, ev.Token, s.req.Logprobs)
 	}
 	return ev
 }

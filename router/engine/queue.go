@@ -43,6 +43,7 @@ func (e *Engine) sweep(list []*sequence) []*sequence {
 // release frees what a sequence holds.
 func (e *Engine) release(s *sequence) {
 	e.leave(s)
+	s.ended = true
 	e.pages.Put(s.kv.Pages...)
 	s.kv.Pages = nil
 	s.out.close()

