@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/olmoe-serving/olmoe-operator/internal/model"
+import (
+	"slices"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+)
 
 // spare pages that each sequence finds free when another is let in: what it grows by
 // for some time before the cache is full and the youngest has to give way.
@@ -13,8 +17,9 @@ func (e *Engine) admit() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.queue = e.sweep(e.queue)
-	for claimed := e.claimed(); len(e.queue) > 0 && len(e.running) < e.MaxSequences; e.queue = e.queue[1:] {
-		s := e.queue[0]
+	n := 0
+	for claimed := e.claimed(); n < len(e.queue) && len(e.running) < e.MaxSequences; n++ {
+		s := e.queue[n]
 		if !e.fits(s, claimed) {
 			break
 		}
@@ -22,6 +27,7 @@ func (e *Engine) admit() {
 		e.enter(s)
 		e.running = append(e.running, s)
 	}
+	e.queue = slices.Delete(e.queue, 0, n) // which clears their places: what ends is held nowhere
 	e.countQueue()
 	e.Metrics.running.Set(float64(len(e.running)))
 	e.Metrics.pages(e.pages)

@@ -3,7 +3,10 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
@@ -54,4 +57,47 @@ func TestEndsAreCountedOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An engine at rest holds nothing of requests that have ended, however many waited once.
+func TestEndedRequestsAreLetGo(t *testing.T) {
+	l := limits()
+	l.MaxSequences = 3
+	l.KVBytes = 24 * pageBytes // some are preempted
+	r := start(t, l)
+	begun := r.experts.stall()
+	ctx, hangUp := context.WithCancel(context.Background())
+	r.submit(t, ctx, request(0))
+	<-begun
+	var streams []<-chan engine.Event
+	var left []weak.Pointer[engine.Request]
+	for i := range 40 {
+		req := request(i)
+		req.MaxTokens += 100
+		left, streams = append(left, weak.Make(req)), append(streams, r.submit(t, context.Background(), req))
+	}
+	r.experts.set(nil)
+	hangUp()
+	for _, ch := range streams {
+		collect(t, ch)
+	}
+	if r.metric(t, "olmoe_engine_preempted_total") == 0 {
+		t.Error("no sequence was preempted")
+	}
+	for deadline := time.Now().Add(5 * time.Second); len(left) > 0; left = held(left) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of 40 ended requests are held", len(left))
+		}
+		runtime.GC()
+	}
+}
+
+// held are the requests that are still in memory.
+func held(all []weak.Pointer[engine.Request]) (left []weak.Pointer[engine.Request]) {
+	for _, p := range all {
+		if p.Value() != nil {
+			left = append(left, p)
+		}
+	}
+	return left
 }

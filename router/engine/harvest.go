@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // logitRows is how many rows' logits are computed at once: enough to read the
@@ -170,11 +171,8 @@ func (s *sequence) promptScores() []PromptLogprob {
 
 // finish sends the last event and takes the sequence out of the running set.
 func (e *Engine) finish(s *sequence, last Event) {
-	for i, r := range e.running {
-		if r == s {
-			e.running = append(e.running[:i], e.running[i+1:]...)
-			break
-		}
+	if i := slices.Index(e.running, s); i >= 0 {
+		e.running = slices.Delete(e.running, i, i+1)
 	}
 	e.end(s, last)
 }

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/olmoe-serving/olmoe-operator/internal/model"
+import (
+	"slices"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
+)
 
 // rowOwner says whose row of the step it is.
 type rowOwner struct {
@@ -86,7 +90,7 @@ func (e *Engine) addRows(s *sequence, n int) {
 // never lacks a page: no sequence is longer than the cache.
 func (e *Engine) preempt(i int) *sequence {
 	s := e.running[i]
-	e.running = append(e.running[:i], e.running[i+1:]...)
+	e.running = slices.Delete(e.running, i, i+1)
 	e.leave(s)
 	if len(s.kv.Pages) > 0 {
 		e.Metrics.preempted.Inc()

@@ -16,6 +16,7 @@ func (e *Engine) step(ctx context.Context) {
 	if len(e.rows) == 0 {
 		return
 	}
+	defer e.forget()
 	start := time.Now()
 	e.freshContext(ctx)
 	fault := e.Guard(e.now.forward)
@@ -33,6 +34,12 @@ func (e *Engine) step(ctx context.Context) {
 		return
 	}
 	e.Metrics.step(time.Since(start), len(e.rows), e.Runner.Halves(len(e.rows)))
+}
+
+// forget drops the step's rows: an engine at rest holds on to no sequence that has ended.
+func (e *Engine) forget() {
+	clear(e.rows)
+	clear(e.owners)
 }
 
 // current is what one step needs, made once: a step allocates nothing.
