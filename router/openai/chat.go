@@ -1,6 +1,9 @@
 package openai
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 // chat serves POST /v1/chat/completions.
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
@@ -8,14 +11,14 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, pr, err := s.parseChat(f)
+	p, pr, err := s.parseChat(r.Context(), f)
 	if err != nil {
 		return err
 	}
 	return s.generate(w, r, p, []prompt{pr}, chatFormat{s, p, pr.ids})
 }
 
-func (s *Server) parseChat(f *fields) (*params, prompt, error) {
+func (s *Server) parseChat(ctx context.Context, f *fields) (*params, prompt, error) {
 	p := s.parseParams(f)
 	p.promptParam = "messages"
 	if f.err != nil {
@@ -26,7 +29,8 @@ func (s *Server) parseChat(f *fields) (*params, prompt, error) {
 	if f.boolean("echo", false) {
 		f.fail("echo", "is not supported for chat; use continue_final_message to go on with a message")
 	}
-	pr := s.parseConversation(f, false)
+	text, special := s.parseConversation(f, false)
+	pr := s.cutInto(ctx, f, special, text)
 	refuseUnsupported(f)
 	s.fit(f, &p, []prompt{pr}, 0)
 	return &p, pr, f.end()

@@ -1,6 +1,9 @@
 package openai
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 // defaultMaxTokens of a completion, as OpenAI documents it.
 const defaultMaxTokens = 16
@@ -11,14 +14,14 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, prompts, err := s.parseCompletion(f)
+	p, prompts, err := s.parseCompletion(r.Context(), f)
 	if err != nil {
 		return err
 	}
 	return s.generate(w, r, p, prompts, completionFormat{s, p})
 }
 
-func (s *Server) parseCompletion(f *fields) (*params, []prompt, error) {
+func (s *Server) parseCompletion(ctx context.Context, f *fields) (*params, []prompt, error) {
 	p := s.parseParams(f)
 	p.promptParam = "prompt"
 	if f.err != nil {
@@ -31,7 +34,7 @@ func (s *Server) parseCompletion(f *fields) (*params, []prompt, error) {
 	}
 	p.parseMaxTokens(f, 0, "max_tokens")
 	special := f.boolean("add_special_tokens", true)
-	prompts := s.parsePrompts(f, special)
+	prompts := s.parsePrompts(ctx, f, special)
 	refuseUnsupported(f)
 	s.fit(f, &p, prompts, defaultMaxTokens)
 	return &p, prompts, f.end()

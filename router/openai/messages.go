@@ -102,12 +102,13 @@ func parseContent(f *fields) string {
 }
 
 // parseConversation reads messages and the fields that say how to render them,
-// and returns the prompt. anyRole: see parseMessages.
-func (s *Server) parseConversation(f *fields, anyRole bool) prompt {
+// and returns the prompt's text, to be cut with or without special tokens. anyRole: see
+// parseMessages.
+func (s *Server) parseConversation(f *fields, anyRole bool) (text string, special bool) {
 	messages := parseMessages(f, anyRole)
 	resume := f.boolean("continue_final_message", false)
 	generate := f.boolean("add_generation_prompt", !resume)
-	special := f.boolean("add_special_tokens", false)
+	special = f.boolean("add_special_tokens", false)
 	kwargs := parseKwargs(f)
 	if resume && generate {
 		f.fail("continue_final_message", "cannot be used with add_generation_prompt")
@@ -119,18 +120,18 @@ func (s *Server) parseConversation(f *fields, anyRole bool) prompt {
 		f.fail("messages", "cannot be used: this checkpoint has no chat template; use /v1/completions")
 	}
 	if f.err != nil {
-		return prompt{}
+		return "", false
 	}
 	text, err := s.render(messages, generate, resume, kwargs)
 	if err != nil {
 		f.fail("messages", "cannot be rendered: %s", strings.TrimSuffix(err.Error(), "."))
-		return prompt{}
+		return "", false
 	}
 	if !anyRole && s.cannotFit(text) {
 		f.err = s.tooLong("messages", fmt.Sprintf("The messages have %d bytes, which is more however they are cut into tokens", len(text)))
-		return prompt{}
+		return "", false
 	}
-	return prompt{ids: s.encode(text, special), text: text}
+	return text, special
 }
 
 func (s *Server) render(messages []Message, generate, resume bool, kwargs map[string]any) (string, error) {

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,17 +16,17 @@ type prompt struct {
 
 // parsePrompts reads the four forms of "prompt": a string, a list of strings, a
 // list of token ids, a list of lists of token ids.
-func (s *Server) parsePrompts(f *fields, addSpecial bool) []prompt {
+func (s *Server) parsePrompts(ctx context.Context, f *fields, addSpecial bool) []prompt {
 	raw, ok := f.take("prompt")
 	if !ok {
 		f.fail("prompt", "is required")
 		return nil
 	}
-	prompts, err := s.prompts(raw, addSpecial)
+	prompts, err := s.prompts(ctx, raw, addSpecial)
 	var api *apiError
 	switch {
-	case errors.As(err, &api):
-		f.err = api
+	case errors.As(err, &api), errors.Is(err, errClientGone):
+		f.err = err
 	case err != nil:
 		f.fail("prompt", "%v", err)
 	}
@@ -44,10 +45,10 @@ func nth(i, n int) string {
 	return fmt.Sprintf("number %d ", i)
 }
 
-func (s *Server) prompts(raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+func (s *Server) prompts(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
 	switch kind := promptKind(raw); kind {
 	case '"':
-		return s.textPrompts(raw, addSpecial)
+		return s.textPrompts(ctx, raw, addSpecial)
 	case '0':
 		ids, err := s.idList(raw)
 		return []prompt{{ids: ids}}, err
@@ -78,7 +79,7 @@ func promptKind(raw json.RawMessage) byte {
 	return 0
 }
 
-func (s *Server) textPrompts(raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+func (s *Server) textPrompts(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
 	texts, err := stringList(raw)
 	if err != nil {
 		return nil, fmt.Errorf("must hold strings only, or token ids only")
@@ -89,21 +90,12 @@ func (s *Server) textPrompts(raw json.RawMessage, addSpecial bool) ([]prompt, er
 	if !s.hasText {
 		return nil, fmt.Errorf("must be token ids: this checkpoint has no tokenizer.json")
 	}
-	prompts := make([]prompt, len(texts))
 	for i, t := range texts {
 		if s.cannotFit(t) {
 			return nil, s.tooLong("prompt", fmt.Sprintf("The prompt %shas %d bytes, which is more however they are cut into tokens", nth(i, len(texts)), len(t)))
 		}
-		prompts[i] = prompt{ids: s.encode(t, addSpecial), text: t}
 	}
-	return prompts, nil
-}
-
-func (s *Server) encode(text string, addSpecial bool) []int32 {
-	if addSpecial {
-		return s.Tokenizer.EncodeSpecial(text)
-	}
-	return s.Tokenizer.Encode(text)
+	return s.cut(ctx, addSpecial, texts...)
 }
 
 func (s *Server) nestedPrompts(raw json.RawMessage) ([]prompt, error) {

@@ -16,6 +16,8 @@ type Server struct {
 	created    int64
 	slots      chan struct{} // one for each request being answered
 	texts      chan struct{} // one for each /tokenize or /detokenize being worked on
+	short      chan struct{} // one for each request whose texts, of a few bytes, are being cut into tokens
+	long       chan struct{} // likewise, of many
 	mux        *http.ServeMux
 }
 
@@ -23,7 +25,7 @@ type Server struct {
 func New(o Options) *Server {
 	o = o.withDefaults()
 	s := &Server{Options: o, hasText: o.Tokenizer != nil, created: time.Now().Unix(),
-		slots: make(chan struct{}, o.MaxRequests), texts: make(chan struct{}, o.MaxTokenize)}
+		slots: make(chan struct{}, o.MaxRequests), texts: make(chan struct{}, o.MaxTokenize), short: make(chan struct{}, o.MaxTokenize), long: make(chan struct{}, o.MaxTokenize)}
 	if !s.hasText {
 		s.Tokenizer = noTokenizer{}
 	}

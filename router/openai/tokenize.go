@@ -3,7 +3,6 @@ package openai
 import (
 	"context"
 	"net/http"
-	"time"
 )
 
 type tokenizeAnswer struct {
@@ -15,19 +14,9 @@ type tokenizeAnswer struct {
 
 // enterTexts waits for one of the few places of requests that cost more memory than
 // their bodies. A place is held until the answer is written, for that memory is too, and
-// a write has its time (see recorder). Who waits for long is sent away: it holds one of
-// the places of all requests. A client that hangs up meanwhile is not worked for.
+// a write has its time (see recorder).
 func (s *Server) enterTexts(ctx context.Context) (leave func(), err error) {
-	late := time.NewTimer(s.TurnTimeout)
-	defer late.Stop()
-	select {
-	case s.texts <- struct{}{}:
-		return func() { <-s.texts }, nil
-	case <-ctx.Done():
-		return nil, errClientGone
-	case <-late.C:
-		return nil, overloaded("The server is working on as many texts as it can. Try again shortly.")
-	}
+	return s.enter(ctx, s.texts)
 }
 
 // tokenize serves POST /tokenize: of a prompt, or of messages as the chat
@@ -44,7 +33,7 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	defer leave()
 	s.parseModel(f)
 	spell := f.boolean("return_token_strs", false)
-	ids := s.parseTokenize(f)
+	ids := s.parseTokenize(r.Context(), f)
 	refuseUnsupported(f)
 	if err := f.end(); err != nil {
 		return err
@@ -62,31 +51,30 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-func (s *Server) parseTokenize(f *fields) []int32 {
+func (s *Server) parseTokenize(ctx context.Context, f *fields) []int32 {
 	messages, text := f.given("messages"), f.given("prompt")
 	switch {
 	case messages && text:
 		f.fail("messages", "cannot be used with prompt: give one of them")
 	case messages:
-		return s.parseConversation(f, true).ids
+		text, special := s.parseConversation(f, true)
+		return s.cutInto(ctx, f, special, text).ids
 	case text:
-		return s.parseText(f)
+		text, special := s.parseText(f)
+		return s.cutInto(ctx, f, special, text).ids
 	default:
 		f.fail("prompt", "is required (or messages)")
 	}
 	return nil
 }
 
-func (s *Server) parseText(f *fields) []int32 {
-	special := f.boolean("add_special_tokens", true)
-	text := f.text("prompt", "")
+func (s *Server) parseText(f *fields) (text string, special bool) {
+	special = f.boolean("add_special_tokens", true)
+	text = f.text("prompt", "")
 	if !s.hasText {
 		f.fail("prompt", "cannot be tokenized: this checkpoint has no tokenizer.json")
 	}
-	if f.err != nil {
-		return nil
-	}
-	return s.encode(text, special)
+	return text, special
 }
 
 // detokenize serves POST /detokenize.
