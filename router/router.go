@@ -95,7 +95,13 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer core.Close()
-	return p.run(ctx, core, server)
+	err = p.run(ctx, core, server)
+	select {
+	case fatal := <-p.fatal: // what ended the last requests may have been told only now
+		return fatal
+	default:
+		return err
+	}
 }
 
 func (p *process) listen() (web, control net.Listener, err error) {
@@ -202,8 +208,15 @@ func (p *process) drain(core *Core, server *http.Server, stop func()) error {
 		return err
 	}
 	server.SetKeepAlivesEnabled(false)
-	if server.Shutdown(ctx) == nil {
-		return nil
+	shut := make(chan error, 1)
+	go func() { shut <- server.Shutdown(ctx) }()
+	select {
+	case err := <-p.fatal:
+		return err
+	case err := <-shut:
+		if err == nil {
+			return nil
+		}
 	}
 	cut := core.Engine.Active()
 	stop()
