@@ -90,11 +90,16 @@ func (n *node) grpcServer() *grpc.Server {
 	return s
 }
 
-// httpTimeout bounds a probe's or scraper's slow request.
-const httpTimeout = 10 * time.Second
+const (
+	// httpTimeout bounds a probe's or scraper's slow request, and its slow reading.
+	httpTimeout = 10 * time.Second
+	// httpIdle bounds a kept connection between requests, above the usual minute between
+	// two scrapes: whoever reaches the port could else take all of the process's files.
+	httpIdle = 2 * time.Minute
+)
 
 func (n *node) httpServer() *http.Server {
-	return &http.Server{Handler: n.handler(), ReadHeaderTimeout: httpTimeout, WriteTimeout: httpTimeout}
+	return &http.Server{Handler: n.handler(), ReadTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: httpIdle}
 }
 
 // computeLoop answers requests until work ends.

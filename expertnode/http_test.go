@@ -1,0 +1,67 @@
+package expertnode
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// pipes is a listener for connections in memory, whose time a test can hold.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A connection that nothing comes on, between requests or within one, is closed.
+func TestQuietConnectionsAreClosed(t *testing.T) {
+	for name, c := range map[string]struct {
+		request     string
+		least, most time.Duration
+	}{
+		"between requests": {"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", time.Minute, httpIdle},
+		"within a body":    {"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", 0, httpTimeout + httpIdle},
+		"within a header":  {"GET /health HTTP/1.1\r\nHost", 0, httpTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				listener := make(pipes)
+				server := (&node{registry: prometheus.NewRegistry()}).httpServer()
+				go func() { _ = server.Serve(listener) }()
+				t.Cleanup(func() { _ = server.Close() })
+				client, end := net.Pipe()
+				t.Cleanup(func() { _ = client.Close() })
+				listener <- end
+				fmt.Fprint(client, c.request)
+				begin := time.Now()
+				reader := bufio.NewReader(client)
+				if name != "within a header" {
+					res, err := http.ReadResponse(reader, nil)
+					if err != nil || res.StatusCode != http.StatusOK {
+						t.Fatal(res, err)
+					}
+				}
+				_ = client.SetReadDeadline(begin.Add(time.Hour))
+				if _, err := io.Copy(io.Discard, reader); err != nil {
+					t.Fatalf("after %v: %v, want the end of the connection", time.Since(begin), err)
+				}
+				if open := time.Since(begin); open < c.least || open > c.most {
+					t.Errorf("it was open for %v, want %v to %v", open, c.least, c.most)
+				}
+			})
+		})
+	}
+}
