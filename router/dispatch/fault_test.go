@@ -3,10 +3,13 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr/funcr"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
@@ -274,5 +277,33 @@ func TestForeignNodesAreRefused(t *testing.T) {
 				t.Error("the node is used")
 			}
 		})
+	}
+}
+
+// Why a node is refused is logged once, not at every attempt of every lane; another
+// reason, and the same one after it was taken meanwhile, are told again.
+func TestARefusalIsLoggedOnce(t *testing.T) {
+	var lines []string
+	d := router(t, func(o *Options) {
+		o.Log = funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})
+	})
+	n := &node{d: d, name: "a"}
+	refused := func(why string) { n.cannotConnect(fmt.Errorf("%w: %s", errRefused, why)) }
+	refused("another model")
+	refused("another model")
+	n.cannotConnect(errors.New("closing"))
+	refused("another model")
+	refused("another name")
+	if err := n.announced(&wire.Announce{Name: "a", Fingerprint: "f00d", Hidden: small.hidden, Held: wire.NewBitmap(small.layers, small.experts)}, true); err != nil {
+		t.Fatal(err)
+	}
+	refused("another name")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines, want 3: %q", len(lines), lines)
+	}
+	for i, want := range []string{"another model", "another name", "another name"} {
+		if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], `"node"="a"`) {
+			t.Errorf("line %d: %s", i, lines[i])
+		}
 	}
 }

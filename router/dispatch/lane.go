@@ -101,7 +101,6 @@ func (l *lane) hello(stream grpc.ClientStream) error {
 		err = l.node.check(a)
 	}
 	if err != nil {
-		l.node.d.opts.Log.Error(err, "expert node refused", "node", l.node.name)
 		return fmt.Errorf("%w: %w", errRefused, err)
 	}
 	if a.Draining {

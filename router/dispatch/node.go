@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -33,6 +34,7 @@ type node struct {
 	draining           bool
 	up                 int    // lanes that are connected
 	problem            string // why none is
+	refusal            string // why the node was refused, as is logged; "" = it was not, since it was last taken
 }
 
 // connect starts the lanes of a node. The caller holds d.mu.
@@ -129,7 +131,7 @@ func (n *node) announced(a *wire.Announce, hello bool) error {
 	stale := a.Instance == n.instance && a.Sequence < n.sequence
 	if hello {
 		n.up++
-		n.problem = ""
+		n.problem, n.refusal = "", ""
 		n.lagging.Store(false)
 		if a.Instance != n.instance { // another process, which has lost nothing
 			n.losses.Store(0)
@@ -171,12 +173,17 @@ func (n *node) laneDown(err error) {
 	n.d.reroute()
 }
 
-// cannotConnect notes why no lane comes up.
+// cannotConnect notes why no lane comes up. Why the node is refused is logged once: it is
+// asked again and again, by every lane, until a person acts.
 func (n *node) cannotConnect(err error) {
 	n.d.mu.Lock()
 	defer n.d.mu.Unlock()
 	if n.up == 0 {
 		n.problem = err.Error()
+	}
+	if errors.Is(err, errRefused) && n.refusal != err.Error() {
+		n.refusal = err.Error()
+		n.d.opts.Log.Error(err, "expert node refused", "node", n.name)
 	}
 }
 
