@@ -224,12 +224,15 @@ func (c *call) note(s *shard, t wire.Timing) {
 	c.d.metrics.answered(took, t)
 	c.d.pace.answered(len(s.slots), took)
 	c.d.hedges.answered()
-	if s.hedged {
-		s.hedged = false
+	switch {
+	case !s.hedged:
+		s.node.punctual(c.since)
+	case c.answeredAll(s):
+		c.wasLate(s, c.since)
+	default:
 		c.d.metrics.hedgeLost.Inc()
-		return
 	}
-	s.node.punctual(c.since)
+	s.hedged = false
 }
 
 // recycle drops a request that is in no lane any more.

@@ -127,13 +127,17 @@ func (c *call) settle(now time.Time) {
 		if !s.hedged || !c.answeredAll(s) {
 			continue
 		}
-		s.hedged = false
-		if s.lane.detach(s) {
-			s.node.demote(now)
-			c.d.metrics.hedgeWon.Inc()
+		if s.lane.detach(s) { // else its answer is in the box, where note counts it
+			c.wasLate(s, now)
 			c.recycle(s)
 		}
 	}
+}
+
+// wasLate notes that others have answered all of a hedged request before its node.
+func (c *call) wasLate(s *shard, now time.Time) {
+	s.node.demote(now)
+	c.d.metrics.hedgeWon.Inc()
 }
 
 func (c *call) answeredAll(s *shard) bool {

@@ -187,3 +187,39 @@ func TestAFreezeWithoutBudget(t *testing.T) {
 		t.Errorf("took %s, want %s to %s", took, hedgeLates*paceFloor, want)
 	}
 }
+
+// Every late request that is answered in the end is counted once: its node has lost if
+// others had answered before, though by a moment.
+func TestWhoWasFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		carriers    []int8 // of its two pairs, when its answer is read
+		pending     bool   // its answer is not in the box yet
+		won, losses float64
+	}{
+		"the other":                {[]int8{answered, answered}, true, 1, 1},
+		"the other, by a moment":   {[]int8{answered, answered}, false, 1, 1},
+		"the late one":             {[]int8{2, 1}, false, 0, 0},
+		"the late one, for a pair": {[]int8{answered, 1}, false, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := router(t, nil)
+			call := newCall(d)
+			n := &node{d: d}
+			l := &lane{node: n, pending: map[uint64]*shard{}}
+			s := &shard{call: call, node: n, lane: l, id: 1, slots: []int32{0, 1}, hedged: true}
+			call.carriers, call.inflight, call.hedging = c.carriers, []*shard{s}, true
+			if c.pending {
+				l.pending[s.id] = s
+			}
+			call.since = time.Now()
+			call.settle(call.since)
+			if !c.pending {
+				call.note(s, wire.Timing{})
+			}
+			won, lost := testutil.ToFloat64(d.metrics.hedgeWon), testutil.ToFloat64(d.metrics.hedgeLost)
+			if losses := float64(n.losses.Load()); won != c.won || lost != 1-c.won || losses != c.losses {
+				t.Errorf("%v won, %v lost, the node lost %v times; want %v, %v, %v", won, lost, losses, c.won, 1-c.won, c.losses)
+			}
+		})
+	}
+}
