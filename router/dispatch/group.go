@@ -176,6 +176,10 @@ func (c *call) sendAll(r *route) {
 		s.id, s.lane = c.d.lastID.Add(1), s.node.lane()
 		s.sent, s.check = c.now, c.now.Add(c.d.lateAfter(len(s.slots)))
 		if s.lane == nil || !c.send(s, r.epoch.number) {
+			if s.lane != nil { // it owes too much, to calls that have gone on: none looks at it
+				s.sent = c.since
+				c.mayBeSilent(s, c.now)
+			}
 			c.retry(s, errLaneFull, fullPause)
 			c.recycle(s)
 		}

@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// laneQueue bounds the requests that a lane has sent and not seen answered.
-	// The engine runs a few calls at a time; more only come from a node that hangs.
+	// laneQueue bounds the requests that a lane has sent and not seen answered, also of
+	// calls that have gone on: the node does not know, and ends a stream that has more
+	// than it keeps. The engine runs a few calls at a time; more only come from a node
+	// that hangs.
 	laneQueue = 64
 	// retryPause between attempts to open a stream; the connection below backs
 	// off by itself, up to a second.
@@ -33,13 +35,14 @@ const notUp = -1
 // sends, one receives; both live as long as the stream.
 type lane struct {
 	node *node
-	load atomic.Int32 // len(pending), or notUp
+	load atomic.Int32 // owed, or notUp
 
 	mu      sync.Mutex
 	up      bool              // takes requests
 	closing bool              // takes no more; ends when pending is empty
-	pending map[uint64]*shard // sent and not answered, by id
-	out     chan wire.Out     // to the sender; as many as may be pending
+	pending map[uint64]*shard // sent and not answered, and waited for, by id
+	owed    int32             // sent and not answered, on this stream
+	out     chan wire.Out     // to the sender; as many as may be owed
 	idle    chan struct{}     // closed when closing and pending is empty
 }
 
@@ -117,7 +120,7 @@ var errDraining = errors.New("the node is shutting down")
 func (l *lane) open() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.up, l.closing = true, false
+	l.up, l.closing, l.owed = true, false, 0
 	l.out, l.idle = make(chan wire.Out, laneQueue), make(chan struct{})
 	l.load.Store(0)
 }

@@ -14,7 +14,7 @@ import (
 func (l *lane) send(s *shard, o wire.Out) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.up || len(l.pending) >= laneQueue {
+	if !l.up || l.owed >= laneQueue {
 		return false
 	}
 	select {
@@ -24,11 +24,20 @@ func (l *lane) send(s *shard, o wire.Out) bool {
 	}
 	l.pending[s.id] = s
 	l.node.inflight.Add(int64(len(s.slots)))
-	l.load.Store(int32(len(l.pending)))
+	l.owes(1)
 	return true
 }
 
-// detach takes back a request: its answer, should it come, is dropped. False if
+// owes counts an answer that is owed, or has come. One that nobody asked for is none.
+// The caller holds l.mu.
+func (l *lane) owes(n int32) {
+	l.owed = max(0, l.owed+n)
+	if l.up {
+		l.load.Store(l.owed)
+	}
+}
+
+// detach takes back a request: its answer, which the node still owes, will be dropped. False if
 // it was delivered before.
 func (l *lane) detach(s *shard) bool {
 	l.mu.Lock()
@@ -46,6 +55,7 @@ func (l *lane) answer(in *wire.In) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.node.lagging.Store(false)
+	l.owes(-1)
 	s := l.pending[in.Call]
 	if s == nil {
 		late := in.Type == wire.Response
@@ -82,9 +92,6 @@ func (l *lane) lags(s *shard) bool {
 func (l *lane) remove(s *shard) {
 	delete(l.pending, s.id)
 	l.node.inflight.Add(-int64(len(s.slots)))
-	if l.up {
-		l.load.Store(int32(len(l.pending)))
-	}
 	if l.closing && len(l.pending) == 0 {
 		close(l.idle)
 		l.closing = false

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -126,4 +127,49 @@ func TestAwaitSilenceEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	d.AwaitSilence(ctx)
+}
+
+// A node that does not answer is not sent more than a lane may have unanswered, though
+// the calls have gone on; who waits for it finds out that it is silent, and is answered
+// when it goes on.
+func TestUnansweredRequestsAreBounded(t *testing.T) {
+	n := startFake(t, small, "a", "127.0.0.1:0")
+	var mu sync.Mutex
+	unanswered := map[*fakeStream]int{}
+	hold := make(chan struct{})
+	n.breaks(func(s *fakeStream, _ *wire.In) bool {
+		mu.Lock()
+		unanswered[s]++
+		mu.Unlock()
+		<-hold
+		return false
+	})
+	d := router(t, func(o *Options) { o.RequestTimeout = 100 * time.Millisecond })
+	d.Apply(place(small, 1, n))
+	await(t, "both lanes", func() bool {
+		return d.nodes["a"].lane() != nil && d.nodes["a"].lanes[0].load.Load() == 0 && d.nodes["a"].lanes[1].load.Load() == 0
+	})
+	for i := range int64(2 * laneQueue) {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { await(t, "it is asked", func() bool { return n.requests.Load() > i }); cancel() }()
+		if err := newTask(small, 0, 1, 1, 2).do(ctx, d); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	n.change(func() {}) // a sign of life, after which nobody owes anything that a call waits for
+	await(t, "not silent", func() bool { return len(d.Silent()) == 0 })
+	patient := make(chan error, 1)
+	go func() { patient <- newTask(small, 0, 1, 1, 2).do(t.Context(), d) }()
+	await(t, "silent", func() bool { return len(d.Silent()) == 1 })
+	mu.Lock()
+	for _, c := range unanswered {
+		if c > laneQueue {
+			t.Errorf("%d requests without an answer on one stream", c)
+		}
+	}
+	mu.Unlock()
+	close(hold)
+	if err := <-patient; err != nil {
+		t.Error(err)
+	}
 }
