@@ -187,12 +187,12 @@ func (b *batch) respond(j *job, t wire.Timing) {
 		copy(b.row(rows, int32(pair)), b.row(b.out, place))
 	}
 	o.Seal()
-	j.stream.reply(o)
+	j.stream.reply(o, j.in.Pairs)
 	j.recycle()
 }
 
 // refuse answers with an Error frame.
 func (j *job) refuse(f *wire.Failure) {
-	j.stream.fail(j.in.Call, f)
+	j.stream.fail(j.in.Call, j.in.Pairs, f)
 	j.recycle()
 }

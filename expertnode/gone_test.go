@@ -66,7 +66,7 @@ func TestRequestsOfALostStreamAreDropped(t *testing.T) {
 			t.Fatalf("the stream ends with %v", err)
 		}
 	}
-	here := &stream{n: n, router: "here", out: make(chan wire.Out, 1)}
+	here := &stream{n: n, router: "here", out: make(chan answer, 1)}
 	here.request(received(t, request(3, 0, 64, 3)))
 	if waiting := n.queue.waiting(); waiting != 5 {
 		t.Fatalf("%d rows wait, want 5", waiting)

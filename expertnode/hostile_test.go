@@ -3,6 +3,7 @@ package expertnode
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -123,6 +125,70 @@ func TestMorePairsThanAnAnswerHolds(t *testing.T) {
 	if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
 		t.Errorf("a frame of %d bytes cost %d MB", 48+2*(1+wire.MaxPairs)+4*1024, n>>20)
 	}
+}
+
+// A router that asks for large answers and does not read them makes the node hold some,
+// not all it asks for; others are served meanwhile, and it gets them all when it reads.
+func TestARouterThatDoesNotRead(t *testing.T) {
+	p, good := open(t, sharedModel(t))
+	cc, err := grpc.NewClient("passthrough:///"+p.nodes[0].grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithStaticStreamWindowSize(64<<10), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxFrameBytes)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	s, err := wire.Open(t.Context(), cc, "hostile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const asked, rows = 16, 2048 // of 16384 pairs each; there is room for four, and one more
+	var counts, experts []uint16
+	for range rows {
+		counts, experts = append(counts, 8), append(experts, 0, 1, 2, 3, 4, 5, 6, 7)
+	}
+	for call := range uint64(asked) {
+		o := wire.NewRequest(wire.RequestID{Call: call}, 64, counts, experts, make([]float32, 64), make([]int32, rows))
+		if err := s.SendMsg(&o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := wire.NewIn()
+	defer in.Recycle()
+	for call := range uint64(3) { // each answer comes after what was read before it is computed
+		o := request(call, 0, 64, 0)
+		if err := good.SendMsg(&o); err != nil {
+			t.Fatal(err)
+		}
+		if err := wire.Receive(good, in); err != nil || in.Type != wire.Response {
+			t.Fatal(in.Type, err)
+		}
+		in.Free()
+	}
+	if n := frames(t, p.nodes[0]) - 3; n < 5 || n > 8 { // some answers are gRPC's
+		t.Errorf("%d of %d requests were read while no answer was", n, asked)
+	}
+	for answers := 0; answers < asked; in.Free() {
+		if err := wire.Receive(s, in); err != nil {
+			t.Fatal(err)
+		}
+		switch in.Type {
+		case wire.Response:
+			answers++
+		case wire.Error:
+			t.Fatal(in.Failure())
+		}
+	}
+}
+
+// frames that a node has read.
+func frames(t *testing.T, p *process) (n int) {
+	t.Helper()
+	_, text := get(t, p.http+"/metrics")
+	_, rest, _ := strings.Cut(text, "\nolmoe_expert_frames_total ")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // Frames that cannot be trusted end their stream, with the reason; the node

@@ -27,7 +27,8 @@ const (
 type stream struct {
 	n       *node
 	router  string        // its name, as it says
-	out     chan wire.Out // never full: pending bounds it
+	out     chan answer   // never full: pending bounds it
+	room    room          // for answers
 	changed chan struct{} // holds a token when an Update is due
 	eof     chan struct{} // closed when the router has sent its last request
 	pending atomic.Int32  // requests received and answers not sent
@@ -36,7 +37,8 @@ type stream struct {
 
 // Dispatch implements wire.Server.
 func (n *node) Dispatch(gs grpc.ServerStream) error {
-	s := &stream{n: n, router: wire.Router(gs), out: make(chan wire.Out, streamQueue), changed: make(chan struct{}, 1), eof: make(chan struct{})}
+	s := &stream{n: n, router: wire.Router(gs), out: make(chan answer, streamQueue), room: newRoom(n.ck.Config().HiddenSize),
+		changed: make(chan struct{}, 1), eof: make(chan struct{})}
 	if err := n.streams.add(s); err != nil {
 		return err
 	}
@@ -47,8 +49,8 @@ func (n *node) Dispatch(gs grpc.ServerStream) error {
 	defer cancel()
 	var sent error
 	done := make(chan struct{})
-	go func() { defer close(done); sent = s.sender(ctx, gs); s.gone.Store(true) }()
-	err := s.receive(gs)
+	go func() { defer close(done); sent = s.sender(ctx, gs); s.gone.Store(true); cancel() }()
+	err := s.receive(ctx, gs)
 	log.V(1).Info("stream ended", "reason", err.Error())
 	if errors.Is(err, io.EOF) {
 		close(s.eof)
@@ -63,9 +65,13 @@ func (n *node) Dispatch(gs grpc.ServerStream) error {
 	return err
 }
 
-// receive takes requests until the router half-closes the stream (io.EOF).
-func (s *stream) receive(gs grpc.ServerStream) error {
+// receive takes requests, while there is room for their answers, until the router
+// half-closes the stream (io.EOF).
+func (s *stream) receive(ctx context.Context, gs grpc.ServerStream) error {
 	for {
+		if err := s.room.await(ctx); err != nil {
+			return err
+		}
 		in := wire.NewIn()
 		if err := wire.Receive(gs, in); err != nil {
 			in.Recycle()
@@ -92,14 +98,15 @@ func (s *stream) receiveError(err error) error {
 
 // request queues a request or answers why not. It takes over in.
 func (s *stream) request(in *wire.In) {
-	call := in.Call
+	call, pairs := in.Call, in.Pairs
+	s.room.take(pairs)
 	j, f := s.n.accept(in, s)
 	if f == nil && !s.n.queue.put(j) {
 		f = &wire.Failure{Code: wire.Overloaded, Message: fmt.Sprintf("more than %d rows waiting", maxQueuedRows)}
 		j.recycle()
 	}
 	if f != nil {
-		s.fail(call, f)
+		s.fail(call, pairs, f)
 	}
 }
 
@@ -136,14 +143,15 @@ func (s *stream) sender(ctx context.Context, gs grpc.ServerStream) error {
 		return err
 	}
 	eof := s.eof
-	var o wire.Out // one for the stream: gRPC gets its address
+	var a answer // one for the stream: gRPC gets its address
 	for eof != nil || s.pending.Load() > 0 {
 		select {
-		case o = <-s.out:
-			if err := gs.SendMsg(&o); err != nil {
+		case a = <-s.out:
+			if err := gs.SendMsg(&a.Out); err != nil {
 				return err
 			}
 			s.pending.Add(-1)
+			s.room.give(a.pairs)
 		case <-s.changed:
 			if err := s.announce(gs, wire.Update); err != nil {
 				return err
@@ -163,17 +171,17 @@ func (s *stream) announce(gs grpc.ServerStream, t wire.Type) error {
 }
 
 // reply hands an answer to the sender. It never blocks: a request made room for it.
-func (s *stream) reply(o wire.Out) {
+func (s *stream) reply(o wire.Out, pairs int) {
 	select {
-	case s.out <- o:
+	case s.out <- answer{o, pairs}:
 	default:
 		o.Free()
 	}
 }
 
-func (s *stream) fail(call uint64, f *wire.Failure) {
+func (s *stream) fail(call uint64, pairs int, f *wire.Failure) {
 	s.n.metrics.errors.WithLabelValues(f.Code.Label()).Inc()
-	s.reply(wire.NewError(call, f))
+	s.reply(wire.NewError(call, f), pairs)
 }
 
 // notify makes the sender announce the node's state.

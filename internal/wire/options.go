@@ -15,8 +15,9 @@ import (
 const (
 	// streamWindow lets the largest frame travel without waiting for the
 	// receiver's permission; a fixed window also switches off gRPC's bandwidth
-	// probing, whose pings would compete with frames. The receiver reads all the
-	// time and bounds its own queue, so a full window is not what it buffers.
+	// probing, whose pings would compete with frames. The receiver reads on and
+	// bounds its own queue, so a full window is what it buffers only where a peer asks
+	// for answers that it does not read.
 	streamWindow = MaxFrameBytes + 1<<20
 	// connWindow: two lanes may be in the middle of such a frame.
 	connWindow = 2 * streamWindow
