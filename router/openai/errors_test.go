@@ -180,7 +180,8 @@ func TestBadRequests(t *testing.T) {
 		{chat, `{"messages":[{"content":"x"}]}`, "messages[0].role", "", "supported are"},
 		{chat, `{"messages":[{"role":"user","content":"x"},{"role":"tool","content":"x"}]}`, "messages[1].role", "", `"tool"`},
 		{chat, `{"messages":[{"role":"assistant","content":"x","tool_calls":[{}]}]}`, "messages[0].tool_calls", "", "not supported"},
-		{chat, `{"messages":[{"role":"user","content":"x","weight":1}]}`, "messages[0].weight", "unknown_parameter", "Unrecognized"},
+		{chat, `{"messages":[{"role":"assistant","content":"x","annotations":[{}]}]}`, "messages[0].annotations", "", "not supported"},
+		{chat, `{"messages":[{"role":"user","content":"x","other":null,"weight":1}]}`, "messages[0].weight", "unknown_parameter", "Unrecognized"},
 		{chat, `{"messages":[{"role":"user","content":"unrenderable"}]}`, "messages", "", "raised by the template"},
 		{chat, `{` + msg + `,"continue_final_message":true,"add_generation_prompt":true}`, "continue_final_message", "", "add_generation_prompt"},
 		{chat, `{` + msg + `,"chat_template_kwargs":[]}`, "chat_template_kwargs", "", "must be an object"},
@@ -225,6 +226,7 @@ func TestHarmlessFields(t *testing.T) {
 		`"response_format":{ "type" : "text" }`, `"modalities":["text"]`, `"length_penalty":1.0`, `"best_of":1`,
 		`"logit_bias":{}`, `"logit_bias":null`, `"stop":null`, `"stop":[]`, `"stop_token_ids":[]`, `"top_k":-1`, `"temperature":null`,
 		`"prompt_cache_key":"k"`, `"safety_identifier":"s"`, `"stream":false`, `"seed":null`, `"n":null`, `"top_logprobs":0`,
+		`"of_tomorrow":null`, `"chat_template_kwargs":null`,
 	} {
 		call(t, 200, url+chat, `{"messages":[{"role":"user","content":"x"}],"max_tokens":1,`+field+`}`)
 	}

@@ -61,14 +61,16 @@ func (f *fields) take(name string) (json.RawMessage, bool) {
 	return raw, ok && f.err == nil
 }
 
-// end reports the first error, or a member that nobody took.
+// end reports the first error, or a member that was given and that nobody took.
 func (f *fields) end() error {
-	if f.err != nil || len(f.raw) == 0 {
-		return f.err
-	}
 	names := make([]string, 0, len(f.raw))
 	for name := range f.raw {
-		names = append(names, name)
+		if f.given(name) {
+			names = append(names, name)
+		}
+	}
+	if f.err != nil || len(names) == 0 {
+		return f.err
 	}
 	sort.Strings(names)
 	name := f.path + clip(names[0])

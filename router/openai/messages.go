@@ -57,7 +57,7 @@ func (m *Message) parse(path string, raw json.RawMessage, anyRole bool) error {
 	}
 	m.Name = f.text("name", "") // OLMoE's own templates do not show it to the model
 	m.Content = parseContent(f)
-	for _, name := range []string{"tool_calls", "function_call", "audio", "refusal", "tool_call_id"} {
+	for _, name := range []string{"tool_calls", "function_call", "audio", "refusal", "annotations", "tool_call_id"} {
 		if raw, given := f.take(name); given && compact(raw) != "[]" {
 			f.fail(name, "is not supported by this server")
 		}
