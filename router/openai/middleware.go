@@ -151,8 +151,8 @@ func (s *Server) authorised(h handler) handler {
 		return h
 	}
 	return func(w http.ResponseWriter, r *http.Request) error {
-		key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || subtle.ConstantTimeCompare([]byte(key), []byte(s.APIKey)) != 1 {
+		scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(key), []byte(s.APIKey)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			return newError(http.StatusUnauthorized, "invalid_request_error", "invalid_api_key",
 				"Incorrect API key: send the server's key as Authorization: Bearer KEY.")

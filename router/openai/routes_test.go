@@ -147,7 +147,7 @@ func TestContentTypes(t *testing.T) {
 
 func TestAPIKey(t *testing.T) {
 	url := start(t, &fake.Engine{Script: "x"}, func(o *openai.Options) { o.APIKey = "secret" })
-	for auth, status := range map[string]int{"": 401, "Bearer wrong": 401, "Bearer ": 401, "secret": 401, "Basic secret": 401, "Bearer secret": 200} {
+	for auth, status := range map[string]int{"": 401, "Bearer wrong": 401, "Bearer ": 401, "secret": 401, "Basic secret": 401, "Bearer secret": 200, "bearer secret": 200, "bearer Secret": 401} {
 		for _, path := range []string{completions, "/tokenize"} {
 			req := request(t, http.MethodPost, url+path, `{"prompt":"a"}`)
 			req.Header.Set("Authorization", auth)
