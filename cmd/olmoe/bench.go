@@ -52,7 +52,7 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 				}
 				*sizes = slices.DeleteFunc(*sizes, func(n int) bool { return n == 0 })
 			}
-			return interrupted(cmd.Context(), runBench(cmd, &f))
+			return cutShort(cmd.Context(), runBench(cmd, &f))
 		},
 	}
 	f.register(cmd)

@@ -41,7 +41,7 @@ expert-node processes over gRPC, as in a deployment.`,
 			if err := inRange("--chunk", chunk, 1, maxStepTokens); err != nil {
 				return err
 			}
-			return writeLogits(cmd.Context(), &f, prompts, out, chunk)
+			return cutShort(cmd.Context(), writeLogits(cmd.Context(), &f, prompts, out, chunk))
 		},
 	}
 	f.register(cmd)

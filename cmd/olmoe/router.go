@@ -116,5 +116,5 @@ func runRouter(cmd *cobra.Command, f *podFlags, o router.Options) error {
 	o.Announce = func(http, grpc string) error {
 		return local.Announce(local.Announcement{Role: "router", HTTP: http, GRPC: grpc})
 	}
-	return router.Run(cmd.Context(), o)
+	return interrupted(cmd.Context(), router.Run(cmd.Context(), o)) // while it loads, too
 }

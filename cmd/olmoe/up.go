@@ -77,7 +77,7 @@ func newUpCommand() *cobra.Command {
 loopback. Prints "ready http://HOST:PORT" when it serves; an interrupt stops all.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return up(cmd, &f, listen)
+			return interrupted(cmd.Context(), up(cmd, &f, listen))
 		},
 	}
 	f.register(cmd)
@@ -100,7 +100,7 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 	defer cancel()
 	url, err := startRouter(ctx, pool, listen)
 	if err != nil {
-		return interrupted(cmd.Context(), err)
+		return err
 	}
 	if _, err := fmt.Fprintln(cmd.OutOrStdout(), "ready "+url); err != nil {
 		return fmt.Errorf("tell that it is ready: %w", err) // whoever waits for that would wait for ever
@@ -135,12 +135,4 @@ func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...s
 	}
 	url = "http://" + at.HTTP
 	return url, pool.AwaitReady(ctx, url+"/ready")
-}
-
-// interrupted turns the error of work that an interrupt cut short into success.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
