@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/go-logr/logr"
@@ -71,6 +72,9 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 	if _, err := f.check(); err != nil {
 		return err
 	}
+	if err := f.makePlotsFolder(); err != nil {
+		return err
+	}
 	threads := kernels.NewPool(kernels.Threads(f.Workers))
 	defer threads.Close()
 	table := &benchTable{out: cmd.OutOrStdout(), silent: f.asJSON}
@@ -99,9 +103,6 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 				return err
 			}
 		}
-		if err := bench.Plots(f.plots, report); err != nil {
-			return err
-		}
 	}
 	for _, rows := range []int{1, 32} {
 		w, err := bench.MeasureWire(cmd.Context(), rows)
@@ -110,11 +111,30 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 		}
 		report.Wire = append(report.Wire, w)
 	}
+	if err := f.print(table, report); err != nil || f.plots == "" {
+		return err
+	}
+	return bench.Plots(f.plots, report) // what is wrong with the folder by now takes no results away
+}
+
+// makePlotsFolder finds out before anything is measured whether plots have a place.
+func (f *benchFlags) makePlotsFolder() error {
+	if f.plots == "" {
+		return nil
+	}
+	if err := os.MkdirAll(f.plots, 0o755); err != nil { //nolint:gosec // plots are for everybody
+		return fmt.Errorf("%w: --plots: %w", errFlags, err)
+	}
+	return nil
+}
+
+// print ends the table, or prints all as JSON.
+func (f *benchFlags) print(table *benchTable, report *bench.Report) error {
 	table.end(report)
 	if !f.asJSON {
 		return nil
 	}
-	e := json.NewEncoder(cmd.OutOrStdout())
+	e := json.NewEncoder(table.out)
 	e.SetIndent("", "  ")
 	return e.Encode(report)
 }

@@ -152,3 +152,12 @@ func TestFractionsUseTheLimitsAroundARun(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// A report without measurements has a list of none, and the machine's limits.
+func TestReportOfNothing(t *testing.T) {
+	b := bench{Options: Options{Limits: func() Limits { return Limits{Read: 3} }}}
+	r, err := b.all(t.Context(), nil)
+	if err != nil || r.Results == nil || r.Limits.Read != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -133,7 +133,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 func (b *bench) all(ctx context.Context, all []measurement) (*Report, error) {
-	r := &Report{}
+	r := &Report{Results: []Result{}} // JSON: a list, also of none
 	for _, m := range all {
 		res, err := b.median(ctx, m)
 		if err != nil {
@@ -141,6 +141,9 @@ func (b *bench) all(ctx context.Context, all []measurement) (*Report, error) {
 		}
 		b.Progress(res)
 		r.Results = append(r.Results, res)
+	}
+	if len(all) == 0 {
+		b.limits = append(b.limits, b.Limits())
 	}
 	r.Limits = medianOf(b.limits)
 	return r, nil
