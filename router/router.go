@@ -105,10 +105,10 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func (p *process) listen() (web, control net.Listener, err error) {
-	if web, err = net.Listen("tcp", p.o.Listen); err != nil {
+	if web, err = podctl.Listen(p.o.Listen); err != nil {
 		return nil, nil, fmt.Errorf("%w: --listen: %w", ErrListen, err)
 	}
-	if control, err = net.Listen("tcp", p.o.Control); err != nil {
+	if control, err = podctl.Listen(p.o.Control); err != nil {
 		_ = web.Close()
 		return nil, nil, fmt.Errorf("%w: --control: %w", ErrListen, err)
 	}

@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"net"
 
 	"github.com/spf13/cobra"
 
 	"github.com/olmoe-serving/olmoe-operator/expertnode"
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 	"github.com/olmoe-serving/olmoe-operator/router"
 )
 
@@ -37,11 +37,11 @@ func runExpertNode(cmd *cobra.Command, f *podFlags, listen, http string) error {
 	if err != nil {
 		return err
 	}
-	grpcAt, err := net.Listen("tcp", listen)
+	grpcAt, err := podctl.Listen(listen)
 	if err != nil {
 		return fmt.Errorf("%w: --listen: %w", router.ErrListen, err)
 	}
-	httpAt, err := net.Listen("tcp", http)
+	httpAt, err := podctl.Listen(http)
 	if err != nil {
 		_ = grpcAt.Close()
 		return fmt.Errorf("%w: --http: %w", router.ErrListen, err)

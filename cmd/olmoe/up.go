@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -115,15 +116,16 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 
 // checkListen refuses an address that the router could not have, before anything is started.
 func checkListen(address string) error {
-	l, err := net.Listen("tcp", address)
+	l, err := podctl.Listen(address)
 	if err != nil {
 		return fmt.Errorf("%w: --listen: %w", router.ErrListen, err)
 	}
 	return l.Close()
 }
 
-// startRouter starts the router's process and returns its URL once it is ready.
-func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...string) (url string, err error) {
+// startRouter starts the router's process and returns its URL once it is ready: with the
+// host as it was asked for, which is what others know, and the port that it has.
+func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...string) (string, error) {
 	args := func(http, grpc string) []string {
 		own := append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, more...)
 		return append(own, pool.CommonArgs()...)
@@ -133,6 +135,15 @@ func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...s
 	if err != nil {
 		return "", err
 	}
-	url = "http://" + at.HTTP
-	return url, pool.AwaitReady(ctx, url+"/ready")
+	if err := pool.AwaitReady(ctx, httpURL(at.HTTP)+"/ready"); err != nil {
+		return "", err
+	}
+	host, _, _ := net.SplitHostPort(listen)
+	if _, port, err := net.SplitHostPort(at.HTTP); err == nil && host != "" {
+		return httpURL(net.JoinHostPort(host, port)), nil
+	}
+	return httpURL(at.HTTP), nil
 }
+
+// httpURL escapes what an address may have that a URL must not: the zone of fe80::1%eth0.
+func httpURL(address string) string { return (&url.URL{Scheme: "http", Host: address}).String() }

@@ -23,7 +23,7 @@ func upAt(t *testing.T, listen string, env ...string) *exec.Cmd {
 // It is ready at every address of the machine, whatever proxy the environment names; and a
 // terminal that is closed ends it in order.
 func TestReadyBehindAProxyAndGoneWithTheTerminal(t *testing.T) {
-	for _, listen := range []string{"0.0.0.0:0", ":0"} {
+	for listen, want := range map[string]string{"0.0.0.0:0": "ready http://0.0.0.0:", "localhost:0": "ready http://localhost:", ":0": "ready http://"} {
 		folder := t.TempDir()
 		cmd := upAt(t, listen, "HTTP_PROXY=http://192.0.2.1:9", "http_proxy=http://192.0.2.1:9", "TMPDIR="+folder)
 		out, err := cmd.StdoutPipe()
@@ -34,7 +34,7 @@ func TestReadyBehindAProxyAndGoneWithTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
-		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "ready http://") {
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, want) {
 			t.Errorf("%s: %q, %v", listen, line, err)
 		}
 		_ = cmd.Process.Signal(syscall.SIGHUP)
