@@ -19,13 +19,42 @@ func main() {
 		coarseTimers()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
-	err := newRootCommand().ExecuteContext(ctx)
+	err := run(ctx, os.Stdout, os.Args[1:])
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "olmoe:", err)
 		os.Exit(exitStatus(err))
 	}
 }
+
+// run runs a command line.
+func run(ctx context.Context, stdout *os.File, args []string) error {
+	out := &output{file: stdout}
+	root := newRootCommand()
+	root.SetOut(out)
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return err
+	}
+	return out.err
+}
+
+// output is stdout. It keeps the first error, for what does not look at it: help and tables.
+type output struct {
+	file *os.File
+	err  error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.file.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// Fd lets a command find out whether there is a terminal.
+func (o *output) Fd() uintptr { return o.file.Fd() }
 
 // endings are the signals that end the program in order. A terminal that is closed is one,
 // unless nohup had it ignored.
@@ -55,6 +84,12 @@ func newRootCommand() *cobra.Command {
 		newOperatorCommand(), newRouterCommand(), newExpertNodeCommand(),
 		newUpCommand(), newLogitsCommand(), newBenchCommand(), newPlanCommand(), newTopCommand(), newVersionCommand(),
 	)
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Args = func(_ *cobra.Command, args []string) error {
+		_, unknown, _ := root.Find(args)
+		return noCommand(root, unknown)
+	}
 	return root
 }
 

@@ -32,7 +32,7 @@ const pipeWidth = 80
 
 func newTerminal(out io.Writer) *terminal {
 	t := &terminal{out: out, fd: -1}
-	f, ok := out.(*os.File)
+	f, ok := out.(interface{ Fd() uintptr })
 	if !ok {
 		return t
 	}
