@@ -237,5 +237,5 @@ func (p *process) drained(ended int, taken bool) error {
 	if len(left) == 0 {
 		return nil
 	}
-	return fmt.Errorf("after --drain-timeout %s: %s", p.o.DrainTimeout, strings.Join(left, " and "))
+	return fmt.Errorf("after a drain of %s: %s", p.o.DrainTimeout, strings.Join(left, " and "))
 }
