@@ -3,18 +3,15 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
-	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -27,6 +24,9 @@ var expertBytes = map[string]int64{
 
 // maxPlanNodes bounds --nodes: far more than a pool has, and memory for them.
 const maxPlanNodes = 1 << 16
+
+// maxRatio bounds --min-gain, of which 1 is much, and --read-rows, of which 10 is.
+const maxRatio = 1e9
 
 type planFlags struct {
 	loads, activations string
@@ -53,7 +53,12 @@ func newPlanCommand() *cobra.Command {
 			"node's load; the load of an expert counts evenly over its copies), a bound on that which no\n" +
 			"placement can exceed, and what has to move from the placement in force.",
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.OutOrStdout(), &f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmp.Or(f.check(), needed(cmd.Flags())); err != nil {
+				return err
+			}
+			return runPlan(cmd.OutOrStdout(), &f)
+		},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.loads, "loads", "", "JSON file {layer: [load of each expert]}; a load is the tokens of an expert where arithmetic is what "+
@@ -74,30 +79,54 @@ func newPlanCommand() *cobra.Command {
 	return cmd
 }
 
-func runPlan(out io.Writer, f *planFlags) error {
+// check refuses flags that can never work, and sets what an expert to move has to load.
+func (f *planFlags) check() error {
 	if f.loads == "" || f.nodes < 1 || f.nodes > maxPlanNodes || f.slots < 0 {
 		return fmt.Errorf("%w: give --loads FILE, --nodes of 1 to %d, and --slots that are not negative", errFlags, maxPlanNodes)
 	}
 	if f.replicas < 1 || f.machines < 0 {
 		return fmt.Errorf("%w: give --replicas of at least 1, and --machines that are not negative", errFlags)
 	}
-	if !(f.minGain >= 0) || f.maxMoves < 0 {
-		return fmt.Errorf("%w: --min-gain %v or --max-moves %d is negative or not a number", errFlags, f.minGain, f.maxMoves)
+	if f.maxMoves < 0 {
+		return fmt.Errorf("%w: --max-moves %d is negative", errFlags, f.maxMoves)
 	}
-	if err := f.size(); err != nil {
-		return err
+	return cmp.Or(ratio("--min-gain", f.minGain), ratio("--read-rows", f.readRows), f.size())
+}
+
+// ratio refuses what is no number, or far from any that makes sense.
+func ratio(flag string, v float64) error {
+	if !(v >= 0 && v <= maxRatio) {
+		return fmt.Errorf("%w: %s %v: give 0 to %g", errFlags, flag, v, maxRatio)
 	}
+	return nil
+}
+
+// needed refuses flags that say how another is taken where that is not given: they would
+// be ignored.
+func needed(flags *pflag.FlagSet) error {
+	for _, f := range [][2]string{{"read-rows", "activations"}, {"min-gain", "current"}, {"max-moves", "current"}} {
+		if flags.Changed(f[0]) && flags.Lookup(f[1]).Value.String() == "" {
+			return fmt.Errorf("%w: --%s needs --%s", errFlags, f[0], f[1])
+		}
+	}
+	return nil
+}
+
+func runPlan(out io.Writer, f *planFlags) error {
 	loads, err := f.costs()
 	if err != nil {
 		return err
 	}
 	current := planResult{}
 	if f.current != "" {
-		if err := readPlanFile(f.current, &current); err != nil {
+		if err := readJSON(f.current, &current); err != nil {
 			return err
 		}
 		if len(current.Layers) == 0 {
 			return fmt.Errorf("%s: it has no layers: give a placement as --json prints it", f.current)
+		}
+		if err := f.haveLoads(f.current, layerOrder(current.Layers), loads); err != nil {
+			return err
 		}
 	}
 	result, err := f.plan(loads, current)
@@ -122,27 +151,6 @@ func (f *planFlags) size() error {
 	return nil
 }
 
-// costs reads the loads, and adds what reading weights costs if that is given.
-func (f *planFlags) costs() (loads map[string][]float64, err error) {
-	if loads, err = readLoads(f.loads); err != nil || f.activations == "" {
-		return loads, err
-	}
-	if !(f.readRows >= 0) {
-		return nil, fmt.Errorf("%w: --read-rows %v is negative or not a number", errFlags, f.readRows)
-	}
-	active, err := readLoads(f.activations)
-	if err != nil {
-		return nil, err
-	}
-	for key, layer := range loads {
-		if len(active[key]) != len(layer) {
-			return nil, fmt.Errorf("%s: layer %s has %d experts, in %s it has %d", f.activations, key, len(active[key]), f.loads, len(layer))
-		}
-		loads[key] = load.Work{Row: 1, Read: f.readRows}.Costs([][]float64{layer}, [][]float64{active[key]})[0]
-	}
-	return loads, nil
-}
-
 // plan plans all layers of the file together, so that --max-moves goes where it
 // gains most.
 func (f *planFlags) plan(loads map[string][]float64, current planResult) (*planResult, error) {
@@ -152,10 +160,6 @@ func (f *planFlags) plan(loads map[string][]float64, current planResult) (*planR
 		return nil, err
 	}
 	p, err := placement.Plan(*r)
-	var bad *placement.LoadError
-	if errors.As(err, &bad) {
-		return nil, fmt.Errorf("%s: layer %s: %s", f.loads, keys[bad.Layer], bad.Problem())
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.loads, err)
 	}
@@ -170,9 +174,6 @@ func (f *planFlags) request(keys []string, loads map[string][]float64, current p
 	r := &placement.Request{Layers: len(keys), Experts: len(loads[keys[0]]), Nodes: planNodes(f.nodes), Replicas: f.replicas,
 		Domains: f.domains(), Slots: cmp.Or(f.slots, f.replicas*len(loads[keys[0]])), MinGain: f.minGain, MaxMoves: f.maxMoves}
 	for _, key := range keys {
-		if n, err := strconv.Atoi(key); err != nil || n < 0 {
-			return nil, fmt.Errorf("%s: layer %q is not a number", f.loads, key)
-		}
 		if len(loads[key]) != r.Experts {
 			return nil, fmt.Errorf("%s: layer %s has %d loads, layer %s has %d: all layers have the same number of experts",
 				f.loads, key, len(loads[key]), keys[0], r.Experts)
@@ -240,10 +241,4 @@ func (f *planFlags) domains() map[string]string {
 		on[strconv.Itoa(i)] = strconv.Itoa(i % f.machines)
 	}
 	return on
-}
-
-func layerOrder[V any](layers map[string]V) []string {
-	return slices.SortedFunc(maps.Keys(layers), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-	})
 }

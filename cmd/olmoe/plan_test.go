@@ -203,20 +203,29 @@ func TestPlanRefuses(t *testing.T) {
 		{"negative moves", "--max-moves -1", []string{"--loads", loads, "--nodes", "1", "--max-moves", "-1"}},
 		{"another model", "layer 0, node 1: expert 2 is not one of the 2", []string{"--loads", loads, "--nodes", "2",
 			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0], [2]]}}}`)}},
+		{"a layer twice", `plan.json: "0" stands twice in one object: keep one of them`, []string{"--loads", planFile(t, `{"0": [1, 2], "0": [2, 1]}`), "--nodes", "1"}},
+		{"a layer twice in force", `"0" stands twice`, []string{"--loads", loads, "--nodes", "1", "--current", planFile(t, `{"layers": {"0": {"nodes": [[0, 1]]}, "0": {"nodes": [[1]]}}}`)}},
+		{"a layer under another name", `plan.json: layer "01" is not a number as 0, 1 or 12`, []string{"--loads", planFile(t, `{"1": [1, 2], "01": [2, 1]}`), "--nodes", "1"}},
+		{"a layer with a sign", `layer "+1" is not a number as`, []string{"--loads", planFile(t, `{"+1": [2, 1]}`), "--nodes", "1"}},
+		{"activations of a layer without loads", `plan.json: layer "2" has no loads in `, []string{"--loads", loads, "--nodes", "1", "--activations", planFile(t, `{"0": [1, 1], "2": [1, 1]}`)}},
+		{"a layer in force without loads", `plan.json: layer "7" has no loads in `, []string{"--loads", loads, "--nodes", "1",
+			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0, 1]]}, "7": {"nodes": [[0, 1]]}}}`)}},
+		{"a layer in force under another name", `plan.json: layer "00" has no loads in `, []string{"--loads", loads, "--nodes", "1",
+			"--current", planFile(t, `{"layers": {"00": {"nodes": [[0, 1]]}}}`)}},
+		{"negative activations", "plan.json: layer 0: expert 1: -1 is not between", []string{"--loads", planFile(t, `{"0": [5, 5]}`), "--nodes", "1", "--activations", planFile(t, `{"0": [1, -1]}`)}},
+		{"reads without activations", "--read-rows needs --activations", []string{"--loads", loads, "--nodes", "1", "--read-rows", "2"}},
+		{"moves from nothing", "--max-moves needs --current", []string{"--loads", loads, "--nodes", "1", "--max-moves", "2"}},
+		{"gain over nothing", "--min-gain needs --current", []string{"--loads", loads, "--nodes", "1", "--min-gain", "0.1"}},
+		{"endless gain", "bad flags: --min-gain +Inf", []string{"--loads", loads, "--nodes", "1", "--min-gain", "Inf"}},
+		{"endless reads", "bad flags: --read-rows +Inf", []string{"--loads", loads, "--nodes", "1", "--activations", loads, "--read-rows", "Inf"}},
+		{"huge reads", "--read-rows 1e+300: give 0 to 1e+09", []string{"--loads", loads, "--nodes", "1", "--activations", loads, "--read-rows", "1e300"}},
+		{"huge costs", "plan.json with --read-rows 1e+09: layer 0: expert 1: 9e+23 is not between", []string{"--loads", loads, "--nodes", "1",
+			"--activations", planFile(t, `{"0": [1, 9e14]}`), "--read-rows", "1e9"}},
 		{"no experts", "with 0 experts", []string{"--loads", planFile(t, `{"0": []}`), "--nodes", "1"}},
 	}
 	for _, c := range cases {
 		if _, err := runPlanCommand(c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
-	}
-}
-
-// A file without an end is not read to its end (invariant 8).
-func TestPlanReadsABoundedFile(t *testing.T) {
-	name := planFile(t, strings.Repeat(" ", maxPlanFile)+`{"0": [1]}`)
-	var to map[string][]float64
-	if err := readPlanFile(name, &to); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
-		t.Errorf("read %v behind %d bytes: %v", to, maxPlanFile, err)
 	}
 }

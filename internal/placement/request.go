@@ -63,21 +63,6 @@ func (e *SlotError) Error() string {
 		ceilDiv(need, e.Nodes), max(e.Replicas, ceilDiv(need, e.SlotsPerNode)))
 }
 
-// LoadError says which number of the loads cannot be one.
-type LoadError struct {
-	Layer, Expert int
-	Value         float64
-}
-
-func (e *LoadError) Error() string {
-	return fmt.Sprintf("loads of layer %d: %s", e.Layer, e.Problem())
-}
-
-// Problem is the message without the layer, for callers that number layers otherwise.
-func (e *LoadError) Problem() string {
-	return fmt.Sprintf("expert %d: %v is not between 0 and %g", e.Expert, e.Value, float64(maxLoad))
-}
-
 // Check refuses what no placement can meet: Plan makes one of what it lets pass.
 func (r *Request) Check() error {
 	switch n := len(r.Nodes); {
@@ -110,10 +95,18 @@ func (r *Request) checkLoads() error {
 		if len(row) != r.Experts {
 			return fmt.Errorf("loads of layer %d are for %d experts, the model has %d", l, len(row), r.Experts)
 		}
-		for e, w := range row {
-			if !(w >= 0 && w <= maxLoad) {
-				return &LoadError{l, e, w}
-			}
+		if err := CheckLoads(row); err != nil {
+			return fmt.Errorf("loads of layer %d: %w", l, err)
+		}
+	}
+	return nil
+}
+
+// CheckLoads refuses loads of a layer that no window can have counted.
+func CheckLoads(layer []float64) error {
+	for e, w := range layer {
+		if !(w >= 0 && w <= maxLoad) {
+			return fmt.Errorf("expert %d: %v is not between 0 and %g", e, w, float64(maxLoad))
 		}
 	}
 	return nil
