@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,8 +29,8 @@ func newLogitsCommand() *cobra.Command {
 		Short: "Write logits, routing and hidden states of prompts, for comparison with another implementation",
 		Long: `Write what the model computes for each prompt of FILE ({"prompts": [{"name",
 "token_ids"}]}): NAME.safetensors with logits, selected experts and hidden states,
-and greedy.json with 32 greedy tokens a prompt. The experts are computed by
-expert-node processes over gRPC, as in a deployment.`,
+and greedy.json with 32 greedy tokens a prompt, fewer where the context ends. The
+experts are computed by expert-node processes over gRPC, as in a deployment.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if activations != "f32" {
@@ -53,11 +54,12 @@ expert-node processes over gRPC, as in a deployment.`,
 }
 
 func writeLogits(ctx context.Context, f *localFlags, file, out string, chunk int) error {
-	prompts, err := golden.ReadPrompts(file)
+	prompts, err := f.prompts(file)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // results are for everybody
+	greedyFile := filepath.Join(out, "greedy.json")
+	if err := makeRoom(out, greedyFile); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -88,6 +90,9 @@ func writeLogits(ctx context.Context, f *localFlags, file, out string, chunk int
 		if greedy[p.Name], err = runPrompt(ctx, core.Engine, p, c); err != nil {
 			return fmt.Errorf("prompt %s: %w", p.Name, err)
 		}
+		if n := len(greedy[p.Name]); n < greedySteps {
+			fmt.Fprintf(f.Stderr, "olmoe: prompt %s: %d greedy tokens instead of %d: the context ends\n", p.Name, n, greedySteps)
+		}
 		if err := c.Write(filepath.Join(out, p.Name+".safetensors")); err != nil {
 			return err
 		}
@@ -96,7 +101,35 @@ func writeLogits(ctx context.Context, f *localFlags, file, out string, chunk int
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(out, "greedy.json"), append(b, '\n'), 0o644) //nolint:gosec // results are for everybody
+	return os.WriteFile(greedyFile, append(b, '\n'), 0o644) //nolint:gosec // results are for everybody
+}
+
+// prompts reads those of a file, and refuses what this model cannot compute.
+func (f *localFlags) prompts(file string) ([]golden.Prompt, error) {
+	config, err := f.check()
+	if err != nil {
+		return nil, err
+	}
+	var read golden.Prompts
+	if err := readJSON(file, &read); err != nil {
+		return nil, err
+	}
+	if err := read.Check(config); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return read.Prompts, nil
+}
+
+// makeRoom makes the folder for results. The tokens of a former run do not stay beside
+// the tensors of this one, should it end early.
+func makeRoom(out, greedyFile string) error {
+	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // results are for everybody
+		return err
+	}
+	if err := os.Remove(greedyFile); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // logitsKVBytes holds one sequence of the full-size model's whole context, with room.

@@ -1,11 +1,18 @@
 package golden
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 )
+
+// Prompts is a file of prompts; its other fields are ignored.
+type Prompts struct {
+	Prompts []Prompt `json:"prompts"`
+}
 
 // Prompt is one entry of a prompts file.
 type Prompt struct {
@@ -13,33 +20,41 @@ type Prompt struct {
 	TokenIDs []int32 `json:"token_ids"`
 }
 
-// ReadPrompts reads a file with prompts[], each with name and token_ids; other
-// fields are ignored.
-func ReadPrompts(path string) ([]Prompt, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // the user names the file
-	if err != nil {
-		return nil, err
-	}
-	var f struct {
-		Prompts []Prompt `json:"prompts"`
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
+// maxName is what file systems allow, less the ending of the file with the results.
+const maxName = 255 - len(".safetensors")
+
+// Check refuses prompts that a model cannot compute or whose results have no place.
+func (f *Prompts) Check(model *checkpoint.Config) error {
 	seen := map[string]bool{}
 	for i, p := range f.Prompts {
 		switch {
-		case p.Name == "" || p.Name != filepath.Base(p.Name) || p.Name == ".." || p.Name == ".":
-			return nil, fmt.Errorf("%s: prompts[%d].name %q: give a name that can be a file name", path, i, p.Name)
+		case p.Name == "" || p.Name != filepath.Base(p.Name) || p.Name == ".." || p.Name == "." || strings.ContainsRune(p.Name, 0) || len(p.Name) > maxName:
+			return fmt.Errorf("prompts[%d].name %q: give a name that can be a file name, of at most %d bytes", i, p.Name, maxName)
 		case seen[p.Name]:
-			return nil, fmt.Errorf("%s: prompts[%d].name %q stands twice", path, i, p.Name)
-		case len(p.TokenIDs) == 0:
-			return nil, fmt.Errorf("%s: prompts[%d].token_ids is empty", path, i)
+			return fmt.Errorf("prompts[%d].name %q stands twice", i, p.Name)
 		}
 		seen[p.Name] = true
+		if err := p.check(model); err != nil {
+			return fmt.Errorf("prompts[%d].token_ids %w", i, err)
+		}
 	}
 	if len(f.Prompts) == 0 {
-		return nil, fmt.Errorf("%s: prompts is empty", path)
+		return errors.New("prompts is empty")
 	}
-	return f.Prompts, nil
+	return nil
+}
+
+func (p *Prompt) check(model *checkpoint.Config) error {
+	switch n := len(p.TokenIDs); {
+	case n == 0:
+		return errors.New("is empty")
+	case n > model.MaxPositionEmbeddings:
+		return fmt.Errorf("has %d tokens, more than the %d of the model's context", n, model.MaxPositionEmbeddings)
+	}
+	for i, id := range p.TokenIDs {
+		if id < 0 || int(id) >= model.VocabSize {
+			return fmt.Errorf("has %d at index %d, which is not between 0 and %d", id, i, model.VocabSize-1)
+		}
+	}
+	return nil
 }
