@@ -79,7 +79,7 @@ func parseContent(f *fields) string {
 	}
 	var parts []json.RawMessage
 	if json.Unmarshal(raw, &parts) != nil || len(parts) == 0 {
-		f.fail("content", "must be a string or a list of parts")
+		f.fail("content", "must be a string or a list of at least one part")
 		return ""
 	}
 	texts := make([]string, len(parts))
