@@ -165,7 +165,7 @@ service: {type: NodePort, port: 8080, annotations: {example.org/lb: internal}}
 // TestDriftIsRepaired: what somebody changes or deletes comes back.
 func TestDriftIsRepaired(t *testing.T) {
 	w := newWorld(t)
-	w.create("demo", model+"expertNodes: 2")
+	w.create("demo", model+"expertNodes: 2\nrouters: {replicas: 1}")
 	w.untilReady()
 	doc := w.document()
 	w.patch(&appsv1.Deployment{}, "demo-router", "spec: {replicas: 5}")

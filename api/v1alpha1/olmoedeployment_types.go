@@ -79,9 +79,11 @@ type OLMoEDeploymentSpec struct {
 
 // RouterSettings are the settings of the router pods.
 type RouterSettings struct {
-	// replicas is the number of router pods; each can use every expert node.
+	// replicas is the number of router pods; each can use every expert node. While it
+	// is given, the number on their Deployment follows it. Without it the Deployment
+	// starts with 1, and its number belongs to whoever scales it (an autoscaler, kubectl
+	// scale); taking it out of the spec changes nothing at that moment.
 	// +optional
-	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=256
 	Replicas *int32 `json:"replicas,omitempty"`

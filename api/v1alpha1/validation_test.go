@@ -173,7 +173,7 @@ func TestDefaults(t *testing.T) {
 	}{
 		{[]string{"spec", "model", "weights"}, "bf16"},
 		{[]string{"spec", "imagePullPolicy"}, "IfNotPresent"},
-		{[]string{"spec", "routers", "replicas"}, int64(1)},
+		{[]string{"spec", "routers", "replicas"}, nil},
 		{[]string{"spec", "experts", "replicasPerExpert"}, int64(1)},
 		{[]string{"spec", "service", "type"}, "ClusterIP"},
 		{[]string{"spec", "service", "port"}, int64(80)},

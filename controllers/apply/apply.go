@@ -28,6 +28,10 @@ const Manager = "olmoe-operator"
 // (docs/adr/0070).
 const NodesManager = "olmoe-operator-nodes"
 
+// HandoverManager is the field manager of a number that the spec has left to others and
+// that nobody else owns yet (docs/adr/0148).
+const HandoverManager = "olmoe-operator-handover"
+
 // Applier applies the children of one owner.
 type Applier struct {
 	Client client.Client
@@ -132,6 +136,16 @@ func (a *Applier) ApplyTo(ctx context.Context, live client.Object, desired runti
 		return false, err
 	}
 	return now.Generation == 0 || now.Generation != live.GetGeneration(), err
+}
+
+// HandOver makes HandoverManager an owner of fields as they are, so that Manager can leave
+// them out. It takes nothing: where somebody has changed one since, that is an error, and
+// the next round looks again.
+func (a *Applier) HandOver(ctx context.Context, live client.Object, fields runtime.ApplyConfiguration) error {
+	if err := a.Client.Apply(ctx, fields, client.FieldOwner(HandoverManager)); err != nil {
+		return fmt.Errorf("hand over fields of %s %s: %w", kindOf(live), live.GetName(), err)
+	}
+	return nil
 }
 
 // ownerIsThere asks the API server itself, before a child is made: a child that is

@@ -3,6 +3,7 @@ package apply
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,10 +32,23 @@ func owned(live client.Object, manager string) (map[string]any, error) {
 // Owns says whether manager owns a field by apply.
 func Owns(live client.Object, manager string, path ...string) bool {
 	fields, err := managed(live, manager)
+	return err == nil && contains(fields, path)
+}
+
+// OwnsAlone says whether manager owns a field by apply and nobody else owns it: an apply
+// that leaves the field out would delete it.
+func OwnsAlone(live client.Object, manager string, path ...string) bool {
+	if !Owns(live, manager, path...) {
+		return false
+	}
+	return !slices.ContainsFunc(live.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
+		fields, err := fieldsOf(&e)
+		return !applies(&e, manager) && err == nil && contains(fields, path)
+	})
+}
+
+func contains(fields map[string]any, path []string) bool {
 	for _, name := range path {
-		if err != nil || fields == nil {
-			return false
-		}
 		sub, ok := fields["f:"+name].(map[string]any)
 		if !ok {
 			return false
@@ -48,16 +62,28 @@ func Owns(live client.Object, manager string, path ...string) bool {
 // of server-side apply).
 func managed(live client.Object, manager string) (map[string]any, error) {
 	for _, entry := range live.GetManagedFields() {
-		if entry.Manager != manager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.Subresource != "" || entry.FieldsV1 == nil {
+		if !applies(&entry, manager) {
 			continue
 		}
-		var fields map[string]any
-		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
+		fields, err := fieldsOf(&entry)
+		if err != nil {
 			return nil, fmt.Errorf("managedFields of %s: %w", live.GetName(), err)
 		}
 		return fields, nil
 	}
 	return nil, nil
+}
+
+// applies says whether an entry is what manager has applied.
+func applies(e *metav1.ManagedFieldsEntry, manager string) bool {
+	return e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply && e.Subresource == "" && e.FieldsV1 != nil
+}
+
+func fieldsOf(e *metav1.ManagedFieldsEntry) (fields map[string]any, err error) {
+	if e.FieldsV1 != nil {
+		err = json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields)
+	}
+	return fields, err
 }
 
 // pick takes from a map what the field set names. Keys: "f:name" is a field,

@@ -77,3 +77,35 @@ func TestOwns(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnsAlone: whoever else owns the field, in whatever way, keeps it when we leave it out.
+func TestOwnsAlone(t *testing.T) {
+	const number = `{"f:spec": {"f:replicas": {}}}`
+	ours := metav1.ManagedFieldsEntry{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(number)}
+	other := func(manager string, how metav1.ManagedFieldsOperationType, subresource, fields string) metav1.ManagedFieldsEntry {
+		return metav1.ManagedFieldsEntry{Manager: manager, Operation: how, Subresource: subresource, FieldsV1: metav1.NewFieldsV1(fields)}
+	}
+	const update, applied = metav1.ManagedFieldsOperationUpdate, metav1.ManagedFieldsOperationApply
+	cases := []struct {
+		name   string
+		fields []metav1.ManagedFieldsEntry
+		want   bool
+	}{
+		{"nobody", nil, false},
+		{"we", []metav1.ManagedFieldsEntry{ours}, true},
+		{"others only", []metav1.ManagedFieldsEntry{other("kubectl", update, "", number)}, false},
+		{"we, and others something else", []metav1.ManagedFieldsEntry{other("kubectl", update, "", `{"f:spec": {"f:paused": {}}}`), ours}, true},
+		{"an autoscaler, too", []metav1.ManagedFieldsEntry{ours, other("autoscaler", update, "scale", number)}, false},
+		{"the handover, too", []metav1.ManagedFieldsEntry{ours, other(HandoverManager, applied, "", number)}, false},
+		{"we in two ways", []metav1.ManagedFieldsEntry{ours, other(Manager, update, "", number)}, false},
+		{"who knows", []metav1.ManagedFieldsEntry{ours, other("kubectl", update, "", "{")}, true},
+		{"an entry without fields", []metav1.ManagedFieldsEntry{ours, {Manager: "kubectl"}}, true},
+	}
+	for _, c := range cases {
+		s := service(t)
+		s.ManagedFields = c.fields
+		if got := OwnsAlone(s, Manager, "spec", "replicas"); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

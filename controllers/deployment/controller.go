@@ -112,14 +112,32 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 	if err := r.applyPool(ctx, a, v); err != nil {
 		return err
 	}
-	for _, c := range v.children(a) {
+	f := v.family(a)
+	for _, c := range v.children(f) {
 		wrote, err := a.Apply(ctx, c.Live, c.Desired)
 		if err != nil {
 			return err
 		}
 		v.wrote = v.wrote || wrote
 	}
-	return nil
+	return r.applyRouters(ctx, a, v, f)
+}
+
+// applyRouters applies the routers' Deployment, without a number where the spec leaves
+// that to others (docs/adr/0148). Leaving out what nobody else owns would put it back to 1
+// and drain the others: it is handed over first, and the next round leaves it out.
+func (r *Reconciler) applyRouters(ctx context.Context, a *apply.Applier, v *view, f *podspec.Family) error {
+	v.routers.Name, v.routers.Namespace = f.Name, f.Namespace
+	if err := a.Read(ctx, &v.routers); err != nil {
+		return err
+	}
+	if v.deployment.Spec.Routers.Replicas == nil && apply.OwnsAlone(&v.routers, a.Manager, "spec", "replicas") {
+		v.wrote = true
+		return a.HandOver(ctx, &v.routers, v.routerNumber(f))
+	}
+	wrote, err := a.ApplyTo(ctx, &v.routers, v.routerDeployment(f))
+	v.wrote = v.wrote || wrote
+	return err
 }
 
 // applyPool applies the ExpertPool, and its number of nodes by a field manager of

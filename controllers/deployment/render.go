@@ -34,16 +34,18 @@ func (v *view) poolNumber(n int32) *servingac.ExpertPoolApplyConfiguration {
 		WithSpec(servingac.ExpertPoolSpec().WithReplicas(n))
 }
 
-// children are the routers and what belongs to them.
-func (v *view) children(a *apply.Applier) []podspec.Child {
-	f := &podspec.Family{Name: podspec.RouterName(v.deployment.Name), Namespace: v.deployment.Namespace,
+// family is what the routers and what belongs to them have in common.
+func (v *view) family(a *apply.Applier) *podspec.Family {
+	return &podspec.Family{Name: podspec.RouterName(v.deployment.Name), Namespace: v.deployment.Namespace,
 		Instance: v.deployment.Name, Component: podspec.Router, Owner: a.OwnerReference(deploymentKind)}
-	v.routers.Name, v.routers.Namespace = f.Name, f.Namespace
+}
+
+// children are what belongs to the routers.
+func (v *view) children(f *podspec.Family) []podspec.Child {
 	return []podspec.Child{
 		f.Account(),
 		{Live: &corev1.Service{ObjectMeta: f.Meta()}, Desired: v.service(f)},
 		f.Budget(),
-		{Live: &v.routers, Desired: v.routerDeployment(f)},
 	}
 }
 
@@ -60,17 +62,28 @@ func (v *view) service(f *podspec.Family) *corev1ac.ServiceApplyConfiguration {
 }
 
 // routerDeployment never runs fewer ready routers than wanted: a new one is there
-// before an old one drains.
+// before an old one drains. A number that the spec leaves out is left out here, which is
+// right for the version that was looked at only: in a later one we may own it.
 func (v *view) routerDeployment(f *podspec.Family) *appsv1ac.DeploymentApplyConfiguration {
-	return appsv1ac.Deployment(f.Name, f.Namespace).
+	d := appsv1ac.Deployment(f.Name, f.Namespace).
 		WithLabels(f.Labels()).WithOwnerReferences(f.Owner).
 		WithSpec(appsv1ac.DeploymentSpec().
-			WithReplicas(*v.deployment.Spec.Routers.Replicas).
 			WithStrategy(appsv1ac.DeploymentStrategy().WithType(appsv1.RollingUpdateDeploymentStrategyType).
 				WithRollingUpdate(appsv1ac.RollingUpdateDeployment().
 					WithMaxUnavailable(intstr.FromInt32(0)).WithMaxSurge(intstr.FromInt32(1)))).
 			WithSelector(f.Selector()).
 			WithTemplate(v.template()))
+	if n := v.deployment.Spec.Routers.Replicas; n != nil {
+		d.Spec.WithReplicas(*n)
+	} else if v.routers.UID != "" {
+		d.WithResourceVersion(v.routers.ResourceVersion)
+	}
+	return d
+}
+
+// routerNumber is the number of routers alone, as it is.
+func (v *view) routerNumber(f *podspec.Family) *appsv1ac.DeploymentApplyConfiguration {
+	return appsv1ac.Deployment(f.Name, f.Namespace).WithSpec(appsv1ac.DeploymentSpec().WithReplicas(v.wantedRouters()))
 }
 
 func (v *view) template() *corev1ac.PodTemplateSpecApplyConfiguration {

@@ -124,9 +124,11 @@ func TestGolden(t *testing.T) {
 	a := &apply.Applier{Owner: v.deployment}
 	var all strings.Builder
 	objects := []any{v.expertPool(a), v.poolNumber(3)}
-	for _, c := range v.children(a) {
+	f := v.family(a)
+	for _, c := range v.children(f) {
 		objects = append(objects, c.Desired)
 	}
+	objects = append(objects, v.routerDeployment(f))
 	for _, o := range objects {
 		raw, err := yaml.Marshal(o)
 		if err != nil {

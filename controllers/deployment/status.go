@@ -96,11 +96,22 @@ func (v *view) fill(s *v1alpha1.OLMoEDeploymentStatus) {
 		s.Model = pool.Model
 	}
 	s.Summary = v1alpha1.Summary{
-		Routers:      fmt.Sprintf("%d/%d", v.ready(), *v.deployment.Spec.Routers.Replicas),
+		Routers:      fmt.Sprintf("%d/%d", v.ready(), v.wantedRouters()),
 		ExpertNodes:  pool.Summary.ExpertNodes,
 		Experts:      pool.Summary.Experts,
 		Balancedness: pool.Summary.Balancedness,
 	}
+}
+
+// wantedRouters is the spec's number, or the Deployment's own where the spec leaves it to others.
+func (v *view) wantedRouters() int32 {
+	switch {
+	case v.deployment.Spec.Routers.Replicas != nil:
+		return *v.deployment.Spec.Routers.Replicas
+	case v.routers.Spec.Replicas != nil:
+		return *v.routers.Spec.Replicas
+	}
+	return 1 // which the API server gives a new Deployment
 }
 
 func (v *view) ready() (n int) {
@@ -151,16 +162,18 @@ func (v *view) followed() bool {
 // missingRouters says what the router Deployment still has to bring about; empty
 // if nothing.
 func (v *view) missingRouters() string {
-	s, want := &v.routers.Status, *v.deployment.Spec.Routers.Replicas
+	s, want := &v.routers.Status, v.wantedRouters()
 	switch {
 	case !v.followed():
 		return "waiting for the Deployment " + v.routers.Name + " to be looked at by its controller"
+	case want == 0:
+		return "the Deployment " + v.routers.Name + " is scaled to 0 routers: nobody is answered until it is scaled up"
 	case s.UpdatedReplicas < want:
 		return fmt.Sprintf("%d of %d routers run the newest spec", s.UpdatedReplicas, want)
 	case v.ready() < int(want):
 		return fmt.Sprintf("%d of %d routers are ready", v.ready(), want)
 	case s.Replicas > want:
-		return fmt.Sprintf("%d routers of an older spec are leaving", s.Replicas-want)
+		return fmt.Sprintf("%d routers that are not wanted any more are leaving", s.Replicas-want)
 	}
 	return ""
 }

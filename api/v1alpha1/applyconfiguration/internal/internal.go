@@ -473,7 +473,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: replicas
       type:
         scalar: numeric
-      default: 1
     - name: resources
       type:
         namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.Resources

@@ -12,7 +12,10 @@ import (
 //
 // RouterSettings are the settings of the router pods.
 type RouterSettingsApplyConfiguration struct {
-	// replicas is the number of router pods; each can use every expert node.
+	// replicas is the number of router pods; each can use every expert node. While it
+	// is given, the number on their Deployment follows it. Without it the Deployment
+	// starts with 1, and its number belongs to whoever scales it (an autoscaler, kubectl
+	// scale); taking it out of the spec changes nothing at that moment.
 	Replicas *int32 `json:"replicas,omitempty"`
 	// servedModelName is the model id that clients name. Without it, the last
 	// part of model.source.
