@@ -19,9 +19,9 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
 
-// TestHPA lets Kubernetes' own HorizontalPodAutoscaler scale an ExpertPool, with the manifests of
-// docs/scaling.md as they stand there and the metrics that they name: up by one node under load, and
-// back. KEDA makes an HPA with an external metric from its ScaledObject; that part is not run.
+// TestHPA lets Kubernetes' own HorizontalPodAutoscaler scale an ExpertPool, and routers, with the
+// manifests of docs/scaling.md as they stand there and the metrics that they name: up by one under
+// load, and back. KEDA makes an HPA with an external metric from its ScaledObject; that part is not run.
 func TestHPA(t *testing.T) {
 	deploy(t, func(d *v1alpha1.OLMoEDeployment) { d.Spec.ExpertNodes = nil })
 	waitReady(t, "2/2")
@@ -29,12 +29,7 @@ func TestHPA(t *testing.T) {
 		t.Error("expertNodes and scaling were taken together")
 	}
 	serveMetrics(t)
-	hpa := &autoscalingv2.HorizontalPodAutoscaler{}
-	documented(t, "kind: HorizontalPodAutoscaler", hpa)
-	hpa.Namespace = namespace
-	if err := kube.Create(t.Context(), hpa); err != nil {
-		t.Fatal(err)
-	}
+	hpa := createHPA(t, "kind: HorizontalPodAutoscaler")
 	api := findEndpoint(t)
 	want := firstAnswer(t, api)
 	l := startLoad(t, api, want)
@@ -53,13 +48,62 @@ func TestHPA(t *testing.T) {
 	begun = time.Now()
 	waitReady(t, "2/2")
 	t.Logf("and left after %s", time.Since(begun).Round(time.Second))
-	l.stop(t)
 	if err := kube.Delete(t.Context(), hpa); err != nil {
 		t.Fatal(err)
 	}
+	scaleRouters(t)
+	l.stop(t)
 	if err := kube.Delete(t.Context(), getDeployment(t, name)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// scaleRouters lets the HPA of the page that goes by the routers' own metric scale them, under load:
+// to its minimum, down to one, and up by the metric.
+func scaleRouters(t *testing.T) {
+	t.Helper()
+	hpa := createHPA(t, "metric: {name: router_sequences}")
+	waitRouters(t, *hpa.Spec.MinReplicas)
+	each := measured(t, hpa)
+	retarget(t, hpa, func(s *autoscalingv2.HorizontalPodAutoscalerSpec) {
+		one := int32(1)
+		s.MinReplicas, s.MaxReplicas = &one, 2 // of this machine
+		aim(s, 1000*each)
+		s.Behavior.ScaleDown.StabilizationWindowSeconds = new(int32) // not five minutes
+	})
+	begun := time.Now()
+	waitRouters(t, 1)
+	t.Logf("%.1f sequences each on two routers: one left after %s", each, time.Since(begun).Round(time.Second))
+	retarget(t, hpa, func(s *autoscalingv2.HorizontalPodAutoscalerSpec) { aim(s, each/4) })
+	begun = time.Now()
+	waitRouters(t, 2)
+	t.Logf("and a second one served after %s", time.Since(begun).Round(time.Second))
+	if err := kube.Delete(t.Context(), hpa); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// createHPA applies the HPA of the page that holds some text.
+func createHPA(t *testing.T, holds string) *autoscalingv2.HorizontalPodAutoscaler {
+	t.Helper()
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{}
+	documented(t, holds, hpa)
+	hpa.Namespace = namespace
+	if err := kube.Create(t.Context(), hpa); err != nil {
+		t.Fatal(err)
+	}
+	return hpa
+}
+
+// waitRouters waits until everything is Ready with so many routers.
+func waitRouters(t *testing.T, n int32) {
+	t.Helper()
+	eventually(t, 90*time.Second, func() error {
+		if got, want := getDeployment(t, name).Status.Summary.Routers, fmt.Sprintf("%d/%d", n, n); got != want {
+			return fmt.Errorf("routers %s, want %s", got, want)
+		}
+		return ready(t.Context(), "2/2")
+	})
 }
 
 // bothOwners asks for what the API must refuse: a number, and somebody who chooses it.
@@ -69,7 +113,8 @@ func bothOwners(t *testing.T) error {
 	return kube.Patch(t.Context(), getDeployment(t, name), patch)
 }
 
-// measured waits until the HPA has seen the pool busy, and returns how busy the busiest node was.
+// measured waits until the HPA has seen a figure of load, and returns it: of the busiest node, or of
+// the routers on average.
 func measured(t *testing.T, hpa *autoscalingv2.HorizontalPodAutoscaler) (busy float64) {
 	t.Helper()
 	eventually(t, 60*time.Second, func() error {
@@ -77,8 +122,11 @@ func measured(t *testing.T, hpa *autoscalingv2.HorizontalPodAutoscaler) (busy fl
 			return err
 		}
 		for _, m := range hpa.Status.CurrentMetrics {
-			if m.Object != nil && m.Object.Current.Value != nil {
+			switch {
+			case m.Object != nil && m.Object.Current.Value != nil:
 				busy = m.Object.Current.Value.AsApproximateFloat64()
+			case m.Pods != nil && m.Pods.Current.AverageValue != nil:
+				busy = m.Pods.Current.AverageValue.AsApproximateFloat64()
 			}
 		}
 		if busy < 0.05 {
@@ -100,7 +148,12 @@ func retarget(t *testing.T, hpa *autoscalingv2.HorizontalPodAutoscaler, change f
 }
 
 func aim(s *autoscalingv2.HorizontalPodAutoscalerSpec, at float64) {
-	s.Metrics[0].Object.Target.Value = resource.NewMilliQuantity(int64(1000*at), resource.DecimalSI)
+	to := resource.NewMilliQuantity(int64(1000*at), resource.DecimalSI)
+	if m := &s.Metrics[0]; m.Object != nil {
+		m.Object.Target.Value = to
+	} else {
+		m.Pods.Target.AverageValue = to
+	}
 }
 
 // documented reads the manifest on docs/scaling.md that holds some text.

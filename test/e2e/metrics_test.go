@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,27 +11,35 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // adapter is what Prometheus and prometheus-adapter do with the manifests of docs/scaling.md, as far
 // as an HPA needs it: it scrapes the pods that the PodMonitor selects, and serves the custom metrics
-// that the rules make of their series. The rules' expressions are of the form "max by (...) (series)".
+// that the rules make of their series: of an ExpertPool, or of each router.
 type adapter struct {
-	t       *testing.T
-	monitor podMonitor
-	rules   adapterRules
+	t              *testing.T
+	nodes, routers podMonitor
+	rules          adapterRules
 }
+
+// The forms of expression that the adapter can work out: the largest value of a pool's nodes, and the
+// sum of two series of a pod.
+const (
+	maxOfNodes = "max by (<<.GroupBy>>) (<<.Series>>{<<.LabelMatchers>>})"
+	sumOfPod   = "sum by (<<.GroupBy>>) (<<.Series>>{<<.LabelMatchers>>} + " + secondSeries + "{<<.LabelMatchers>>})"
+
+	secondSeries = "olmoe_engine_queued_sequences"
+)
 
 type podMonitor struct {
 	metav1.TypeMeta `json:",inline"`
@@ -62,8 +69,12 @@ const metricsAPI = "/apis/custom.metrics.k8s.io/v1beta2"
 func serveMetrics(t *testing.T) {
 	t.Helper()
 	a := &adapter{t: t}
-	documented(t, "kind: PodMonitor", &a.monitor)
+	documented(t, "{name: olmoe-experts}", &a.nodes)
+	documented(t, "{name: olmoe-routers}", &a.routers)
+	var ofRouters adapterRules
 	documented(t, "rules:\n", &a.rules)
+	documented(t, "{as: router_sequences}", &ofRouters)
+	a.rules.Rules = append(a.rules.Rules, ofRouters.Rules...)
 	server := httptest.NewUnstartedServer(a)
 	listener, err := net.Listen("tcp", net.JoinHostPort(hostIP(t), "0"))
 	if err != nil {
@@ -121,30 +132,40 @@ func register(t *testing.T, at *net.TCPAddr) {
 	}
 }
 
-// ServeHTTP answers discovery, and GET .../namespaces/NS/expertpools.serving.olmoe.dev/POOL/METRIC.
+// ServeHTTP answers discovery, and GET .../namespaces/NS/expertpools.serving.olmoe.dev/POOL/METRIC and
+// .../namespaces/NS/pods/*/METRIC?labelSelector=...
 func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, metricsAPI+"/namespaces/"), "/")
+	var items []any
+	var err error
 	switch {
 	case r.URL.Path == metricsAPI:
 		a.write(w, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "custom.metrics.k8s.io/v1beta2",
-			APIResources: []metav1.APIResource{{Name: "expertpools.serving.olmoe.dev/any", Namespaced: true, Kind: "MetricValueList", Verbs: metav1.Verbs{"get"}}}})
+			APIResources: []metav1.APIResource{{Name: "expertpools.serving.olmoe.dev/any", Namespaced: true, Kind: "MetricValueList", Verbs: metav1.Verbs{"get"}},
+				{Name: "pods/any", Namespaced: true, Kind: "MetricValueList", Verbs: metav1.Verbs{"get"}}}})
+		return
 	case strings.HasPrefix(r.URL.Path, metricsAPI+"/namespaces/") && len(parts) == 4 && parts[1] == "expertpools.serving.olmoe.dev":
-		value, err := a.value(parts[0], parts[2], parts[3])
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusNotFound)
-			return
-		}
-		a.write(w, map[string]any{
-			"kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta2", "metadata": map[string]any{},
-			"items": []any{map[string]any{
-				"describedObject": corev1.ObjectReference{APIVersion: "serving.olmoe.dev/v1alpha1", Kind: "ExpertPool", Namespace: parts[0], Name: parts[2]},
-				"metric":          map[string]any{"name": parts[3]},
-				"timestamp":       metav1.Now(),
-				"value":           resource.NewMilliQuantity(int64(1000*value), resource.DecimalSI),
-			}},
-		})
+		items, err = a.ofPool(parts[0], parts[2], parts[3])
+	case strings.HasPrefix(r.URL.Path, metricsAPI+"/namespaces/") && len(parts) == 4 && parts[1] == "pods" && parts[2] == "*":
+		items, err = a.ofPods(parts[0], r.URL.Query().Get("labelSelector"), parts[3])
 	default:
 		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	a.write(w, map[string]any{"kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta2", "metadata": map[string]any{}, "items": items})
+}
+
+// item is a metric's value of an object.
+func item(of corev1.ObjectReference, metric string, value float64) any {
+	return map[string]any{
+		"describedObject": of,
+		"metric":          map[string]any{"name": metric},
+		"timestamp":       metav1.Now(),
+		"value":           resource.NewMilliQuantity(int64(1000*value), resource.DecimalSI),
 	}
 }
 
@@ -155,72 +176,70 @@ func (a *adapter) write(w http.ResponseWriter, answer any) {
 	}
 }
 
-// value works out a metric of a pool by its rule.
-func (a *adapter) value(ns, pool, metric string) (float64, error) {
+// series that a metric's rule is made of, if its expression has a form that is known here.
+func (a *adapter) series(metric, form string) (string, error) {
 	for _, r := range a.rules.Rules {
-		series, _, _ := strings.Cut(r.SeriesQuery, "{")
 		if r.Name["as"] != metric {
 			continue
 		}
-		if r.MetricsQuery != "max by (<<.GroupBy>>) (<<.Series>>{<<.LabelMatchers>>})" {
-			return 0, fmt.Errorf("metric %s: this test cannot work out %q", metric, r.MetricsQuery)
+		if r.MetricsQuery != form {
+			return "", fmt.Errorf("metric %s: this test cannot work out %q", metric, r.MetricsQuery)
 		}
-		return a.max(ns, pool, series)
+		series, _, _ := strings.Cut(r.SeriesQuery, "{")
+		return series, nil
 	}
-	return 0, fmt.Errorf("no rule makes metric %s", metric)
+	return "", fmt.Errorf("no rule makes metric %s", metric)
 }
 
-// max of a series over the pods of a pool; the PodMonitor turns their instance label into "expertpool".
-func (a *adapter) max(ns, pool, series string) (float64, error) {
-	var pods corev1.PodList
-	selector := client.MatchingLabels{"app.kubernetes.io/instance": pool}
-	for k, v := range a.monitor.Spec.Selector.MatchLabels {
-		selector[k] = v
-	}
-	if err := kube.List(a.t.Context(), &pods, client.InNamespace(ns), selector); err != nil {
-		return 0, err
+// ofPool is the largest value over the pods of a pool; the PodMonitor turns their instance label into
+// "expertpool".
+func (a *adapter) ofPool(ns, pool, metric string) ([]any, error) {
+	series, err := a.series(metric, maxOfNodes)
+	if err != nil {
+		return nil, err
 	}
 	most := math.Inf(-1)
-	for i := range pods.Items {
-		if value, err := scrape(a.t.Context(), &pods.Items[i], a.monitor.Spec.PodMetricsEndpoints[0].Port, series); err == nil {
+	err = a.each(&a.nodes, ns, "app.kubernetes.io/instance="+pool, func(p *corev1.Pod, port string) {
+		if value, err := scrape(a.t.Context(), p, port, series); err == nil {
 			most = max(most, value)
 		}
+	})
+	if err == nil && math.IsInf(most, -1) {
+		err = fmt.Errorf("no pod of %s has %s", pool, series)
 	}
-	if math.IsInf(most, -1) {
-		return 0, fmt.Errorf("no pod of %s has %s", pool, series)
-	}
-	return most, nil
+	return []any{item(corev1.ObjectReference{APIVersion: "serving.olmoe.dev/v1alpha1", Kind: "ExpertPool", Namespace: ns, Name: pool}, metric, most)}, err
 }
 
-// scrape reads a series without labels from a pod's port of that name.
-func scrape(ctx context.Context, p *corev1.Pod, port, series string) (float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for _, one := range p.Spec.Containers[0].Ports {
-		if one.Name != port {
-			continue
-		}
-		address := net.JoinHostPort(p.Status.PodIP, strconv.Itoa(int(one.ContainerPort)))
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
-		if err != nil {
-			return 0, err
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return 0, err
-		}
-		defer response.Body.Close()
-		return valueOf(series, response)
+// ofPods are the sums of each pod that can be asked.
+func (a *adapter) ofPods(ns, selector, metric string) (items []any, err error) {
+	series, err := a.series(metric, sumOfPod)
+	if err != nil {
+		return nil, err
 	}
-	return 0, fmt.Errorf("pod %s has no port %s", p.Name, port)
+	err = a.each(&a.routers, ns, selector, func(p *corev1.Pod, port string) {
+		first, err := scrape(a.t.Context(), p, port, series)
+		second, err2 := scrape(a.t.Context(), p, port, secondSeries)
+		if err == nil && err2 == nil {
+			items = append(items, item(corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: ns, Name: p.Name}, metric, first+second))
+		}
+	})
+	return items, err
 }
 
-// valueOf a series, named with its labels, in the answer of a /metrics.
-func valueOf(series string, response *http.Response) (float64, error) {
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if text, ok := strings.CutPrefix(lines.Text(), series+" "); ok {
-			return strconv.ParseFloat(text, 64)
+// each calls do for the pods that a PodMonitor and a selector select.
+func (a *adapter) each(m *podMonitor, ns, selector string, do func(p *corev1.Pod, port string)) error {
+	s, err := labels.Parse(selector)
+	if err != nil {
+		return err
+	}
+	var pods corev1.PodList
+	if err := kube.List(a.t.Context(), &pods, client.InNamespace(ns), client.MatchingLabelsSelector{Selector: s}); err != nil {
+		return err
+	}
+	for i := range pods.Items {
+		if p := &pods.Items[i]; labels.SelectorFromSet(m.Spec.Selector.MatchLabels).Matches(labels.Set(p.Labels)) {
+			do(p, m.Spec.PodMetricsEndpoints[0].Port)
 		}
 	}
-	return 0, fmt.Errorf("%s: %s has no %s", response.Request.URL, response.Status, series)
+	return nil
 }
