@@ -1,0 +1,90 @@
+package rollout
+
+import "github.com/olmoe-serving/olmoe-operator/internal/placement"
+
+// State is all that a decision depends on.
+type State struct {
+	// Members are the nodes that the spec wants, by ordinal.
+	Members []placement.Node
+	// Replicas of each expert, SlotsPerNode per layer (0: no limit).
+	Replicas, SlotsPerNode int
+	// Machines are what the nodes run on, by name; those of which that is not known are
+	// taken to be alone.
+	Machines map[string]string
+	// PartMoves is how many experts nodes may load now to part copies of an expert that
+	// share a machine, which wait for that; 0: none now.
+	PartMoves int
+	// Loads are what each layer's experts cost in the last window, [layer][expert]; nil
+	// if that is not known.
+	Loads [][]float64
+	// Rebalance: experts may move because of Loads; nil: not now.
+	Rebalance *Rebalance
+	// Doc is what is published; nil if nothing is.
+	Doc *placement.Document
+	// Nodes are the expert-node pods by name, also those that are not wanted.
+	Nodes map[string]Node
+	// Routers are the router pods.
+	Routers []Router
+}
+
+// Model is what a placement has to know about a checkpoint.
+type Model struct {
+	Fingerprint     string
+	Layers, Experts int
+}
+
+// Node is an expert-node pod.
+type Node struct {
+	Model      *Model // nil: the pod has not reported
+	Revision   int64
+	ReadyEpoch int64
+	// Stuck: the pod cannot start until somebody acts. Nobody waits for it.
+	Stuck bool
+	// Lost: the pod has been silent for so long that its experts need other owners.
+	Lost bool
+}
+
+// has says whether the pod has told that it sees the model.
+func (n Node) has(fingerprint string) bool {
+	return n.Model != nil && n.Model.Fingerprint == fingerprint
+}
+
+// Router is a router pod.
+type Router struct {
+	Name         string
+	Model        *Model // nil: the pod has not reported
+	Revision     int64
+	ServingEpoch int64
+	// Running: its container runs, so it may be using a placement even if it
+	// does not answer.
+	Running bool
+}
+
+// Reason words of a Problem, as the API's conditions have them.
+const (
+	ModelMismatch  = "ModelMismatch"
+	NotEnoughSlots = "NotEnoughSlots"
+)
+
+// Problem needs somebody to act.
+type Problem struct{ Reason, Message string }
+
+// Decision is what to do.
+type Decision struct {
+	// Doc is the document to publish; the State's own if nothing changes.
+	Doc *placement.Document
+	// Nodes is how many pods there must be: as many as wanted, and no fewer than
+	// a published placement uses.
+	Nodes int
+	// Waiting says for what, empty at rest.
+	Waiting string
+	Problem *Problem
+	// AsWanted: the placement in force, of Doc, is what the spec wants on the wanted
+	// nodes. A Target beside it then moves experts for their load or machines only.
+	AsWanted bool
+	// Balance is what was found about the loads; nil if it was not looked at.
+	Balance *Balance
+	// Apart is what Doc's Target does for copies that share a machine; nil if it is made
+	// for something else.
+	Apart *Apart
+}
