@@ -1,5 +1,3 @@
-// Package placement says which node holds which experts. It is pure: no clock,
-// no I/O, no goroutines, no imports but the standard library's.
 package placement
 
 import "slices"
