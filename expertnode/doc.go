@@ -2,7 +2,7 @@
 // routers. It is stateless: what it holds follows from the placement document.
 //
 // Files: options, run and node (the process, and its way out); assignment, holder,
-// loaders, quantise and memory (which experts are in memory, and how they come there);
+// loaders and quantise (which experts are in memory, and how they come there);
 // streams and stream (routers' lanes), queue and batch (from waiting requests to
 // answers); load and metrics (what was done), describe and http (what others can see).
 package expertnode

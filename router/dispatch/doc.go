@@ -10,6 +10,7 @@
 // A Do stays in one epoch: what it has to send when that has changed makes it start
 // over under the new one (invariant 3).
 //
-// Files: dispatcher (state), route (the table), node and lane (connections),
-// call, group, retry, hedge and silence (one Do), status and metrics (what can be seen).
+// Files: options and dispatcher (state), route (the table), node, lane and pending
+// (connections and their requests), call, group, retry, hedge and silence (one Do), pace
+// and instant (how long requests take), status and metrics (what can be seen).
 package dispatch

@@ -4,16 +4,23 @@
 //
 // A request goes through one pipeline:
 //
-//	server.go, middleware.go  routes, request id, panics, limits, metrics
-//	body.go, jsoncheck.go     bounded body -> valid, unambiguous JSON
-//	fields.go, params*.go     typed and ranged fields; an unknown one is an error
-//	prompt.go, messages.go    text, messages or ids -> token ids
-//	batch.go                  one engine request per choice, events merged
-//	sequence.go, stop.go      tokens -> text, stop strings across tokens
-//	half.go                   a character over the border of prompt and answer
-//	logprobs.go               tokens -> names that no two share (vocabulary.go)
-//	echo.go                   a prompt's tokens -> where they stand in its text
-//	completions.go, chat.go   one answer, or one SSE event per delta
+//	server, middleware         routes, request id, panics, limits
+//	body, jsoncheck            bounded body -> valid, unambiguous JSON
+//	fields, params, lists      typed and ranged fields; an unknown one is an error
+//	unsupported                fields that are refused, and why
+//	prompt, messages, resume   text, messages or ids -> token ids
+//	length                     how much may be generated and scored
+//	batch                      one engine request per choice, events merged
+//	sequence, stop             tokens -> text, stop strings across tokens
+//	half                       a character over the border of prompt and answer
+//	logprobs, vocabulary       tokens -> names that no two share
+//	echo                       a prompt's tokens -> where they stand in its text
+//	generate, sse              one answer, or one SSE event per delta
+//	completions, chat, types   the two shapes of it
+//
+// Beside it: tokenize, models and probes (the other routes), errors and text (what
+// clients are told), options, adapt and httpserver (how a program uses the package), and
+// metrics.
 //
 // Nothing of the answer depends on how the events arrive: streaming and not
 // streaming give the same text, tokens and finish reason.
