@@ -1,4 +1,4 @@
-// Faults measures what clients notice when expert nodes die, freeze or get slow, and
+// Command faults measures what clients notice when expert nodes die, freeze or get slow, and
 // when experts move: it runs "olmoe up", keeps streams going whose every token is
 // known, does something, and prints the longest gaps between tokens as a table.
 //

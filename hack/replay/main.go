@@ -1,4 +1,4 @@
-// Replay sends OLMoE's own routing counts, kind of text after kind of text, through
+// Command replay sends OLMoE's own routing counts, kind of text after kind of text, through
 // the router's dispatcher to expert-node processes that have a fixed capacity each,
 // and measures what moving experts is worth and what losing or moving them costs.
 //
