@@ -108,7 +108,7 @@ type ScalingStatus struct {
 	// time of the last change.
 	// +optional
 	Time *metav1.Time `json:"time,omitempty"`
-	// from and to are the numbers of nodes before and after it.
+	// from is the number of nodes before it.
 	// +optional
 	From int32 `json:"from,omitempty"`
 	// to is the number of nodes after it.

@@ -71,8 +71,7 @@ func (d *deployment) expertNodes() map[int][]string {
 	return found
 }
 
-// victim is one expert node, another one in each trial: "olmoe up" gives up on a
-// process that dies again and again.
+// victim is one expert node, another one in each trial: the figures are of all nodes.
 func (d *deployment) victim(trial int) (int, error) {
 	nodes := d.expertNodes()
 	if len(nodes) != d.nodes {

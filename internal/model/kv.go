@@ -58,8 +58,7 @@ func NewPages(t *Trunk, dtype tensor.DType, maxBytes int64) (*Pages, error) {
 	return p, nil
 }
 
-// Total is the pool's capacity in pages, InUse the pages that sequences hold. Both
-// may be read from any goroutine.
+// Total is the pool's capacity in pages. Like InUse it may be called on any goroutine.
 func (p *Pages) Total() int { return p.max }
 
 // InUse is the number of pages that sequences hold, each counted once.

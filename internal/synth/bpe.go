@@ -35,7 +35,7 @@ func byteChars() [256]string {
 
 // bpe is a byte-pair encoding under construction.
 type bpe struct {
-	tokens []string       // in the order of their ids, the first being firstID
+	tokens []string       // in the order of their ids
 	known  map[string]int // spelling -> place in tokens
 	merges []merge
 }

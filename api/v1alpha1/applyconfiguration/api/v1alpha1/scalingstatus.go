@@ -13,7 +13,7 @@ import (
 type ScalingStatusApplyConfiguration struct {
 	// time of the last change.
 	Time *v1.Time `json:"time,omitempty"`
-	// from and to are the numbers of nodes before and after it.
+	// from is the number of nodes before it.
 	From *int32 `json:"from,omitempty"`
 	// to is the number of nodes after it.
 	To *int32 `json:"to,omitempty"`
