@@ -105,7 +105,8 @@ func TestGuardAroundKernels(t *testing.T) {
 	defer pool.Close()
 	for _, rows := range []int{1, 16} {
 		dst, x := make([]float32, rows*w.Shape[0]), make([]float32, rows*w.Shape[1])
-		err = c.Guard(func() { kernels.MatMul(pool, dst, x, rows, weight) })
+		job := kernels.Job{Dst: dst, X: x, DstStride: w.Shape[0], XStride: w.Shape[1], Rows: rows, W: weight}
+		err = c.Guard(func() { kernels.MatMulMany(pool, []kernels.Job{job}) })
 		wantError(t, err, checkpoint.ErrChanged, path)
 	}
 }

@@ -10,12 +10,6 @@ type Job struct {
 	W                        Weight
 }
 
-// MatMul computes dst = x * w^T over the pool; x [rows, w.In], dst
-// [rows, w.Out], both dense.
-func MatMul(p *Pool, dst, x []float32, rows int, w Weight) {
-	MatMulMany(p, []Job{{Dst: dst, X: x, DstStride: w.Out, XStride: w.In, Rows: rows, W: w}})
-}
-
 // MatMulMany computes several products in one round of the pool, so that
 // workers need not meet between them. Their destinations must not overlap.
 func MatMulMany(p *Pool, jobs []Job) {

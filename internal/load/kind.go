@@ -95,7 +95,7 @@ func RowsWithin(nodes []*Node, window time.Duration) [][]float64 {
 	return within(nodes, window, func(n *Node) Matrix { return n.Rows })
 }
 
-// ActivationsWithin is Activations of a window, likewise.
+// ActivationsWithin adds up how often each expert's weights were read in a window, likewise.
 func ActivationsWithin(nodes []*Node, window time.Duration) [][]float64 {
 	return within(nodes, window, func(n *Node) Matrix { return n.Activations })
 }

@@ -35,16 +35,7 @@ type Busy struct {
 // adds numbers, not rates: an expert that has moved within the window counts once,
 // part of it on each node.
 func Rows(nodes []*Node) [][]float64 {
-	return add(nodes, func(n *Node) Matrix { return n.Rows })
-}
-
-// Activations adds up how often each expert's weights were read.
-func Activations(nodes []*Node) [][]float64 {
-	return add(nodes, func(n *Node) Matrix { return n.Activations })
-}
-
-func add(nodes []*Node, of func(*Node) Matrix) [][]float64 {
-	return addParts(nodes, of, func(*Node) float64 { return 1 })
+	return addParts(nodes, func(n *Node) Matrix { return n.Rows }, func(*Node) float64 { return 1 })
 }
 
 // addParts adds up a part of each node's counts.

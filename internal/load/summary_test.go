@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // node has rows [layer][expert], and has computed for some seconds of its window.
@@ -62,7 +63,7 @@ func TestRowsAddUpOverNodes(t *testing.T) {
 	if got, want := Rows(nodes), [][]float64{{11, 2}, {3, 4}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("rows %v, want %v", got, want)
 	}
-	if got, want := Activations(nodes), [][]float64{{6, 1}, {2, 2}}; !reflect.DeepEqual(got, want) {
+	if got, want := ActivationsWithin(nodes, time.Minute), [][]float64{{6, 1}, {2, 2}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("activations %v, want %v", got, want)
 	}
 	if Rows(nil) != nil {

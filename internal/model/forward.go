@@ -42,9 +42,6 @@ func NewRunner(t *Trunk, pool *kernels.Pool, experts Experts, maxRows int) *Runn
 // Pool is the runner's workers, free between steps.
 func (r *Runner) Pool() *kernels.Pool { return r.pool }
 
-// MaxRows is the largest step.
-func (r *Runner) MaxRows() int { return r.maxRows }
-
 // Step runs all layers over rows, appends their keys and values to their caches
 // and returns the hidden rows after the final norm [rows, H], valid until the next
 // step. After an error the caches hold nothing of this step that a repetition

@@ -145,7 +145,7 @@ func TestParseAccepts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	he, _ := tok.ID("he")
+	he := tok.vocab["he"]
 	if got := tok.EncodeSpecial("he"); !slices.Equal(got, []int32{0, he, 328, 0}) {
 		t.Errorf("EncodeSpecial = %v", got)
 	}

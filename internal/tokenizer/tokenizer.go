@@ -63,19 +63,9 @@ func Load(path string) (*Tokenizer, error) {
 	return t, nil
 }
 
-// VocabSize is one more than the largest id that has a token. A model may have
-// more embedding rows than that; those ids decode to nothing.
-func (t *Tokenizer) VocabSize() int { return len(t.spell) }
-
-// ID finds a token by its spelling in the file ("Ġthe" for " the"; added
-// tokens by their text).
-func (t *Tokenizer) ID(token string) (int32, bool) {
-	id, ok := t.vocab[token]
-	return id, ok
-}
-
-// TokenString is the inverse of ID: the spelling in the file, "" for an id
-// without a token. For readable text use Decode, for exact bytes TokenBytes.
+// TokenString is a token's spelling in the file ("Ġthe" for " the"; added tokens
+// by their text), "" for an id without a token. For readable text use Decode, for
+// exact bytes TokenBytes.
 func (t *Tokenizer) TokenString(id int32) string {
 	if !t.known(id) {
 		return ""

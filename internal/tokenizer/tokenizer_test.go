@@ -54,18 +54,18 @@ func TestEncodeTiny(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	tok := tiny(t)
-	id, ok := tok.ID("Ġtoken")
+	id, ok := tok.vocab["Ġtoken"]
 	if !ok || tok.TokenString(id) != "Ġtoken" || string(tok.TokenBytes(id)) != " token" || tok.IsSpecial(id) {
 		t.Errorf("Ġtoken: id %d, %v: %q %q", id, ok, tok.TokenString(id), tok.TokenBytes(id))
 	}
-	end, ok := tok.ID("<|endoftext|>")
-	if !ok || int(end) != tok.VocabSize()-1 || !tok.IsSpecial(end) || string(tok.TokenBytes(end)) != "<|endoftext|>" {
+	end, ok := tok.vocab["<|endoftext|>"]
+	if !ok || int(end) != len(tok.spell)-1 || !tok.IsSpecial(end) || string(tok.TokenBytes(end)) != "<|endoftext|>" {
 		t.Errorf("<|endoftext|>: id %d, %v", end, ok)
 	}
-	if _, ok := tok.ID("no such token"); ok {
+	if _, ok := tok.vocab["no such token"]; ok {
 		t.Error("found a token that is not there")
 	}
-	for _, id := range []int32{-1, int32(tok.VocabSize()), 1 << 30} {
+	for _, id := range []int32{-1, int32(len(tok.spell)), 1 << 30} {
 		if tok.TokenString(id) != "" || tok.TokenBytes(id) != nil || tok.IsSpecial(id) || tok.Decode([]int32{id}, false) != "" {
 			t.Errorf("id %d has a token", id)
 		}
@@ -178,7 +178,7 @@ func TestDecoderEqualsDecode(t *testing.T) {
 	for range 3000 {
 		ids := make([]int32, r.IntN(40))
 		for i := range ids {
-			ids[i] = int32(r.IntN(tok.VocabSize()+20)) - 5
+			ids[i] = int32(r.IntN(len(tok.spell)+20)) - 5
 			if r.IntN(2) == 0 { // single bytes: code points cut everywhere
 				ids[i] = tok.model.byteIDs[128+r.IntN(128)]
 			}
