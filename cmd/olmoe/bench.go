@@ -14,6 +14,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
@@ -105,7 +106,7 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 		}
 	}
 	for _, rows := range []int{1, 32} {
-		w, err := bench.MeasureWire(cmd.Context(), rows)
+		w, err := bench.MeasureWire(cmd.Context(), dialBench, rows)
 		if err != nil {
 			return err
 		}
@@ -167,14 +168,21 @@ func deployed(ctx context.Context, f *benchFlags, nodes int, whole bool, measure
 		return err
 	}
 	defer func() { _ = ck.Close() }()
-	d := dispatch.New(dispatch.Options{
-		Name: "bench", Model: ck.Fingerprint(), Layers: ck.Config().NumLayers, Experts: ck.Config().NumExperts,
-		Hidden: ck.Config().HiddenSize, Log: logr.Discard(),
-	})
+	doc := *pool.Document
+	doc.Model = ck.Fingerprint()
+	d := dialBench(&doc, ck.Config().HiddenSize)
 	defer d.Close()
-	d.Apply(pool.Document)
 	o.Checkpoint, o.Dispatcher = ck, d
 	return measure(ctx, o)
+}
+
+// dialBench makes the router's way to experts that lie as doc says.
+func dialBench(doc *placement.Document, hidden int) bench.Dispatcher {
+	d := dispatch.New(dispatch.Options{
+		Name: "bench", Model: doc.Model, Layers: doc.Serving.Layers, Experts: doc.Serving.Experts, Hidden: hidden, Log: logr.Discard(),
+	})
+	d.Apply(doc)
+	return d
 }
 
 func metricsURLs(nodes []local.Announcement) []string {

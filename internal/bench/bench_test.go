@@ -13,12 +13,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
+
+// dial makes the router's own dispatcher.
+func dial(doc *placement.Document, hidden int) Dispatcher {
+	d := dispatch.New(dispatch.Options{Name: "bench", Layers: doc.Serving.Layers, Experts: doc.Serving.Experts, Hidden: hidden, Log: logr.Discard()})
+	d.Apply(doc)
+	return d
+}
 
 // BenchmarkWire is for profiles of the way to the experts.
 func BenchmarkWire(b *testing.B) {
 	for _, rows := range []int{1, 32} {
-		e, err := newEcho(b.Context(), rows)
+		e, err := newEcho(b.Context(), dial, rows)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -38,7 +50,7 @@ func BenchmarkWire(b *testing.B) {
 
 // Each way brings the bytes back.
 func TestEchoes(t *testing.T) {
-	e, err := newEcho(t.Context(), 3)
+	e, err := newEcho(t.Context(), dial, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

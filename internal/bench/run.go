@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
 // Result is one measurement: the median of several runs.
@@ -46,11 +47,6 @@ const (
 	dispatchRounds = 50 // round trips of a run
 )
 
-// Dispatcher is the router's way to the experts: see dispatch.Dispatcher.
-type Dispatcher interface {
-	Do(ctx context.Context, layer int, x []float32, rows int, ids []int32, out []float32) error
-}
-
 // Work is what is measured: batches of decode, lengths of prompts, rows of a dispatch.
 type Work struct{ Decode, Prefill, Dispatch []int }
 
@@ -66,7 +62,7 @@ type Options struct {
 	Nodes      []string // URLs of the expert nodes' metrics
 	OneProcess string   // URL of a router that computes the experts itself; "": not compared
 	Checkpoint *checkpoint.Checkpoint
-	Dispatcher Dispatcher
+	Dispatcher model.Experts
 	Limits     func() Limits // measures them
 	Weights    string
 	Runs       int

@@ -8,13 +8,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
-	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
 // Wire is what it takes to send rows to an expert that answers with them as they
@@ -35,9 +34,18 @@ const (
 	wireRounds = 100
 )
 
+// Dispatcher is a router's way to the experts, to be closed at the end.
+type Dispatcher interface {
+	model.Experts
+	Close()
+}
+
+// Dial makes a Dispatcher for experts of a hidden size that lie as doc says.
+type Dial func(doc *placement.Document, hidden int) Dispatcher
+
 // MeasureWire runs its servers in this process.
-func MeasureWire(ctx context.Context, rows int) (Wire, error) {
-	e, err := newEcho(ctx, rows)
+func MeasureWire(ctx context.Context, dial Dial, rows int) (Wire, error) {
+	e, err := newEcho(ctx, dial, rows)
 	if err != nil {
 		return Wire{}, err
 	}
@@ -72,7 +80,7 @@ type echo struct {
 	server     *grpc.Server
 	listener   net.Listener // of bare TCP
 	serving    sync.WaitGroup
-	dispatcher *dispatch.Dispatcher
+	dispatcher Dispatcher
 	client     *grpc.ClientConn
 	conn       net.Conn
 	x, out     []float32
@@ -80,10 +88,10 @@ type echo struct {
 	buf        []byte
 }
 
-func newEcho(ctx context.Context, rows int) (*echo, error) {
+func newEcho(ctx context.Context, dial Dial, rows int) (*echo, error) {
 	n := rows * wireHidden
 	e := &echo{rows: rows, x: make([]float32, n), out: make([]float32, n), ids: make([]int32, rows), buf: make([]byte, 4*n)}
-	err := e.openGRPC()
+	err := e.openGRPC(dial)
 	if err == nil {
 		err = e.openTCP(ctx)
 	}
@@ -94,7 +102,7 @@ func newEcho(ctx context.Context, rows int) (*echo, error) {
 	return e, nil
 }
 
-func (e *echo) openGRPC() error {
+func (e *echo) openGRPC(dial Dial) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -103,10 +111,9 @@ func (e *echo) openGRPC() error {
 	wire.Register(e.server, echoNode{})
 	e.server.RegisterService(&unaryEcho, nil)
 	e.serving.Go(func() { _ = e.server.Serve(l) })
-	e.dispatcher = dispatch.New(dispatch.Options{Name: "bench", Layers: 1, Experts: 1, Hidden: wireHidden, Log: logr.Discard()})
 	only := &placement.Placement{Epoch: 1, Layers: 1, Experts: 1,
 		Nodes: []placement.Node{{Name: "echo", Address: l.Addr().String(), Experts: [][]int{{0}}}}}
-	e.dispatcher.Apply(&placement.Document{Revision: 1, Serving: only, Target: only})
+	e.dispatcher = dial(&placement.Document{Revision: 1, Serving: only, Target: only}, wireHidden)
 	e.client, err = grpc.NewClient("passthrough:///"+l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.CallContentSubtype(rawCodec{}.Name())))
 	return err
