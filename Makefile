@@ -12,6 +12,8 @@ export GOWORK := off
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/olmoe-serving/olmoe-operator/internal/version.version=$(VERSION)
 TOOL := hack/tools/tool.sh
+# What the licences of the linked modules ask of an image: their texts are in it.
+LICENSES := --licenses LICENSE,THIRD_PARTY_LICENSES
 
 # Where "make image-push" puts the image, and where a cluster of your own pulls it from.
 IMAGE ?=
@@ -45,12 +47,12 @@ build: ## bin/olmoe, one static program in all roles
 .PHONY: image
 image: build ## dist/olmoe-image.tar, for "ctr images import" or "docker load"
 	@mkdir -p dist
-	$$($(TOOL) image) save --binary bin/olmoe --version '$(VERSION)' --tag olmoe:$(VERSION) dist/olmoe-image.tar
+	$$($(TOOL) image) save --binary bin/olmoe $(LICENSES) --version '$(VERSION)' --tag olmoe:$(VERSION) dist/olmoe-image.tar
 
 .PHONY: image-push
 image-push: build ## Push the image to IMAGE=registry/name:tag
 	@[ -n '$(IMAGE)' ] || { echo 'error: make image-push needs IMAGE=registry/name:tag' >&2; exit 1; }
-	$$($(TOOL) image) push --binary bin/olmoe --version '$(VERSION)' '$(IMAGE)'
+	$$($(TOOL) image) push --binary bin/olmoe $(LICENSES) --version '$(VERSION)' '$(IMAGE)'
 
 .PHONY: generate
 generate: ## Generated code, CRDs, reference, list of licences

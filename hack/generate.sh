@@ -13,4 +13,4 @@ go run ./hack/refdocs config/crd/serving.olmoe.dev_olmoedeployments.yaml config/
 # What says //go:generate: the control API and the assembly kernels. All of it with Go alone.
 go generate ./...
 
-GOOS=linux GOARCH=amd64 CGO_ENABLED=0 "$($tool licenses)" ./cmd/olmoe >docs/licenses.md
+GOOS=linux GOARCH=amd64 CGO_ENABLED=0 "$($tool licenses)" -texts THIRD_PARTY_LICENSES ./cmd/olmoe >docs/licenses.md

@@ -20,11 +20,12 @@ own_cluster() {
 }
 
 push_image() {
-  local digest
-  digest=$("$(tool image)" push --insecure --binary "$ROOT/bin/olmoe" --version "$VERSION" "$REGISTRY/olmoe:build")
+  local digest push
+  push=("$(tool image)" push --insecure --binary "$ROOT/bin/olmoe" --licenses "$ROOT/LICENSE,$ROOT/THIRD_PARTY_LICENSES" --version "$VERSION")
+  digest=$("${push[@]}" "$REGISTRY/olmoe:build")
   digest=${digest##*:}
   IMAGE=$REGISTRY/olmoe:${digest:0:12}   # another program, another tag: pods follow
-  "$(tool image)" push --insecure --binary "$ROOT/bin/olmoe" --version "$VERSION" "$IMAGE" >/dev/null
+  "${push[@]}" "$IMAGE" >/dev/null
 }
 
 # make_model: the sample's model, on the file system that the nodes share with this machine.

@@ -11,8 +11,8 @@ import (
 )
 
 // newImage makes a one-layer OCI image that starts the program at binary as a non-root user.
-func newImage(binary, arch, version string) (v1.Image, error) {
-	layer, err := newLayer(binary)
+func newImage(binary, arch, version string, licenses []string) (v1.Image, error) {
+	layer, err := newLayer(binary, licenses)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func writeProgram(t *testing.T, content string) string {
 
 func digestOf(t *testing.T, content string) v1.Hash {
 	t.Helper()
-	img, err := newImage(writeProgram(t, content), "amd64", "v1")
+	img, err := newImage(writeProgram(t, content), "amd64", "v1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestDigestDependsOnTheProgramAlone(t *testing.T) {
 }
 
 func TestImageConfig(t *testing.T) {
-	img, err := newImage(writeProgram(t, "program"), "arm64", "v1")
+	img, err := newImage(writeProgram(t, "program"), "arm64", "v1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,11 @@ func TestImageConfig(t *testing.T) {
 
 func TestLayerFiles(t *testing.T) {
 	var archive strings.Builder
-	if err := writeTar(&archive, writeProgram(t, "program")); err != nil {
+	license := filepath.Join(t.TempDir(), "LICENSE")
+	if err := os.WriteFile(license, []byte("as you please"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeTar(&archive, writeProgram(t, "program"), []string{license}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -81,7 +85,7 @@ func TestLayerFiles(t *testing.T) {
 			t.Errorf("%s: owner %d, date %s: want root and 1970", h.Name, h.Uid, h.ModTime)
 		}
 	}
-	want := "etc/ 755, etc/group 644, etc/passwd 644, olmoe 755, tmp/ 1777"
+	want := "etc/ 755, etc/group 644, etc/passwd 644, licenses/ 755, licenses/LICENSE 644, olmoe 755, tmp/ 1777"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("files: got %s; want %s", s, want)
 	}
@@ -132,6 +136,7 @@ func TestBadCommandLines(t *testing.T) {
 		"no command":      {},
 		"unknown command": {"pull"},
 		"no binary":       {"push", "example.test/olmoe:v1"},
+		"missing licence": {"save", "--binary", os.Args[0], "--licenses", "/does/not/exist", "--tag", "example.test/olmoe:v1", "out.tar"},
 		"missing file":    {"push", "--binary", "/does/not/exist", "example.test/olmoe:v1"},
 		"bad reference":   {"push", "--binary", os.Args[0], "UPPER CASE"},
 		"no tag":          {"save", "--binary", os.Args[0], "out.tar"},

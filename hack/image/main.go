@@ -1,10 +1,10 @@
 // Command image makes container images from static programs, without Docker.
 //
-//	image push  --binary FILE [--insecure] REF     build and push to a registry
-//	image save  --binary FILE --tag REF OUT.tar    build and write an archive (ctr images import, docker load)
+//	image push  --binary FILE [--licenses FILE,FILE] [--insecure] REF     build and push to a registry
+//	image save  --binary FILE [--licenses FILE,FILE] --tag REF OUT.tar    build and write an archive (ctr images import, docker load)
 //	image serve --address HOST:PORT --disk DIR     a registry for a development cluster
 //
-// Images are reproducible: one layer with the program, /etc/passwd, /etc/group and /tmp, nothing dated.
+// Images are reproducible: one layer with the program, /licenses, /etc/passwd, /etc/group and /tmp, nothing dated.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -51,6 +52,7 @@ func run(ctx context.Context, args []string) error {
 type buildFlags struct {
 	*flag.FlagSet
 	binary, arch, version string
+	licenses              []string
 }
 
 func newBuildFlags(command string) *buildFlags {
@@ -58,6 +60,10 @@ func newBuildFlags(command string) *buildFlags {
 	f.StringVar(&f.binary, "binary", "", "the static program (required)")
 	f.StringVar(&f.arch, "arch", runtime.GOARCH, "the program's architecture, as GOARCH")
 	f.StringVar(&f.version, "version", "dev", "version label")
+	f.Func("licenses", "licence texts that go along, below /licenses/, separated by commas", func(list string) error {
+		f.licenses = strings.Split(list, ",")
+		return nil
+	})
 	return f
 }
 
@@ -69,7 +75,7 @@ func (f *buildFlags) image(args []string, last string) (v1.Image, error) {
 	if f.binary == "" || f.NArg() != 1 {
 		return nil, fmt.Errorf("usage: image %s --binary FILE %s", f.Name(), last)
 	}
-	return newImage(f.binary, f.arch, f.version)
+	return newImage(f.binary, f.arch, f.version, f.licenses)
 }
 
 func push(ctx context.Context, args []string) error {

@@ -2,17 +2,11 @@ package main
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 
 	classifier "github.com/google/licenseclassifier/v2"
 	"github.com/google/licenseclassifier/v2/assets"
 )
-
-// licenseFile matches the names that licence texts go by.
-var licenseFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([.-].*)?$`)
 
 type licenseClassifier struct{ *classifier.Classifier }
 
@@ -21,25 +15,14 @@ func newClassifier() (licenseClassifier, error) {
 	return licenseClassifier{c}, err
 }
 
-// moduleLicenses names the licences in the top folder of a module, sorted, each once.
-func (c licenseClassifier) moduleLicenses(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
+// licenses names those of the files, sorted, each once.
+func (c licenseClassifier) licenses(files []file) ([]string, error) {
 	var names []string
-	for _, e := range entries {
-		if e.IsDir() || !licenseFile.MatchString(e.Name()) {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, c.names(text)...)
+	for _, f := range files {
+		names = append(names, c.names(f.text)...)
 	}
 	if len(names) == 0 {
-		return nil, errors.New("no licence was recognised in " + dir)
+		return nil, errors.New("no licence was recognised")
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
