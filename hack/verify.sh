@@ -29,9 +29,19 @@ formatted() {
   [ -z "$bad" ] || { echo "not formatted (gofmt -w):"; echo "$bad"; return 1; }
 }
 
-vetted() { go vet ./... && go vet -tags e2e ./test/... && (cd hack/image && go vet ./...); }
+# each COMMAND...: in the folder of every Go module, but for those that have no code and only pin tools.
+each() {
+  local file dir
+  for file in $(git ls-files --cached --others --exclude-standard '*go.mod'); do
+    dir=$(dirname "$file")
+    [ -n "$(git ls-files --cached --others --exclude-standard "$dir/*.go")" ] || continue
+    (cd "$dir" && "$@") || return 1
+  done
+}
 
-linted() { "$($tool golangci-lint)" run --allow-parallel-runners ./...; }
+vetted() { each go vet ./... && go vet -tags e2e ./test/...; }
+
+linted() { local lint; lint=$($tool golangci-lint) && each "$lint" run --allow-parallel-runners ./...; }
 
 # vulnerabilities: findings fail (exit status 3). A database that cannot be reached does not, but is said.
 vulnerabilities() {
@@ -44,7 +54,12 @@ vulnerabilities() {
   esac
 }
 
-scripts() { local f; for f in $(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); do bash -n "$f" || return 1; done; }
+list_scripts() { git ls-files --cached --others --exclude-standard '*.sh' .ci/run; }
+
+scripts() { local f; for f in $(list_scripts); do bash -n "$f" || return 1; done; }
+
+# checked_scripts: variables that a sourced file sets or uses look unused (SC2034) or unset (SC2154) one file at a time.
+checked_scripts() { list_scripts | xargs shellcheck --severity=warning --shell=bash --exclude=SC2034,SC2154; }
 
 check() { # check NAME function
   local name=$1 status t0=$SECONDS; shift
@@ -61,6 +76,11 @@ check() { # check NAME function
 
 main() {
   check "shell syntax" scripts
+  if command -v shellcheck >/dev/null; then
+    check shellcheck checked_scripts
+  else
+    notes+=("shellcheck did NOT run: it is not installed")
+  fi
   check gofmt formatted
   check "generated files" generated
   check "go vet" vetted

@@ -12,7 +12,7 @@ make_pki() {
 start() {
   local name=$1; shift
   ! running "$STATE/pid/$name" || return 0
-  cd "$STATE"
+  cd "$STATE" || return
   setsid "$@" >>"$STATE/log/$name.log" 2>&1 </dev/null &
   remember "$STATE/pid/$name" $!
 }

@@ -52,7 +52,7 @@ func serveOn(ctx context.Context, listener net.Listener, disk string) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
 		err := server.Shutdown(drain)
 		if err != nil {

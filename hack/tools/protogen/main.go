@@ -85,7 +85,7 @@ func withImports(files linker.Files) (out []*descriptorpb.FileDescriptorProto) {
 
 // generate runs a plugin, built from the version in go.mod, and writes its files.
 func generate(plugin string, request []byte) error {
-	cmd := exec.Command("go", "tool", plugin)
+	cmd := exec.CommandContext(context.Background(), "go", "tool", plugin)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(request), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
