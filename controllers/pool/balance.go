@@ -19,10 +19,16 @@ const chance = 3
 // only right after a look that told something, and one change at a time.
 func (v *view) mayRebalance() *rollout.Rebalance {
 	mode := v.pool.Spec.Experts.Rebalancing.Mode
-	if !v.looked || !v.memory.learnt.Equal(v.now) || mode == v1alpha1.RebalanceOff || v.doc.Target != nil {
+	if !v.looked || !v.memory.learnt.Equal(v.now) || mode == v1alpha1.RebalanceOff || v.doc.Target != nil || v.expertBytes() == 0 {
 		return nil
 	}
-	return &rollout.Rebalance{Moves: v.budget(), MinGain: v.minGain()}
+	may := v.limits()
+	return &may
+}
+
+// limits are those of moves that only loads ask for.
+func (v *view) limits() rollout.Rebalance {
+	return rollout.Rebalance{Moves: v.movesPerMinute(), Spent: v.spent(), MinGain: v.minGain()}
 }
 
 // minGain is what moves have to gain: what the spec says, and more than chance does.
@@ -46,8 +52,17 @@ const budgetPeriod = time.Minute + time.Second
 // minute's worth at once, and then nothing for a minute, so that no minute, from
 // whichever moment it is counted, sees more (invariant 8).
 func (v *view) budget() int {
+	if v.spent() {
+		return 0
+	}
+	return v.movesPerMinute()
+}
+
+func (v *view) spent() bool { return v.moved != nil && v.now.Before(v.moved.Time.Add(budgetPeriod)) }
+
+func (v *view) movesPerMinute() int {
 	size := v.expertBytes()
-	if size == 0 || v.moved != nil && v.now.Before(v.moved.Time.Add(budgetPeriod)) {
+	if size == 0 {
 		return 0
 	}
 	return int(v.bytesPerMinute() / size)
@@ -55,8 +70,7 @@ func (v *view) budget() int {
 
 // canRebalance says whether experts may ever move because of their load.
 func (v *view) canRebalance() bool {
-	size := v.expertBytes()
-	return v.pool.Spec.Experts.Rebalancing.Mode != v1alpha1.RebalanceOff && size > 0 && size <= v.bytesPerMinute()
+	return v.pool.Spec.Experts.Rebalancing.Mode != v1alpha1.RebalanceOff && v.movesPerMinute() > 0
 }
 
 func (v *view) expertBytes() int64 {

@@ -41,7 +41,7 @@ func (v *view) balanced() opinion {
 	case v.expertBytes() > v.bytesPerMinute():
 		return no(v1alpha1.ReasonBudgetTooSmall, "experts.rebalancing.maxBytesPerMinute is less than one expert of %d bytes: raise it, or set mode: Off", v.expertBytes())
 	case b != nil:
-		return judged(b)
+		return v.judged(b)
 	case v.looked && v.memory.missed == 0:
 		return v.unlearnt()
 	}
@@ -76,10 +76,13 @@ func (v *view) movingOn() opinion {
 }
 
 // judged: the loads were looked at.
-func judged(b *rollout.Balance) opinion {
+func (v *view) judged(b *rollout.Balance) opinion {
 	switch {
 	case b.Err != nil:
 		return no(v1alpha1.ReasonPlacementFailed, "no placement can be made from the load: %v", b.Err)
+	case b.TooSmall:
+		return no(v1alpha1.ReasonBudgetTooSmall, "experts.rebalancing.maxBytesPerMinute allows %d experts of %d bytes, and moves that are worth it change more at once: raise it, or set mode: Off",
+			v.movesPerMinute(), v.expertBytes())
 	case b.Worth:
 		return no(v1alpha1.ReasonBudgetSpent, "moves that are worth it wait until experts.rebalancing.maxBytesPerMinute allows them")
 	}

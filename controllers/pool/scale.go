@@ -75,7 +75,7 @@ func (v *view) autoscaleInput() autoscale.Input {
 		},
 		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(), MissingFrom: v.missingFrom(),
 		CanRebalance: v.canRebalance(), Nodes: v.signals(), Pool: v.planned(wanted), Memory: v.scaleMemory(),
-		Plan: rollout.Forecast(v.minGain()),
+		Plan: rollout.Forecast(v.limits(), int(autoscale.RebalanceWindow/time.Minute)),
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 
 // Rebalance are the limits of moves that only loads ask for.
 type Rebalance struct {
-	// Moves is how many experts nodes may load now; 0: none, the budget is spent.
+	// Moves is how many experts nodes may load in a minute.
 	Moves int
+	// Spent: the last of them is not a minute ago, and nothing moves now.
+	Spent bool
 	// MinGain is the fraction by which the load of the busiest nodes, added up over
 	// the layers, must fall.
 	MinGain float64
@@ -19,13 +21,16 @@ type Rebalance struct {
 // Balance is what a round found about the loads.
 type Balance struct {
 	// Gain is the fraction by which the load of the busiest nodes, added up over
-	// the layers, falls with the moves: a step visits the layers one after another
-	// and waits for the busiest node of each.
+	// the layers, falls with all moves that pay, however many minutes they take: a step
+	// visits the layers one after another and waits for the busiest node of each.
 	Gain float64
-	// Moves is how many experts nodes load for it.
-	Moves int
-	// Worth: the gain is at least MinGain.
+	// Worth: the gain is at least MinGain, and a minute's moves lead there.
 	Worth bool
+	// Moves is how many experts nodes load in the next minute that they may.
+	Moves int
+	// TooSmall: the gain would be worth it, but the least that leads there is more than a
+	// minute's moves.
+	TooSmall bool
 	// Err: no placement can be made from the loads.
 	Err error
 }
@@ -42,22 +47,48 @@ func (s *State) rebalance(r placement.Request) Decision {
 		return stay
 	}
 	serving := s.Doc.Serving
-	r.Current, r.MinGain, r.MaxMoves = serving, gainPerMove, s.Rebalance.Moves
-	target, err := placement.Plan(r)
-	if err != nil {
-		stay.Balance = &Balance{Err: err}
-		return stay
-	}
-	b := &Balance{Gain: gain(serving, target, r.Loads), Moves: len(placement.Diff(serving, target, 0))}
-	b.Worth = b.Gain >= s.Rebalance.MinGain
+	r.Current = serving
+	target, b := s.Rebalance.plan(r)
 	stay.Balance = b
-	if !b.Worth || b.Moves > s.Rebalance.Moves { // with no budget left the plan has no limit
+	if !b.Worth || s.Rebalance.Spent {
 		return stay
 	}
 	return Decision{Balance: b, Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
 		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: target,
 	}}
 }
+
+// plan makes the next minute's moves from the placement in force, r.Current; it is that
+// itself if none are worth it. Each move pays for its bytes. Whether they are worth it is
+// asked of the whole way, of which they are the first part: asked of that part, a small
+// budget would end the balancing long before moves are noise.
+func (l *Rebalance) plan(r placement.Request) (*placement.Placement, *Balance) {
+	r.MinGain, r.MaxMoves = gainPerMove, 0
+	next, err := placement.Plan(r)
+	if err != nil {
+		return r.Current, &Balance{Err: err}
+	}
+	b := &Balance{Gain: gain(r.Current, next, r.Loads)}
+	if b.Gain < l.MinGain {
+		return r.Current, b
+	}
+	if b.Moves = moves(r.Current, next); b.Moves > l.Moves && l.Moves > 0 {
+		r.MaxMoves = l.Moves
+		if next, err = placement.Plan(r); err != nil {
+			return r.Current, &Balance{Err: err}
+		}
+		b.Moves = moves(r.Current, next)
+	}
+	if b.Moves > l.Moves || next.Same(r.Current) {
+		b.Moves, b.TooSmall = 0, true
+		return r.Current, b
+	}
+	b.Worth = true
+	return next, b
+}
+
+// moves is how many experts nodes load to get from one placement to the other.
+func moves(from, to *placement.Placement) int { return len(placement.Diff(from, to, 0)) }
 
 // loads are State's, if they are the model's.
 func (s *State) loads(m *Model) [][]float64 {

@@ -42,7 +42,8 @@ func TestRebalance(t *testing.T) {
 		{"loads of another model", func(s *State) { s.Loads = s.Loads[:1] }, false, false, false},
 		{"skewed", func(*State) {}, true, true, true},
 		{"equal loads", func(s *State) { s.Loads = [][]float64{{5, 5, 5, 5, 5, 5, 5, 5}, {5, 5, 5, 5, 5, 5, 5, 5}} }, false, false, true},
-		{"no budget now", func(s *State) { s.Rebalance.Moves = 0 }, false, true, true},
+		{"no budget now", func(s *State) { s.Rebalance.Spent = true }, false, true, true},
+		{"a budget of nothing", func(s *State) { s.Rebalance.Moves = 0 }, false, false, true},
 		{"less than asked for", func(s *State) { s.Rebalance.MinGain = 0.9 }, false, false, true},
 	}
 	for _, tt := range tests {

@@ -52,17 +52,22 @@ func affordable(r placement.Request) placement.Request {
 // other nodes that is what the step to them brings. What the balancer makes of it
 // afterwards does not count: it need not come, for the gain may be too small or the mode
 // Off, and until it comes the nodes have to do without. On the same nodes it is what the
-// balancer brings in the end, if that gains as much as it asks for.
-func Forecast(minGain float64) func(placement.Request) (*placement.Placement, error) {
+// balancer brings in so many minutes, by its rules and out of its budget.
+func Forecast(may Rebalance, minutes int) func(placement.Request) (*placement.Placement, error) {
+	if may.Spent {
+		minutes--
+	}
 	return func(r placement.Request) (*placement.Placement, error) {
 		if r.Current == nil || len(r.Nodes) != len(r.Current.Nodes) {
 			return placement.Plan(structural(r))
 		}
-		r.MinGain = gainPerMove
-		p, err := placement.Plan(r)
-		if err == nil && gain(r.Current, p, r.Loads) < minGain {
-			return r.Current, nil
+		for range minutes {
+			next, b := may.plan(r)
+			if !b.Worth {
+				return r.Current, b.Err
+			}
+			r.Current = next
 		}
-		return p, err
+		return r.Current, nil
 	}
 }

@@ -181,7 +181,7 @@ func TestMakingDoComesToRest(t *testing.T) {
 func TestForecast(t *testing.T) {
 	s := balancedPool(t, 8, 10, 1)
 	r := placement.Request{Layers: len(s.Loads), Experts: 64, Nodes: members(7), Replicas: 1, SlotsPerNode: 10, Loads: s.Loads, Current: s.Doc.Serving}
-	told, err := Forecast(0.05)(r)
+	told, err := Forecast(Rebalance{Moves: 1000, MinGain: 0.05}, 2)(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,13 +192,13 @@ func TestForecast(t *testing.T) {
 	s.Members, s.Loads = members(8), madeUp(3)
 	s.Rebalance = &Rebalance{Moves: 1000, MinGain: 0.05}
 	r.Nodes, r.Loads = s.Members, s.Loads
-	if told, err = Forecast(0.05)(r); err != nil {
+	if told, err = Forecast(*s.Rebalance, 2)(r); err != nil {
 		t.Fatal(err)
 	}
 	if moves := placement.Diff(told, Decide(s).Doc.Target, 0); len(moves) > 0 {
 		t.Errorf("the balancer has %d experts elsewhere", len(moves))
 	}
-	if told, err = Forecast(0.9)(r); err != nil || !told.Same(s.Doc.Serving) {
+	if told, err = Forecast(Rebalance{Moves: 1000, MinGain: 0.9}, 2)(r); err != nil || !told.Same(s.Doc.Serving) {
 		t.Errorf("a balancer that asks for more moves nothing: %v", err)
 	}
 }

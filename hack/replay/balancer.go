@@ -61,9 +61,9 @@ func (b *balancer) look(ctx context.Context) error {
 func (b *balancer) decide(ctx context.Context, rows [][]float64) error {
 	loads, least := learnt(rows)
 	nodes := float64(len(b.op.nodes.nodes))
-	may := &rollout.Rebalance{MinGain: max(minGain, chance/math.Sqrt(max(least/nodes, 1)*float64(len(rows))))}
-	if time.Since(b.spent) >= b.window {
-		may.Moves = int(budgetPerLayer * float64(len(rows)))
+	may := &rollout.Rebalance{
+		Moves: int(budgetPerLayer * float64(len(rows))), Spent: time.Since(b.spent) < b.window,
+		MinGain: max(minGain, chance/math.Sqrt(max(least/nodes, 1)*float64(len(rows)))),
 	}
 	serving := b.op.doc.Serving
 	if _, err := b.op.round(ctx, loads, may); err != nil || b.op.doc.Target == nil {
