@@ -11,8 +11,9 @@ import (
 )
 
 // memory is what a round knows of earlier ones: since when something is so. It is
-// lost with the operator, which costs patience and nothing else; whatever must
-// outlive the operator is in the status or in the placement's record.
+// lost with the operator, which costs patience and nothing else: what is not known is
+// not guessed. Whatever must outlive the operator is in the status or in the placement's
+// record.
 type memory struct {
 	silent      map[string]time.Time // since when an expert node has not answered, by name
 	unheard     map[string]unheard   // pods that run and do not answer, by name

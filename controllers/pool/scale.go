@@ -12,6 +12,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	servingac "github.com/olmoe-serving/olmoe-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
@@ -156,10 +157,14 @@ func (v *view) planned(wanted int) placement.Request {
 }
 
 // scaleMemory is the autoscaler's memory: what the status keeps, and what only
-// this process knows.
+// this process knows. An operator that has just started may find figures of before a
+// step that it knows nothing of.
 func (v *view) scaleMemory() autoscale.Memory {
 	m := v.memory.scale
-	s := v.pool.Status.Scaling
+	if m == (autoscale.Memory{}) {
+		m = m.Lost(v.lastChange())
+	}
+	s := v.scaling
 	if s == nil || s.Time == nil {
 		return m
 	}
@@ -173,11 +178,20 @@ func (v *view) scaleMemory() autoscale.Memory {
 	return m
 }
 
+// lastChange is when the pool was last on its way to what is wanted, by its status.
+func (v *view) lastChange() time.Time {
+	c := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionReady)
+	if c.Status != metav1.ConditionTrue || c.LastTransitionTime.After(v.now) {
+		return v.now
+	}
+	return c.LastTransitionTime.Time
+}
+
 // scalingStatus tells the last change, and why the number is as it is. A message
 // changes with what it is about only, so that figures that come and go write nothing.
 func (v *view) scalingStatus(d autoscale.Decision) *v1alpha1.ScalingStatus {
 	next := &v1alpha1.ScalingStatus{}
-	if s := v.pool.Status.Scaling; s != nil {
+	if s := v.scaling; s != nil {
 		next = s.DeepCopy()
 	}
 	if d.Reason != next.Reason || d.About != v.memory.about {

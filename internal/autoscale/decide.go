@@ -59,7 +59,8 @@ func (d *decision) whyLow() string {
 }
 
 // settle notes whether the pool is moving, and forgets the number of nodes
-// before the move once every figure is about the time after it.
+// before the move once every node's figures are about the time after it. A node that
+// has not answered may tell of the time before when it does.
 func (d *decision) settle() {
 	m := &d.memory
 	if d.Changing {
@@ -70,10 +71,14 @@ func (d *decision) settle() {
 		return
 	}
 	var covered time.Duration
+	answered := 0
 	for _, n := range d.Nodes {
-		covered = max(covered, n.Covered+n.Age)
+		if n.Ordinal >= 0 && n.Ordinal < d.Wanted {
+			answered++
+			covered = max(covered, n.Covered+n.Age)
+		}
 	}
-	if d.Now.Sub(m.Moving) >= covered {
+	if answered == d.Wanted && d.Now.Sub(m.Moving) >= covered {
 		m.Before = 0
 	}
 }

@@ -78,7 +78,8 @@ type Memory struct {
 	Changed   time.Time
 	Direction int
 	Reversed  time.Time
-	// The rest may be lost; that costs a window of waiting.
+	// The rest may be lost; that costs a window of waiting, if the caller then says when
+	// the pool last changed, and that it does not know what it had before (Lost).
 
 	// HotSince and IdleSince: since when, without a break that anybody has seen, a node
 	// has been too few or too many; zero if it is not so. What cannot be seen ends them,
@@ -86,9 +87,16 @@ type Memory struct {
 	HotSince, IdleSince time.Time
 	// Moving is when the pool was last seen changing, and Before the number of
 	// nodes that it had when that began. Until figures cover only the time after,
-	// they tell of Before nodes; 0 means that they do not.
+	// they tell of Before nodes; 0 means that they do not, below 0 that they may, and
+	// nobody knows of how many: they then count as missing.
 	Moving time.Time
 	Before int
+}
+
+// Lost is the memory of a caller that has only what must outlive it: of a pool that
+// changed last at that time, or later.
+func (m Memory) Lost(changed time.Time) Memory {
+	return Memory{Changed: m.Changed, Direction: m.Direction, Reversed: m.Reversed, Moving: changed, Before: -1}
 }
 
 // Decision is the answer.

@@ -116,7 +116,7 @@ func TestClosedLoop(t *testing.T) {
 		}
 		p.memory = d.Memory
 		if p.r.IntN(300) == 0 { // the operator restarts: only the status is left
-			p.memory = Memory{Changed: d.Memory.Changed, Direction: d.Memory.Direction, Reversed: d.Memory.Reversed}
+			p.memory = d.Memory.Lost(p.ready)
 		}
 		if p.busiest() > 1 {
 			over++

@@ -36,6 +36,10 @@ func (d *decision) readSignals() (about, problem string) {
 			return about, about
 		}
 	}
+	if d.memory.Before < 0 {
+		about = "what the nodes tell is of before the last change, too"
+		return about, about
+	}
 	d.signals = d.shifted(s)
 	return "", ""
 }
