@@ -49,16 +49,34 @@ func (v *view) balanced() opinion {
 }
 
 // unlearnt: the load was looked at, and is not to be judged now. What was found the last
-// time that it was is still so, as far as anybody knows.
+// time that it was is still so, as far as anybody knows, until that is as old as what
+// plans are made from may be.
 func (v *view) unlearnt() opinion {
-	if v.wholeWindow() && v.fewTokens() {
+	if v.tooFewTokens() {
 		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
+	}
+	if v.now.Sub(v.memory.judged) > 2*v.window() {
+		return no(v1alpha1.ReasonLoadUnknown, "the load has not been judged for two windows: %s", v.whyUnlearnt())
 	}
 	switch last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced); last.Reason {
 	case v1alpha1.ReasonBalanced, v1alpha1.ReasonBudgetSpent:
 		return opinion{last.Status, last.Reason, last.Message}
 	}
 	return opinion{metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "nodes or traffic are changing: the load is judged after that"}
+}
+
+// whyUnlearnt names the nodes that keep the load from being judged.
+func (v *view) whyUnlearnt() string {
+	var short []string
+	for _, n := range v.memory.report.Nodes {
+		if n.Seconds < wholePart*v.window().Seconds() {
+			short = append(short, n.Name)
+		}
+	}
+	if len(short) == 0 {
+		return "nodes or traffic are changing"
+	}
+	return "too short a time is told by " + listed(short)
 }
 
 func no(reason, format string, args ...any) opinion {
@@ -89,8 +107,12 @@ func (v *view) judged(b *rollout.Balance) opinion {
 	return opinion{metav1.ConditionTrue, v1alpha1.ReasonBalanced, "no move of experts is worth its bytes"}
 }
 
-// asBefore: the loads were not looked at in this round.
+// asBefore: the loads were not looked at in this round, as in most, or not heard.
 func (v *view) asBefore() opinion {
+	m, limit := v.memory, 2*v.lookInterval()
+	if len(v.waited) > 0 && m.judges != 0 && v.now.Sub(m.looked) > limit && v.now.Sub(m.judged) > limit {
+		return no(v1alpha1.ReasonLoadUnknown, "the load is not looked at while routers wait for %s", listed(slices.Compact(slices.Sorted(slices.Values(v.waited)))))
+	}
 	last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced)
 	switch last.Reason {
 	case v1alpha1.ReasonMoving, v1alpha1.ReasonMoveStuck, v1alpha1.ReasonRebalancingOff:

@@ -47,6 +47,20 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	if r.addUp(ctx, v, pods, all) {
 		v.learn()
 	}
+	if m.learnt.Equal(v.now) || m.missed == 0 && v.tooFewTokens() {
+		m.judged = v.now
+	}
+}
+
+// expectJudgement begins to wait for the load to be judged: where there is something to
+// judge for the first time, or under another placement than before.
+func (v *view) expectJudgement() {
+	m, p := v.memory, current(v.doc)
+	if p == nil || !v.measures() {
+		m.judges = 0
+	} else if p.Epoch != m.judges {
+		m.judges, m.judged = p.Epoch, v.now
+	}
 }
 
 // hold notes when a node has last come to hold more: than it held itself, so that one whose
@@ -131,6 +145,9 @@ func (v *view) learn() {
 func (v *view) wholeWindow() bool {
 	return v.memory.report.Summary.Seconds >= wholePart*v.window().Seconds()
 }
+
+// tooFewTokens is what the load is found to be when there is too little of it.
+func (v *view) tooFewTokens() bool { return v.wholeWindow() && v.fewTokens() }
 
 // fewTokens says whether the nodes have too few rows in a whole window to tell loads from chance:
 // a part of it, which is added up after a change of traffic, has fewer.

@@ -32,6 +32,8 @@ type memory struct {
 	activations [][]float64          // likewise
 	loads       [][]float64          // what experts cost in the last window that was told whole
 	learnt      time.Time            // when that was
+	judged      time.Time            // when the load was last judged, or there began to be one to judge
+	judges      int64                // the epoch of the placement that it is judged under
 	work        load.Work            // what a row and a read cost by the last report
 	scale       autoscale.Memory
 	about       string // what the autoscaler's last message was about

@@ -66,6 +66,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	v.listen(v.now)
 	v.noteRefusals()
 	v.locate()
+	v.expectJudgement()
 	if len(v.waited) == 0 { // else there is no time for it, and pods had little for an answer
 		v.hear(logf.FromContext(ctx))
 		r.look(ctx, v)

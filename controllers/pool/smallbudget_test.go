@@ -32,7 +32,7 @@ func TestBudgets(t *testing.T) {
 		p := newPair(t)
 		budget := resource.MustParse(c.budget)
 		p.pool.Spec.Experts.Rebalancing.MaxBytesPerMinute, p.moved = &budget, c.moved
-		p.answers = map[string]fleet.Answer{"demo-experts-0": {Report: &fleet.Report{Model: &fleet.Model{Fingerprint: "f", ExpertBytes: 100}}}}
+		p.answers = answersOf(100)
 		p.decision.Balance = &c.found
 		may := p.limits()
 		if p.budget() != c.now || may.Moves != c.minute || may.Spent != (c.moved != nil) {
@@ -42,4 +42,9 @@ func TestBudgets(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", c.name, o, c.reason)
 		}
 	}
+}
+
+// answersOf is what a pod says of a model whose experts have so many bytes.
+func answersOf(expertBytes int64) map[string]fleet.Answer {
+	return map[string]fleet.Answer{"demo-experts-0": {Report: &fleet.Report{Model: &fleet.Model{Fingerprint: "f", ExpertBytes: expertBytes}}}}
 }

@@ -214,9 +214,14 @@ func (v *view) missing() string {
 			names = append(names, n+" (to leave)")
 		}
 	}
+	return listed(names)
+}
+
+// listed is names in a message, some of them if they are many.
+func listed(names []string) string {
 	const most = 3
 	if len(names) > most {
-		names = append(names[:most], fmt.Sprintf("%d more", len(names)-most))
+		names = append(names[:most:most], fmt.Sprintf("%d more", len(names)-most))
 	}
 	return strings.Join(names, ", ")
 }
