@@ -163,7 +163,8 @@ func (v *view) follow() {
 
 // fillLoad tells the measured load: at most once in a window, and nothing while
 // there is none, so that a pool without traffic is not written. Balancedness counts
-// experts as long as there are too few tokens.
+// experts as long as there are too few tokens. A time ahead of the clock is no time at which
+// it was told.
 func (v *view) fillLoad(s *v1alpha1.ExpertPoolStatus) {
 	if !v.looked || v.memory.missed > 0 {
 		return
@@ -171,7 +172,7 @@ func (v *view) fillLoad(s *v1alpha1.ExpertPoolStatus) {
 	sum := &v.memory.report.Summary
 	switch told := s.Load != nil && s.Load.TokensPerSecond != noTokens; {
 	case !told && sum.TokensPerSecond == 0:
-	case s.Load != nil && v.now.Sub(s.Load.Time.Time) < v.window():
+	case s.Load != nil && !s.Load.Time.After(v.now) && v.now.Sub(s.Load.Time.Time) < v.window():
 		return
 	default:
 		s.Load = v.loadStatus()

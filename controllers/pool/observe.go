@@ -59,6 +59,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	if err := r.readRecord(ctx, v); err != nil {
 		return nil, err
 	}
+	v.heedClock()
 	if err := r.listPods(ctx, v); err != nil {
 		return nil, err
 	}

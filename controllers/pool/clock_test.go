@@ -1,0 +1,54 @@
+package pool
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
+// TestTimesAheadOfTheClock: what an operator with a clock ahead has written counts as now,
+// and is written so; what it waits for then comes in time.
+func TestTimesAheadOfTheClock(t *testing.T) {
+	ahead, before := metav1.NewTime(time.Unix(1e6, 0).AddDate(1, 0, 0)), metav1.NewTime(time.Unix(1e6-5, 0))
+	for _, c := range []struct {
+		name       string
+		told, want metav1.Time
+	}{
+		{"ahead", ahead, metav1.NewTime(time.Unix(1e6, 0))},
+		{"not ahead", before, before},
+	} {
+		p := newPair(t)
+		copies, now := int32(1), p.now
+		p.pool.Spec.Replicas, p.pool.Spec.Experts.ReplicasPerExpert = &copies, &copies
+		p.answers = answersOf(100)
+		p.pool.Status = v1alpha1.ExpertPoolStatus{
+			Rebalancing: &v1alpha1.RebalancingStatus{Time: c.told, Experts: 3},
+			Scaling:     &v1alpha1.ScalingStatus{Time: c.told.DeepCopy(), From: 1, To: 2, ReversalTime: c.told.DeepCopy()},
+			Load:        &v1alpha1.LoadStatus{Time: c.told, TokensPerSecond: "7.0"},
+		}
+		kept := p.pool.Status.DeepCopy()
+		p.moved, p.scaling = p.pool.Status.Rebalancing, p.pool.Status.Scaling
+		p.heedClock()
+		if got := p.scaleMemory(); !got.Changed.Equal(c.want.Time) || !got.Reversed.Equal(c.want.Time) {
+			t.Errorf("%s: the last step was at %v, the last turn at %v; want %v", c.name, got.Changed, got.Reversed, c.want)
+		}
+		if !p.pool.Status.Scaling.Time.Equal(kept.Scaling.Time) || !p.pool.Status.Rebalancing.Time.Equal(&kept.Rebalancing.Time) {
+			t.Errorf("%s: the object as it was read has changed", c.name)
+		}
+		p.next(t, 0)
+		s := p.pool.Status.DeepCopy()
+		p.fill(s)
+		if !s.Rebalancing.Time.Equal(&c.want) || !s.Scaling.Time.Equal(&c.want) || !s.Scaling.ReversalTime.Equal(&c.want) {
+			t.Errorf("%s: written are %v, %v and %v, want %v", c.name, s.Rebalancing.Time, s.Scaling.Time, s.Scaling.ReversalTime, c.want)
+		}
+		if told := s.Load.TokensPerSecond != "7.0"; told != (c.told == ahead) {
+			t.Errorf("%s: the load was told anew: %t", c.name, told)
+		}
+		if p.now = now.Add(budgetPeriod); p.budget() == 0 {
+			t.Errorf("%s: the budget is still spent after a minute", c.name)
+		}
+	}
+}
