@@ -88,11 +88,11 @@ func (w *worker) draft(l int, d *draft) {
 	s.settleRoom(w.room, w.keep)
 	d.blank = s.used == 0
 	switch {
-	case d.blank:
-		s.fromNothing(w.ideal)
 	case w.Cover:
 		s.turn = l % s.nodes
 		s.mend(1)
+	case d.blank:
+		s.fromNothing(w.ideal)
 	default:
 		s.mend(w.Replicas)
 		must := s.loads
