@@ -9,7 +9,7 @@
 // does not depend on the number of rows, on the range or tile an element is
 // computed in, on the worker count, on alignment, nor on the CPU:
 //
-//   - A sum over k (a matrix product's, the square sum of RMSNorm) runs in 16 lanes.
+//   - A sum over k (Dot, a matrix product's, the square sum of RMSNorm) runs in 16 lanes.
 //     The operands are padded with zeros to a multiple of 16; lane j starts at
 //     +0 and takes elements k = j, j+16, j+32, … by one fused multiply-add
 //     each. The 16 lanes are then added in one tree: lane j to lane j+8, then

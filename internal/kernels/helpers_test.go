@@ -16,9 +16,6 @@ func newRand(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(1, 2))
 }
 
-// Dot is sum_k a[k]*b[k] by the kernels in use.
-func Dot(a, b []float32) float32 { return active.dot(a, b[:len(a)]) }
-
 // MatMul is dst = x * w^T over the pool; x [rows, w.In], dst [rows, w.Out], both dense.
 func MatMul(p *Pool, dst, x []float32, rows int, w Weight) {
 	MatMulMany(p, []Job{{Dst: dst, X: x, DstStride: w.Out, XStride: w.In, Rows: rows, W: w}})

@@ -2,6 +2,9 @@ package kernels
 
 import "math"
 
+// Dot is sum_k a[k]*b[k]. b must be at least as long as a.
+func Dot(a, b []float32) float32 { return active.dot(a, b[:len(a)]) }
+
 // Axpy is dst += a*x, one fused multiply-add per element.
 func Axpy(dst, x []float32, a float32) { active.axpy(dst, x[:len(dst)], a) }
 
