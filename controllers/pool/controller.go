@@ -112,6 +112,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	v.decision = rollout.Decide(v.state())
+	if v.unwritable != nil {
+		v.decision.Doc = v.doc // nobody is told of what cannot be published
+	}
 	v.noteMoves()
 	v.follow()
 	v.opinion = v.balanced()
@@ -138,17 +141,37 @@ func (r *Reconciler) applier(pool *v1alpha1.ExpertPool, manager string) *apply.A
 	return &apply.Applier{Client: r.Client, Live: r.Live, Owner: pool, Manager: manager, Settled: &r.settled}
 }
 
-// act writes what the decision needs. The order matters: the document is
-// published before the StatefulSet shrinks, so pods go only after nothing uses them.
+// act writes what the decision needs. The order matters: the document is published
+// before the StatefulSet shrinks, so pods go only after nothing uses them; and it needs
+// none of the children, so that one which is refused keeps no expert without an owner
+// (invariant 2).
 func (r *Reconciler) act(ctx context.Context, v *view) error {
+	a := r.applier(v.pool, apply.Manager)
+	if err := r.place(ctx, a, v); err != nil {
+		return err
+	}
 	if v.taken != nil {
 		return v.taken
 	}
-	a := r.applier(v.pool, apply.Manager)
 	for _, c := range v.plainChildren(a) {
 		if _, err := a.Apply(ctx, c.Live, c.Desired); err != nil {
 			return err
 		}
+	}
+	var err error
+	if v.wrote, err = a.ApplyTo(ctx, &v.set, v.statefulSet(a)); err != nil {
+		return err
+	}
+	if err := r.unstick(ctx, v); err != nil {
+		return err
+	}
+	return r.scale(ctx, v)
+}
+
+// place brings the decided document to the cluster's record, then to the pods.
+func (r *Reconciler) place(ctx context.Context, a *apply.Applier, v *view) error {
+	if v.unwritable != nil {
+		return v.unwritable
 	}
 	if err := r.copyAhead(ctx, v); err != nil {
 		return err
@@ -156,15 +179,8 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 	if err := r.publish(ctx, a, v); err != nil {
 		return err
 	}
-	var err error
-	if v.wrote, err = a.ApplyTo(ctx, &v.set, v.statefulSet(a)); err != nil {
-		return err
-	}
 	r.push(ctx, v)
-	if err := r.unstick(ctx, v); err != nil {
-		return err
-	}
-	return r.scale(ctx, v)
+	return nil
 }
 
 // interval is when to look again without an event.

@@ -47,11 +47,12 @@ type view struct {
 	problems map[string]*diagnose.Problem
 	refusal  *diagnose.Problem
 
-	decision rollout.Decision
-	opinion  opinion           // of the balancer's work
-	wrote    bool              // the StatefulSet has changed in this round
-	taken    error             // a child's name belongs to somebody else
-	refused  *diagnose.Problem // what kept the children from being made
+	decision   rollout.Decision
+	opinion    opinion           // of the balancer's work
+	wrote      bool              // the StatefulSet has changed in this round
+	taken      error             // the StatefulSet's name belongs to somebody else
+	unwritable error             // the record's does: nothing can be published
+	refused    *diagnose.Problem // what kept the children from being made
 }
 
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
@@ -103,13 +104,12 @@ func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
 	v.set.Name, v.set.Namespace = podspec.ExpertsName(v.pool.Name), v.pool.Namespace
 	v.record.Name, v.record.Namespace = podspec.PlacementName(v.pool.Name), v.pool.Namespace
 	a := r.applier(v.pool, apply.Manager)
-	for _, err := range []error{
-		a.Read(ctx, &v.set),
-		client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)),
-	} {
-		if err := v.note(err); err != nil {
-			return err
-		}
+	err := a.Read(ctx, &v.set)
+	if _, v.taken = apply.Problem(err); v.taken == nil && err != nil {
+		return err
+	}
+	if err := client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)); err != nil {
+		return err
 	}
 	v.useRecord(a)
 	v.doc = v.published()
@@ -123,20 +123,11 @@ func (v *view) useRecord(a *apply.Applier) {
 	if v.record.UID == "" {
 		return
 	}
-	err := a.Ours(&v.record)
+	v.unwritable = a.Ours(&v.record)
 	var conflict *apply.ConflictError
-	if errors.As(err, &conflict) {
+	if errors.As(v.unwritable, &conflict) {
 		v.record.Data = nil
 	}
-	_ = v.note(err) // Ours returns nothing else
-}
-
-// note keeps an error that the status shall tell, and returns others.
-func (v *view) note(err error) error {
-	if _, problem := apply.Problem(err); problem != nil {
-		v.taken, err = problem, nil
-	}
-	return err
 }
 
 // listPods lists expert nodes and routers, in a fixed order.
