@@ -23,7 +23,10 @@ const (
 	// HungAfter: a process that lives answers a question from memory much sooner, also
 	// on a machine that is busy; a garbage collector stops it for a millisecond or two.
 	HungAfter = 400 * time.Millisecond
-	// parallel calls: the largest pool and its routers (512) in 16 rounds.
+	// largest is the most pods of a round: the largest pool and its routers. They are
+	// asked what they are at once, so that some that say nothing take no time from others.
+	largest = 2 * 256
+	// parallel calls of those that carry much: documents, and loads.
 	parallel = 32
 )
 
@@ -84,7 +87,7 @@ type Answer struct {
 func DescribeAll(ctx context.Context, f Fleet, pods []Pod) map[string]Answer {
 	answers := make(map[string]Answer, len(pods))
 	var mu sync.Mutex
-	each(ctx, pods, func(ctx context.Context, p Pod) {
+	each(ctx, largest, pods, func(ctx context.Context, p Pod) {
 		asked := time.Now()
 		r, err := f.Describe(ctx, p)
 		hung := err != nil && ctx.Err() != nil && time.Since(asked) >= HungAfter || errors.Is(err, context.DeadlineExceeded)
@@ -100,7 +103,7 @@ func DescribeAll(ctx context.Context, f Fleet, pods []Pod) map[string]Answer {
 func ApplyAll(ctx context.Context, f Fleet, pods []Pod, document []byte) map[string]error {
 	failed := map[string]error{}
 	var mu sync.Mutex
-	each(ctx, pods, func(ctx context.Context, p Pod) {
+	each(ctx, parallel, pods, func(ctx context.Context, p Pod) {
 		if err := f.Apply(ctx, p, document); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
@@ -110,9 +113,9 @@ func ApplyAll(ctx context.Context, f Fleet, pods []Pod, document []byte) map[str
 	return failed
 }
 
-func each(ctx context.Context, pods []Pod, call func(context.Context, Pod)) {
+func each(ctx context.Context, atOnce int, pods []Pod, call func(context.Context, Pod)) {
 	var g errgroup.Group
-	g.SetLimit(parallel)
+	g.SetLimit(atOnce)
 	for _, p := range pods {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, Timeout)

@@ -47,6 +47,8 @@ func (g *GRPC) Apply(ctx context.Context, pod Pod, document []byte) error {
 
 // Point implements Fleet.
 func (g *GRPC) Point(ctx context.Context, pod Pod, endpoints map[string]string) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
 	return g.call(pod, func(c controlpb.ControlClient) error {
 		_, err := c.ApplyPlacement(ctx, &controlpb.ApplyPlacementRequest{Endpoints: endpoints})
 		return err

@@ -17,7 +17,7 @@ func LoadAll(ctx context.Context, f Fleet, pods []Pod, window time.Duration) *lo
 	var answers []*load.Node
 	var failed []load.Fault
 	var mu sync.Mutex
-	each(ctx, pods, func(ctx context.Context, p Pod) {
+	each(ctx, parallel, pods, func(ctx context.Context, p Pod) {
 		n, err := f.Load(ctx, p, window)
 		mu.Lock()
 		defer mu.Unlock()
