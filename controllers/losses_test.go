@@ -1,6 +1,8 @@
 package controllers_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -164,4 +166,61 @@ func (w *world) movedFrom(node string) bool {
 	w.Helper()
 	p := w.pool().Status.Placement
 	return p.Target != nil && !slices.ContainsFunc(p.Target.Nodes, func(n v1alpha1.PlacementNode) bool { return n.Name == node })
+}
+
+// TestPoolsDoNotWaitForOthers: a lost node's experts find other owners as soon beside many
+// pools whose pods cannot be reached.
+func TestPoolsDoNotWaitForOthers(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	const others, victim = 20, "demo-experts-1"
+	for i := range others {
+		w.outOfReach(fmt.Sprintf("other%d", i))
+	}
+	calls := w.fleet.Calls()
+	w.watch(patience, func() string {
+		if w.fleet.Calls() < calls+2*others {
+			return "the operator did not look"
+		}
+		return ""
+	})
+	w.fleet.Hold(true) // the target stays where it is seen
+	begun := time.Now()
+	w.fleet.Edit(address(get(w, &corev1.Pod{}, victim)), func(p *fleettest.Pod) { p.Frozen = true })
+	w.alarm(victim)
+	w.watch(patience, func() string {
+		if !w.movedFrom(victim) {
+			return "no placement without " + victim
+		}
+		return ""
+	})
+	took := time.Since(begun)
+	t.Logf("beside %d other pools it took %s", others, took.Round(time.Millisecond))
+	if took > 2*time.Second { // 3 to 5 s if they wait for each other
+		t.Errorf("took %s, want a little more than %s", took, fleet.HungAfter)
+	}
+}
+
+// outOfReach makes a pool of one node that takes questions and says nothing.
+func (w *world) outOfReach(name string) {
+	w.Helper()
+	like := w.pool()
+	p := &v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns}, Spec: like.Spec}
+	p.Spec.Replicas = new(int32(1))
+	p.Spec.RouterSelector = metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/instance": name, "app.kubernetes.io/component": "router"}}
+	pod := get(w, &corev1.Pod{}, "demo-experts-0")
+	pod.ObjectMeta = metav1.ObjectMeta{Name: name + "-experts-0", Namespace: w.ns, Labels: pod.Labels}
+	pod.Labels["app.kubernetes.io/instance"] = name
+	w.players.next++
+	pod.Status.PodIP, pod.Status.PodIPs = fmt.Sprintf("10.2.0.%d", w.players.next), nil
+	status := pod.Status
+	w.fleet.Start(address(pod), fleettest.Pod{Frozen: true})
+	if err := errors.Join(w.Create(w.Context(), p), w.Create(w.Context(), pod)); err != nil {
+		w.Fatal(err)
+	}
+	pod.Status = status
+	if err := w.Status().Update(w.Context(), pod); err != nil {
+		w.Fatal(err)
+	}
 }

@@ -42,8 +42,6 @@ const (
 	silentInterval   = 500 * time.Millisecond // an expert node of the placement does not answer
 	stalledInterval  = 5 * time.Second        // somebody has to act; a watch usually tells first
 	restInterval     = 3 * time.Second        // a node may freeze, or lose its experts without a restart
-	// parallelPools: a round mostly waits for answers of pods.
-	parallelPools = 4
 )
 
 // Reconciler reconciles ExpertPools.
@@ -133,7 +131,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.writeStatus(ctx, v); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: v.interval()}, nil
+	turn := v.turn()
+	return ctrl.Result{RequeueAfter: v.interval(), Priority: &turn}, nil
 }
 
 // applier writes a pool's children, or its number of nodes.

@@ -23,7 +23,8 @@ import (
 )
 
 const (
-	// parallelRouters: a router that is gone holds up no other one.
+	// parallelRouters are told at once. One that says nothing takes fleet.Timeout, and is
+	// tried again after all others.
 	parallelRouters = 16
 	// pointAgain after a router could not be told.
 	pointAgain = time.Second
@@ -93,7 +94,8 @@ func (p *pointer) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 	}
 	for _, pod := range reachable([]corev1.Pod{*router}) {
 		if p.fleet.Point(ctx, pod, at) != nil { // it finds nodes by DNS meanwhile
-			return ctrl.Result{RequeueAfter: pointAgain}, nil
+			turn := behind
+			return ctrl.Result{RequeueAfter: pointAgain, Priority: &turn}, nil
 		}
 		p.told.Store(req.NamespacedName, now)
 	}

@@ -1,0 +1,39 @@
+package pool
+
+// parallelPools are in a round at once. A round waits for answers of pods and computes
+// for a millisecond or two, and one machine that dies takes a node of as many pools as it
+// runs pods, 110 as kubelets come: all of these are looked at together. It also bounds
+// what an operator that starts asks of the API server at once.
+const parallelPools = 128
+
+// Turns of rounds (priorities of the queue): where more pools than parallelPools are due,
+// those whose rounds last for as long as a pod may take to answer come after all others
+// (docs/adr/0149). So a pool in need waits for the end of one such round at most, however
+// many there are.
+const (
+	inTurn = 0
+	behind = -1
+)
+
+// turn of the pool's next round.
+func (v *view) turn() int {
+	if v.inNeed() || !v.saidNothing() {
+		return inTurn
+	}
+	return behind
+}
+
+// inNeed says whether requests wait for experts, or did until their new owners were chosen.
+func (v *view) inNeed() bool {
+	return len(v.waited) > 0 || v.missesExperts() || v.decision.Doc != nil && v.decision.Doc.Urgent
+}
+
+// saidNothing says whether a pod that was asked has not answered.
+func (v *view) saidNothing() bool {
+	for _, a := range v.answers {
+		if a.Report == nil {
+			return true
+		}
+	}
+	return false
+}
