@@ -126,3 +126,35 @@ func (w *world) remove(o client.Object, name string) {
 		w.Fatal(err)
 	}
 }
+
+// TestImageOutlivesALeftoverPool: what the status says the pods run decides (docs/adr/0072),
+// also after a time in which the pool's name belonged to a deleted deployment.
+func TestImageOutlivesALeftoverPool(t *testing.T) {
+	w := newWorld(t)
+	w.stopOperator()
+	const kept = "registry.example/olmoe:kept"
+	d := w.create("demo", model+"expertNodes: 2")
+	d.Status.Image = kept
+	if err := w.Status().Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	old := &v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: w.ns, OwnerReferences: []metav1.OwnerReference{{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "OLMoEDeployment", Name: "demo", UID: "gone", Controller: new(true),
+	}}}}
+	old.Spec.Model, old.Spec.Replicas = d.Spec.Model, new(int32(2))
+	if err := w.Create(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	w.startOperator(ownImage)
+	w.until(func() string { return w.not(v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonProgressing) })
+	w.remove(&v1alpha1.ExpertPool{}, "demo") // the garbage collector
+	w.until(func() string {
+		if p := (&v1alpha1.ExpertPool{}); w.Get(t.Context(), client.ObjectKeyFromObject(old), p) != nil || p.UID == old.UID {
+			return "no new pool"
+		}
+		return ""
+	})
+	if a, b := w.pool().Spec.Image, w.deployment().Status.Image; a != kept || b != kept {
+		t.Errorf("the pods run %q, the status says %q: want %q", a, b, kept)
+	}
+}

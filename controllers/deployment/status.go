@@ -90,7 +90,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 func (v *view) fill(s *v1alpha1.OLMoEDeploymentStatus) {
 	pool := &v.pool.Status
 	s.ObservedGeneration = v.deployment.Generation
-	s.Image = v.image
+	if v.image != "" { // else the pool's name is taken, and what pods ran before decides later
+		s.Image = v.image
+	}
 	s.Endpoint = v.endpoint()
 	if pool.Model != nil {
 		s.Model = pool.Model
