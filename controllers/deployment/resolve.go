@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"fmt"
+	"strings"
 
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -83,6 +84,7 @@ func (v *view) routerArgs() []string {
 	if name == "" {
 		name = modelsource.Parse(string(v.deployment.Spec.Model.Source)).Name()
 	}
+	name = strings.ReplaceAll(name, "$", "$$") // the kubelet takes $(NAME) in arguments for a variable
 	args := []string{"router", podspec.Listen("listen", podspec.PortHTTP), podspec.Listen("control", podspec.PortControl), "--served-model-name=" + name, "--drain-delay=" + podspec.DrainDelay}
 	for _, f := range []struct {
 		flag  string

@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,4 +138,19 @@ func TestGolden(t *testing.T) {
 		all.WriteString("---\n" + string(raw))
 	}
 	goldentest.Recorded(t, "testdata/objects.yaml", all.String())
+}
+
+// Names reach the program as they are given: the kubelet makes $$ to $, and expands no $$(NAME).
+func TestNamesAreNotExpanded(t *testing.T) {
+	for name, want := range map[string]string{"olmoe": "olmoe", "$(POD_NAME)": "$$(POD_NAME)", "a$$b": "a$$$$b"} {
+		v := testView()
+		v.deployment.Spec.Routers.ServedModelName = name
+		if args := v.routerArgs(); !slices.Contains(args, "--served-model-name="+want) {
+			t.Errorf("%s: %q", name, args)
+		}
+		v.deployment.Spec.Routers.ServedModelName, v.deployment.Spec.Model.Source = "", v1alpha1.ModelSource("file:///models/"+name)
+		if args := v.routerArgs(); !slices.Contains(args, "--served-model-name="+want) {
+			t.Errorf("directory %s: %q", name, args)
+		}
+	}
 }
