@@ -48,6 +48,7 @@ type world struct {
 	fleet         *fleettest.Fleet
 	players       *players
 	writes        atomic.Int64 // requests of the operator that change something
+	refusedSets   atomic.Int64 // StatefulSets that the API server did not let it make
 	stop          context.CancelFunc
 	stopped       chan struct{}
 	clock         clock.PassiveClock
@@ -147,7 +148,7 @@ func (w *world) log() logr.Logger {
 }
 
 // wire is between the operator and the API server: it counts requests that change
-// something.
+// something, and StatefulSets that may not be made.
 type wire struct {
 	next http.RoundTripper
 	w    *world
@@ -160,7 +161,11 @@ func (x wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
-	return x.next.RoundTrip(r)
+	answer, err := x.next.RoundTrip(r)
+	if err == nil && answer.StatusCode == http.StatusForbidden && strings.Contains(r.URL.Path, "/statefulsets/") {
+		x.w.refusedSets.Add(1)
+	}
+	return answer, err
 }
 
 // create makes an OLMoEDeployment from the YAML of its spec.

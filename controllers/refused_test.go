@@ -1,9 +1,11 @@
 package controllers_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -11,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet/fleettest"
 )
 
@@ -156,5 +159,32 @@ func TestImageOutlivesALeftoverPool(t *testing.T) {
 	})
 	if a, b := w.pool().Spec.Image, w.deployment().Status.Image; a != kept || b != kept {
 		t.Errorf("the pods run %q, the status says %q: want %q", a, b, kept)
+	}
+}
+
+// TestTerminatingNamespace: that nothing is made in a namespace that is being deleted is no
+// fault of the spec.
+func TestTerminatingNamespace(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	if err := w.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.ns}}); err != nil {
+		t.Fatal(err)
+	}
+	w.remove(&appsv1.StatefulSet{}, "demo-experts")
+	for round := range int64(3) { // of which the first ones have written what they say
+		w.patch(&corev1.Pod{}, "demo-experts-0", fmt.Sprintf("metadata: {annotations: {look: again%d}}", round))
+		w.watch(patience, func() string {
+			if w.refusedSets.Load() <= round {
+				return "the operator has not tried to make the StatefulSet again"
+			}
+			return ""
+		})
+	}
+	if c := conditions.Of(w.deployment().Status.Conditions, v1alpha1.ConditionStalled); c.Status == metav1.ConditionTrue {
+		t.Errorf("Stalled: %s", c.Message)
+	}
+	if c := conditions.Of(w.pool().Status.Conditions, v1alpha1.ConditionStalled); c.Status == metav1.ConditionTrue {
+		t.Errorf("the pool is Stalled: %s", c.Message)
 	}
 }

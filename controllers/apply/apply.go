@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -74,8 +75,9 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// ErrOwnerGone says that the owner is deleted, which the cache did not know yet. A
-// child made now would be there again after the garbage collector had passed.
+// ErrOwnerGone says that the owner is deleted, which the cache did not know yet, or is
+// about to be, with its namespace. A child made now would be there again after the
+// garbage collector had passed.
 var ErrOwnerGone = errors.New("the owner is deleted")
 
 // Problem finds in an error what trying again at once cannot mend, and its reason
@@ -178,6 +180,8 @@ func (a *Applier) write(ctx context.Context, live client.Object, desired runtime
 	switch {
 	case err == nil:
 		return nil
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return ErrOwnerGone
 	case apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err):
 		return &RefusedError{Kind: kindOf(live), Name: live.GetName(), Err: err}
 	}
