@@ -397,8 +397,8 @@ func (w *world) gone(configMap string) string {
 // TestChildRefused: what only the API server's check of a child finds is told.
 func TestChildRefused(t *testing.T) {
 	w := newWorld(t)
-	w.create("demo", model+"routers: {tolerations: [{key: a, operator: Sometimes}]}")
-	if m := w.untilReason(v1alpha1.ReasonChildRefused); !strings.Contains(m, "tolerations[0].operator") {
+	w.create("demo", model+"routers: {podAnnotations: {'a b': x}}")
+	if m := w.untilReason(v1alpha1.ReasonChildRefused); !strings.Contains(m, "template.annotations") {
 		t.Errorf("%q must name the field", m)
 	}
 }

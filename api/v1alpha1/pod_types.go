@@ -7,6 +7,8 @@ import (
 
 // Resources are the requests and limits of a container.
 // +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",message="a resource request must not be above its limit: raise the limit or lower the request"
+// +kubebuilder:validation:XValidation:rule="(!has(self.requests) || self.requests.all(k, !quantity(string(self.requests[k])).isLessThan(quantity('0')))) && (!has(self.limits) || self.limits.all(k, !quantity(string(self.limits[k])).isLessThan(quantity('0'))))",message="resources must not be below 0"
+// +kubebuilder:validation:XValidation:rule="(!has(self.requests) || self.requests.all(k, k.contains('/') || k.startsWith('hugepages-') || k in ['cpu', 'memory', 'ephemeral-storage'])) && (!has(self.limits) || self.limits.all(k, k.contains('/') || k.startsWith('hugepages-') || k in ['cpu', 'memory', 'ephemeral-storage']))",message="resources are cpu, memory, ephemeral-storage, hugepages-SIZE, or have the name of their maker: write nvidia.com/gpu, not gpu"
 type Resources struct {
 	// requests are what the scheduler reserves. What is not given here gets the
 	// operator's default (100m CPU, 256Mi memory), or the limit where that is
@@ -21,6 +23,11 @@ type Resources struct {
 	Limits corev1.ResourceList `json:"limits,omitempty"`
 }
 
+// LabelValue is the value of a label.
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`
+type LabelValue string
+
 // PodSettings are the parts of a pod that its owner may choose.
 type PodSettings struct {
 	// resources of the container.
@@ -29,11 +36,13 @@ type PodSettings struct {
 	// nodeSelector limits the machines that may run the pods.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	NodeSelector map[string]LabelValue `json:"nodeSelector,omitempty"`
 	// tolerations let the pods run on tainted machines.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.operator) || t.operator.size() == 0 || t.operator in ['Exists', 'Equal', 'Lt', 'Gt'])",message="the operator of a toleration is Exists or Equal (Lt or Gt where the cluster knows them)"
+	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.operator) || t.operator != 'Exists' || !has(t.value) || t.value.size() == 0)",message="a toleration with operator Exists has no value: leave value out, or write operator: Equal"
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 	// affinity of the pods. Without it, pods of a kind are spread over machines
 	// where possible.
@@ -42,12 +51,13 @@ type PodSettings struct {
 	// priorityClassName of the pods.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 	// podLabels are added to the pods. Labels of the operator's own win.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('serving.olmoe.dev/') && !(k in ['app.kubernetes.io/name','app.kubernetes.io/instance','app.kubernetes.io/component','app.kubernetes.io/managed-by']))",message="podLabels must not use the operator's own keys (serving.olmoe.dev/*, app.kubernetes.io/name, instance, component, managed-by): choose other keys"
-	PodLabels map[string]string `json:"podLabels,omitempty"`
+	PodLabels map[string]LabelValue `json:"podLabels,omitempty"`
 	// podAnnotations are added to the pods. Changing them restarts the pods, one
 	// at a time.
 	// +optional
@@ -72,6 +82,7 @@ type ImageSettings struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^\S+$`
 	Image string `json:"image,omitempty"`
 	// imagePullPolicy of the pods.
 	// +optional

@@ -2,7 +2,12 @@
 // labels, security, volumes, probes.
 package podspec
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
 
 // Ports and paths inside pods; flags, probes and Services are built from them.
 const (
@@ -63,12 +68,17 @@ func ExpertsName(pool string) string { return pool + "-experts" }
 // PlacementName is the name of the ConfigMap with the placement.
 func PlacementName(pool string) string { return pool + "-placement" }
 
-func merged(user, own map[string]string) map[string]string {
+func merged(user map[string]v1alpha1.LabelValue, own map[string]string) map[string]string {
+	out := plainLabels(user)
+	maps.Copy(out, own)
+	return out
+}
+
+// plainLabels are labels as Kubernetes has them.
+func plainLabels(m map[string]v1alpha1.LabelValue) map[string]string {
 	out := map[string]string{}
-	for _, m := range []map[string]string{user, own} {
-		for k, v := range m {
-			out[k] = v
-		}
+	for k, v := range m {
+		out[k] = string(v)
 	}
 	return out
 }

@@ -70,7 +70,7 @@ func (p *Pod) spec() *corev1ac.PodSpecApplyConfiguration {
 // schedule adds the user's wishes of where the pods run.
 func (p *Pod) schedule(s *corev1ac.PodSpecApplyConfiguration) *corev1ac.PodSpecApplyConfiguration {
 	if len(p.Settings.NodeSelector) > 0 {
-		s.WithNodeSelector(p.Settings.NodeSelector)
+		s.WithNodeSelector(plainLabels(p.Settings.NodeSelector))
 	}
 	Mirror(p.Settings.Tolerations, &s.Tolerations)
 	Mirror(p.Settings.Affinity, &s.Affinity)

@@ -40,11 +40,11 @@ func rich() Pod {
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("0.5")},
 			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
 		},
-		NodeSelector:      map[string]string{"disk": "nvme"},
+		NodeSelector:      map[string]v1alpha1.LabelValue{"disk": "nvme"},
 		Tolerations:       []corev1.Toleration{{Key: "gpu", Operator: corev1.TolerationOpExists}},
 		Affinity:          &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{}},
 		PriorityClassName: "high",
-		PodLabels:         map[string]string{"team": "nlp", "app.kubernetes.io/name": "mine"},
+		PodLabels:         map[string]v1alpha1.LabelValue{"team": "nlp", "app.kubernetes.io/name": "mine"},
 		PodAnnotations:    map[string]string{"note": "1"},
 	}
 	return p

@@ -31,7 +31,7 @@ func TestLosses(t *testing.T) {
 		d.Spec.ExpertNodes = &two
 		d.Spec.Experts.ReplicasPerExpert = &two
 		d.Spec.Experts.Affinity = apart()
-		d.Spec.Routers.NodeSelector = map[string]string{corev1.LabelHostname: "node1"}
+		d.Spec.Routers.NodeSelector = map[string]v1alpha1.LabelValue{corev1.LabelHostname: "node1"}
 	})
 	waitReady(t, "2/2")
 	api := findEndpoint(t)

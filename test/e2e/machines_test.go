@@ -31,7 +31,7 @@ func TestMachines(t *testing.T) {
 		d.Spec.ExpertNodes = &four
 		d.Spec.Experts.ReplicasPerExpert = &two
 		d.Spec.Experts.RestoreAfterSeconds = &aWhile // copies stay where they are until a step says otherwise
-		d.Spec.Routers.NodeSelector = map[string]string{corev1.LabelHostname: "node1"}
+		d.Spec.Routers.NodeSelector = map[string]v1alpha1.LabelValue{corev1.LabelHostname: "node1"}
 	})
 	waitReady(t, "4/4")
 	api := findEndpoint(t)

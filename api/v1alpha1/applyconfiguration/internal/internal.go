@@ -147,7 +147,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         map:
           elementType:
-            scalar: string
+            namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LabelValue
     - name: podAnnotations
       type:
         map:
@@ -157,7 +157,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         map:
           elementType:
-            scalar: string
+            namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LabelValue
     - name: priorityClassName
       type:
         scalar: string
@@ -206,6 +206,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LabelValue
+  scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LoadStatus
   map:
     fields:
@@ -453,7 +455,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         map:
           elementType:
-            scalar: string
+            namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LabelValue
     - name: podAnnotations
       type:
         map:
@@ -463,7 +465,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         map:
           elementType:
-            scalar: string
+            namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LabelValue
     - name: prefixCache
       type:
         scalar: boolean

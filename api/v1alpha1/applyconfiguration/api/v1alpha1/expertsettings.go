@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	v1 "k8s.io/api/core/v1"
 	resource "k8s.io/apimachinery/pkg/api/resource"
 )
@@ -66,9 +67,9 @@ func (b *ExpertSettingsApplyConfiguration) WithResources(value *ResourcesApplyCo
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, the entries provided by each call will be put on the NodeSelector field,
 // overwriting an existing map entries in NodeSelector field with the same key.
-func (b *ExpertSettingsApplyConfiguration) WithNodeSelector(entries map[string]string) *ExpertSettingsApplyConfiguration {
+func (b *ExpertSettingsApplyConfiguration) WithNodeSelector(entries map[string]apiv1alpha1.LabelValue) *ExpertSettingsApplyConfiguration {
 	if b.PodSettingsApplyConfiguration.NodeSelector == nil && len(entries) > 0 {
-		b.PodSettingsApplyConfiguration.NodeSelector = make(map[string]string, len(entries))
+		b.PodSettingsApplyConfiguration.NodeSelector = make(map[string]apiv1alpha1.LabelValue, len(entries))
 	}
 	for k, v := range entries {
 		b.PodSettingsApplyConfiguration.NodeSelector[k] = v
@@ -106,9 +107,9 @@ func (b *ExpertSettingsApplyConfiguration) WithPriorityClassName(value string) *
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, the entries provided by each call will be put on the PodLabels field,
 // overwriting an existing map entries in PodLabels field with the same key.
-func (b *ExpertSettingsApplyConfiguration) WithPodLabels(entries map[string]string) *ExpertSettingsApplyConfiguration {
+func (b *ExpertSettingsApplyConfiguration) WithPodLabels(entries map[string]apiv1alpha1.LabelValue) *ExpertSettingsApplyConfiguration {
 	if b.PodSettingsApplyConfiguration.PodLabels == nil && len(entries) > 0 {
-		b.PodSettingsApplyConfiguration.PodLabels = make(map[string]string, len(entries))
+		b.PodSettingsApplyConfiguration.PodLabels = make(map[string]apiv1alpha1.LabelValue, len(entries))
 	}
 	for k, v := range entries {
 		b.PodSettingsApplyConfiguration.PodLabels[k] = v

@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	v1 "k8s.io/api/core/v1"
 	resource "k8s.io/apimachinery/pkg/api/resource"
 )
@@ -15,7 +16,7 @@ type PodSettingsApplyConfiguration struct {
 	// resources of the container.
 	Resources *ResourcesApplyConfiguration `json:"resources,omitempty"`
 	// nodeSelector limits the machines that may run the pods.
-	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	NodeSelector map[string]apiv1alpha1.LabelValue `json:"nodeSelector,omitempty"`
 	// tolerations let the pods run on tainted machines.
 	Tolerations []v1.Toleration `json:"tolerations,omitempty"`
 	// affinity of the pods. Without it, pods of a kind are spread over machines
@@ -24,7 +25,7 @@ type PodSettingsApplyConfiguration struct {
 	// priorityClassName of the pods.
 	PriorityClassName *string `json:"priorityClassName,omitempty"`
 	// podLabels are added to the pods. Labels of the operator's own win.
-	PodLabels map[string]string `json:"podLabels,omitempty"`
+	PodLabels map[string]apiv1alpha1.LabelValue `json:"podLabels,omitempty"`
 	// podAnnotations are added to the pods. Changing them restarts the pods, one
 	// at a time.
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
@@ -55,9 +56,9 @@ func (b *PodSettingsApplyConfiguration) WithResources(value *ResourcesApplyConfi
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, the entries provided by each call will be put on the NodeSelector field,
 // overwriting an existing map entries in NodeSelector field with the same key.
-func (b *PodSettingsApplyConfiguration) WithNodeSelector(entries map[string]string) *PodSettingsApplyConfiguration {
+func (b *PodSettingsApplyConfiguration) WithNodeSelector(entries map[string]apiv1alpha1.LabelValue) *PodSettingsApplyConfiguration {
 	if b.NodeSelector == nil && len(entries) > 0 {
-		b.NodeSelector = make(map[string]string, len(entries))
+		b.NodeSelector = make(map[string]apiv1alpha1.LabelValue, len(entries))
 	}
 	for k, v := range entries {
 		b.NodeSelector[k] = v
@@ -95,9 +96,9 @@ func (b *PodSettingsApplyConfiguration) WithPriorityClassName(value string) *Pod
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, the entries provided by each call will be put on the PodLabels field,
 // overwriting an existing map entries in PodLabels field with the same key.
-func (b *PodSettingsApplyConfiguration) WithPodLabels(entries map[string]string) *PodSettingsApplyConfiguration {
+func (b *PodSettingsApplyConfiguration) WithPodLabels(entries map[string]apiv1alpha1.LabelValue) *PodSettingsApplyConfiguration {
 	if b.PodLabels == nil && len(entries) > 0 {
-		b.PodLabels = make(map[string]string, len(entries))
+		b.PodLabels = make(map[string]apiv1alpha1.LabelValue, len(entries))
 	}
 	for k, v := range entries {
 		b.PodLabels[k] = v
