@@ -1,4 +1,6 @@
-{{/* Prefix of all names: the release's name, made to hold the chart's. */}}
+{{/* Prefix of all names: the release's name, made to hold the chart's. Without the namespace
+also those of ClusterRoles: users bind some by name, and an upgrade cannot change what a
+binding refers to. */}}
 {{- define "olmoe.name" -}}
 {{- if contains .Chart.Name .Release.Name -}}
 {{ .Release.Name | trunc 40 | trimSuffix "-" }}
