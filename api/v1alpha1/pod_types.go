@@ -44,7 +44,7 @@ type PodSettings struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.operator) || t.operator.size() == 0 || t.operator in ['Exists', 'Equal', 'Lt', 'Gt'])",message="the operator of a toleration is Exists or Equal (Lt or Gt where the cluster knows them)"
 	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.operator) || t.operator != 'Exists' || !has(t.value) || t.value.size() == 0)",message="a toleration with operator Exists has no value: leave value out, or write operator: Equal"
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
-	// affinity of the pods. Without it, pods of a kind are spread over machines
+	// affinity of the pods. Beside it, pods of a kind are always spread over machines
 	// where possible.
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`

@@ -19,7 +19,7 @@ type PodSettingsApplyConfiguration struct {
 	NodeSelector map[string]apiv1alpha1.LabelValue `json:"nodeSelector,omitempty"`
 	// tolerations let the pods run on tainted machines.
 	Tolerations []v1.Toleration `json:"tolerations,omitempty"`
-	// affinity of the pods. Without it, pods of a kind are spread over machines
+	// affinity of the pods. Beside it, pods of a kind are always spread over machines
 	// where possible.
 	Affinity *v1.Affinity `json:"affinity,omitempty"`
 	// priorityClassName of the pods.
