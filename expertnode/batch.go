@@ -162,8 +162,8 @@ func (b *batch) row(m []float32, i int32) []float32 {
 	return m[int(i)*b.hidden : int(i+1)*b.hidden]
 }
 
-// answer counts the work, then sends each request's rows, in the order it listed
-// them: who has an answer finds its work counted.
+// answer counts the work and then sends each request's rows, in the order it listed
+// them, so that a client that has its answer also finds the work in the metrics.
 func (b *batch) answer(took time.Duration, err error) {
 	if err == nil {
 		b.work.Took = took

@@ -104,8 +104,8 @@ func (q *queue) take(dst []*job) []*job {
 	return dst
 }
 
-// credit tells what is waiting how much of a batch's time was its own router's: by
-// that router's part of the batch's pairs, since it arrived.
+// credit adds to each waiting request the share of the batch's time, since the request
+// arrived, that the batch spent on pairs of the same router.
 func (q *queue) credit(own map[string]int, pairs int, start, end time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

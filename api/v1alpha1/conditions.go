@@ -11,8 +11,8 @@ const (
 	// ConditionReconciling: the operator works towards the spec, or waits for
 	// something that is expected to come by itself.
 	ConditionReconciling = "Reconciling"
-	// ConditionBalanced (of an ExpertPool): experts lie as their load wants it, as
-	// far as is known and allowed. False says what keeps them from it.
+	// ConditionBalanced (of an ExpertPool): no move of experts known now is worth its
+	// bytes. False says what keeps experts from moving, or that they move.
 	ConditionBalanced = "Balanced"
 	// ConditionStalled: nothing will change until somebody acts; the message
 	// says what to do.
@@ -44,7 +44,7 @@ const (
 	ReasonRebalancingOff  = "RebalancingOff"  // the spec says so
 	ReasonMoving          = "Moving"          // experts are being loaded where they shall go
 	ReasonBudgetSpent     = "BudgetSpent"     // maxBytesPerMinute: the rest follows
-	ReasonBudgetTooSmall  = "BudgetTooSmall"  // maxBytesPerMinute is less than one expert
+	ReasonBudgetTooSmall  = "BudgetTooSmall"  // maxBytesPerMinute allows no move
 	ReasonLoadUnknown     = "LoadUnknown"     // nodes do not tell their load
 	ReasonMoveStuck       = "MoveStuck"       // a placement does not come into force
 	ReasonPlacementFailed = "PlacementFailed" // no placement can be made from the load

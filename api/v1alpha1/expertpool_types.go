@@ -74,9 +74,9 @@ type ExpertPoolSpec struct {
 // ExpertPlacement are the limits of a placement.
 type ExpertPlacement struct {
 	// replicasPerExpert is on how many nodes each expert is, at least: experts with
-	// much load get the slots that are left. With 2 or more, the loss of a node
-	// stops no request, nor does that of a machine, where there are as many and
-	// room on them: then they hold different copies.
+	// much load get the slots that are left. With 2 or more, the loss of an expert node
+	// stops no request. Where there are enough machines with room, the copies are on
+	// different ones, so that the loss of a machine stops none either.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1

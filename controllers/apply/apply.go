@@ -97,10 +97,10 @@ func Problem(err error) (reason string, problem error) {
 	return "", nil
 }
 
-// Apply makes the object what desired says and reports whether that has changed it, in
-// what its generation counts (any object without one: in anything).
-// live is an empty object of the kind with name and namespace; afterwards it
-// holds what was found before the write (no UID: nothing was there).
+// Apply makes the object what desired says and reports whether that changed its
+// generation, or, where the kind has none, anything of it.
+// live is an empty object of the kind with name and namespace; afterwards it holds what
+// was found before the write (without a UID if there was nothing).
 func (a *Applier) Apply(ctx context.Context, live client.Object, desired runtime.ApplyConfiguration) (bool, error) {
 	if err := a.Read(ctx, live); err != nil {
 		return false, err

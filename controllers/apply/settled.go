@@ -10,9 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Settled are applies that changed nothing although they differ from what is there: the
-// API server or a webhook writes a value in its own way. They are not sent again while
-// both sides stay the same. The zero value is ready.
+// Settled remembers applies that changed nothing although they differ from what is there,
+// because the API server or a webhook writes a value in its own way. They are not sent
+// again while both sides stay the same. The zero value is ready.
 type Settled struct {
 	mu  sync.Mutex
 	all map[types.NamespacedName]map[string]string // by owner, then by child and manager: the two sides

@@ -11,8 +11,8 @@ import (
 // more, the recorder does not try again, and nobody is told.
 const maxNote = 1024
 
-// Notes records events with r, their texts cut to what the API takes. What is long is the
-// message of a condition as well.
+// Notes records events with r, their texts cut to what the API takes. The whole text is in
+// a condition.
 func Notes(r events.EventRecorder) events.EventRecorder { return notes{r} }
 
 type notes struct{ events.EventRecorder }

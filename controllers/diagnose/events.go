@@ -22,7 +22,8 @@ const (
 	// lookTime is what one call may take for all its looks: what events tell is for
 	// people, and nothing waits for an API server that does not answer.
 	lookTime = 2 * time.Second
-	// keptFor: what nobody has looked for since is of an object that is gone, or well.
+	// keptFor: an entry that nobody has asked for this long is of an object that is gone,
+	// or healthy.
 	keptFor = time.Minute
 	// retriedWithin: controllers try to make a pod again after at most 1000 s.
 	retriedWithin = 20 * time.Minute

@@ -30,8 +30,8 @@ const (
 	Retries = time.Minute
 )
 
-// Worse is the problem to tell of two, either of which may be nil: the first, unless only
-// the second needs somebody to act.
+// Worse picks the problem to tell: a, unless only b needs somebody to act. Either may be
+// nil.
 func Worse(a, b *Problem) *Problem {
 	if a == nil || b != nil && a.Passing && !b.Passing {
 		return b

@@ -31,8 +31,8 @@ func Hangs(pod *corev1.Pod, now time.Time) bool {
 	return starting(pod) && !passing(pod, now, Patience)
 }
 
-// passing says whether what keeps the kubelet from starting the pod's containers may yet
-// pass by itself: for so long.
+// passing says whether the pod has been failing to start for less than limit, so that the
+// cause may yet pass by itself.
 func passing(pod *corev1.Pod, now time.Time, limit time.Duration) bool {
 	return now.Sub(notReadySince(pod)) < limit
 }

@@ -44,8 +44,7 @@ func (v *view) minGain() float64 {
 	return max(gain, chance/math.Sqrt(max(v.rowsPerNode(), 1)*float64(layers)))
 }
 
-// budgetPeriod is a minute, and the second by which the time that is kept may be
-// too early.
+// budgetPeriod is a minute, and one second because the stored time has whole seconds.
 const budgetPeriod = time.Minute + time.Second
 
 // budget is how many experts may be loaded now because of their load: up to a

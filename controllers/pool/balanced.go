@@ -48,9 +48,9 @@ func (v *view) balanced() opinion {
 	return v.asBefore()
 }
 
-// unlearnt: the load was looked at, and is not to be judged now. What was found the last
-// time that it was is still so, as far as anybody knows, until that is as old as what
-// plans are made from may be.
+// unlearnt is the verdict of a look that cannot be judged: TooFewTokens if that is why,
+// else what the last judgement said, until that is as old as what plans are made from may
+// be.
 func (v *view) unlearnt() opinion {
 	if v.tooFewTokens() {
 		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
@@ -83,8 +83,8 @@ func no(reason, format string, args ...any) opinion {
 	return opinion{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
 }
 
-// movingOn: experts are on their way. However many they are, in two intervals at least one
-// is loaded, or routers switch.
+// movingOn is the verdict while experts move. If two intervals pass in which no expert is
+// loaded and no router switches, the move is stuck.
 func (v *view) movingOn() opinion {
 	m := v.memory
 	if limit := 2 * v.lookInterval(); v.now.Sub(m.since) > limit && v.now.Sub(m.grew) > limit {

@@ -35,10 +35,10 @@ func (v *view) published() *placement.Document {
 	return &doc
 }
 
-// copyAhead writes the status's copy of a new document before the record: whoever
-// deletes or damages the record, and whenever, the copy is the newest that a pod
-// can have seen, and no number is given twice. It is refused if this round has read
-// an older pool than there is, and with it, perhaps, an older copy.
+// copyAhead writes the status's copy of a new document before the record. The copy is
+// then never older than what a pod has seen, so a record that was deleted or damaged can
+// be restored at any time, and no revision is used twice. The write is refused if this
+// round has read an outdated pool, and with it, perhaps, an older copy.
 func (r *Reconciler) copyAhead(ctx context.Context, v *view) error {
 	if v.decision.Doc == nil || v.decision.Doc == v.doc {
 		return nil

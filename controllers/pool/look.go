@@ -63,8 +63,8 @@ func (v *view) expectJudgement() {
 	}
 }
 
-// hold notes when a node has last come to hold more: than it held itself, so that one whose
-// answers come and go is not taken for one that loads.
+// hold notes when the memory of a node last grew. Each is compared with its own last
+// answer: a node that could not be reached for a while has not loaded anything.
 func (v *view) hold(nodes []*load.Node) {
 	m := v.memory
 	if m.held == nil {
@@ -85,8 +85,8 @@ func (v *view) known() bool {
 	return v.measures() && m.report != nil && m.missed == 0 && v.now.Sub(m.looked) <= 2*v.lookInterval()
 }
 
-// addUp adds up the window, or what came of it since the traffic has changed. False:
-// it is changing.
+// addUp sums the window, or the part of it after the last change of traffic. It returns
+// false while the traffic is changing.
 func (r *Reconciler) addUp(ctx context.Context, v *view, pods []fleet.Pod, report *load.Report) bool {
 	m, part := v.memory, v.window()
 	looks := load.LooksPerWindow

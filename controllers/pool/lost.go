@@ -80,10 +80,10 @@ func (v *view) givenUp() (names []string) {
 	return names
 }
 
-// patience with a silent node while a router misses its experts. None is left with
-// one that two have found silent, each by waiting: a router, which it owes answers,
-// and the operator, whose question it should answer from memory. One that was given
-// up before and came back at once gets more each time.
+// patience is how long to wait for a silent node whose experts a router misses. It is
+// zero once both have found the node silent, each by waiting: the router, which it owes
+// answers, and the operator, whose question it should answer from memory. A node that
+// was given up before and came back at once gets more each time.
 func (v *view) patience(name string) time.Duration {
 	stalls := v.stalls.of(name)
 	if stalls == 0 && v.answers[name].Hung && v.waitedFor(name) {

@@ -195,9 +195,9 @@ func (r *Reconciler) lookAtEvents(ctx context.Context, v *view) {
 	v.refusal = r.events.Refused(ctx, r.Live, &v.set, newest, v.now)
 }
 
-// problem is the first pod's, by ordinal, one that does not pass before others; nil if
-// nothing is wrong. What pods of an older template say is no longer true of the spec:
-// they are replaced.
+// problem is the most urgent one: those that need somebody before those that may pass,
+// then by the pods' ordinals; nil if nothing is wrong. What pods of an older template say
+// is no longer true of the spec: they are replaced.
 func (v *view) problem() *diagnose.Problem {
 	var worst *diagnose.Problem
 	for i := range v.experts {

@@ -85,8 +85,8 @@ func (v *view) changing() bool {
 	return v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || v.decision.Waiting != "" || v.missing() != ""
 }
 
-// missingFrom is the lowest ordinal of the nodes that are not there yet; 0 if more than
-// them is missing.
+// missingFrom is the lowest ordinal of the wanted nodes that are not ready; 0 if the pool
+// is unsettled for another reason as well.
 func (v *view) missingFrom() int {
 	absent := v.absent()
 	if v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || !v.followed() || len(absent) == 0 {

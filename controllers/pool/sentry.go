@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// awaitPause between calls of one router, unless the last one stayed open as long
-	// as it should: routers that are away, or of a version that answers at once.
+	// awaitPause between two calls to a router whose last call ended early: it is away,
+	// or of a version that answers at once.
 	awaitPause = time.Second
 	// toldFresh: a router's word counts for so long. It is given anew each awaitPause.
 	toldFresh = 2 * time.Second

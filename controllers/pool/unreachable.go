@@ -48,8 +48,8 @@ func (v *view) hear(log logr.Logger) {
 	}
 }
 
-// unheardBefore is for how long at least, by the conditions, another operator has not reached
-// pods, when this one asks for the first time: a restart does not look like a recovery.
+// unheardBefore reads from the conditions for how long, at least, pods have been out of
+// reach of the operator before this one, so that a restart does not look like a recovery.
 func (v *view) unheardBefore() time.Duration {
 	const reason = v1alpha1.ReasonPodsUnreachable
 	said := v.pool.Status.Conditions

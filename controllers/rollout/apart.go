@@ -6,9 +6,9 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// Apart is what a round does for experts whose copies share a machine.
+// Apart is what a round does for experts that have two copies on one machine.
 type Apart struct {
-	// Before and After are how many experts do, of all layers, now and with the moves.
+	// Before and After count these experts in all layers, now and with the moves.
 	Before, After int
 	// Moves is how many experts nodes load for it.
 	Moves int

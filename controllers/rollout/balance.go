@@ -24,7 +24,7 @@ type Balance struct {
 	// the layers, falls with all moves that pay, however many minutes they take: a step
 	// visits the layers one after another and waits for the busiest node of each.
 	Gain float64
-	// Worth: the gain is at least MinGain, and a minute's moves lead there.
+	// Worth says that the gain reaches MinGain and that a minute's moves lead there.
 	Worth bool
 	// Moves is how many experts nodes load in the next minute that they may.
 	Moves int

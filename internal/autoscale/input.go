@@ -85,10 +85,10 @@ type Memory struct {
 	// has been too few or too many; zero if it is not so. What cannot be seen ends them,
 	// but for HotSince during a change.
 	HotSince, IdleSince time.Time
-	// Moving is when the pool was last seen changing, and Before the number of
-	// nodes that it had when that began. Until figures cover only the time after,
-	// they tell of Before nodes; 0 means that they do not, below 0 that they may, and
-	// nobody knows of how many: they then count as missing.
+	// Moving is when the pool was last seen changing, and Before its number of nodes when
+	// that began. Figures that cover time before the change are about Before nodes; 0
+	// means that there are none such. Below 0 there may be, and of how many nodes nobody
+	// knows: they count as missing.
 	Moving time.Time
 	Before int
 }

@@ -24,10 +24,10 @@ type Kind struct {
 	held   int           // looks in a row at which the traffic was changing
 }
 
-// Look takes the rows since the last look, [layer][expert], and says of how many
-// looks back the planner shall take the rows: of the whole window if nothing has
-// changed in it, of fewer looks after a change, and of none while the traffic is
-// changing. Traffic that changes all the time is taken as it is, a window at a time.
+// Look takes the rows since the last look, [layer][expert], and returns how many of the
+// last looks the planner shall sum: the whole window if nothing changed in it, fewer
+// after a change of traffic, and 0 while it is changing. Traffic that never settles is
+// summed window by window.
 func (k *Kind) Look(rows [][]float64) (looks int) {
 	k.recent = append([][][]float64{rows}, k.recent[:min(len(k.recent), LooksPerWindow-1)]...)
 	n := alike(k.recent)
@@ -56,8 +56,8 @@ func alike(stretches [][][]float64) int {
 	return n
 }
 
-// apart is by how much the part of rows that went to other experts, in the mean of
-// the layers, is more than counts as alike; negative if it is less.
+// apart is how far two stretches differ beyond what counts as alike: the part of rows that
+// went to other experts, less the tolerance, in the mean of the layers. Negative: alike.
 func apart(a, b [][]float64) float64 {
 	if len(a) != len(b) {
 		return math.Inf(1) // another model's

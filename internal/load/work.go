@@ -48,8 +48,9 @@ const (
 	// stall is by how much, as a logarithm, a layer's time may differ from the median
 	// of its node's: what is beyond is no matter of rows and reads.
 	stall = 0.7
-	// noise of a layer's time, and slope, how far the trend may well be from 0 (it is
-	// between -6 and 4): how much must be seen before it is believed.
+	// Priors of the fit: noise is the expected scatter of a layer's time, slope how far
+	// the trend may well be from 0 (it lies between -6 and 4). With few samples the
+	// result stays near the model.
 	noise, slope = 0.1, 3
 )
 

@@ -5,10 +5,10 @@ import "math/bits"
 // This file is the rule of domains as steps have to know it: no step leaves an expert
 // in fewer domains than it was in, unless those are enough.
 
-// How far chains of moves heed the rule.
+// Which experts of a chain of moves must keep the rule.
 const (
-	heedful  = iota // all that move
-	careless        // all but the one that gets a copy
+	heedful  = iota // all
+	careless        // all but the one that gets another copy
 	heedless        // none
 )
 
@@ -26,22 +26,22 @@ func (y *layer) tally(i, e, d int) {
 	y.wide[e] += b2i(*in > 0) - b2i(was > 0)
 }
 
-// mayJoin: a copy of e on node j more. As long as e is in too few domains, it has to
-// be in another.
+// mayJoin says whether node j may take another copy of e. As long as e is in too few
+// domains, it must be a new domain.
 func (y *layer) mayJoin(e, j int) bool { return y.dom == nil || y.joins(e, j) }
 
 func (y *layer) joins(e, j int) bool {
 	return y.heed >= careless || y.wide[e] >= y.dom.want || y.copiesIn(e, j) == 0
 }
 
-// mayLeave: the copy of e on node i less.
+// mayLeave says whether node i may drop its copy of e.
 func (y *layer) mayLeave(e, i int) bool { return y.dom == nil || y.leaves(e, i) }
 
 func (y *layer) leaves(e, i int) bool {
 	return y.heed >= heedless || y.wide[e] > y.dom.want || y.copiesIn(e, i) > 1
 }
 
-// mayMove: the copy of e on node i goes to node j; i = -1 is mayJoin.
+// mayMove says whether the copy of e on node i may go to node j; with i = -1 it is mayJoin.
 func (y *layer) mayMove(e, i, j int) bool { return y.dom == nil || y.moves(e, i, j) }
 
 func (y *layer) moves(e, i, j int) bool {
@@ -54,8 +54,8 @@ func (y *layer) moves(e, i, j int) bool {
 // owners are the nodes that hold e.
 func (y *layer) owners(e int) []uint64 { return y.at[e*y.places:][:y.places] }
 
-// barred are the nodes that e may not go to from node i: those that hold it, and
-// more in mem where the rule bars them.
+// barred returns the nodes that may not take e from node i: those that hold it, and those
+// that the rule excludes. mem is scratch space for the result.
 func (y *layer) barred(e, i int, mem []uint64) []uint64 {
 	if y.dom == nil {
 		return y.owners(e)

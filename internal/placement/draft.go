@@ -32,8 +32,8 @@ type option struct {
 
 // freshGain is what a placement made from nothing must gain over the best that
 // steps reach, as a fraction of the mean node load, for each expert more to load.
-// It touches most of what is there, so it never comes for crumbs, nor, where it
-// happens to be close, just after steps were taken instead.
+// A new placement moves most experts, so it has to gain clearly more than steps do, and
+// must not follow right after steps that came close to it.
 const freshGain = 1e-3
 
 // start makes the first option, of a layer from which steps begin.
@@ -45,10 +45,9 @@ func (d *draft) start(base option, minGain float64, maxMoves int) {
 	}
 }
 
-// note keeps the state after a step as an option if it is better than all before.
-// It tells whether steps may still lead to one that is chosen: of two
-// options the one with more worst + price * loads is not chosen, and the floor is the
-// least that worst can be.
+// note keeps the state after a step as an option if it is better than all before, and
+// says whether further steps can still lead to a better one: an option costs
+// worst + price * loads, and its worst cannot be less than the floor.
 func (d *draft) note(s *search) bool {
 	d.log = append(d.log, s.best.changes[:s.best.n]...)
 	d.offer(option{len(d.log), s.loads, s.load[s.busy]})

@@ -5,9 +5,8 @@ import "math/bits"
 // swaps offers, for each other node, that the busiest gives it one expert, and
 // takes one or, if there is room, none.
 //
-// If d is what the busiest node gets rid of and gap what it has more than the
-// other, then the busier of the two is afterwards min(d, gap-d) below what the
-// busiest had.
+// Moving a load of d off the busiest node lowers the larger load of the two nodes by
+// min(d, gap-d), gap being the difference between them.
 func (s *search) swaps() {
 	most := s.load[s.busy]
 	for _, e := range s.held {

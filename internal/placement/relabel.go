@@ -11,10 +11,10 @@ type trader struct {
 	fresh   *layer   // set i is what node i of it holds
 	holders []uint64 // bit j of holders[e*places:][:places]: node j holds expert e now
 	near    []uint64 // bits of the nodes that hold something of the set at hand
-	node    []int    // that gets set i
-	set     []int    // that node j gets; -1: none as yet
+	node    []int    // node[i] gets set i
+	set     []int    // node j gets set[j]; -1: none yet
 	stays   []int    // what the node that gets set i holds of it now
-	home    []int    // domain that gets the sets of domain d
+	home    []int    // domain home[d] gets the sets of domain d
 }
 
 // maxSweeps bounds the trading; two or three sweeps end it in practice.

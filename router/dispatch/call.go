@@ -267,7 +267,7 @@ func (c *call) reset() {
 	c.x, c.ids, c.out = nil, nil, nil
 }
 
-// abandon gives up all requests and the epoch.
+// abandon drops all outstanding requests, and the epoch: the call starts over.
 func (c *call) abandon() {
 	for _, s := range append(c.read[:0], c.inflight...) {
 		if s.lane.detach(s) {

@@ -17,9 +17,9 @@ const (
 	// hedgeBurst hedges may come at once: all requests that a frozen node holds.
 	hedgeBurst = 16
 	// hedgeLates: a request that waits for so many times its lateness, or for
-	// hedgeAnyway, is hedged without a budget. Else a pool that waits for one node, and
-	// so has no answers, would never earn a hedge. Where everything is slow the
-	// lateness follows within paceRefresh answers, so that few wait for as long.
+	// hedgeAnyway, is hedged without a budget. Without this, a pool that waits for one
+	// frozen node has no answers and earns no hedges. Where all nodes are slow, lateness
+	// rises with them within paceRefresh answers, so that few requests wait so long.
 	hedgeLates  = 3
 	hedgeAnyway = 500 * time.Millisecond
 	// recheck: a request that stays late is looked at again, for owners may have
@@ -108,8 +108,8 @@ func (c *call) elsewhere(r *route, n *node, expert uint16) bool {
 	return false
 }
 
-// owes reports whether a node is late with an expert. It is not asked for that again,
-// which would bring nothing sooner; for others it may be, as the last choice.
+// owes reports whether a node is late with this expert. The call does not ask the node for
+// it again, which would bring nothing sooner, and for other experts only as a last resort.
 func (c *call) owes(n *node, expert uint16) bool {
 	return c.hedging && slices.ContainsFunc(c.inflight, func(s *shard) bool {
 		return s.hedged && s.node == n && slices.Contains(s.experts, expert)
@@ -168,9 +168,9 @@ const (
 	laggingRank = 2 << 40 // it is late now, and may never answer
 )
 
-// rank puts a node behind every other owner. One that owes an answer comes after one
-// that only was late: on a busy machine any node is late now and then, and the choice
-// between such a one and a frozen one must not be open.
+// rank puts nodes that were late behind all others, and nodes that still owe an answer
+// behind those: on a busy machine any node is late now and then, and a frozen one must not
+// be chosen before it.
 func (n *node) rank(now time.Time) int64 {
 	switch {
 	case n.lagging.Load() || n.isSilent():

@@ -14,12 +14,12 @@ const (
 	paceSamples = 128
 	// paceRefresh: the percentile is worked out anew after so many answers.
 	paceRefresh = 16
-	// paceFactor over the 95th percentile is late. Hedging after about that
+	// paceFactor times the 95th percentile is late. Hedging after about that
 	// percentile cuts the tail for a few percent more work (Dean and Barroso, The
 	// Tail at Scale, 2013); twice as much leaves room for a burst.
 	paceFactor = 2
-	// paceMedians: so many medians are late, too. On a machine with more work than
-	// cores the percentile is that of the scheduler, not of the node.
+	// paceMedians times the median is late as well, if that is sooner: on a machine with
+	// more work than cores the percentile is the scheduler's, not the node's.
 	paceMedians = 10
 	// paceFloor: below this the scheduler and the garbage collector of a busy
 	// machine make delays that no other node would cure.

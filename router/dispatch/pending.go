@@ -75,9 +75,9 @@ func (l *lane) answer(in *wire.In) error {
 	return nil
 }
 
-// lags notes that a request is late, so that the next calls need not wait for its
-// node. False if it is answered or failed: only what is still owed brings the frame,
-// or the new stream, that clears the note. So both happen under the lock.
+// lags marks the node of a late request, so that the next calls need not wait for it. It
+// returns false if the request is answered or failed already. Both under one lock: the
+// frame, or the new stream, that clears the mark must not come before it.
 func (l *lane) lags(s *shard) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

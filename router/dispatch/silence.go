@@ -45,8 +45,8 @@ func (c *call) mayBeSilent(s *shard, now time.Time) {
 	c.d.silence.ring()
 }
 
-// isSilent: nothing has been heard since the node was found silent. It is worked out,
-// for a mark could be set just after the frame that would have cleared it.
+// isSilent says whether nothing was heard since the node was found silent. It compares two
+// times: a mark could be set just after the frame that should have cleared it.
 func (n *node) isSilent() bool {
 	at := n.silent.get()
 	return !at.Equal(begun) && at.Equal(n.heard.get())

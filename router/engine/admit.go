@@ -33,10 +33,10 @@ func (e *Engine) admit() {
 	e.Metrics.pages(e.pages)
 }
 
-// fits says whether the cache has pages for what the sequence holds so far beside what
-// the running ones still claim, so that it is not preempted at once, and so that a
-// preempted one does not come back only to be preempted again. It takes those that are
-// known already; what must wait holds none.
+// fits says whether s can be admitted: the free pages must cover what s and the running
+// sequences are still to take, or s would be preempted at once, or come back only to be
+// preempted again. It attaches the pages of known prefixes, and detaches them again if s
+// must wait.
 func (e *Engine) fits(s *sequence, claimed int) bool {
 	e.attach(s)
 	if len(e.running) == 0 || claimed+e.claim(s) <= e.pages.Total()-e.pages.InUse() {
@@ -54,8 +54,8 @@ func (e *Engine) claimed() (n int) {
 	return n
 }
 
-// claim is the number of pages that s is still to take for the tokens it holds, and to
-// grow by, but for what it can never use: nothing runs after its last token.
+// claim is the number of pages that s still needs: for the tokens it holds and a few more
+// to grow by, within what its token limit lets it use.
 func (e *Engine) claim(s *sequence) int {
 	longest := min(len(s.req.Prompt)+max(0, s.req.MaxTokens-1), e.context)
 	pages := min(model.PagesFor(len(s.tokens))+spare, model.PagesFor(longest))

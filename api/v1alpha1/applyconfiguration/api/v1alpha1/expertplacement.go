@@ -8,9 +8,9 @@ package v1alpha1
 // ExpertPlacement are the limits of a placement.
 type ExpertPlacementApplyConfiguration struct {
 	// replicasPerExpert is on how many nodes each expert is, at least: experts with
-	// much load get the slots that are left. With 2 or more, the loss of a node
-	// stops no request, nor does that of a machine, where there are as many and
-	// room on them: then they hold different copies.
+	// much load get the slots that are left. With 2 or more, the loss of an expert node
+	// stops no request. Where there are enough machines with room, the copies are on
+	// different ones, so that the loss of a machine stops none either.
 	ReplicasPerExpert *int32 `json:"replicasPerExpert,omitempty"`
 	// slotsPerNode is how many experts of a layer a node may hold. Without it,
 	// as many as needed. All nodes together need room for (experts of a layer) x
