@@ -102,6 +102,7 @@ func decideCases(t *testing.T) []decideCase {
 		{"grow: taken back, the node is gone", State{Members: members(2), Nodes: nodes(2, 3), Routers: router(3), Doc: grow}, "revision 9, serving 3 on 2, target -", 2, "", ""},
 		{"grow: wanted, the node is gone", State{Members: members(3), Nodes: nodes(2, 3), Routers: router(3), Doc: grow}, "revision 8, serving 3 on 2, target 4 on 3", 3, "to load", ""},
 		{"grow: gone, a router uses it", State{Members: members(2), Nodes: nodes(2, 3), Routers: router(4), Doc: grow}, "revision 8, serving 3 on 2, target 4 on 3", 3, "to load", ""},
+		{"grow: gone, a router that says nothing may use it", State{Members: members(2), Nodes: nodes(2, 3), Routers: []Router{{Name: "r", Running: true}}, Doc: grow}, "revision 8, serving 3 on 2, target 4 on 3", 3, "to load", ""},
 		{"grow: more, finished first", State{Members: members(4), Nodes: nodes(4, 3), Routers: router(3), Doc: grow}, "revision 8, serving 3 on 2, target 4 on 3", 4, "to load", ""},
 		{"grow: more, the node is gone", State{Members: members(4), Nodes: map[string]Node{"demo-experts-0": {Model: olmoe}, "demo-experts-1": {Model: olmoe}, "demo-experts-2": {Stuck: true}, "demo-experts-3": {Model: olmoe}}, Routers: router(3), Doc: grow}, "revision 9, serving 3 on 2, target 9 on 3", 4, "placement 9", ""},
 		{"shrink: target without the highest", State{Members: members(1), Nodes: nodes(2, 3), Routers: router(3), Doc: serving2}, "revision 8, serving 3 on 2, target 8 on 1", 2, "placement 8", ""},

@@ -202,3 +202,14 @@ func TestForecast(t *testing.T) {
 		t.Errorf("a balancer that asks for more moves nothing: %v", err)
 	}
 }
+
+// Nodes that came are filled, however small their share is: it is rounded up, and never to
+// nothing, which would be no limit.
+func TestAStepHasALimit(t *testing.T) {
+	for _, c := range []struct{ from, to, most int }{{2, 2, 0}, {2, 3, 3 * 6}, {3, 4, 3 * 4}, {8, 11, 3 * 5}, {16, 17, 3 * 1}} { // 16 experts in all
+		r := structural(placement.Request{Nodes: members(c.to), Current: planned(t, c.from, 3)})
+		if r.MaxMoves != c.most || r.MinGain == 0 {
+			t.Errorf("from %d to %d nodes: at most %d loads, want %d, for a gain of %g", c.from, c.to, r.MaxMoves, c.most, r.MinGain)
+		}
+	}
+}

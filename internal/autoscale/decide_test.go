@@ -52,6 +52,7 @@ func TestDecide(t *testing.T) {
 		{"one hot node, cannot be placed better", pool(3, .3).with(hotFor(long)).with(func(in *Input) { in.Nodes[2].Utilisation, in.Pool.Loads = .8, nil }), 4, ReasonBusy, "experts-2"},
 		{"requests wait", pool(3, .5).with(hotFor(long)).with(func(in *Input) { in.Nodes[1].Queue = 3 * time.Millisecond }), 4, ReasonQueue, "wait 3ms at node pool-experts-1"},
 		{"hot at the maximum", pool(8, .9).with(hotFor(long)), 8, ReasonAtMaximum, "raise scaling.max"},
+		{"requests wait, which no placement changes", pool(3, .5).with(hotFor(ScaleOutWindow)).with(func(in *Input) { in.Nodes[1].Queue = 3 * time.Millisecond }), 4, ReasonQueue, ""},
 		{"just at the target", pool(3, .7).with(hotFor(long)), 3, ReasonOnTarget, ""},
 		// rule 5: in
 		{"idle at first", pool(3, .2), 3, ReasonStabilising, "with 2 nodes it would be 30 %"},
@@ -63,6 +64,7 @@ func TestDecide(t *testing.T) {
 		{"idle, no loads", pool(3, .1).with(idleFor(long)).with(func(in *Input) { in.Pool.Loads = nil }), 3, ReasonTooTight, "not known"},
 		{"no traffic", pool(3, 0).with(idleFor(long)).with(func(in *Input) { in.Pool.Loads = [][]float64{make([]float64, 8), make([]float64, 8)} }), 2, ReasonIdle, ""},
 		{"busy, but without load", pool(3, .1).with(idleFor(long)).with(func(in *Input) { in.Pool.Loads = [][]float64{make([]float64, 8), make([]float64, 8)} }), 3, ReasonTooTight, "no expert has load"},
+		{"idle, by figures of half as many nodes", pool(4, .8).with(idleFor(long)).with(func(in *Input) { in.Memory.Before, in.Memory.Moving = 2, noon }), 3, ReasonIdle, ""},
 		{"no placement on fewer nodes", pool(3, .1).with(idleFor(long)).with(func(in *Input) { in.Pool.SlotsPerNode = 3 }), 3, ReasonTooTight, "slots"},
 		{"one node", pool(1, 0).with(idleFor(long)), 1, ReasonOnTarget, ""},
 		// settings

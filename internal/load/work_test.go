@@ -120,6 +120,38 @@ func TestFitBearsAStall(t *testing.T) {
 	}
 }
 
+// TestFitKeepsTheUnit: whatever costs what, all work together costs what it does by the model,
+// so that costs learnt at different times can be compared.
+func TestFitKeepsTheUnit(t *testing.T) {
+	for _, c := range []struct {
+		tokens int
+		ridge  float64
+		steep  bool // layers differ more than rows and reads can explain
+	}{{8, 16, false}, {128, 0.5, false}, {8, 16, true}} {
+		nodes := decode(rand.New(rand.NewPCG(5, 9)), 4, c.tokens, c.ridge)
+		var model, learnt float64
+		for _, n := range nodes {
+			for l := range n.Rows {
+				if c.steep {
+					reads := float64(Total(n.Activations[l])) / float64(Total(n.Rows[l]))
+					n.BusyNs[l] = make([]uint64, len(n.BusyNs[l]))
+					n.BusyNs[l][0] = uint64(float64(Total(n.Rows[l])) * math.Exp(40*reads))
+				}
+				model += float64(Total(n.Rows[l])) + readRows*float64(Total(n.Activations[l]))
+			}
+		}
+		w := Fit(nodes)
+		for _, n := range nodes {
+			for l := range n.Rows {
+				learnt += w.Row*float64(Total(n.Rows[l])) + w.Read*float64(Total(n.Activations[l]))
+			}
+		}
+		if math.Abs(learnt/model-1) > 1e-9 {
+			t.Errorf("%+v: %+v makes all work cost %.3f of what it does by the model", c, w, learnt/model)
+		}
+	}
+}
+
 func TestCosts(t *testing.T) {
 	rows, reads := [][]float64{{100, 4}}, [][]float64{{10, 2}}
 	for w, want := range map[Work][2]float64{{Row: 1}: {100, 4}, {Read: 1}: {10, 2}, {Row: 0.5, Read: 3}: {80, 8}} {
