@@ -77,6 +77,8 @@ func TestPublished(t *testing.T) {
 	older, newer := testDocument(t, v, 8), testDocument(t, v, 9)
 	tampered := testDocument(t, v, 9)
 	tampered.Model = "other"
+	urgent, olderUrgent := testDocument(t, v, 9), testDocument(t, v, 8) // which the copy does not tell
+	urgent.Urgent, olderUrgent.Urgent = true, true
 	cases := []struct {
 		name   string
 		record map[string]string
@@ -90,6 +92,8 @@ func TestPublished(t *testing.T) {
 		{"record is damaged", map[string]string{"placement.json": `{"revision": 10`}, newer, newer},
 		{"record is empty", map[string]string{"placement.json": `{}`}, newer, newer},
 		{"record is older than the copy", record(t, older), newer, newer},
+		{"record is urgent", record(t, urgent), newer, urgent},
+		{"record is urgent and older than the copy", record(t, olderUrgent), newer, newer},
 		{"record was changed by somebody", record(t, tampered), newer, newer},
 	}
 	for _, c := range cases {
