@@ -41,7 +41,7 @@ Where the router has an API key, it is read from the environment: OLMOE_API_KEY.
 			if err := f.check(); err != nil {
 				return err
 			}
-			return interrupted(cmd.Context(), f.run(cmd.Context(), cmd.OutOrStdout()))
+			return interrupted(cmd.Context(), f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},
 	}
 	fs := cmd.Flags()
@@ -50,7 +50,7 @@ Where the router has an API key, it is read from the environment: OLMOE_API_KEY.
 	fs.DurationVar(&f.interval, "interval", 2*time.Second, "between two looks")
 	fs.BoolVar(&f.once, "once", false, "print it once and exit")
 	fs.IntVar(&f.layer, "layer", -1, "show one layer in detail")
-	fs.BoolVar(&f.json, "json", false, "print JSON, a line for each look")
+	fs.BoolVar(&f.json, "json", false, "print JSON, a line for each look that is answered")
 	return cmd
 }
 
@@ -71,7 +71,7 @@ func (f *topFlags) check() error {
 
 // run looks until ctx ends. The first look must succeed; later ones may fail, for
 // a router that is restarted is looked at again.
-func (f *topFlags) run(ctx context.Context, out io.Writer) error {
+func (f *topFlags) run(ctx context.Context, out, problems io.Writer) error {
 	c := topClient{url: f.url, window: f.window, key: os.Getenv("OLMOE_API_KEY")}
 	report, err := c.fetch(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (f *topFlags) run(ctx context.Context, out io.Writer) error {
 	}
 	defer t.restore()
 	for {
-		if err := f.show(t, report, err); err != nil || f.once {
+		if err := f.show(t, problems, report, err); err != nil || f.once {
 			return err
 		}
 		select {
@@ -98,12 +98,14 @@ func (f *topFlags) run(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// show prints a report, and why there is no newer one.
-func (f *topFlags) show(t *terminal, r *load.Report, failure error) error {
-	if f.json {
-		if failure != nil {
-			return failure
-		}
+// show prints a report, and why there is no newer one. Whoever reads JSON gets each report
+// once, and the reason beside it.
+func (f *topFlags) show(t *terminal, problems io.Writer, r *load.Report, failure error) error {
+	switch {
+	case f.json && failure != nil:
+		_, err := fmt.Fprintln(problems, "not current:", failure)
+		return err
+	case f.json:
 		return json.NewEncoder(t.out).Encode(r)
 	}
 	width, height := t.size()

@@ -46,13 +46,20 @@ func topServer(t *testing.T, statuses ...int) (url string, requests *atomic.Int3
 }
 
 func runTop(ctx context.Context, args ...string) (string, error) {
-	var out bytes.Buffer
+	text, _, err := runTopWith(ctx, args...)
+	return text, err
+}
+
+// runTopWith also returns what the command tells beside its output.
+func runTopWith(ctx context.Context, args ...string) (text, problems string, err error) {
+	var out, beside bytes.Buffer
 	cmd := newTopCommand()
 	cmd.SetArgs(append(args, "--window", "15s"))
 	cmd.SetOut(&out)
+	cmd.SetErr(&beside)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	err := cmd.ExecuteContext(ctx)
-	return out.String(), err
+	err = cmd.ExecuteContext(ctx)
+	return out.String(), beside.String(), err
 }
 
 func TestTopOnce(t *testing.T) {
@@ -88,20 +95,27 @@ func TestTopJSON(t *testing.T) {
 
 // A router that is away for a moment is looked at again, and an interrupt is no error.
 func TestTopGoesOn(t *testing.T) {
-	url, requests := topServer(t, 200, 503, 503)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		for requests.Load() < 5 {
-			time.Sleep(time.Millisecond)
+	for name, args := range map[string][]string{"1 of 1 nodes": nil, `"window_seconds":15`: {"--json"}} {
+		url, requests := topServer(t, 200, 503, 503)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			for requests.Load() < 5 {
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+		}()
+		text, problems, err := runTopWith(ctx, append(args, "--url", url, "--interval", "200ms")...)
+		if err != nil {
+			t.Fatal(err)
 		}
-		cancel()
-	}()
-	text, err := runTop(ctx, "--url", url, "--interval", "200ms")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Count(text, "not current: "+url+": status 503: loading the model") != 2 || strings.Count(text, "1 of 1 nodes") < 2 {
-		t.Errorf("printed\n%s", text)
+		if strings.Count(text+problems, "not current: "+url+": status 503: loading the model") != 2 || strings.Count(text, name) < 2 {
+			t.Errorf("printed\n%sand beside it\n%s", text, problems)
+		}
+		for line := range strings.Lines(text) {
+			if args != nil && !json.Valid([]byte(line)) {
+				t.Errorf("no JSON: %s", line)
+			}
+		}
 	}
 }
 
