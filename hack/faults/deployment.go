@@ -86,14 +86,14 @@ func (d *deployment) victim(trial int) (int, error) {
 	return 0, fmt.Errorf("no process %s", name)
 }
 
-// do does one fault and returns how to undo it.
-func (d *deployment) do(kind string, trial int, watch time.Duration) (undo func(), err error) {
-	nothing := func() {}
+// do does one fault and returns how to undo it, or to wait for its end.
+func (d *deployment) do(kind string, trial int, watch time.Duration) (undo func() error, err error) {
+	nothing := func() error { return nil }
 	if kind == "none" {
 		return nothing, nil
 	}
 	if kind == "move" {
-		return nothing, d.move(watch)
+		return d.move(watch)
 	}
 	pid, err := d.victim(trial)
 	if err != nil {
@@ -103,11 +103,11 @@ func (d *deployment) do(kind string, trial int, watch time.Duration) (undo func(
 	case "kill", "only-owner":
 		return nothing, syscall.Kill(pid, syscall.SIGKILL)
 	case "freeze":
-		return func() { _ = syscall.Kill(pid, syscall.SIGCONT) }, syscall.Kill(pid, syscall.SIGSTOP)
+		return func() error { return syscall.Kill(pid, syscall.SIGCONT) }, syscall.Kill(pid, syscall.SIGSTOP)
 	case "slow":
 		done := make(chan struct{})
 		go crawl(pid, done)
-		return func() { close(done) }, nil
+		return func() error { close(done); return nil }, nil
 	}
 	return nil, fmt.Errorf("unknown kind %q", kind)
 }

@@ -23,7 +23,7 @@ type load struct {
 
 	mu      sync.Mutex
 	seen    []time.Duration // gaps since the last call of gaps
-	last    []time.Time     // of each client: its last token in the running answer
+	last    []time.Time     // of each client: the running answer's last token, or its request
 	answers int
 	changed int
 	failed  []string
@@ -48,9 +48,9 @@ func startLoad(ctx context.Context, url string, clients int) (*load, error) {
 
 func (l *load) client(i int, want string) {
 	for l.ctx.Err() == nil {
+		l.begin(i, time.Now())
 		got, err := l.ask(l.ctx, i, func(now time.Time) { l.token(i, now) })
 		l.mu.Lock()
-		l.last[i] = time.Time{}
 		switch {
 		case l.ctx.Err() != nil: // cut off by finish
 		case err != nil:
@@ -66,16 +66,22 @@ func (l *load) client(i int, want string) {
 	}
 }
 
-func (l *load) token(i int, now time.Time) {
+// begin notes a request. The time until its first token is a gap, too: a prompt of four
+// tokens takes as long as a token, and a client that waits there has stalled as well.
+func (l *load) begin(i int, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.last[i].IsZero() {
-		l.seen = append(l.seen, now.Sub(l.last[i]))
-	}
 	l.last[i] = now
 }
 
-// gaps returns the gaps between tokens since the last call.
+func (l *load) token(i int, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = append(l.seen, now.Sub(l.last[i]))
+	l.last[i] = now
+}
+
+// gaps returns the gaps that have ended since the last call.
 func (l *load) gaps() []time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
