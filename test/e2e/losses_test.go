@@ -18,10 +18,20 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
 
-// stallLimit bounds the longest gap between two tokens while a node with another owner beside it is
-// lost. It is far above what is measured on a quiet machine (docs/reliability.md), and far below what
-// it takes without hedging (10 s) or until a dead link is noticed (13 s).
-const stallLimit = 3 * time.Second
+const (
+	// stallLimit bounds the longest gap between two tokens while a node with another owner beside it is
+	// lost. It is far above what is measured on a quiet machine (docs/reliability.md), and far below what
+	// it takes without hedging (10 s) or until a dead link is noticed (13 s).
+	stallLimit = 3 * time.Second
+	// stallLeast and stallTimes bound it by what the same streams had just before: so many times their
+	// longest gap, and a second, for a container that starts again takes one of two cores, and a
+	// machine that seemed quiet has stalled for 0.57 s once. Quiet gaps of 30 ms give 1.3 s; on a
+	// machine so loaded that they are 200 ms it is stallLimit that counts.
+	stallLeast, stallTimes = time.Second, 10
+)
+
+// stallLimit is the one of a run whose streams had these gaps before anything was done.
+func (s stalls) limit() time.Duration { return min(stallLimit, stallLeast+stallTimes*s.longest) }
 
 // TestLosses takes expert nodes away, in all the ways there are, under a load whose every token is
 // known.
@@ -105,15 +115,23 @@ func testLoss(t *testing.T, api endpoint, want string, lose, back func(*testing.
 		}
 	}()
 	l := startStreams(t, api, want)
-	time.Sleep(2 * time.Second)
-	t.Logf("before: %s", l.stalls())
+	limit := l.quiet(t).limit()
 	lose(t)
 	lost := time.Now()
 	time.Sleep(4 * time.Second)
-	bearable(t, "while it is lost", l.stalls(), lost, stallLimit)
+	bearable(t, "while it is lost", l.stalls(), lost, limit)
 	back(t)
 	eventually(t, 120*time.Second, func() error { return ready(t.Context(), "2/2") })
 	l.stop(t)
+}
+
+// quiet are the gaps while nothing is done.
+func (l *load) quiet(t *testing.T) stalls {
+	t.Helper()
+	time.Sleep(2 * time.Second)
+	s := l.stalls()
+	t.Logf("before: %s", s)
+	return s
 }
 
 // lossTrials more than one measure the stalls better. The kubelet waits longer for each restart.
@@ -139,11 +157,11 @@ func testNoControlPlane(t *testing.T, api endpoint, want string) {
 		}
 	}
 	control("pause")
-	time.Sleep(2 * time.Second)
+	limit := l.quiet(t).limit()
 	killContainer(t, victim)
 	lost := time.Now()
 	time.Sleep(5 * time.Second)
-	bearable(t, "without a control plane", l.stalls(), lost, stallLimit)
+	bearable(t, "without a control plane", l.stalls(), lost, limit)
 	if err := serves(victim); err != nil {
 		t.Errorf("the killed expert node is not back: %v", err)
 	}
@@ -176,32 +194,6 @@ func serves(pod corev1.Pod) error {
 	}
 }
 
-// testRouterDies: of two routers one is killed; its streams end, the other's go on, and what is asked
-// again is answered as ever.
-func testRouterDies(t *testing.T, api endpoint, want string) {
-	ctl(t, "patch", "olmoe", name, "--type=merge", "-p", `{"spec":{"routers":{"replicas":2}}}`)
-	waitReady(t, "2/2")
-	api.fresh = true
-	killContainer(t, pods(t, "router")[0])
-	failed, deadline := 0, time.Now().Add(4*time.Second)
-	for time.Now().Before(deadline) {
-		got, err := api.chat(t.Context())
-		if err == nil && got != want {
-			t.Fatalf("another answer: %q instead of %q", got, want)
-		}
-		if err != nil {
-			failed++
-			t.Logf("%s: %v", time.Now().Format("15:04:05.000"), err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	eventually(t, 60*time.Second, func() error { return ready(t.Context(), "2/2") })
-	if got, err := api.chat(t.Context()); err != nil || got != want {
-		t.Errorf("afterwards: %q, %v", got, err)
-	}
-	t.Logf("%d new requests failed within 4 s, before the Service left the dead router out", failed)
-}
-
 // testOnlyOwner: experts without another owner are loaded elsewhere; requests wait for that, and go on
 // unchanged. When the node is back it takes its part again. Each trial freezes the other node: one that
 // was back at once is given more time from then on.
@@ -211,13 +203,12 @@ func testOnlyOwner(t *testing.T, api endpoint, want string) {
 	l := startStreams(t, api, want)
 	for trial := range *onlyOwnerTrials {
 		victim := expertOn(t, []string{"node2", "node1"}[trial%2])
-		time.Sleep(2 * time.Second)
-		t.Logf("before: %s", l.stalls())
+		limit := min(onlyOwnerLimit, onlyOwnerLeast+onlyOwnerTimes*l.quiet(t).longest)
 		signal(t, victim, syscall.SIGSTOP)
 		start := time.Now()
 		eventually(t, 60*time.Second, func() error { return servedWithout(t, victim.Name) })
 		force := time.Since(start)
-		bearable(t, fmt.Sprintf("the other node's placement was in force after %s", force.Round(10*time.Millisecond)), l.stalls(), start, onlyOwnerLimit)
+		bearable(t, fmt.Sprintf("the other node's placement was in force after %s", force.Round(10*time.Millisecond)), l.stalls(), start, limit)
 		time.Sleep(max(0, onlyOwnerFrozen-time.Since(start)))
 		signal(t, victim, syscall.SIGCONT)
 		waitReady(t, "2/2")
@@ -231,9 +222,15 @@ func testOnlyOwner(t *testing.T, api endpoint, want string) {
 // onlyOwnerTrials more than two measure the stall better; each takes half a minute.
 var onlyOwnerTrials = flag.Int("only-owner-trials", 2, "how often only owners freeze")
 
-// onlyOwnerLimit bounds the stall: 0.9 s on a machine that has nothing else to do, 11 s with ten times
-// more work than cores.
-const onlyOwnerLimit = 30 * time.Second
+const (
+	// onlyOwnerLimit bounds the stall: 0.9 s on a machine that has nothing else to do, 11 s with ten times
+	// more work than cores.
+	onlyOwnerLimit = 30 * time.Second
+	// onlyOwnerLeast and onlyOwnerTimes bound it by the streams' longest gap just before: where that is
+	// 30 ms, so is the machine quiet, and the stall must be below 6 s. Router, operator and the other
+	// node have a part in it each, so it grows by more than a gap does with what else the machine does.
+	onlyOwnerLeast, onlyOwnerTimes = 3 * time.Second, 100
+)
 
 // onlyOwnerFrozen: the operator takes a node that is back sooner for one that stalls, and has more
 // patience with it.

@@ -109,14 +109,13 @@ func testPart(t *testing.T, l *load, metric func() (int, error)) {
 // testPowerFailure: the other machine has an owner of every expert. It gets the second ones, too, once
 // Kubernetes has given up the lost machine.
 func testPowerFailure(t *testing.T, l *load) {
-	time.Sleep(2 * time.Second)
-	t.Logf("before: %s", l.stalls())
+	limit := l.quiet(t).limit()
 	lost := time.Now()
 	machine(t, "kill", "node2")
 	time.Sleep(4 * time.Second)
-	bearable(t, "while it is lost", l.stalls(), lost, stallLimit)
+	bearable(t, "while it is lost", l.stalls(), lost, limit)
 	eventually(t, 120*time.Second, func() error { return whole(t, 2) })
-	bearable(t, "when the others hold all experts twice", l.stalls(), lost, stallLimit)
+	bearable(t, "when the others hold all experts twice", l.stalls(), lost, limit)
 	t.Logf("after %s", time.Since(lost).Round(100*time.Millisecond))
 }
 
