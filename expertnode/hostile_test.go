@@ -152,6 +152,7 @@ func TestARouterThatDoesNotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	await(t, "as many requests as there is room for, and one more", func() bool { return frames(t, p.nodes[0]) >= 5 })
 	in := wire.NewIn()
 	defer in.Recycle()
 	for call := range uint64(3) { // each answer comes after what was read before it is computed
@@ -164,7 +165,7 @@ func TestARouterThatDoesNotRead(t *testing.T) {
 		}
 		in.Free()
 	}
-	if n := frames(t, p.nodes[0]) - 3; n < 5 || n > 8 { // some answers are gRPC's
+	if n := frames(t, p.nodes[0]) - 3; n > 8 { // some answers are gRPC's
 		t.Errorf("%d of %d requests were read while no answer was", n, asked)
 	}
 	for answers := 0; answers < asked; in.Free() {

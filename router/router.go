@@ -63,7 +63,8 @@ type process struct {
 	gate     podctl.Gate     // what it answers
 	watcher  *podctl.Watcher // of the placement
 	model    *controlpb.Model
-	fatal    chan error // the first ends the process
+	fatal    chan error // of the first failure, which ends the process
+	failing  sync.Once
 }
 
 // Run serves until ctx ends, then drains: it stops being ready, serves on for
@@ -123,12 +124,7 @@ func (p *process) serve(run func() error) {
 }
 
 // fail ends the process with the first error it is given.
-func (p *process) fail(err error) {
-	select {
-	case p.fatal <- err:
-	default:
-	}
-}
+func (p *process) fail(err error) { p.failing.Do(func() { p.fatal <- err }) }
 
 // open loads the model and puts the API in place.
 func (p *process) open(ctx context.Context) (*Core, error) {

@@ -38,7 +38,9 @@ func readJSON(name string, to any) error {
 	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("%s: there is more after the JSON object", name)
 	}
-	if err := namesOnce(json.NewDecoder(bytes.NewReader(text))); err != nil {
+	names := json.NewDecoder(bytes.NewReader(text))
+	names.UseNumber() // one of a field that is ignored may be any
+	if err := namesOnce(names); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -101,13 +103,11 @@ func ratio(flag string, v float64) error {
 	return nil
 }
 
-// needed refuses flags that say how another is taken where that is not given: they would
-// be ignored.
+// needed refuses --read-rows where it would be ignored. --min-gain and --max-moves are bounds
+// of moves: with nothing in force there are none, and they hold.
 func needed(flags *pflag.FlagSet) error {
-	for _, f := range [][2]string{{"read-rows", "activations"}, {"min-gain", "current"}, {"max-moves", "current"}} {
-		if flags.Changed(f[0]) && flags.Lookup(f[1]).Value.String() == "" {
-			return fmt.Errorf("%w: --%s needs --%s", errFlags, f[0], f[1])
-		}
+	if flags.Changed("read-rows") && flags.Lookup("activations").Value.String() == "" {
+		return fmt.Errorf("%w: --read-rows needs --activations", errFlags)
 	}
 	return nil
 }
@@ -125,8 +125,8 @@ func runPlan(out io.Writer, f *planFlags) error {
 		if len(current.Layers) == 0 {
 			return fmt.Errorf("%s: it has no layers: give a placement as --json prints it", f.current)
 		}
-		if err := f.haveLoads(f.current, layerOrder(current.Layers), loads); err != nil {
-			return err
+		if !slices.ContainsFunc(layerOrder(loads), func(key string) bool { _, ok := current.Layers[key]; return ok }) {
+			return fmt.Errorf("%s: it has none of the layers of %s (%s): every expert would move", f.current, f.loads, strings.Join(layerOrder(loads), ", "))
 		}
 	}
 	result, err := f.plan(loads, current)

@@ -20,9 +20,6 @@ func (f *planFlags) costs() (loads map[string][]float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.haveLoads(f.activations, layerOrder(active), loads); err != nil {
-		return nil, err
-	}
 	for key, layer := range loads {
 		if len(active[key]) != len(layer) {
 			return nil, fmt.Errorf("%s: layer %s has %d experts, in %s it has %d", f.activations, key, len(active[key]), f.loads, len(layer))
@@ -33,16 +30,6 @@ func (f *planFlags) costs() (loads map[string][]float64, err error) {
 		}
 	}
 	return loads, nil
-}
-
-// haveLoads refuses layers of another file that --loads lacks: they would be ignored.
-func (f *planFlags) haveLoads(file string, layers []string, loads map[string][]float64) error {
-	for _, key := range layers {
-		if _, ok := loads[key]; !ok {
-			return fmt.Errorf("%s: layer %q has no loads in %s: give them, or leave the layer out of both", file, key, f.loads)
-		}
-	}
-	return nil
 }
 
 // readLoads refuses null, which would count as 0 without a word, and two names of one layer.

@@ -207,15 +207,10 @@ func TestPlanRefuses(t *testing.T) {
 		{"a layer twice in force", `"0" stands twice`, []string{"--loads", loads, "--nodes", "1", "--current", planFile(t, `{"layers": {"0": {"nodes": [[0, 1]]}, "0": {"nodes": [[1]]}}}`)}},
 		{"a layer under another name", `plan.json: layer "01" is not a number as 0, 1 or 12`, []string{"--loads", planFile(t, `{"1": [1, 2], "01": [2, 1]}`), "--nodes", "1"}},
 		{"a layer with a sign", `layer "+1" is not a number as`, []string{"--loads", planFile(t, `{"+1": [2, 1]}`), "--nodes", "1"}},
-		{"activations of a layer without loads", `plan.json: layer "2" has no loads in `, []string{"--loads", loads, "--nodes", "1", "--activations", planFile(t, `{"0": [1, 1], "2": [1, 1]}`)}},
-		{"a layer in force without loads", `plan.json: layer "7" has no loads in `, []string{"--loads", loads, "--nodes", "1",
-			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0, 1]]}, "7": {"nodes": [[0, 1]]}}}`)}},
-		{"a layer in force under another name", `plan.json: layer "00" has no loads in `, []string{"--loads", loads, "--nodes", "1",
+		{"layers in force under other names", `plan.json: it has none of the layers of `, []string{"--loads", loads, "--nodes", "1",
 			"--current", planFile(t, `{"layers": {"00": {"nodes": [[0, 1]]}}}`)}},
 		{"negative activations", "plan.json: layer 0: expert 1: -1 is not between", []string{"--loads", planFile(t, `{"0": [5, 5]}`), "--nodes", "1", "--activations", planFile(t, `{"0": [1, -1]}`)}},
 		{"reads without activations", "--read-rows needs --activations", []string{"--loads", loads, "--nodes", "1", "--read-rows", "2"}},
-		{"moves from nothing", "--max-moves needs --current", []string{"--loads", loads, "--nodes", "1", "--max-moves", "2"}},
-		{"gain over nothing", "--min-gain needs --current", []string{"--loads", loads, "--nodes", "1", "--min-gain", "0.1"}},
 		{"endless gain", "bad flags: --min-gain +Inf", []string{"--loads", loads, "--nodes", "1", "--min-gain", "Inf"}},
 		{"endless reads", "bad flags: --read-rows +Inf", []string{"--loads", loads, "--nodes", "1", "--activations", loads, "--read-rows", "Inf"}},
 		{"huge reads", "--read-rows 1e+300: give 0 to 1e+09", []string{"--loads", loads, "--nodes", "1", "--activations", loads, "--read-rows", "1e300"}},
@@ -226,6 +221,22 @@ func TestPlanRefuses(t *testing.T) {
 	for _, c := range cases {
 		if _, err := runPlanCommand(c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestPlanTakesMoreThanItNeeds: bounds of moves where nothing is in force, layers that have no
+// loads, and numbers of any size in fields that are none of its.
+func TestPlanTakesMoreThanItNeeds(t *testing.T) {
+	loads := planFile(t, `{"0": [1, 2]}`)
+	current := planFile(t, `{"layers": {"0": {"nodes": [[0, 1]]}, "7": {"nodes": [[0, 1]]}}, "note": 1e999}`)
+	for _, more := range [][]string{
+		{"--max-moves", "2", "--min-gain", "0.1"},
+		{"--current", current},
+		{"--activations", planFile(t, `{"0": [1, 1], "2": [1, 1]}`)},
+	} {
+		if _, err := runPlanCommand(append([]string{"--loads", loads, "--nodes", "1"}, more...)...); err != nil {
+			t.Errorf("%v: %v", more, err)
 		}
 	}
 }

@@ -57,11 +57,17 @@ func (s *Server) cutInto(ctx context.Context, f *fields, special bool, text stri
 // enter waits for one of a few places. Who waits for long is sent away: it holds one of
 // the places of all requests. A client that hangs up meanwhile is not worked for.
 func (s *Server) enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+	leave = func() { <-places }
+	select {
+	case places <- struct{}{}:
+		return leave, nil
+	default:
+	}
 	late := time.NewTimer(s.TurnTimeout)
 	defer late.Stop()
 	select {
 	case places <- struct{}{}:
-		return func() { <-places }, nil
+		return leave, nil
 	case <-ctx.Done():
 		return nil, errClientGone
 	case <-late.C:
