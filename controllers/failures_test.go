@@ -138,7 +138,7 @@ func TestUnreachablePods(t *testing.T) {
 		return w.not(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonPodsUnreachable)
 	})
 	message := w.untilReason(v1alpha1.ReasonPodsUnreachable)
-	for _, want := range []string{"cannot reach pod demo-experts-0 at 10.1.", "connection refused (and ", "let it reach port 7070", "NetworkPolicy"} {
+	for _, want := range []string{"cannot reach pod demo-", " at 10.1.", "connection refused (and ", "let it reach port 7070", "NetworkPolicy"} {
 		if !strings.Contains(message, want) {
 			t.Errorf("%q lacks %q", message, want)
 		}
