@@ -15,26 +15,29 @@ TOOL := hack/tools/tool.sh
 # What the licences of the linked modules ask of an image: their texts are in it.
 LICENSES := --licenses LICENSE,THIRD_PARTY_LICENSES
 
-# Where "make image-push" puts the image, and where a cluster of your own pulls it from.
-IMAGE ?=
-# The checkpoint that "make bench" measures.
-BENCH_MODEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/olmoe-operator/models/full
-# How long "make fuzz" tries each target.
-FUZZTIME ?= 30s
-# How many events "make soak" simulates.
-SOAK_STEPS ?= 1000000
-# The demo: a cluster of your own (a kubeconfig), and the checkpoint to serve.
+# Settings, as "make help" lists them after "#? ".
+#? KUBECONFIG=FILE    demo, demo-down: your own cluster (needs IMAGE and MODEL)
 DEMO_KUBECONFIG := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
+#? IMAGE=NAME:TAG     image-push: where to; demo: where your cluster pulls from
+IMAGE ?=
+#? MODEL=SOURCE       demo: file:///path on every node, or pvc://claim
 MODEL ?=
+#? BENCH_MODEL=DIR    bench: the checkpoint to measure (default: made, 14 GB)
+BENCH_MODEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/olmoe-operator/models/full
+#? FUZZTIME=30s       fuzz: how long each target is tried
+FUZZTIME ?= 30s
+#? SOAK_STEPS=1000000 soak: how many events
+SOAK_STEPS ?= 1000000
+#? OLMOE_GOLDEN=DIR   test, test-unit: golden vectors (docs/development.md)
 
 ##@ Use
 
 .PHONY: demo
-demo: ## Bring up a cluster, install the operator, serve a model, ask it something (KUBECONFIG=, IMAGE=, MODEL= to use your own)
+demo: ## A cluster, the operator, a model, an answer
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' IMAGE='$(IMAGE)' MODEL='$(MODEL)' VERSION='$(VERSION)' hack/demo/up.sh
 
 .PHONY: demo-down
-demo-down: ## Remove every trace of the demo (KUBECONFIG=: of a cluster of your own, what the demo made)
+demo-down: ## Remove every trace of the demo
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' hack/demo/down.sh
 
 ##@ Build
@@ -45,12 +48,12 @@ build: ## bin/olmoe, one static program in all roles
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/olmoe ./cmd/olmoe
 
 .PHONY: image
-image: build ## dist/olmoe-image.tar, for "ctr images import" or "docker load"
+image: build ## dist/olmoe-image.tar, for ctr or docker load
 	@mkdir -p dist
 	$$($(TOOL) image) save --binary bin/olmoe $(LICENSES) --version '$(VERSION)' --tag olmoe:$(VERSION) dist/olmoe-image.tar
 
 .PHONY: image-push
-image-push: build ## Push the image to IMAGE=registry/name:tag
+image-push: build ## Push the image to IMAGE
 	@[ -n '$(IMAGE)' ] || { echo 'error: make image-push needs IMAGE=registry/name:tag' >&2; exit 1; }
 	$$($(TOOL) image) push --binary bin/olmoe $(LICENSES) --version '$(VERSION)' '$(IMAGE)'
 
@@ -65,11 +68,11 @@ clean: ## Remove what was built in the checkout
 ##@ Check
 
 .PHONY: test
-test: ## Every test: unit and golden, a real API server, OpenAI clients, a real cluster (as root)
+test: ## All tests: the three below
 	@hack/test.sh unit conformance e2e
 
 .PHONY: test-unit
-test-unit: ## Unit and golden tests and a real API server, with the race detector
+test-unit: ## Unit and golden tests, a real API server
 	@hack/test.sh unit
 
 .PHONY: test-conformance
@@ -77,23 +80,23 @@ test-conformance: ## The official OpenAI clients against the server
 	@hack/test.sh conformance
 
 .PHONY: test-e2e
-test-e2e: ## A real cluster, from nothing to nothing (as root)
+test-e2e: ## A real cluster, from nothing to nothing (root)
 	@hack/test.sh e2e
 
 .PHONY: test-avx512
-test-avx512: ## The kernels' tests on an emulated CPU with AVX-512 VNNI (Debian: installs Bochs, as root)
+test-avx512: ## The kernels on an emulated CPU (Debian, root)
 	@hack/emulate/kernels.sh
 
 .PHONY: test-arm64
-test-arm64: ## The kernels' tests that fix bits, as an arm64 CPU runs them (Debian: installs QEMU, as root)
+test-arm64: ## The kernels' bits as arm64 (Debian, root)
 	@hack/emulate/arm64.sh
 
 .PHONY: verify
-verify: ## Generated files are fresh, code is formatted, linters and vulnerability check are clean
+verify: ## Generated files, format, linters, vulnerabilities
 	@hack/verify.sh
 
 .PHONY: verify-quick
-verify-quick: ## The same without the linters, which take minutes to build and run the first time
+verify-quick: ## The same without linters and vulnerabilities
 	@hack/verify.sh quick
 
 .PHONY: fuzz
@@ -101,11 +104,11 @@ fuzz: ## Each fuzz target for FUZZTIME
 	@FUZZTIME='$(FUZZTIME)' hack/fuzz.sh
 
 .PHONY: soak
-soak: ## The simulation of operator, pods and routers for SOAK_STEPS steps
+soak: ## A long simulation of operator, pods and routers
 	@CGO_ENABLED=0 go test -trimpath -count=1 -timeout 24h -run '^TestSoak$$' -v ./test/simulation -args -soak $(SOAK_STEPS)
 
 .PHONY: bench
-bench: build ## Decode, prefill and dispatch as fractions of what this machine allows, int8 and bf16 (BENCH_MODEL=DIR; default: a full-size model is made, 14 GB)
+bench: build ## Speed beside what this machine allows
 	@[ -e '$(BENCH_MODEL)/config.json' ] || CGO_ENABLED=0 go run -trimpath ./hack/mkmodel --preset full --out '$(BENCH_MODEL)'
 	@bin/olmoe bench --model '$(BENCH_MODEL)' --weights int8
 	@bin/olmoe bench --model '$(BENCH_MODEL)' --decode 1 --prefill 512 --dispatch 1
@@ -114,4 +117,5 @@ bench: build ## Decode, prefill and dispatch as fractions of what this machine a
 
 .PHONY: help
 help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2} \
+		/^#\? / {settings = settings "  " substr($$0, 4) "\n"} END {printf "\nSettings (make TARGET NAME=value)\n%s", settings}' $(MAKEFILE_LIST)
