@@ -35,6 +35,10 @@ type ledger struct {
 	served    map[*router]bool           // routers that had an owner of every expert
 	newest    *placement.Document
 	newestRaw string
+	newestDoc *placement.Document        // that was ever published
+	inForce   map[int64]bool             // placements, by epoch, that were ever served
+	decidedIn map[int64]int              // the round in which a revision was decided
+	uses      map[*router]map[int64]*use // by epoch
 }
 
 type spending struct {
@@ -49,7 +53,8 @@ type scaling struct {
 }
 
 func newLedger() ledger {
-	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, decided: map[int64]time.Time{}, specs: map[int64]*v1alpha1.ExpertPool{}, whole: map[*router]map[int64]bool{}, served: map[*router]bool{}}
+	return ledger{documents: map[int64]string{}, epochs: map[int64]string{}, decided: map[int64]time.Time{}, specs: map[int64]*v1alpha1.ExpertPool{}, whole: map[*router]map[int64]bool{}, served: map[*router]bool{},
+		newestDoc: &placement.Document{}, inForce: map[int64]bool{}, decidedIn: map[int64]int{}, uses: map[*router]map[int64]*use{}}
 }
 
 // record is the published document; nil while it is missing or damaged.
@@ -113,7 +118,13 @@ func (w *world) checkDocument() {
 	if d.Revision <= w.topDoc && !w.lateNow { // pods ignore an old one, and the status's copy replaces it
 		w.violate("3", "revision %d was published after %d", d.Revision, w.topDoc)
 	}
-	w.documents[d.Revision], w.topDoc = raw, max(w.topDoc, d.Revision)
+	w.documents[d.Revision] = raw
+	if d.Revision > w.topDoc {
+		w.topDoc, w.newestDoc = d.Revision, &d
+	}
+	if d.Serving != nil {
+		w.inForce[d.Serving.Epoch] = true
+	}
 	w.stats.documents++
 	for _, p := range []*placement.Placement{d.Serving, d.Target} {
 		if p != nil {
@@ -123,6 +134,7 @@ func (w *world) checkDocument() {
 	if d.Serving != nil && d.Target != nil {
 		w.checkBudget(&d)
 	}
+	w.checkUrgency(&d)
 }
 
 func (w *world) checkEpoch(p *placement.Placement) {
@@ -148,6 +160,9 @@ func (w *world) checkBudget(d *placement.Document) {
 	}
 	w.spent = append(w.spent, spending{now, int64(len(placement.Diff(d.Serving, d.Target, 0))) * expertBytes})
 	w.stats.rebalances++
+	if w.crowded(d.Target, &w.shown.Spec) < w.crowded(d.Serving, &w.shown.Spec) {
+		w.stats.partings++
+	}
 	var sum int64
 	for _, s := range w.spent {
 		if now.Sub(s.at) < time.Minute-2*jitter {
@@ -164,6 +179,7 @@ func (w *world) checkBudget(d *placement.Document) {
 func (w *world) decide(revision int64, now time.Time) time.Time {
 	if w.decided[revision].IsZero() {
 		w.decided[revision] = now
+		w.decidedIn[revision] = w.stats.rounds
 		w.specs[revision] = w.shown
 	}
 	return w.decided[revision]
@@ -254,6 +270,7 @@ func (w *world) checkTurns(by, saw int) {
 	next := scaling{at: w.operatorTime(), by: by}
 	if n := len(w.steps); n > 0 && w.steps[n-1].by != by && saw >= low && saw <= max(low, int(s.Max)) {
 		next.reversal = true
+		w.stats.reversals++
 		for _, t := range w.steps {
 			if t.reversal && next.at.Sub(t.at) < 10*time.Minute-2*jitter {
 				w.violate("8", "the pool turns twice within %s: %v", next.at.Sub(t.at), append(w.steps, next))
@@ -288,30 +305,30 @@ func (w *world) answered(c *call, p *pair) {
 
 // checkRemoval: a pod goes only when no router's placement needs it (invariant 2).
 func (w *world) checkRemoval(name string) {
-	if w.faulty {
-		return // a router may have been cut off from every word about it: its calls wait
-	}
 	for _, x := range w.running(true) {
-		r := x.prog.router
-		if r.current != nil && r.current.Node(name) != nil {
-			w.violate("2", "pod %s is removed while router %s uses placement %d, which has it", name, x.name, r.epoch())
-		}
-		for _, c := range r.calls {
-			if c.placement.Node(name) != nil {
-				w.violate("2", "pod %s is removed while a call of router %s uses placement %d, which has it", name, x.name, c.epoch)
+		for _, p := range x.prog.router.placements() {
+			if p.Node(name) != nil && (!w.faulty || w.waitedFor(x, p)) {
+				w.violate("2", "pod %s is removed while router %s or a call of its uses placement %d, which has it", name, x.name, p.Epoch)
 			}
 		}
 	}
 }
 
-// check looks at every router after every step. Without faults a router that has
+// check looks at every router after every step. While pods fail, what they do not fail in must
+// hold (keepsParts). Without faults a router that has
 // once served always serves, and what it uses keeps every owner from the first
 // moment that it had them all (make before break), whatever the operator does or
 // if there is none (invariants 2 to 4).
 func (w *world) check() {
 	for _, x := range w.running(true) {
 		r := x.prog.router
-		if r.current == nil || w.faulty {
+		if w.faulty {
+			for _, p := range r.placements() {
+				w.keepsParts(x, p)
+			}
+			continue
+		}
+		if r.current == nil {
 			continue
 		}
 		switch e := w.uncovered(r.current); {
@@ -320,9 +337,8 @@ func (w *world) check() {
 		case w.served[r]:
 			w.violate("2", "router %s has served and now uses placement %d, of which %s", x.name, r.epoch(), e)
 		}
-		w.keeps(x.name, r, r.current)
-		for _, c := range r.calls {
-			w.keeps(x.name, r, c.placement)
+		for _, p := range r.placements() {
+			w.keeps(x.name, r, p)
 		}
 	}
 }

@@ -6,8 +6,8 @@
 //
 // One event happens at a time, drawn at random from a seed: messages are late,
 // lost, repeated and out of order; the operator dies after any of its writes and
-// reads from a cache that is behind; nodes restart, freeze and are cut off; users
-// change the spec, and somebody deletes the placement's record. After each event
+// reads from a cache that is behind; nodes restart, freeze and are cut off, and machines
+// are lost with all their pods; users change the spec, and somebody deletes the placement's record. After each event
 // the invariants of docs/architecture.md are checked.
 //
 // The same seed gives the same history:

@@ -75,6 +75,9 @@ func (w *world) advance() {
 	case n < 30:
 		most = 3 * time.Second
 	}
+	if w.tides {
+		most *= tideSpeed
+	}
 	w.now = w.now.Add(time.Duration(w.rnd.Int64N(int64(most))))
 }
 
@@ -96,6 +99,7 @@ func (w *world) operate() bool {
 	if !w.reconcile() {
 		w.note("the operator died at write %d", w.round.writes)
 	}
+	w.turnTide()
 	return true
 }
 
@@ -113,10 +117,12 @@ func (w *world) lateWrite() bool {
 
 // leaves: the operator is away for a while.
 func (w *world) leaves() bool {
-	was := w.operator != nil
+	if w.operator == nil || w.tides {
+		return false
+	}
 	w.operator = nil
 	w.note("the operator leaves")
-	return was
+	return true
 }
 
 func (w *world) mounts() bool {
@@ -248,7 +254,7 @@ func (w *world) kubelets() bool {
 // shifts: where the autoscaler is at work the load stays for minutes, as it waits
 // for them.
 func (w *world) shifts() bool {
-	if w.steady && w.wish.Scaling != nil && w.rnd.IntN(4) > 0 {
+	if w.tides || w.steady && w.wish.Scaling != nil && w.rnd.IntN(4) > 0 {
 		return false
 	}
 	w.shift()
@@ -258,7 +264,7 @@ func (w *world) shifts() bool {
 
 // wishes: the user wants something else.
 func (w *world) wishes() bool {
-	if w.steady {
+	if w.steady || w.parts {
 		return false
 	}
 	next := w.someSpec()

@@ -10,7 +10,11 @@ func (w *world) fails() bool {
 	if !ok {
 		return false
 	}
-	switch w.rnd.IntN(7) {
+	kinds := 7
+	if w.machines > 0 { // more pods go to other machines
+		kinds = 11
+	}
+	switch w.rnd.IntN(kinds) {
 	case 0, 1:
 		w.note("%s restarts", x.name)
 		x.prog = nil
@@ -25,9 +29,11 @@ func (w *world) fails() bool {
 		w.note("%s is cut from its peers", x.name)
 		x.cutRouters = true
 	case 5:
-		w.note("the machine of %s is lost", x.name)
-		x.lost = true
-	case 6:
+		for _, y := range w.beside(x) {
+			w.note("the machine of %s is lost", y.name)
+			y.lost = true
+		}
+	default:
 		w.note("somebody deletes pod %s", x.name)
 		p := live[*corev1.Pod](w.api, x.name)
 		if p.DeletionTimestamp != nil {

@@ -97,10 +97,11 @@ func (w *world) kubelet(x *pod) bool {
 		w.instances++
 		if x.ip == "" {
 			x.ip = fmt.Sprintf("10.%d.%d.%d", w.instances>>16, w.instances>>8&255, w.instances&255)
+			x.machine = w.machine()
 			x.mount()
 		}
 		x.start()
-		p.Spec.NodeName, p.Status.PodIP = "machine", x.ip
+		p.Spec.NodeName, p.Status.PodIP = x.machine, x.ip
 		p.Status.Phase = corev1.PodRunning
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "program", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 		w.setReady(p, false)

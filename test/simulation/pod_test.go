@@ -26,13 +26,14 @@ var theModel = &fleet.Model{
 // pod is a pod's name with all that is bound to it: machine, network, mounted
 // file, and the program that runs.
 type pod struct {
-	w      *world
-	name   string
-	ip     string
-	router bool
-	file   []byte   // as mounted; nil: not there
-	inbox  [][]byte // documents pushed and not yet delivered
-	prog   *program // nil: no container runs
+	w       *world
+	name    string
+	ip      string
+	machine string
+	router  bool
+	file    []byte   // as mounted; nil: not there
+	inbox   [][]byte // documents pushed and not yet delivered
+	prog    *program // nil: no container runs
 
 	frozen      bool // the process is stopped
 	lost        bool // the machine is: neither process nor kubelet does anything

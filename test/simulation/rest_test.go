@@ -61,6 +61,7 @@ func (w *world) rest() {
 func (w *world) mend() {
 	w.still, w.busy = true, 0
 	w.note("the world shall rest")
+	w.drain()
 	for _, name := range w.podNames() {
 		if x := w.pods[name]; x.frozen || x.lost || x.cutOperator || x.cutRouters {
 			w.heal(x)
@@ -153,6 +154,8 @@ func (w *world) unlike() string {
 		return "the placement is " + shape(d)
 	case len(d.Serving.Nodes) != n || !w.asWanted(d.Serving):
 		return fmt.Sprintf("placement %s does not fit %d nodes", shape(d), n)
+	case w.apart(d.Serving, &o.Spec) != "":
+		return w.apart(d.Serving, &o.Spec)
 	case int(*set.Spec.Replicas) != n || len(w.running(false)) != n:
 		return fmt.Sprintf("%d pods wanted, %d there, %d asked for", n, len(w.running(false)), *set.Spec.Replicas)
 	case o.Spec.Scaling != nil && n != max(int(o.Spec.Scaling.Min), w.roomFor()):

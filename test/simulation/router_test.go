@@ -99,6 +99,19 @@ func (r *router) epoch() int64 {
 	return r.current.Epoch
 }
 
+// placements are those that the router and its calls use.
+func (r *router) placements() (list []*placement.Placement) {
+	if r.current != nil {
+		list = append(list, r.current)
+	}
+	for _, c := range r.calls {
+		if c.placement != r.current {
+			list = append(list, c.placement)
+		}
+	}
+	return list
+}
+
 // coverage counts the experts of p that have an owner which was ready for epoch
 // since, as far as is known.
 func (r *router) coverage(p *placement.Placement, since int64) (n int) {

@@ -115,13 +115,13 @@ func add(a, b stats) stats {
 	}
 	return stats{
 		a.steps + b.steps, a.rounds + b.rounds, a.crashes + b.crashes, a.documents + b.documents, a.rebalances + b.rebalances,
-		a.scalings + b.scalings, a.calls + b.calls, a.restarted + b.restarted, a.waits + b.waits, a.faults + b.faults, a.losses + b.losses, a.specs + b.specs, a.restRounds + b.restRounds, writes,
+		a.scalings + b.scalings, a.calls + b.calls, a.restarted + b.restarted, a.waits + b.waits, a.faults + b.faults, a.losses + b.losses, a.specs + b.specs, a.urgent + b.urgent, a.partings + b.partings, a.reversals + b.reversals, a.restRounds + b.restRounds, writes,
 	}
 }
 
 func (s stats) String() string {
-	text := fmt.Sprintf("%d steps: %d rounds of the operator, %d crashes, %d documents, %d rebalances, %d scalings, %d calls, %d started over, %d waits, %d faults, %d losses of the record, %d specs, %d rounds to rest; writes:",
-		s.steps, s.rounds, s.crashes, s.documents, s.rebalances, s.scalings, s.calls, s.restarted, s.waits, s.faults, s.losses, s.specs, s.restRounds)
+	text := fmt.Sprintf("%d steps: %d rounds of the operator, %d crashes, %d documents, %d rebalances, %d scalings, %d calls, %d started over, %d waits, %d faults, %d losses of the record, %d specs, %d urgent targets, %d partings, %d reversals, %d rounds to rest; writes:",
+		s.steps, s.rounds, s.crashes, s.documents, s.rebalances, s.scalings, s.calls, s.restarted, s.waits, s.faults, s.losses, s.specs, s.urgent, s.partings, s.reversals, s.restRounds)
 	for _, k := range slices.Sorted(maps.Keys(s.writes)) {
 		text += fmt.Sprintf(" %s %d", k, s.writes[k])
 	}

@@ -33,6 +33,8 @@ type world struct {
 	rnd    *rand.Rand
 	faulty bool // pods fail and networks are cut; else only messages and operators do
 	steady bool // the user is content, so that balancer or autoscaler have much to do
+	tides  bool // the load turns with the autoscaler's steps
+	parts  bool // the user is content with two copies of each expert on machines that change
 	still  bool // nothing fails any more: the world shall come to rest
 	now    time.Time
 	api    *api
@@ -49,7 +51,9 @@ type world struct {
 	instances int
 	routers   int // made so far
 	load      [layers][experts]float64
+	machines  int     // that pods are dealt to; 0: one, so that copies are never apart
 	busy      float64 // utilisation of all nodes together
+	tide      int     // steps of scaling that the load has turned with
 
 	late    []func() // writes that the API server has not got to
 	lateNow bool     // it gets to one
@@ -70,16 +74,21 @@ type round struct {
 
 // stats tell that things happened at all.
 type stats struct {
-	steps, rounds, crashes, documents, rebalances, scalings, calls, restarted, waits, faults, losses, specs, restRounds int
-	writes                                                                                                              map[string]int
+	steps, rounds, crashes, documents, rebalances, scalings, calls, restarted, waits, faults, losses, specs, urgent, partings, reversals, restRounds int
+	writes                                                                                                                                           map[string]int
 }
 
-// newWorld: odd seeds are faulty; of the others, every second is steady.
+// newWorld: odd seeds are faulty; of the others, every second is steady, and of those with an
+// autoscaler every second has tides. Every third has machines, and a third of those that are
+// faulty, too, copies that part.
 func newWorld(seed uint64, events int) *world {
 	w := &world{
 		seed: seed, events: events, rnd: rand.New(rand.NewPCG(seed, 7)), faulty: seed%2 == 1, steady: seed%4 == 2,
 		now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), api: &api{objects: store{}},
 		pods: map[string]*pod{}, ledger: newLedger(), stats: stats{writes: map[string]int{}},
+	}
+	if seed%3 == 0 {
+		w.machines = 2 + int(seed/9%2)
 	}
 	w.fleet = &network{w: w}
 	w.skew = time.Duration(w.rnd.IntN(121)-60) * time.Second
@@ -91,6 +100,12 @@ func newWorld(seed uint64, events int) *world {
 		if seed%8 == 2 {
 			w.wish.Scaling = &v1alpha1.ScalingSettings{Min: *w.wish.Experts.ReplicasPerExpert, Max: maxNodes, TargetUtilizationPercent: 70, TargetQueueMilliseconds: 20}
 		}
+		if w.tides = seed%16 == 10; w.tides {
+			*w.wish.Replicas, w.wish.Scaling.Max = 3, 2*maxNodes
+		}
+	}
+	if w.parts = w.faulty && seed%9 == 3; w.parts {
+		w.wishApart()
 	}
 	o := &v1alpha1.ExpertPool{Spec: w.wish}
 	o.Name, o.Namespace, o.Generation = poolName, namespace, 1
@@ -183,6 +198,9 @@ func (w *world) reconcile() (alive bool) {
 }
 
 func (w *world) fateOfRound() {
+	if w.tides {
+		return // a window of minutes does not outlive an operator, or a signal that is missing
+	}
 	switch w.rnd.IntN(8) { // most rounds write nothing, and the operator survives them
 	case 0, 1:
 		w.round.crashAfter = 1 + w.rnd.IntN(3)
