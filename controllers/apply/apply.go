@@ -144,10 +144,7 @@ func (a *Applier) ApplyTo(ctx context.Context, live client.Object, desired runti
 // them out. It takes nothing: where somebody has changed one since, that is an error, and
 // the next round looks again.
 func (a *Applier) HandOver(ctx context.Context, live client.Object, fields runtime.ApplyConfiguration) error {
-	if err := a.Client.Apply(ctx, fields, client.FieldOwner(HandoverManager)); err != nil {
-		return fmt.Errorf("hand over fields of %s %s: %w", kindOf(live), live.GetName(), err)
-	}
-	return nil
+	return judge(live, "hand over fields of", a.Client.Apply(ctx, fields, client.FieldOwner(HandoverManager)))
 }
 
 // ownerIsThere asks the API server itself, before a child is made: a child that is
@@ -177,6 +174,11 @@ func (a *Applier) write(ctx context.Context, live client.Object, desired runtime
 			}
 		}
 	}
+	return judge(live, "apply", err)
+}
+
+// judge tells what the API server refuses from what may pass.
+func judge(live client.Object, what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -185,7 +187,7 @@ func (a *Applier) write(ctx context.Context, live client.Object, desired runtime
 	case apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err):
 		return &RefusedError{Kind: kindOf(live), Name: live.GetName(), Err: err}
 	}
-	return fmt.Errorf("apply %s %s: %w", kindOf(live), live.GetName(), err)
+	return fmt.Errorf("%s %s %s: %w", what, kindOf(live), live.GetName(), err)
 }
 
 // Read gets the live object, past the cache where the cache has none, and

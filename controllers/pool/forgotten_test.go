@@ -5,9 +5,11 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // TestAForgottenStep: an operator that has just started knows from the status when the pool
@@ -30,7 +32,7 @@ func TestAForgottenStep(t *testing.T) {
 		{"by a clock that was ahead", &metav1.Condition{Status: metav1.ConditionTrue, LastTransitionTime: at(3600)}, autoscale.Memory{}, now, -1},
 	} {
 		v := testView()
-		v.now, v.memory = now, &memory{scale: c.memory}
+		v.now, v.memory, v.doc = now, &memory{scale: c.memory}, &placement.Document{}
 		v.scaling = &v1alpha1.ScalingStatus{Time: &step, From: 3, To: 4}
 		if c.ready != nil {
 			c.ready.Type = v1alpha1.ConditionReady
@@ -39,6 +41,38 @@ func TestAForgottenStep(t *testing.T) {
 		got := v.scaleMemory()
 		if !got.Moving.Equal(c.moving) || got.Before != c.before || !got.Changed.Equal(step.Time) || got.Direction != 1 {
 			t.Errorf("%s: %+v, want moving at %v from %d nodes", c.name, got, c.moving, c.before)
+		}
+	}
+	v := testView()
+	v.now, v.memory = now, &memory{}
+	if got := v.scaleMemory(); got != (autoscale.Memory{}) {
+		t.Errorf("of a pool that has no placement yet: %+v", got)
+	}
+}
+
+// TestSameNodes: experts that move between the nodes that are there are no change of their
+// number.
+func TestSameNodes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*view)
+		want   bool
+	}{
+		{"at rest", func(*view) {}, true},
+		{"experts move", func(v *view) { v.doc.Target = v.doc.Serving }, true},
+		{"a node comes", func(v *view) { v.doc.Target = testDocument(t, v, 9).Target }, false},
+		{"a node is to come", func(v *view) { v.decision.Doc = testDocument(t, v, 10) }, false},
+		{"no placement", func(v *view) { v.doc = nil }, false},
+		{"the StatefulSet is not there yet", func(v *view) { v.set.UID = "" }, false},
+	} {
+		v := testView()
+		v.doc = testDocument(t, v, 9)
+		v.doc.Target = nil
+		v.pool.Spec.Replicas = ptr.To[int32](0) // no pods are needed for this
+		v.set.UID, v.decision.Doc = "u", v.doc
+		c.change(v)
+		if got := v.sameNodes(2); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 }

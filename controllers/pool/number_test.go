@@ -37,7 +37,7 @@ func TestTurnsOutliveTheOperator(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
 		v := scaled(t, 1, 8)
 		told := autoscale.Memory{Changed: v.now, Direction: nodes - 2, Reversed: v.now}
-		v.pool.Status.Scaling = v.scalingStatus(autoscale.Decision{Nodes: nodes, Memory: told})
+		v.scaling = v.scalingStatus(autoscale.Decision{Nodes: nodes, Memory: told})
 		v.memory = &memory{} // another operator's
 		if m := v.scaleMemory(); !m.Changed.Equal(told.Changed) || m.Direction != told.Direction || !m.Reversed.Equal(told.Reversed) {
 			t.Errorf("to %d nodes: %+v, want %+v", nodes, m, told)

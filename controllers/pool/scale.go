@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -74,7 +75,7 @@ func (v *view) autoscaleInput() autoscale.Input {
 			Min: int(s.Min), Max: int(s.Max), TargetUtilisation: int(s.TargetUtilizationPercent),
 			TargetQueue: time.Duration(s.TargetQueueMilliseconds) * time.Millisecond,
 		},
-		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(), MissingFrom: v.missingFrom(),
+		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(), SameNodes: v.sameNodes(wanted), MissingFrom: v.missingFrom(),
 		CanRebalance: v.canRebalance(), Nodes: v.signals(), Pool: v.planned(wanted), Memory: v.scaleMemory(),
 		Plan: rollout.Forecast(v.limits(), int(autoscale.RebalanceWindow/time.Minute)),
 	}
@@ -83,6 +84,17 @@ func (v *view) autoscaleInput() autoscale.Input {
 // changing says whether the pool is not yet as wanted.
 func (v *view) changing() bool {
 	return v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || v.decision.Waiting != "" || v.missing() != ""
+}
+
+// sameNodes says whether the wanted nodes are there, and in every placement that is in
+// force or on its way.
+func (v *view) sameNodes(wanted int) bool {
+	for _, doc := range []*placement.Document{v.doc, v.decision.Doc} {
+		if doc == nil || slices.ContainsFunc(doc.Placements(), func(p *placement.Placement) bool { return len(p.Nodes) != wanted }) {
+			return false
+		}
+	}
+	return v.missing() == ""
 }
 
 // missingFrom is the lowest ordinal of the wanted nodes that are not ready; 0 if the pool
@@ -161,7 +173,7 @@ func (v *view) planned(wanted int) placement.Request {
 // step that it knows nothing of.
 func (v *view) scaleMemory() autoscale.Memory {
 	m := v.memory.scale
-	if m == (autoscale.Memory{}) {
+	if m == (autoscale.Memory{}) && v.doc != nil { // else it is new
 		m = m.Lost(v.lastChange())
 	}
 	s := v.scaling

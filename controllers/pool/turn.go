@@ -1,5 +1,7 @@
 package pool
 
+import "sigs.k8s.io/controller-runtime/pkg/handler"
+
 // parallelPools are in a round at once. A round waits for answers of pods and computes
 // for a millisecond or two, and one machine that dies takes a node of as many pools as it
 // runs pods, 110 as kubelets come: all of these are looked at together. It also bounds
@@ -8,11 +10,12 @@ const parallelPools = 128
 
 // Turns of rounds (priorities of the queue): where more pools than parallelPools are due,
 // those whose rounds last for as long as a pod may take to answer come after all others
-// (docs/adr/0149). So a pool in need waits for the end of one such round at most, however
-// many there are.
+// (docs/adr/0149), those that an operator which has just started has not looked at yet
+// included (LowPriority). So a pool in need waits for the end of one such round at most,
+// however many there are.
 const (
 	inTurn = 0
-	behind = -1
+	behind = handler.LowPriority - 1
 )
 
 // turn of the pool's next round.

@@ -58,12 +58,12 @@ func (d *decision) whyLow() string {
 	return "scaling.min asks for"
 }
 
-// settle notes whether the pool is moving, and forgets the number of nodes
-// before the move once every node's figures are about the time after it. A node that
+// settle notes whether the number of nodes is changing, and forgets the number
+// before that once every node's figures are about the time after it. A node that
 // has not answered may tell of the time before when it does.
 func (d *decision) settle() {
 	m := &d.memory
-	if d.Changing {
+	if d.Changing && !d.SameNodes {
 		m.Moving = d.Now
 		if m.Before == 0 {
 			m.Before = d.Wanted

@@ -18,6 +18,9 @@ type Input struct {
 	// Changing says that the pool is not yet as wanted: nodes start or leave, or a
 	// placement is on its way.
 	Changing bool
+	// SameNodes, while Changing, says that only experts move, between the Wanted nodes:
+	// what these tell is of as many nodes as before.
+	SameNodes bool
 	// MissingFrom, while Changing, is the lowest ordinal of the nodes that are not there
 	// yet, if nothing else is under way; else 0.
 	MissingFrom int
@@ -85,7 +88,7 @@ type Memory struct {
 	// has been too few or too many; zero if it is not so. What cannot be seen ends them,
 	// but for HotSince during a change.
 	HotSince, IdleSince time.Time
-	// Moving is when the pool was last seen changing, and Before its number of nodes when
+	// Moving is when the number of nodes was last seen changing, and Before what it was when
 	// that began. Figures that cover time before the change are about Before nodes; 0
 	// means that there are none such. Below 0 there may be, and of how many nodes nobody
 	// knows: they count as missing.
