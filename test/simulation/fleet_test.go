@@ -36,6 +36,7 @@ func (f *network) pod(p fleet.Pod) (*pod, fate, error) {
 	if x == nil || x.prog == nil || p.Address != net.JoinHostPort(x.ip, strconv.Itoa(podspec.PortControl)) {
 		return nil, fate{}, fmt.Errorf("pod %s at %s: %w", p.Name, p.Address, errRefused)
 	}
+	x.prog.known = true
 	t := f.w.round.fates[p.Name]
 	if t.deaf || x.frozen || x.cutOperator || x.lost {
 		return nil, t, fmt.Errorf("pod %s at %s: %w", p.Name, p.Address, context.DeadlineExceeded)

@@ -12,7 +12,7 @@ import (
 
 // use is a router's use of a placement.
 type use struct {
-	judged bool           // it was published newest when the router took it
+	judged bool           // the operator knew the router, and the newest document had the placement
 	whole  map[string]int // nodes that held their part meanwhile, and which instance of each
 }
 
@@ -25,9 +25,10 @@ func (w *world) keepsParts(x *pod, p *placement.Placement) {
 	}
 	u := w.uses[x.prog.router][p.Epoch]
 	if u == nil {
-		u = &use{judged: w.published(p.Epoch), whole: map[string]int{}}
+		u = &use{whole: map[string]int{}}
 		w.uses[x.prog.router][p.Epoch] = u
 	}
+	u.judged = u.judged || x.prog.known && w.published(p.Epoch)
 	if !w.waitedFor(x, p) {
 		return
 	}
@@ -47,9 +48,10 @@ func (w *world) keepsParts(x *pod, p *placement.Placement) {
 	}
 }
 
-// waitedFor says whether the operator must wait for a router's use of p: not if the router
-// started from a document that was no longer the newest, or if p is a target that was taken
-// back, as one is that has a lost node, or if the pod is to go and says nothing.
+// waitedFor says whether the operator must wait for a router's use of p: not if its cache did
+// not have the router, which had just been made, as long as p was published; if that started
+// from an older document; if p is a target that was taken back, as one is that has a lost node;
+// or if the pod is to go and may say nothing.
 func (w *world) waitedFor(x *pod, p *placement.Placement) bool {
 	u := w.uses[x.prog.router][p.Epoch]
 	return u != nil && u.judged && (w.inForce[p.Epoch] || w.published(p.Epoch)) &&

@@ -47,6 +47,7 @@ type program struct {
 	instance int
 	started  int64 // simulated nanoseconds
 	draining bool
+	known    bool            // the operator has asked it, or tried to
 	watcher  *podctl.Watcher // the real one
 	doc      *placement.Document
 	held     [layers * experts]bool // of an expert node
