@@ -80,7 +80,7 @@ func keeper(t *testing.T, dir string) (*holder, *assignment) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHolder(ck, model.OpenCache(ck, logr.Discard(), weightcache.Folders{Dirs: []string{t.TempDir()}}), logr.Discard())
+	h := newHolder(ck, model.OpenCache(ck, logr.Discard(), weightcache.Folders{Dirs: []string{t.TempDir()}, Free: 1e-9}), logr.Discard())
 	t.Cleanup(func() { h.close(); _ = ck.Close() })
 	h.changed, h.quiesce = func() {}, func() {}
 	all := &placement.Placement{Epoch: 1, Nodes: []placement.Node{{Name: "node-a", Experts: make([][]int, ck.Config().NumLayers)}}}

@@ -112,7 +112,7 @@ func startAs(t testing.TB, dir, name, file, grpc string, w checkpoint.Weights, c
 	p := &process{name: name, grpc: g.Addr().String(), http: "http://" + h.Addr().String(), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		p.err = Run(ctx, Options{Model: dir, Weights: w, Cache: weightcache.Folders{Dirs: cache}, Name: name, Placement: file, GRPC: g, HTTP: h, Workers: 1,
+		p.err = Run(ctx, Options{Model: dir, Weights: w, Cache: weightcache.Folders{Dirs: cache, Free: 1e-9}, Name: name, Placement: file, GRPC: g, HTTP: h, Workers: 1,
 			DrainTimeout: patience, Log: logr.Discard()})
 	}()
 	t.Cleanup(func() { _ = p.stop(t) })

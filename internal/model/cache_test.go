@@ -23,7 +23,7 @@ func trunkWith(t *testing.T, dir, cacheDir string) (*Trunk, *weightcache.Cache) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ck.Close() })
-	c := OpenCache(ck, logr.Discard(), weightcache.Folders{Dirs: []string{cacheDir}})
+	c := OpenCache(ck, logr.Discard(), weightcache.Folders{Dirs: []string{cacheDir}, Free: 1e-9})
 	trunk, err := OpenTrunk(context.Background(), ck, c)
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,10 @@ import (
 
 const part = "model.layers.3.mlp.experts.17"
 
+// fullDisk lets a cache keep things on a disk that has nearly no room: the tests need
+// little of it.
+const fullDisk = 1e-9
+
 // bytesOf is a part of more than two chunks.
 func bytesOf(seed uint64) []byte {
 	b := make([]byte, 2*chunk+12345)
@@ -36,7 +40,7 @@ func bytesOf(seed uint64) []byte {
 // logged is a cache that writes its log into a string.
 func logged(key string, dirs ...string) (c *Cache, log *strings.Builder) {
 	log = &strings.Builder{}
-	return Open(key, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), Folders{Dirs: dirs}), log
+	return Open(key, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), Folders{Dirs: dirs, Free: fullDisk}), log
 }
 
 func (c *Cache) path() string { return filepath.Join(c.dirs[0], part) }
@@ -280,7 +284,7 @@ func TestLimit(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, key := range []string{"model", "other"} {
-		c := Open(key, logr.Discard(), Folders{Dirs: []string{dir}, Limit: limit})
+		c := Open(key, logr.Discard(), Folders{Dirs: []string{dir}, Limit: limit, Free: fullDisk})
 		for range 9 {
 			c.Store(cancelled, part, bytesOf(1), nil)
 		}
@@ -297,7 +301,7 @@ func TestLimit(t *testing.T) {
 		}
 	}
 	log := &strings.Builder{}
-	c := Open("third", funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), Folders{Dirs: []string{dir}, Limit: limit})
+	c := Open("third", funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), Folders{Dirs: []string{dir}, Limit: limit, Free: fullDisk})
 	for i, others := range []int{2, 2, 1, 0} {
 		c.Store(t.Context(), "first"+strconv.Itoa(i), bytesOf(1), nil)
 		if n := len(c.others()); n != others {
@@ -316,7 +320,7 @@ func TestLimitBelowAPart(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := logged("model", dir)
 	c.Store(t.Context(), part, []byte("x"), nil)
-	c = Open("other", logr.Discard(), Folders{Dirs: []string{dir}, Limit: 1 << 20})
+	c = Open("other", logr.Discard(), Folders{Dirs: []string{dir}, Limit: 1 << 20, Free: fullDisk})
 	c.Store(t.Context(), part, bytesOf(1), nil)
 	if c.Count(Kept) != 0 || len(c.others()) != 1 {
 		t.Errorf("%d parts are kept, %d other checkpoints have some", c.Count(Kept), len(c.others()))
