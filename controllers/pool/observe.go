@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"slices"
 	"strconv"
@@ -163,6 +164,19 @@ func reachable(pods []corev1.Pod) (out []fleet.Pod) {
 }
 
 // everybody are the pods of both kinds that can be asked.
+// pods are the expert nodes, then the routers.
+func (v *view) pods() iter.Seq[*corev1.Pod] {
+	return func(yield func(*corev1.Pod) bool) {
+		for _, list := range [][]corev1.Pod{v.experts, v.routers} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func (v *view) everybody() []fleet.Pod { return append(reachable(v.experts), reachable(v.routers)...) }
 
 // diagnose finds what somebody has to mend, by what is known of events.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 )
@@ -17,11 +15,9 @@ func (v *view) refusals() (list []string) {
 	if v.doc == nil {
 		return nil
 	}
-	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
-		for i := range pods {
-			if a := v.answers[pods[i].Name].Report; a != nil && a.Refused != "" && a.Revision < v.doc.Revision {
-				list = append(list, fmt.Sprintf("pod %s refuses the placement: %s", pods[i].Name, a.Refused))
-			}
+	for p := range v.pods() {
+		if a := v.answers[p.Name].Report; a != nil && a.Refused != "" && a.Revision < v.doc.Revision {
+			list = append(list, fmt.Sprintf("pod %s refuses the placement: %s", p.Name, a.Refused))
 		}
 	}
 	return list
@@ -44,10 +40,6 @@ func (v *view) refusing() *diagnose.Problem {
 	if len(list) == 0 {
 		return nil
 	}
-	message := list[0]
-	if len(list) > 1 {
-		message += fmt.Sprintf(" (and %d more)", len(list)-1)
-	}
 	passing := v.now.Sub(v.memory.refused) < diagnose.Patience
-	return &diagnose.Problem{Reason: v1alpha1.ReasonPlacementRefused, Passing: passing, Message: message}
+	return &diagnose.Problem{Reason: v1alpha1.ReasonPlacementRefused, Passing: passing, Message: list[0] + andMore(len(list)-1)}
 }

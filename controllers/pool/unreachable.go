@@ -28,23 +28,20 @@ type unheard struct {
 func (v *view) hear(log logr.Logger) {
 	was, before := v.memory.unheard, v.unheardBefore()
 	v.memory.unheard = map[string]unheard{}
-	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
-		for i := range pods {
-			p := &pods[i]
-			a, asked := v.answers[p.Name]
-			if !asked || a.Err == nil || p.DeletionTimestamp != nil {
-				continue
-			}
-			u := was[p.Name]
-			if u.process != process(p) {
-				u = unheard{process: process(p), since: v.now.Add(-min(before, max(0, v.now.Sub(began(p)))))}
-			}
-			if u.why == "" && v.now.Sub(u.since) >= unreachableAfter {
-				u.why = a.Err.Error()
-				log.Info("a pod runs and cannot be reached", "error", u.why)
-			}
-			v.memory.unheard[p.Name] = u
+	for p := range v.pods() {
+		a, asked := v.answers[p.Name]
+		if !asked || a.Err == nil || p.DeletionTimestamp != nil {
+			continue
 		}
+		u := was[p.Name]
+		if u.process != process(p) {
+			u = unheard{process: process(p), since: v.now.Add(-min(before, max(0, v.now.Sub(began(p)))))}
+		}
+		if u.why == "" && v.now.Sub(u.since) >= unreachableAfter {
+			u.why = a.Err.Error()
+			log.Info("a pod runs and cannot be reached", "error", u.why)
+		}
+		v.memory.unheard[p.Name] = u
 	}
 }
 
@@ -79,26 +76,27 @@ func began(p *corev1.Pod) (at time.Time) {
 func (v *view) unreachable() *diagnose.Problem {
 	var first unheard // the one that has been silent for longest
 	count := 0
-	for _, pods := range [][]corev1.Pod{v.experts, v.routers} {
-		for i := range pods {
-			name := pods[i].Name
-			u := v.memory.unheard[name]
-			if u.why == "" || v.problems[name] != nil || v.lost(name) {
-				continue
-			}
-			if count++; count == 1 || u.since.Before(first.since) {
-				first = u
-			}
+	for p := range v.pods() {
+		u := v.memory.unheard[p.Name]
+		if u.why == "" || v.problems[p.Name] != nil || v.lost(p.Name) {
+			continue
+		}
+		if count++; count == 1 || u.since.Before(first.since) {
+			first = u
 		}
 	}
 	if count == 0 {
 		return nil
 	}
-	more := ""
-	if count > 1 {
-		more = fmt.Sprintf(" (and %d more)", count-1)
-	}
 	return &diagnose.Problem{Reason: v1alpha1.ReasonPodsUnreachable, Passing: v.now.Sub(first.since) < diagnose.Patience, Message: fmt.Sprintf(
 		"the operator cannot reach %s%s: let it reach port %d of the pods (NetworkPolicy of their namespace, policy of a service mesh)",
-		first.why, more, podspec.PortControl)}
+		first.why, andMore(count-1), podspec.PortControl)}
+}
+
+// andMore says of how many more pods the same is so.
+func andMore(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and %d more)", n)
 }
