@@ -9,20 +9,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/memnet"
 )
-
-// pipes is a listener for connections in memory, whose time a test can hold.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	if c, ok := <-p; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // A connection that nothing comes on, between requests or within one, is closed.
 func TestQuietConnectionsAreClosed(t *testing.T) {
@@ -36,7 +25,7 @@ func TestQuietConnectionsAreClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				listener := make(pipes)
+				listener := make(memnet.Listener)
 				server := (&node{registry: prometheus.NewRegistry()}).httpServer()
 				go func() { _ = server.Serve(listener) }()
 				t.Cleanup(func() { _ = server.Close() })

@@ -12,22 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/memnet"
 	"github.com/olmoe-serving/olmoe-operator/router/openai"
 	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
 )
-
-// pipes is a listener for connections in memory, whose time a test can hold.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	if c, ok := <-p; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // slowly reads 16 KiB at a time, with a pause before each.
 type slowly struct {
@@ -49,7 +37,7 @@ const (
 // server is one with the limits as they are, for connections of the test's bubble.
 type server struct {
 	http.Handler
-	listener pipes
+	listener memnet.Listener
 }
 
 func serve(t *testing.T) server {
@@ -57,7 +45,7 @@ func serve(t *testing.T) server {
 	large := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 4*muchText)) })
 	o := openai.Options{Generator: &fake.Engine{}, Tokenizer: fake.Tokenizer{}, Model: "m", Context: testContext, Vocab: fake.Vocab, Load: large}
 	withMetrics(&o)
-	s := server{openai.New(o).Handler(), make(pipes)}
+	s := server{openai.New(o).Handler(), make(memnet.Listener)}
 	srv := openai.NewHTTPServer("", s.Handler)
 	go func() { _ = srv.Serve(s.listener) }()
 	t.Cleanup(func() { srv.Close() })
