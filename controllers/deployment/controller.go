@@ -73,6 +73,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	d := &v1alpha1.OLMoEDeployment{}
 	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
 		r.settled.Forget(req.NamespacedName)
+		forget(req)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if d.DeletionTimestamp != nil {
@@ -92,10 +93,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.observe(ctx, v); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.writeStatus(ctx, v); err != nil {
+	verdict := v.verdict()
+	measure(req, verdict)
+	if err := r.writeStatus(ctx, v, verdict); err != nil {
 		return ctrl.Result{}, err
 	}
-	if v.verdict().Ready {
+	if verdict.Ready {
 		return ctrl.Result{}, nil // watches tell what happens
 	}
 	return ctrl.Result{RequeueAfter: stalledInterval}, nil

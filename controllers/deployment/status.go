@@ -72,10 +72,9 @@ func (r *Reconciler) diagnose(ctx context.Context, v *view) *diagnose.Problem {
 }
 
 // writeStatus writes the status if it differs; this controller is its only writer.
-func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
+func (r *Reconciler) writeStatus(ctx context.Context, v *view, verdict conditions.Verdict) error {
 	next := v.deployment.DeepCopy()
 	v.fill(&next.Status)
-	verdict := v.verdict()
 	conditions.Set(&next.Status.Conditions, v.deployment.Generation, r.Clock.Now(), verdict)
 	if equality.Semantic.DeepEqual(v.deployment.Status, next.Status) {
 		return nil
