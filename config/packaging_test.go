@@ -73,10 +73,11 @@ func objects(t *testing.T, manifests string) map[string]map[string]any {
 // TestChartAndKustomizeAgree: both ways of installing give the same objects.
 func TestChartAndKustomizeAgree(t *testing.T) {
 	chart := objects(t, output(t, tool(t, "HELM"), "template", "olmoe-operator", "../charts/olmoe-operator",
-		"--namespace", "olmoe-system", "--include-crds"))
-	kustomize := objects(t, output(t, tool(t, "KUBECTL"), "kustomize", "default"))
-	if len(chart) < 14 {
-		t.Errorf("the chart renders %d objects, want at least 14", len(chart))
+		"--namespace", "olmoe-system", "--include-crds", "--set", "monitoring.enabled=true"))
+	kubectl := tool(t, "KUBECTL")
+	kustomize := objects(t, output(t, kubectl, "kustomize", "default")+"\n---\n"+output(t, kubectl, "kustomize", "monitoring"))
+	if len(chart) < 18 {
+		t.Errorf("the chart renders %d objects, want at least 18", len(chart))
 	}
 	for key, want := range kustomize {
 		if got := chart[key]; !reflect.DeepEqual(got, want) {

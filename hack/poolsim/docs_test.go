@@ -56,7 +56,7 @@ func TestDocumentedManifests(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"OLMoEDeployment", "HorizontalPodAutoscaler", "ScaledObject", "PodMonitor"} {
+	for _, kind := range []string{"OLMoEDeployment", "HorizontalPodAutoscaler", "ScaledObject"} {
 		if !seen[kind] {
 			t.Errorf("docs/scaling.md has no %s", kind)
 		}

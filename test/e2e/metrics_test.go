@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,15 +23,17 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 )
 
-// adapter is what Prometheus and prometheus-adapter do with the manifests of docs/scaling.md, as far
-// as an HPA needs it: it scrapes the pods that the PodMonitor selects, and serves the custom metrics
-// that the rules make of their series: of an ExpertPool, or of each router.
+// adapter is what Prometheus and prometheus-adapter do with the PodMonitor of config/monitoring and
+// the rules of docs/scaling.md, as far as an HPA needs it: it scrapes the pods that the PodMonitor
+// selects, and serves the custom metrics that the rules make of their series: of an ExpertPool, or of
+// each router.
 type adapter struct {
-	t              *testing.T
-	nodes, routers podMonitor
-	rules          adapterRules
+	t       *testing.T
+	monitor podMonitor
+	rules   adapterRules
 }
 
 // The forms of expression that the adapter can work out: the largest value of a pool's nodes, and the
@@ -45,6 +49,7 @@ type podMonitor struct {
 	metav1.TypeMeta `json:",inline"`
 	Metadata        metav1.ObjectMeta `json:"metadata"`
 	Spec            struct {
+		NamespaceSelector   map[string]bool      `json:"namespaceSelector"`
 		Selector            metav1.LabelSelector `json:"selector"`
 		PodMetricsEndpoints []struct {
 			Port        string           `json:"port"`
@@ -69,8 +74,13 @@ const metricsAPI = "/apis/custom.metrics.k8s.io/v1beta2"
 func serveMetrics(t *testing.T) {
 	t.Helper()
 	a := &adapter{t: t}
-	documented(t, "{name: olmoe-experts}", &a.nodes)
-	documented(t, "{name: olmoe-routers}", &a.routers)
+	manifest, err := os.ReadFile(filepath.Join(root, "config/monitoring/podmonitor.yaml"))
+	if err == nil {
+		err = yaml.UnmarshalStrict(manifest, &a.monitor)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	var ofRouters adapterRules
 	documented(t, "rules:\n", &a.rules)
 	documented(t, "{as: router_sequences}", &ofRouters)
@@ -192,14 +202,14 @@ func (a *adapter) series(metric, form string) (string, error) {
 }
 
 // ofPool is the largest value over the pods of a pool; the PodMonitor turns their instance label into
-// "expertpool".
+// "pool".
 func (a *adapter) ofPool(ns, pool, metric string) ([]any, error) {
 	series, err := a.series(metric, maxOfNodes)
 	if err != nil {
 		return nil, err
 	}
 	most := math.Inf(-1)
-	err = a.each(&a.nodes, ns, "app.kubernetes.io/instance="+pool, func(p *corev1.Pod, port string) {
+	err = a.each(ns, "app.kubernetes.io/instance="+pool, func(p *corev1.Pod, port string) {
 		if value, err := scrape(a.t.Context(), p, port, series); err == nil {
 			most = max(most, value)
 		}
@@ -216,7 +226,7 @@ func (a *adapter) ofPods(ns, selector, metric string) (items []any, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = a.each(&a.routers, ns, selector, func(p *corev1.Pod, port string) {
+	err = a.each(ns, selector, func(p *corev1.Pod, port string) {
 		first, err := scrape(a.t.Context(), p, port, series)
 		second, err2 := scrape(a.t.Context(), p, port, secondSeries)
 		if err == nil && err2 == nil {
@@ -226,8 +236,8 @@ func (a *adapter) ofPods(ns, selector, metric string) (items []any, err error) {
 	return items, err
 }
 
-// each calls do for the pods that a PodMonitor and a selector select.
-func (a *adapter) each(m *podMonitor, ns, selector string, do func(p *corev1.Pod, port string)) error {
+// each calls do for the pods that the PodMonitor and a selector select.
+func (a *adapter) each(ns, selector string, do func(p *corev1.Pod, port string)) error {
 	s, err := labels.Parse(selector)
 	if err != nil {
 		return err
@@ -237,8 +247,8 @@ func (a *adapter) each(m *podMonitor, ns, selector string, do func(p *corev1.Pod
 		return err
 	}
 	for i := range pods.Items {
-		if p := &pods.Items[i]; labels.SelectorFromSet(m.Spec.Selector.MatchLabels).Matches(labels.Set(p.Labels)) {
-			do(p, m.Spec.PodMetricsEndpoints[0].Port)
+		if p := &pods.Items[i]; labels.SelectorFromSet(a.monitor.Spec.Selector.MatchLabels).Matches(labels.Set(p.Labels)) {
+			do(p, a.monitor.Spec.PodMetricsEndpoints[0].Port)
 		}
 	}
 	return nil
