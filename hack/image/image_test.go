@@ -5,13 +5,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -114,6 +118,30 @@ func TestPushToOwnRegistryAndPullBack(t *testing.T) {
 	cancel()
 	if err := <-served; err != nil {
 		t.Errorf("registry did not stop cleanly: %v", err)
+	}
+}
+
+// TestPushLogsInAsDockerDoes pushes to a registry that wants the name and password of
+// Docker's configuration.
+func TestPushLogsInAsDockerDoes(t *testing.T) {
+	open := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, password, _ := r.BasicAuth(); name != "me" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", "Basic")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		open.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	login := fmt.Sprintf(`{"auths": {%q: {"username": "me", "password": "secret"}}}`, host)
+	if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(login), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"push", "--binary", writeProgram(t, "program"), "--insecure", host + "/me/olmoe:v1"}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Command image makes container images from static programs, without Docker.
 //
-//	image push  --binary FILE [--licenses FILE,FILE] [--insecure] REF     build and push to a registry
+//	image push  --binary FILE [--licenses FILE,FILE] [--insecure] REF     build and push to a registry, logged in as Docker is
 //	image save  --binary FILE [--licenses FILE,FILE] --tag REF OUT.tar    build and write an archive (ctr images import, docker load)
 //	image serve --address HOST:PORT --disk DIR     a registry for a development cluster
 //
@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -93,7 +94,7 @@ func push(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := remote.Write(ref, img, remote.WithContext(ctx)); err != nil {
+	if err := remote.Write(ref, img, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
 		return fmt.Errorf("push %s: %w", ref, err)
 	}
 	return printDigest(ref, img)
