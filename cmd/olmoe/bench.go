@@ -38,8 +38,8 @@ func newBenchCommand() *cobra.Command {
 the HTTP API: decode, prefill, and the round trip to the experts. Memory bandwidth
 and peak arithmetic are measured between the runs; each result is given as a
 fraction of the limit that they set at the time. A process that does all of it alone takes turns with them:
-what being split costs. Then the way to the experts alone, without computing, next
-to a grpc-go unary call and bare TCP with the same bytes.
+what being split costs. Then the way to the experts alone, without computing, for the
+rows of --dispatch, next to a grpc-go unary call and bare TCP with the same bytes.
 
 With --plots also decode by context (to 4096) and by number of expert nodes (1, 2,
 4, 8), drawn as SVG.`,
@@ -105,7 +105,7 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 			}
 		}
 	}
-	for _, rows := range []int{1, 32} {
+	for _, rows := range f.work.Dispatch {
 		w, err := bench.MeasureWire(cmd.Context(), dialBench, rows)
 		if err != nil {
 			return err

@@ -45,8 +45,11 @@ func number(measured bool, v float64, digits int) string {
 }
 
 func (t *benchTable) end(r *bench.Report) {
-	t.printf("\nlimits during the runs, medians: %s\n\n", limitsText(r.Limits))
-	t.printf("%-6s %12s %12s %9s %9s %7s\n", "ROWS", "DISPATCH µs", "UNARY µs", "TCP µs", "OF UNARY", "OF TCP")
+	t.printf("\nlimits during the runs, medians: %s\n", limitsText(r.Limits))
+	if len(r.Wire) == 0 {
+		return
+	}
+	t.printf("\n%-6s %12s %12s %9s %9s %7s\n", "ROWS", "DISPATCH µs", "UNARY µs", "TCP µs", "OF UNARY", "OF TCP")
 	for _, w := range r.Wire {
 		t.printf("%-6d %12.0f %12.0f %9.0f %9.2f %7.2f\n", w.Rows, 1e6*w.Dispatch, 1e6*w.Unary, 1e6*w.TCP, w.Dispatch/w.Unary, w.Dispatch/w.TCP)
 	}

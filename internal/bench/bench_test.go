@@ -165,6 +165,21 @@ func TestFractionsUseTheLimitsAroundARun(t *testing.T) {
 	}
 }
 
+// Allocations are a median of their own: a reading is off by some thousand objects, and
+// the run in the middle by time may be the one that is furthest off.
+func TestAllocationsAreTheMedianOfTheRuns(t *testing.T) {
+	b := bench{Options: Options{Runs: 3, Limits: func() Limits { return Limits{} }}}
+	runs := []Result{{}, {SecondsP50: 1, AllocationsPerToken: -20}, {SecondsP50: 2, AllocationsPerToken: 900}, {SecondsP50: 3, AllocationsPerToken: 110}}
+	r, err := b.median(t.Context(), measurement{run: func(context.Context, *client, int) (outcome, error) {
+		o := outcome{Result: runs[0], fraction: func(Limits) float64 { return 0 }}
+		runs = runs[1:]
+		return o, nil
+	}})
+	if err != nil || r.SecondsP50 != 2 || r.AllocationsPerToken != 110 {
+		t.Errorf("%+v, %v: want 110 of the run of 2 s", r, err)
+	}
+}
+
 // A report without measurements has a list of none, and the machine's limits.
 func TestReportOfNothing(t *testing.T) {
 	b := bench{Options: Options{Limits: func() Limits { return Limits{Read: 3} }}}

@@ -54,7 +54,7 @@ func (b *bench) generate(ctx context.Context, c *client, batch, first, prompt, t
 	}
 	r.TokensPerSecond = float64(count) / span.Seconds()
 	r.SecondsP50 = median(gaps(times))
-	r.AllocationsPerToken = max(0, after.mallocs-before.mallocs-after.scrape) / float64(batch*tokens)
+	r.AllocationsPerToken = (after.mallocs - before.mallocs - after.scrape) / float64(batch*tokens)
 	active := (after.activations - before.activations) / float64(tokens) // the first step is the prompt's, the others decode
 	w := work{rows: float64(batch), logitRows: float64(batch), experts: active, positions: float64(batch * (prompt + tokens/2))}
 	perToken := span.Seconds() / float64(count)

@@ -26,7 +26,8 @@ type Result struct {
 	// it, measured in turn; 0 where that was not asked for.
 	OfOneProcess float64 `json:"of_one_process,omitempty"`
 	// AllocationsPerToken is for decode, of all processes together, those of HTTP and
-	// gRPC too.
+	// gRPC too: the median of the runs. Go counts objects when the span of memory that
+	// they lie in is full, so a run is off by some thousand in each process.
 	AllocationsPerToken float64 `json:"allocations_per_token"`
 }
 
@@ -129,7 +130,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 func (b *bench) all(ctx context.Context, all []measurement) (*Report, error) {
-	r := &Report{Results: []Result{}} // JSON: a list, also of none
+	r := &Report{Results: []Result{}, Wire: []Wire{}} // JSON: lists, also of none
 	for _, m := range all {
 		res, err := b.median(ctx, m)
 		if err != nil {
@@ -147,10 +148,10 @@ func (b *bench) all(ctx context.Context, all []measurement) (*Report, error) {
 
 // median runs once to warm up, then Runs times, each between two looks at the
 // limits and, if asked for, next to a run of one process. The result is the run in
-// the middle; fractions are medians of their own.
+// the middle; fractions and allocations are medians of their own.
 func (b *bench) median(ctx context.Context, m measurement) (Result, error) {
 	var results []Result
-	var fractions, parts []float64
+	var fractions, parts, allocations []float64
 	before := Limits{}
 	for i := range b.Runs + 1 {
 		o, err := m.run(ctx, &b.split, m.size)
@@ -166,6 +167,7 @@ func (b *bench) median(ctx context.Context, m measurement) (Result, error) {
 			results = append(results, o.Result)
 			fractions = append(fractions, o.fraction(between(before, after)))
 			parts = append(parts, part)
+			allocations = append(allocations, o.AllocationsPerToken)
 			b.limits = append(b.limits, after)
 		}
 		before = after
@@ -176,7 +178,7 @@ func (b *bench) median(ctx context.Context, m measurement) (Result, error) {
 	slices.SortFunc(results, func(x, y Result) int { return cmp.Compare(x.SecondsP50, y.SecondsP50) })
 	r := results[len(results)/2]
 	r.Weights, r.Nodes = b.Weights, len(b.Options.Nodes)
-	r.FractionOfLimit, r.OfOneProcess = median(fractions), median(parts)
+	r.FractionOfLimit, r.OfOneProcess, r.AllocationsPerToken = median(fractions), median(parts), max(0, median(allocations))
 	return r, nil
 }
 
