@@ -18,7 +18,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/runtime.sh"
 . "$here/nodeconfig.sh"
 
-cmd=${1:-} name=${2:-} n=${2#node}
+cmd=${1:-} name=${2:-}
+n=${name#node}
 [[ $name =~ ^node[1-9]$ ]] || { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 ip=$NODE_NET.1$n dir=$STATE/nodes/$name veth=${LINK}n$n init=$STATE/nodes/$name/init.pid
 
