@@ -20,7 +20,7 @@ import (
 func (p *process) apiOptions() openai.Options {
 	return openai.Options{
 		Model: p.servedModel(), Version: version.String(), APIKey: p.o.APIKey, MaxBody: p.o.MaxBody,
-		MaxSequences: min(openai.DefaultMaxSequences, p.o.MaxQueue), // all wait for a moment, so that more are never taken
+		MaxChoices: min(openai.DefaultMaxChoices, p.o.MaxQueue), // all wait for a moment, so that more are never taken
 
 		Ready:   func() error { return errors.New("loading the model") },
 		Metrics: openai.NewMetrics(p.registry), MetricsPage: promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}),

@@ -10,8 +10,8 @@ import (
 // fit settles how many tokens each prompt may generate: what the client asked
 // for, which must fit, or def (0 = all that fits).
 func (s *Server) fit(f *fields, p *params, prompts []prompt, def int) {
-	if len(prompts)*p.n > s.MaxSequences {
-		f.fail("n", "times the number of prompts is %d, more than the %d sequences a request may have", len(prompts)*p.n, s.MaxSequences)
+	if len(prompts)*p.n > s.MaxChoices {
+		f.fail("n", "times the number of prompts is %d, more than the %d sequences a request may have", len(prompts)*p.n, s.MaxChoices)
 	}
 	for i, pr := range prompts {
 		s.fitOne(f, p, len(pr.ids), nth(i, len(prompts)))

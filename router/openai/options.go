@@ -38,8 +38,8 @@ type Chat interface {
 const (
 	// DefaultMaxBody fits a full 4096-token context as text a hundred times over.
 	DefaultMaxBody = 4 << 20
-	// DefaultMaxSequences bounds prompts x n of one request, as OpenAI bounds n.
-	DefaultMaxSequences = 128
+	// DefaultMaxChoices bounds prompts x n of one request, as OpenAI bounds n.
+	DefaultMaxChoices = 128
 	// DefaultMaxRequests bounds the bodies held at once: with what is read from them some
 	// 20 MiB each, if all clients send the largest body in the same moment.
 	DefaultMaxRequests = 512
@@ -79,7 +79,7 @@ type Options struct {
 	Log         logr.Logger
 
 	MaxBody      int64
-	MaxSequences int
+	MaxChoices   int
 	MaxRequests  int
 	MaxTokenize  int
 	TurnTimeout  time.Duration
@@ -90,7 +90,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	setDefault(&o.MaxBody, DefaultMaxBody)
-	setDefault(&o.MaxSequences, DefaultMaxSequences)
+	setDefault(&o.MaxChoices, DefaultMaxChoices)
 	setDefault(&o.MaxRequests, DefaultMaxRequests)
 	setDefault(&o.MaxTokenize, DefaultMaxTokenize)
 	setDefault(&o.TurnTimeout, DefaultTurnTimeout)

@@ -44,7 +44,7 @@ type params struct {
 func (s *Server) parseParams(f *fields) params {
 	p := params{keepSpecial: !f.boolean("skip_special_tokens", true)}
 	s.parseModel(f)
-	p.n = int(f.integer("n", 1, 1, int64(s.MaxSequences)))
+	p.n = int(f.integer("n", 1, 1, int64(s.MaxChoices)))
 	if best := f.integer("best_of", int64(p.n), 1, math.MaxInt64); best != int64(p.n) {
 		f.fail("best_of", "must equal n: choosing among more candidates than are returned is not supported")
 	}

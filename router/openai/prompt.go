@@ -84,7 +84,7 @@ func (s *Server) textPrompts(ctx context.Context, raw json.RawMessage, addSpecia
 	if err != nil {
 		return nil, fmt.Errorf("must hold strings only, or token ids only")
 	}
-	if len(texts) > s.MaxSequences {
+	if len(texts) > s.MaxChoices {
 		return nil, s.tooMany(len(texts))
 	}
 	if !s.hasText {
@@ -103,7 +103,7 @@ func (s *Server) nestedPrompts(raw json.RawMessage) ([]prompt, error) {
 	if err := json.Unmarshal(raw, &lists); err != nil {
 		return nil, err
 	}
-	if len(lists) > s.MaxSequences {
+	if len(lists) > s.MaxChoices {
 		return nil, s.tooMany(len(lists))
 	}
 	prompts := make([]prompt, len(lists))
@@ -117,5 +117,5 @@ func (s *Server) nestedPrompts(raw json.RawMessage) ([]prompt, error) {
 }
 
 func (s *Server) tooMany(n int) error {
-	return fmt.Errorf("has %d prompts, more than the %d sequences a request may have", n, s.MaxSequences)
+	return fmt.Errorf("has %d prompts, more than the %d sequences a request may have", n, s.MaxChoices)
 }

@@ -12,26 +12,28 @@ type tokenizeAnswer struct {
 	TokenStrings []string `json:"token_strs"` // null unless return_token_strs
 }
 
-// enterTexts waits for one of the few places of requests that cost more memory than
-// their bodies. A place is held until the answer is written, for that memory is too, and
-// a write has its time (see recorder).
-func (s *Server) enterTexts(ctx context.Context) (leave func(), err error) {
-	return s.enter(ctx, s.texts)
+// textRequest reads a request and waits for one of the few places of those that cost
+// more memory than their bodies. A place is held until the answer is written, for that
+// memory is too, and a write has its time (see recorder).
+func (s *Server) textRequest(w http.ResponseWriter, r *http.Request) (f *fields, leave func(), err error) {
+	if f, err = s.readBody(w, r); err != nil {
+		return nil, nil, err
+	}
+	if leave, err = s.enter(r.Context(), s.texts); err != nil {
+		return nil, nil, err
+	}
+	s.parseModel(f)
+	return f, leave, nil
 }
 
 // tokenize serves POST /tokenize: of a prompt, or of messages as the chat
 // template renders them (vLLM's two request shapes).
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.readBody(w, r)
-	if err != nil {
-		return err
-	}
-	leave, err := s.enterTexts(r.Context())
+	f, leave, err := s.textRequest(w, r)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	s.parseModel(f)
 	spell := f.boolean("return_token_strs", false)
 	ids := s.parseTokenize(r.Context(), f)
 	refuseUnsupported(f)
@@ -79,16 +81,11 @@ func (s *Server) parseText(f *fields) (text string, special bool) {
 
 // detokenize serves POST /detokenize.
 func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.readBody(w, r)
-	if err != nil {
-		return err
-	}
-	leave, err := s.enterTexts(r.Context())
+	f, leave, err := s.textRequest(w, r)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	s.parseModel(f)
 	raw, ok := f.take("tokens")
 	if !ok {
 		f.fail("tokens", "is required")
