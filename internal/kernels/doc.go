@@ -39,4 +39,19 @@
 // and no byte beyond a slice is ever read. A page that cannot be read (the file
 // was cut short) becomes a panic of the caller, see Pool.Run. No kernel
 // allocates in steady state.
+//
+// # Files
+//
+//	dispatch, avx2, avx512         which kernels this CPU runs
+//	weight, matmul, panels, lanes  products with weights as stored, and their order of sums
+//	int8, quantise                 products with 8-bit weights, and making these
+//	vector, exp, fma               norms, softmax, rotary embedding, and what they are made of
+//	block                          attention's products with KV pages
+//	widen, carries                 stored elements as float32; a scan for those that are not finite
+//	pool, sleeper, scratch         workers, how they wait, their memory
+//	limits                         what this machine can do (olmoe bench)
+//
+// X.go is portable and X_pool.go spreads it over the workers. X_amd64.go is the Go side of
+// the vector kernels, which gen/ writes as X_avx2_amd64.s or X_vnni_amd64.s, with their
+// declarations in X_stub_amd64.go.
 package kernels

@@ -93,14 +93,7 @@ func (t *int8Tile) emit(ones Mem) {
 	if t.rows > accRows {
 		t.accAt = AllocLocal(64 * t.rows)
 	}
-	Label("outputs")
-	t.block()
-	t.store()
-	ADDQ(U32(4*int8Block*t.blocks), t.dst)
-	LEAQ(Mem{Base: t.w, Index: t.wStride, Scale: uint8(t.blocks)}, t.w)
-	DECQ(t.n)
-	JNZ(LabelRef("outputs"))
-	finish()
+	eachOutputs(t.dst, t.w, t.wStride, t.n, t.blocks, func() { t.block(); t.store() })
 }
 
 // accRows is the number of rows whose sums stay in registers.
@@ -115,6 +108,17 @@ func tileFunction(family string, rows, blocks int) {
 		fmt.Sprintf("%s computes n times %d blocks of outputs of %d quantised rows x, of groups groups each.", name, blocks, rows),
 		"The weights ahead bytes on are prefetched, after near groups those of the next blocks. Strides are",
 		"in bytes, that of w from block to block.")
+}
+
+// eachOutputs is the rest of a kernel: n times tile, each with so many blocks of outputs.
+func eachOutputs(dst, w, wStride, n Register, blocks int, tile func()) {
+	Label("outputs")
+	tile()
+	ADDQ(U32(4*int8Block*blocks), dst)
+	LEAQ(Mem{Base: w, Index: wStride, Scale: uint8(blocks)}, w)
+	DECQ(n)
+	JNZ(LabelRef("outputs"))
+	finish()
 }
 
 // block goes over the groups of one block of outputs.

@@ -33,14 +33,7 @@ type vnniTile struct {
 func (t *vnniTile) emit() {
 	tileFunction("vnni", t.rows, t.blocks)
 	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
-	Label("outputs")
-	t.tile()
-	t.store()
-	ADDQ(U32(4*int8Block*t.blocks), t.dst)
-	LEAQ(Mem{Base: t.w, Index: t.wStride, Scale: uint8(t.blocks)}, t.w)
-	DECQ(t.n)
-	JNZ(LabelRef("outputs"))
-	finish()
+	eachOutputs(t.dst, t.w, t.wStride, t.n, t.blocks, func() { t.tile(); t.store() })
 }
 
 // block is the address of block b of the weights.
