@@ -39,7 +39,7 @@ func newOperatorCommand() *cobra.Command {
 	fs.StringVar(&f.certs, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics (default: a self-signed certificate)")
 	fs.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	fs.BoolVar(&f.elect, "leader-elect", false, "work only while holding a Lease, so that several replicas can run")
-	fs.StringVar(&f.lease, "leader-election-id", controllers.LeaseName, "name of the Lease; of two installations in a namespace that share one, one never works")
+	fs.StringVar(&f.lease, "leader-election-id", controllers.LeaseName, "name of the Lease; two installations in one namespace need different ones, or one of them never works")
 	fs.StringVar(&f.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease (default: the pod's own)")
 	fs.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces to work in (default: all)")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")

@@ -73,7 +73,7 @@ func newPlanCommand() *cobra.Command {
 	fs.IntVar(&f.machines, "machines", 0, "deal the nodes round robin to so many machines: the replicas of an expert are on different ones where there is room, and it is "+
 		"told how many experts' are not (default: machines are not looked at)")
 	fs.StringVar(&f.current, "current", "", "JSON file with the placement in force, as --json prints it")
-	fs.Float64Var(&f.minGain, "min-gain", planMinGain, "with --current: what each expert moved must lower the load of its layer's busiest node by, as a fraction of the mean node load")
+	fs.Float64Var(&f.minGain, "min-gain", planMinGain, "with --current: by how much each expert moved must lower the load of its layer's busiest node, as a fraction of the mean node load")
 	fs.IntVar(&f.maxMoves, "max-moves", 0, "with --current: move no more experts than this, those that gain most; what has to move comes on top (default: no limit)")
 	fs.StringVar(&f.weights, "weights", "bf16", "form of the weights, bf16 or int8: what an expert to move has to load")
 	fs.Int64Var(&f.bytes, "expert-bytes", 0, "size of one expert of one layer (default: OLMoE-1B-7B's in the form of --weights)")

@@ -42,7 +42,7 @@ func (f *podFlags) register(fs *pflag.FlagSet) {
 	fs.Int64Var(&f.cacheMB, "weights-cache-mb", 0, "MiB of int8 weights to keep at most (default: what leaves a tenth of the file system free, in a pod a fifth)")
 	fs.StringVar(&f.terminationLog, "termination-log", "", "file that receives the reason of a fatal error")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
-	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "after SIGTERM: what is still running is ended (routers: told so)")
+	fs.DurationVar(&f.drainTimeout, "drain-timeout", 2*time.Minute, "how long after SIGTERM running work may take; what is not done by then is ended with an error")
 	fs.IntVar(&f.workers, "workers", 0, "threads for arithmetic (default: all CPUs this process may use)")
 }
 

@@ -56,7 +56,7 @@ The key that requests must have, if any, is read from the environment: OLMOE_API
 	fs.StringVar(&o.Control, "control", ":7070", "address of the gRPC control service")
 	fs.StringVar(&o.ServedModel, "served-model-name", "", "model id that clients name (default: the model directory's name)")
 	fs.IntVar(&o.MaxSequences, "max-sequences", defaultMaxSequences, "sequences that run at once")
-	fs.IntVar(&o.MaxQueue, "max-queue", defaultMaxQueue, "sequences that may wait, as many as a request has choices; one more is answered 429")
+	fs.IntVar(&o.MaxQueue, "max-queue", defaultMaxQueue, "sequences that may wait, one for each choice of a request; one more is answered 429")
 	fs.IntVar(&o.MaxRows, "max-step-tokens", defaultStepTokens, "tokens that one step computes, prefill chunks and decode together; at least --max-sequences")
 	fs.Int64Var(&kvMB, "kv-cache-mb", defaultKVCacheMB, "MiB of KV cache at most")
 	fs.StringVar(&o.KVType, "kv-cache-type", model.KVAuto, "what the KV cache stores: f32, bf16 (half the memory; rounded), or auto: bf16 beside int8 weights, else f32")

@@ -8,11 +8,11 @@ type State struct {
 	Members []placement.Node
 	// Replicas of each expert, SlotsPerNode per layer (0: no limit).
 	Replicas, SlotsPerNode int
-	// Machines are what the nodes run on, by name; those of which that is not known are
-	// taken to be alone.
+	// Machines are what the nodes run on, by the node's name; a node whose machine is not
+	// known counts as alone on one.
 	Machines map[string]string
-	// PartMoves is how many experts nodes may load now to part copies of an expert that
-	// share a machine, which wait for that; 0: none now.
+	// PartMoves is how many experts nodes may load in this round so that copies of an
+	// expert no longer share a machine; 0: none, they wait.
 	PartMoves int
 	// Loads are what each layer's experts cost in the last window, [layer][expert]; nil
 	// if that is not known.

@@ -110,8 +110,8 @@ type Decision struct {
 	Reason string
 	// Message says it to a person, with the figures.
 	Message string
-	// About is what a held decision's message is about beside figures that come and go:
-	// a node, a limit. With Reason it says whether the message is worth telling anew.
+	// About is what a held decision's message is about, apart from figures that come and
+	// go: a node, a limit. The message is told anew only if Reason or About has changed.
 	About string
 	// Until is when a held step may be taken if nothing changes; zero if no step
 	// is held back by time.

@@ -1,5 +1,6 @@
-// Package bench measures a running deployment through its HTTP API and holds the
-// result against what the machine allows.
+// Package bench measures a running deployment through its HTTP API, the round trip to
+// its experts through a dispatcher, and the way to them without computing (MeasureWire),
+// and holds the results against what the machine allows.
 package bench
 
 import (

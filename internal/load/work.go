@@ -45,8 +45,8 @@ func (w Work) Reading(nodes []*Node) float64 {
 }
 
 const (
-	// stall is by how much, as a logarithm, a layer's time may differ from the median
-	// of its node's: what is beyond is no matter of rows and reads.
+	// stall is by how much, as a logarithm, a layer's time may differ from the median of
+	// its node's layers: a larger difference has another cause than rows and reads.
 	stall = 0.7
 	// Priors of the fit: noise is the expected scatter of a layer's time, slope how far
 	// the trend may well be from 0 (it lies between -6 and 4). With few samples the

@@ -11,13 +11,13 @@ import (
 // its experts another owner (ADR 0097).
 
 const (
-	// silentLates: a node is silent after so many times the lateness of the request
-	// that it owes, which is ten 95th percentiles or fifty medians,
+	// silentLates: a node counts as silent after so many times the time after which the
+	// request that it owes is late: ten 95th percentiles, or fifty medians.
 	silentLates = 5
-	// silentLeast: but no sooner, for the scheduler of a busy machine holds up a
-	// process for that long now and then,
+	// silentLeast is the least time for that: the scheduler of a busy machine holds up a
+	// process for as long now and then.
 	silentLeast = 300 * time.Millisecond
-	// silentMost: and no later. No batch takes as long, and each is answered by itself.
+	// silentMost is the most: no batch takes as long, and each is answered by itself.
 	silentMost = 2 * time.Second
 )
 

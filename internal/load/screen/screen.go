@@ -42,7 +42,8 @@ func Render(r *load.Report, o Options) []string {
 }
 
 // cut draws for MinWidth and cuts what is right of the width: a longer line would
-// go on in the next and scroll the screen. Without colours, of which half would stay.
+// go on in the next and scroll the screen. It draws without colours, because a cut could
+// leave half of a colour's escape sequence.
 func cut(r *load.Report, o Options) []string {
 	width := max(o.Width, 1)
 	o.Width, o.Colour = MinWidth, false
