@@ -37,7 +37,7 @@ demo: ## A cluster, the operator, a model, an answer
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' IMAGE='$(IMAGE)' MODEL='$(MODEL)' VERSION='$(VERSION)' hack/demo/up.sh
 
 .PHONY: demo-down
-demo-down: ## Remove every trace of the demo
+demo-down: ## Remove the demo and all it made, but built tools
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' hack/demo/down.sh
 
 ##@ Build

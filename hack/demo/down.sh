@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# down.sh: remove every trace of the demo. On a cluster of your own (DEMO_KUBECONFIG): what the demo made, and nothing else.
+# down.sh: remove the demo and all it made, but built tools. On a cluster of your own (DEMO_KUBECONFIG): what the demo made, and nothing else.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../cluster/env.sh"
