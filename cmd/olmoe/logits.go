@@ -28,9 +28,10 @@ func newLogitsCommand() *cobra.Command {
 		Use:   "logits --model DIR --prompts FILE --out DIR",
 		Short: "Write logits, routing and hidden states of prompts, for comparison with another implementation",
 		Long: `Write what the model computes for each prompt of FILE ({"prompts": [{"name",
-"token_ids"}]}): NAME.safetensors with logits, selected experts and hidden states,
-and greedy.json with 32 greedy tokens a prompt, fewer where the context ends. The
-experts are computed by expert-node processes over gRPC, as in a deployment.`,
+"token_ids"}]}): NAME.safetensors with logits, selected experts and the hidden states
+of its last position (the tensors: docs/checkpoints.md), and greedy.json with 32
+greedy tokens a prompt, fewer where the context ends. The experts are computed by
+expert-node processes over gRPC, as in a deployment.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if activations != "f32" {
