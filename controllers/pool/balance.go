@@ -18,8 +18,7 @@ const chance = 3
 // mayRebalance are the limits of moves for this round; nil if it is not the time:
 // only right after a look that told something, and one change at a time.
 func (v *view) mayRebalance() *rollout.Rebalance {
-	mode := v.pool.Spec.Experts.Rebalancing.Mode
-	if !v.looked || !v.memory.learnt.Equal(v.now) || mode == v1alpha1.RebalanceOff || v.doc.Target != nil || v.expertBytes() == 0 {
+	if !v.looked || !v.memory.learnt.Equal(v.now) || !v.wanted.balances() || v.doc.Target != nil || v.expertBytes() == 0 {
 		return nil
 	}
 	may := v.limits()
@@ -33,15 +32,11 @@ func (v *view) limits() rollout.Rebalance {
 
 // minGain is what moves have to gain: what the spec says, and more than chance does.
 func (v *view) minGain() float64 {
-	gain := 0.05
-	if p := v.pool.Spec.Experts.Rebalancing.MinGainPercent; p != nil {
-		gain = float64(*p) / 100
-	}
 	layers := 1
 	if v.memory.report != nil {
 		layers = max(layers, len(v.memory.report.Summary.Balancedness))
 	}
-	return max(gain, chance/math.Sqrt(max(v.rowsPerNode(), 1)*float64(layers)))
+	return max(v.wanted.minGain(), chance/math.Sqrt(max(v.rowsPerNode(), 1)*float64(layers)))
 }
 
 // budgetPeriod is a minute, and one second because the stored time has whole seconds.
@@ -64,12 +59,12 @@ func (v *view) movesPerMinute() int {
 	if size == 0 {
 		return 0
 	}
-	return int(v.bytesPerMinute() / size)
+	return int(v.wanted.bytesPerMinute() / size)
 }
 
 // canRebalance says whether experts may ever move because of their load.
 func (v *view) canRebalance() bool {
-	return v.pool.Spec.Experts.Rebalancing.Mode != v1alpha1.RebalanceOff && v.movesPerMinute() > 0
+	return v.wanted.balances() && v.movesPerMinute() > 0
 }
 
 func (v *view) expertBytes() int64 {
@@ -77,13 +72,6 @@ func (v *view) expertBytes() int64 {
 		return m.ExpertBytes
 	}
 	return 0
-}
-
-func (v *view) bytesPerMinute() int64 {
-	if q := v.pool.Spec.Experts.Rebalancing.MaxBytesPerMinute; q != nil {
-		return q.Value()
-	}
-	return 4 << 30 // the API's default, for objects made before the field was there
 }
 
 // noteMoves remembers what this round's decision makes nodes load out of the budget.

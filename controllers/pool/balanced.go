@@ -32,13 +32,13 @@ var troubled = []string{
 func (v *view) balanced() opinion {
 	b := v.decision.Balance
 	switch {
-	case v.pool.Spec.Experts.Rebalancing.Mode == v1alpha1.RebalanceOff:
+	case !v.wanted.balances():
 		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonRebalancingOff, "experts.rebalancing.mode is Off"}
 	case moving(v.decision.Doc):
 		return v.movingOn()
 	case v.memory.missed > toleratedMisses:
 		return no(v1alpha1.ReasonLoadUnknown, "nodes have not told their load: %s", v.silentNodes())
-	case v.expertBytes() > v.bytesPerMinute():
+	case v.expertBytes() > v.wanted.bytesPerMinute():
 		return no(v1alpha1.ReasonBudgetTooSmall, "experts.rebalancing.maxBytesPerMinute is less than one expert of %d bytes: raise it, or set mode: Off", v.expertBytes())
 	case b != nil:
 		return v.judged(b)
@@ -55,7 +55,7 @@ func (v *view) unlearnt() opinion {
 	if v.tooFewTokens() {
 		return opinion{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
 	}
-	if v.now.Sub(v.memory.judged) > 2*v.window() {
+	if v.now.Sub(v.memory.judged) > 2*v.wanted.window() {
 		return no(v1alpha1.ReasonLoadUnknown, "the load has not been judged for two windows: %s", v.whyUnlearnt())
 	}
 	switch last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced); last.Reason {
@@ -69,7 +69,7 @@ func (v *view) unlearnt() opinion {
 func (v *view) whyUnlearnt() string {
 	var short []string
 	for _, n := range v.memory.report.Nodes {
-		if n.Seconds < wholePart*v.window().Seconds() {
+		if n.Seconds < wholePart*v.wanted.window().Seconds() {
 			short = append(short, n.Name)
 		}
 	}
@@ -87,7 +87,7 @@ func no(reason, format string, args ...any) opinion {
 // loaded and no router switches, the move is stuck.
 func (v *view) movingOn() opinion {
 	m := v.memory
-	if limit := 2 * v.lookInterval(); v.now.Sub(m.since) > limit && v.now.Sub(m.grew) > limit {
+	if limit := 2 * v.wanted.lookInterval(); v.now.Sub(m.since) > limit && v.now.Sub(m.grew) > limit {
 		return no(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals, in which no node has loaded an expert, for %s", m.target, v.decision.Waiting)
 	}
 	return no(v1alpha1.ReasonMoving, "experts are loaded where placement %d has them", v.decision.Doc.Target.Epoch)
@@ -109,7 +109,7 @@ func (v *view) judged(b *rollout.Balance) opinion {
 
 // asBefore: the loads were not looked at in this round, as in most, or not heard.
 func (v *view) asBefore() opinion {
-	m, limit := v.memory, 2*v.lookInterval()
+	m, limit := v.memory, 2*v.wanted.lookInterval()
 	if len(v.waited) > 0 && m.judges != 0 && v.now.Sub(m.looked) > limit && v.now.Sub(m.judged) > limit {
 		return no(v1alpha1.ReasonLoadUnknown, "the load is not looked at while routers wait for %s", listed(slices.Compact(slices.Sorted(slices.Values(v.waited)))))
 	}
@@ -172,7 +172,7 @@ func (v *view) fillLoad(s *v1alpha1.ExpertPoolStatus) {
 	sum := &v.memory.report.Summary
 	switch told := s.Load != nil && s.Load.TokensPerSecond != noTokens; {
 	case !told && sum.TokensPerSecond == 0:
-	case s.Load != nil && !s.Load.Time.After(v.now) && v.now.Sub(s.Load.Time.Time) < v.window():
+	case s.Load != nil && !s.Load.Time.After(v.now) && v.now.Sub(s.Load.Time.Time) < v.wanted.window():
 		return
 	default:
 		s.Load = v.loadStatus()

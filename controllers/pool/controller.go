@@ -152,13 +152,14 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 	if v.taken != nil {
 		return v.taken
 	}
-	for _, c := range v.plainChildren(a) {
+	family := v.wanted.family(a)
+	for _, c := range plainChildren(family) {
 		if _, err := a.Apply(ctx, c.Live, c.Desired); err != nil {
 			return err
 		}
 	}
 	var err error
-	if v.wrote, err = a.ApplyTo(ctx, &v.set, v.statefulSet(a)); err != nil {
+	if v.wrote, err = a.ApplyTo(ctx, &v.set, statefulSet(family, v.decision.Nodes, v.wanted.template())); err != nil {
 		return err
 	}
 	if err := r.unstick(ctx, v); err != nil {
@@ -189,8 +190,8 @@ func (v *view) interval() time.Duration {
 		return progressInterval
 	case v.fellSilent():
 		return silentInterval
-	case verdict.Ready && v.measures():
-		return min(restInterval, v.lookInterval())
+	case verdict.Ready && v.wanted.measures():
+		return min(restInterval, v.wanted.lookInterval())
 	case verdict.Ready:
 		return restInterval
 	case verdict.Stalled:

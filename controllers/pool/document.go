@@ -23,7 +23,7 @@ import (
 // published is the newest document: the ConfigMap's, unless it is missing,
 // damaged, or changed by somebody (it is then not newer than the status's copy).
 func (v *view) published() *placement.Document {
-	copied := fromStatus(v.pool.Status.Placement, v.address)
+	copied := fromStatus(v.pool.Status.Placement, v.wanted.address)
 	var doc placement.Document
 	if json.Unmarshal([]byte(v.record.Data[podspec.PlacementKey]), &doc) != nil || doc.Validate() != nil || doc.Revision < 1 {
 		return copied

@@ -12,14 +12,16 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
+func viewOf(pool *v1alpha1.ExpertPool) *view { return &view{pool: pool, wanted: wantedBy(pool)} }
+
 func testView() *view {
-	return &view{pool: &v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "ns"}}}
+	return viewOf(&v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "ns"}})
 }
 
 func testDocument(t *testing.T, v *view, revision int64) *placement.Document {
 	t.Helper()
 	plan := func(n int, epoch int64) *placement.Placement {
-		p, err := placement.Plan(placement.Request{Layers: 3, Experts: 8, Nodes: v.members(n), Replicas: 1, Epoch: epoch})
+		p, err := placement.Plan(placement.Request{Layers: 3, Experts: 8, Nodes: v.wanted.members(n), Replicas: 1, Epoch: epoch})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,14 +43,14 @@ func record(t *testing.T, d *placement.Document) map[string]string {
 func TestSecondCopy(t *testing.T) {
 	v := testView()
 	d := testDocument(t, v, 9)
-	if got := fromStatus(toStatus(d), v.address); !reflect.DeepEqual(got, d) {
+	if got := fromStatus(toStatus(d), v.wanted.address); !reflect.DeepEqual(got, d) {
 		t.Errorf("got %+v, want %+v", got, d)
 	}
 	d.Target = nil
-	if got := fromStatus(toStatus(d), v.address); !reflect.DeepEqual(got, d) {
+	if got := fromStatus(toStatus(d), v.wanted.address); !reflect.DeepEqual(got, d) {
 		t.Errorf("without target: got %+v, want %+v", got, d)
 	}
-	if fromStatus(nil, v.address) != nil || toStatus(nil) != nil {
+	if fromStatus(nil, v.wanted.address) != nil || toStatus(nil) != nil {
 		t.Error("a document was made from nothing")
 	}
 }
@@ -64,7 +66,7 @@ func TestDamagedCopyIsNotUsed(t *testing.T) {
 	for name, damage := range cases {
 		s := toStatus(testDocument(t, v, 9))
 		damage(s)
-		if got := fromStatus(s, v.address); got != nil {
+		if got := fromStatus(s, v.wanted.address); got != nil {
 			t.Errorf("%s: used as revision %d", name, got.Revision)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
@@ -65,13 +64,9 @@ func TestSameNodes(t *testing.T) {
 		{"no placement", func(v *view) { v.doc = nil }, false},
 		{"the StatefulSet is not there yet", func(v *view) { v.set.UID = "" }, false},
 	} {
-		v := testView()
-		v.doc = testDocument(t, v, 9)
-		v.doc.Target = nil
-		v.pool.Spec.Replicas = ptr.To[int32](0) // no pods are needed for this
-		v.set.UID, v.decision.Doc = "u", v.doc
+		v := scaled(t, 1, 8)
 		c.change(v)
-		if got := v.sameNodes(2); got != c.want {
+		if got := v.sameNodes(); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

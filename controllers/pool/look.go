@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
@@ -30,12 +29,12 @@ const (
 // for what experts cost.
 func (r *Reconciler) look(ctx context.Context, v *view) {
 	m := v.memory
-	if !v.measures() || v.doc == nil || v.now.Sub(m.looked) < v.lookInterval() {
+	if !v.wanted.measures() || v.doc == nil || v.now.Sub(m.looked) < v.wanted.lookInterval() {
 		return
 	}
 	v.looked, m.looked = true, v.now
 	pods := reachable(v.experts)
-	all := fleet.LoadAll(ctx, r.Fleet, pods, v.window())
+	all := fleet.LoadAll(ctx, r.Fleet, pods, v.wanted.window())
 	m.report = all.Of(func(node string) bool { return current(v.doc).Node(node) != nil })
 	m.work = load.Fit(all.Nodes)
 	v.hold(m.report.Nodes)
@@ -56,7 +55,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 // judge for the first time, or under another placement than before.
 func (v *view) expectJudgement() {
 	m, p := v.memory, current(v.doc)
-	if p == nil || !v.measures() {
+	if p == nil || !v.wanted.measures() {
 		m.judges = 0
 	} else if p.Epoch != m.judges {
 		m.judges, m.judged = p.Epoch, v.now
@@ -82,42 +81,26 @@ func (v *view) hold(nodes []*load.Node) {
 // look, or finds nobody, knows nothing after two intervals.
 func (v *view) known() bool {
 	m := v.memory
-	return v.measures() && m.report != nil && m.missed == 0 && v.now.Sub(m.looked) <= 2*v.lookInterval()
+	return v.wanted.measures() && m.report != nil && m.missed == 0 && v.now.Sub(m.looked) <= 2*v.wanted.lookInterval()
 }
 
 // addUp sums the window, or the part of it after the last change of traffic. It returns
 // false while the traffic is changing.
 func (r *Reconciler) addUp(ctx context.Context, v *view, pods []fleet.Pod, report *load.Report) bool {
-	m, part := v.memory, v.window()
+	m, part := v.memory, v.wanted.window()
 	looks := load.LooksPerWindow
-	if newest := fleet.LoadAll(ctx, r.Fleet, pods, v.lookInterval()); v.complete(newest) {
-		looks = m.kind.Look(load.RowsWithin(newest.Nodes, v.lookInterval()))
+	if newest := fleet.LoadAll(ctx, r.Fleet, pods, v.wanted.lookInterval()); v.complete(newest) {
+		looks = m.kind.Look(load.RowsWithin(newest.Nodes, v.wanted.lookInterval()))
 	} else {
 		m.kind.Forget()
 	}
 	if looks > 0 && looks < load.LooksPerWindow {
-		part = v.lookInterval() * time.Duration(looks)
+		part = v.wanted.lookInterval() * time.Duration(looks)
 		report = fleet.LoadAll(ctx, r.Fleet, pods, part)
 	}
 	m.rows, m.activations = load.RowsWithin(report.Nodes, part), load.ActivationsWithin(report.Nodes, part)
 	return looks > 0 && v.complete(report)
 }
-
-// measures says whether anybody wants to know the load.
-func (v *view) measures() bool {
-	return v.pool.Spec.Experts.Rebalancing.Mode != v1alpha1.RebalanceOff || v.pool.Spec.Scaling != nil
-}
-
-// window in which load is measured.
-func (v *view) window() time.Duration {
-	if s := v.pool.Spec.Experts.Rebalancing.WindowSeconds; s != nil {
-		return time.Duration(*s) * time.Second
-	}
-	return load.DefaultWindow
-}
-
-// lookInterval is the time between two looks.
-func (v *view) lookInterval() time.Duration { return v.window() / load.LooksPerWindow }
 
 // complete says whether every node that serves experts has answered.
 func (v *view) complete(r *load.Report) bool {
@@ -143,7 +126,7 @@ func (v *view) learn() {
 
 // wholeWindow says whether every node has told about a whole window.
 func (v *view) wholeWindow() bool {
-	return v.memory.report.Summary.Seconds >= wholePart*v.window().Seconds()
+	return v.memory.report.Summary.Seconds >= wholePart*v.wanted.window().Seconds()
 }
 
 // tooFewTokens is what the load is found to be when there is too little of it.
@@ -152,7 +135,7 @@ func (v *view) tooFewTokens() bool { return v.wholeWindow() && v.fewTokens() }
 // fewTokens says whether the nodes have too few rows in a whole window to tell loads from chance:
 // a part of it, which is added up after a change of traffic, has fewer.
 func (v *view) fewTokens() bool {
-	return v.perNode(load.RowsWithin(v.memory.report.Nodes, v.window())) < minRowsPerNode
+	return v.perNode(load.RowsWithin(v.memory.report.Nodes, v.wanted.window())) < minRowsPerNode
 }
 
 // withFew counts every expert as if it had a few more, so that one without any is
@@ -172,7 +155,7 @@ func withFew(counts [][]float64) [][]float64 {
 // loads are what was learnt last, if that is not long ago: also for a plan that
 // has to do without the node that is silent now.
 func (v *view) loads() [][]float64 {
-	if v.now.Sub(v.memory.learnt) > 2*v.window() {
+	if v.now.Sub(v.memory.learnt) > 2*v.wanted.window() {
 		return nil
 	}
 	return v.memory.loads

@@ -60,7 +60,7 @@ func (v *view) lost(name string) bool {
 	if (v.missesExperts() || v.waitedFor(name)) && silent >= v.patience(name) && !comesBack(pod, v.now) {
 		return true
 	}
-	return silent >= v.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.missesExperts())
+	return silent >= v.wanted.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.missesExperts())
 }
 
 // givenUp are the nodes of the placement in force that the next one does without
@@ -89,14 +89,14 @@ func (v *view) patience(name string) time.Duration {
 	if stalls == 0 && v.answers[name].Hung && v.waitedFor(name) {
 		return 0
 	}
-	return min(urgentAfter<<stalls, max(urgentAfter, v.restoreAfter()))
+	return min(urgentAfter<<stalls, max(urgentAfter, v.wanted.restoreAfter()))
 }
 
 // fellSilent says whether a node has stopped answering so lately that something
 // may be about to be done about it.
 func (v *view) fellSilent() bool {
 	for _, since := range v.memory.silent {
-		if v.now.Sub(since) <= v.restoreAfter() {
+		if v.now.Sub(since) <= v.wanted.restoreAfter() {
 			return true
 		}
 	}
@@ -115,13 +115,6 @@ func (v *view) missesExperts() bool {
 
 // waitedFor says whether a router waits for a node that says nothing.
 func (v *view) waitedFor(name string) bool { return slices.Contains(v.waited, name) }
-
-func (v *view) restoreAfter() time.Duration {
-	if s := v.pool.Spec.Experts.RestoreAfterSeconds; s != nil {
-		return time.Duration(*s) * time.Second
-	}
-	return 30 * time.Second // the API's default, for objects made before the field was there
-}
 
 // comesBack says whether a pod is being replaced or started, which is quicker than
 // to load its experts elsewhere and then back.

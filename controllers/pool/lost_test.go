@@ -17,7 +17,7 @@ import (
 func silentView(silent time.Duration, answer fleet.Answer) *view {
 	now := time.Unix(1e6, 0)
 	v := &view{
-		pool: &v1alpha1.ExpertPool{}, now: now, stalls: stalls{},
+		wanted: wantedBy(&v1alpha1.ExpertPool{}), now: now, stalls: stalls{},
 		doc:     &placement.Document{Serving: &placement.Placement{Nodes: []placement.Node{{Name: "n"}}}},
 		memory:  &memory{silent: map[string]time.Time{"n": now.Add(-silent)}},
 		answers: map[string]fleet.Answer{"n": answer, "r": {Report: &fleet.Report{ExpertsReady: 1, ExpertsWanted: 1}}},
@@ -52,8 +52,8 @@ func TestLost(t *testing.T) {
 			waits(v)
 			v.experts[0].Status.Conditions = nil
 			v.experts[0].Spec.NodeName, v.experts[0].Status.Phase = "m", corev1.PodPending
-			v.pool.Spec.Experts.RestoreAfterSeconds = new(int32)
-			*v.pool.Spec.Experts.RestoreAfterSeconds = 120
+			v.wanted.spec.Experts.RestoreAfterSeconds = new(int32)
+			*v.wanted.spec.Experts.RestoreAfterSeconds = 120
 		}, false},
 		{"its container has started a moment ago", 5 * time.Second, refused, func(v *view) { misses(v); started(v, time.Second) }, false},
 		{"longer ago", 5 * time.Second, refused, func(v *view) { misses(v); started(v, 2*time.Second) }, true},

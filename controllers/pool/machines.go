@@ -29,7 +29,7 @@ func (v *view) locate() {
 // one would be waited for. Copies do not part before: pods that restart one by one may
 // change machines each time, and every move would load experts.
 func (v *view) stand() bool {
-	return v.now.Sub(v.memory.located) >= v.restoreAfter() && v.missing() == ""
+	return v.now.Sub(v.memory.located) >= v.wanted.restoreAfter() && v.missing() == ""
 }
 
 // crowded counts the experts whose copies run on fewer machines than they should.
@@ -40,7 +40,7 @@ func (v *view) crowded() int {
 	}
 	r := placement.Request{
 		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: v.machines(),
-		Replicas: min(int(*v.pool.Spec.Experts.ReplicasPerExpert), len(p.Nodes)), SlotsPerNode: v.slots(),
+		Replicas: min(v.wanted.copies(), len(p.Nodes)), SlotsPerNode: v.wanted.slots(),
 	}
 	return r.Crowded(p)
 }

@@ -23,8 +23,8 @@ func TestStand(t *testing.T) {
 		return p
 	}
 	v := &view{
-		pool: &v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: "demo"}, Spec: v1alpha1.ExpertPoolSpec{Replicas: &two}},
-		set:  appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}, memory: &memory{},
+		wanted: wanted{name: "demo", spec: &v1alpha1.ExpertPoolSpec{Replicas: &two}},
+		set:    appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}, memory: &memory{},
 	}
 	start := time.Unix(1e6, 0)
 	for _, c := range []struct {

@@ -23,7 +23,7 @@ func scaled(t *testing.T, low, high int32) *view {
 	v.doc = testDocument(t, v, 9)
 	v.doc.Target = nil
 	v.decision.Doc, v.set = v.doc, appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
-	for _, m := range v.members(2) {
+	for _, m := range v.wanted.members(2) {
 		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: m.Name}}
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 		v.experts = append(v.experts, pod)

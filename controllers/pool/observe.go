@@ -30,6 +30,7 @@ import (
 // view is what one round sees and decides.
 type view struct {
 	pool    *v1alpha1.ExpertPool
+	wanted  wanted
 	set     appsv1.StatefulSet // no UID: not there
 	record  corev1.ConfigMap   // read live; no UID: not there
 	doc     *placement.Document
@@ -57,7 +58,7 @@ type view struct {
 }
 
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
-	v := &view{pool: pool, now: r.Clock.Now(), memory: r.memories.of(client.ObjectKeyFromObject(pool)), scaling: pool.Status.Scaling}
+	v := &view{pool: pool, wanted: wantedBy(pool), now: r.Clock.Now(), memory: r.memories.of(client.ObjectKeyFromObject(pool)), scaling: pool.Status.Scaling}
 	if err := r.readRecord(ctx, v); err != nil {
 		return nil, err
 	}
@@ -133,7 +134,7 @@ func (v *view) useRecord(a *apply.Applier) {
 
 // listPods lists expert nodes and routers, in a fixed order.
 func (r *Reconciler) listPods(ctx context.Context, v *view) error {
-	selector, err := metav1.LabelSelectorAsSelector(&v.pool.Spec.RouterSelector)
+	selector, err := metav1.LabelSelectorAsSelector(&v.wanted.spec.RouterSelector)
 	if err != nil {
 		return fmt.Errorf("spec.routerSelector: %w", err)
 	}
@@ -225,9 +226,9 @@ func (v *view) problem() *diagnose.Problem {
 // state is the view as the rollout needs it.
 func (v *view) state() rollout.State {
 	s := rollout.State{
-		Members:      v.members(int(*v.pool.Spec.Replicas)),
-		Replicas:     int(*v.pool.Spec.Experts.ReplicasPerExpert),
-		SlotsPerNode: v.slots(),
+		Members:      v.wanted.members(v.wanted.nodes()),
+		Replicas:     v.wanted.copies(),
+		SlotsPerNode: v.wanted.slots(),
 		Machines:     v.machines(),
 		Doc:          v.doc,
 		Nodes:        map[string]rollout.Node{},
@@ -279,27 +280,4 @@ func model(a *fleet.Report) *rollout.Model {
 		return nil
 	}
 	return &rollout.Model{Fingerprint: a.Model.Fingerprint, Layers: a.Model.Layers, Experts: a.Model.Experts}
-}
-
-// slots of a node for the experts of a layer; 0: no limit.
-func (v *view) slots() int {
-	if s := v.pool.Spec.Experts.SlotsPerNode; s != nil {
-		return int(*s)
-	}
-	return 0
-}
-
-// members are the nodes that the pool would have with n replicas.
-func (v *view) members(n int) []placement.Node {
-	out := make([]placement.Node, n)
-	for i := range out {
-		name := fmt.Sprintf("%s-%d", podspec.ExpertsName(v.pool.Name), i)
-		out[i] = placement.Node{Name: name, Address: v.address(name)}
-	}
-	return out
-}
-
-// address is a node's stable DNS name, of the headless Service.
-func (v *view) address(node string) string {
-	return fmt.Sprintf("%s.%s.%s.svc:%d", node, podspec.ExpertsName(v.pool.Name), v.pool.Namespace, podspec.PortControl)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
-	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
@@ -21,11 +20,10 @@ func TestGolden(t *testing.T) {
 	v.pool.UID = "u"
 	v.pool.Spec.Model = v1alpha1.Model{Source: "pvc://models/olmoe", Weights: v1alpha1.WeightsBF16}
 	v.pool.Spec.ImageSettings = v1alpha1.ImageSettings{Image: "olmoe:v1", ImagePullPolicy: corev1.PullIfNotPresent}
-	v.set.Name, v.set.Namespace = "demo-experts", "ns"
-	v.decision = rollout.Decision{Nodes: 3}
 	a := &apply.Applier{Owner: v.pool}
-	objects := []any{v.statefulSet(a)}
-	for _, c := range v.plainChildren(a) {
+	f := v.wanted.family(a)
+	objects := []any{statefulSet(f, 3, v.wanted.template())}
+	for _, c := range plainChildren(f) {
 		objects = append(objects, c.Desired)
 	}
 	var all strings.Builder

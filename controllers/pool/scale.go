@@ -26,7 +26,7 @@ import (
 // before the number changes, so that an operator that dies in between cannot turn
 // the pool twice.
 func (r *Reconciler) scale(ctx context.Context, v *view) error {
-	if v.pool.Spec.Scaling == nil {
+	if !v.wanted.scales() {
 		v.scaling, v.memory.scale = lastStep(v.scaling), autoscale.Memory{}
 		return nil
 	}
@@ -37,7 +37,7 @@ func (r *Reconciler) scale(ctx context.Context, v *view) error {
 	d := autoscale.Decide(in)
 	v.memory.scale = d.Memory
 	v.scaling = v.scalingStatus(d)
-	if d.Nodes == int(*v.pool.Spec.Replicas) {
+	if d.Nodes == v.wanted.nodes() {
 		return nil
 	}
 	if err := r.writeScaling(ctx, v); err != nil {
@@ -51,7 +51,7 @@ func (r *Reconciler) scale(ctx context.Context, v *view) error {
 	if err != nil {
 		return fmt.Errorf("scale to %d expert nodes: %w", d.Nodes, err)
 	}
-	r.Events.Eventf(v.pool, nil, corev1.EventTypeNormal, "Scaled", "Scale", "from %d to %d expert nodes: %s", *v.pool.Spec.Replicas, d.Nodes, d.Message)
+	r.Events.Eventf(v.pool, nil, corev1.EventTypeNormal, "Scaled", "Scale", "from %d to %d expert nodes: %s", v.wanted.nodes(), d.Nodes, d.Message)
 	return nil
 }
 
@@ -68,15 +68,14 @@ func (r *Reconciler) writeScaling(ctx context.Context, v *view) error {
 }
 
 func (v *view) autoscaleInput() autoscale.Input {
-	s := v.pool.Spec.Scaling
-	wanted := int(*v.pool.Spec.Replicas)
+	s := v.wanted.spec.Scaling
 	return autoscale.Input{
 		Settings: autoscale.Settings{
 			Min: int(s.Min), Max: int(s.Max), TargetUtilisation: int(s.TargetUtilizationPercent),
 			TargetQueue: time.Duration(s.TargetQueueMilliseconds) * time.Millisecond,
 		},
-		Now: v.now, Wanted: wanted, MinNodes: v.minNodes(), Changing: v.changing(), SameNodes: v.sameNodes(wanted), MissingFrom: v.missingFrom(),
-		CanRebalance: v.canRebalance(), Nodes: v.signals(), Pool: v.planned(wanted), Memory: v.scaleMemory(),
+		Now: v.now, Wanted: v.wanted.nodes(), MinNodes: v.minNodes(), Changing: v.changing(), SameNodes: v.sameNodes(), MissingFrom: v.missingFrom(),
+		CanRebalance: v.canRebalance(), Nodes: v.signals(), Pool: v.planned(), Memory: v.scaleMemory(),
 		Plan: rollout.Forecast(v.limits(), int(autoscale.RebalanceWindow/time.Minute)),
 	}
 }
@@ -88,9 +87,9 @@ func (v *view) changing() bool {
 
 // sameNodes says whether the wanted nodes are there, and in every placement that is in
 // force or on its way.
-func (v *view) sameNodes(wanted int) bool {
+func (v *view) sameNodes() bool {
 	for _, doc := range []*placement.Document{v.doc, v.decision.Doc} {
-		if doc == nil || slices.ContainsFunc(doc.Placements(), func(p *placement.Placement) bool { return len(p.Nodes) != wanted }) {
+		if doc == nil || slices.ContainsFunc(doc.Placements(), func(p *placement.Placement) bool { return len(p.Nodes) != v.wanted.nodes() }) {
 			return false
 		}
 	}
@@ -110,8 +109,8 @@ func (v *view) missingFrom() int {
 // minNodes is the fewest nodes with room for every expert and its replicas, as far as the
 // model is known.
 func (v *view) minNodes() int {
-	replicas := int(*v.pool.Spec.Experts.ReplicasPerExpert)
-	if s := v.slots(); s > 0 {
+	replicas := v.wanted.copies()
+	if s := v.wanted.slots(); s > 0 {
 		return max(replicas, (v.modelExperts()*replicas+s-1)/s)
 	}
 	return replicas
@@ -135,7 +134,7 @@ func (v *view) modelExperts() (n int) {
 // autoscaler adds.
 func (v *view) makesRoom() bool {
 	p := v.decision.Problem
-	return p != nil && p.Reason == rollout.NotEnoughSlots && v.pool.Spec.Scaling != nil &&
+	return p != nil && p.Reason == rollout.NotEnoughSlots && v.wanted.scales() &&
 		v.scaling != nil && v.scaling.Reason == autoscale.ReasonBelowMinimum
 }
 
@@ -157,14 +156,14 @@ func (v *view) signals() []autoscale.Node {
 }
 
 // planned is what a plan for the pool is made from.
-func (v *view) planned(wanted int) placement.Request {
+func (v *view) planned() placement.Request {
 	p := current(v.doc)
 	if p == nil {
 		return placement.Request{}
 	}
 	return placement.Request{
-		Layers: p.Layers, Experts: p.Experts, Nodes: v.members(wanted), Replicas: int(*v.pool.Spec.Experts.ReplicasPerExpert),
-		SlotsPerNode: v.slots(), Domains: v.machines(), Current: p, Loads: v.memory.work.Costs(v.memory.rows, v.memory.activations),
+		Layers: p.Layers, Experts: p.Experts, Nodes: v.wanted.members(v.wanted.nodes()), Replicas: v.wanted.copies(),
+		SlotsPerNode: v.wanted.slots(), Domains: v.machines(), Current: p, Loads: v.memory.work.Costs(v.memory.rows, v.memory.activations),
 	}
 }
 
@@ -210,7 +209,7 @@ func (v *view) scalingStatus(d autoscale.Decision) *v1alpha1.ScalingStatus {
 		next.Reason, next.Message = d.Reason, d.Message
 	}
 	v.memory.about = d.About
-	if wanted := int(*v.pool.Spec.Replicas); d.Nodes != wanted {
+	if wanted := v.wanted.nodes(); d.Nodes != wanted {
 		now := metav1.NewTime(v.now)
 		next.Time, next.From, next.To, next.Message = &now, int32(wanted), int32(d.Nodes), d.Message //nolint:gosec // at most 256
 		if !d.Memory.Reversed.IsZero() {

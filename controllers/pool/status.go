@@ -51,7 +51,7 @@ func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
 	}
 	s.Rebalancing, s.Scaling = v.moved, v.scaling
 	covered, total := v.covered()
-	s.Summary.ExpertNodes = fmt.Sprintf("%d/%d", v.ready(), *v.pool.Spec.Replicas)
+	s.Summary.ExpertNodes = fmt.Sprintf("%d/%d", v.ready(), v.wanted.nodes())
 	if total == 0 {
 		s.Summary.Experts, s.Summary.Balancedness, s.Balancedness = "", "", nil
 		return
@@ -172,7 +172,7 @@ func (v *view) verdict() conditions.Verdict {
 		return waiting(v1alpha1.ReasonProgressing, "waiting for a placement as the spec wants it")
 	}
 	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
-	out.Message = fmt.Sprintf("%d expert nodes hold all %d experts", *v.pool.Spec.Replicas, total)
+	out.Message = fmt.Sprintf("%d expert nodes hold all %d experts", v.wanted.nodes(), total)
 	return out
 }
 
@@ -210,7 +210,7 @@ func (v *view) missing() string {
 		names = append(names, m.Name)
 	}
 	for i := range v.experts {
-		if n := v.experts[i].Name; rollout.Ordinal(n) >= int(*v.pool.Spec.Replicas) {
+		if n := v.experts[i].Name; rollout.Ordinal(n) >= v.wanted.nodes() {
 			names = append(names, n+" (to leave)")
 		}
 	}
@@ -229,7 +229,7 @@ func listed(names []string) string {
 // absent are the wanted nodes that are not there as the newest template has them, and
 // ready.
 func (v *view) absent() (list []placement.Node) {
-	for _, m := range v.members(int(*v.pool.Spec.Replicas)) {
+	for _, m := range v.wanted.members(v.wanted.nodes()) {
 		if p := v.expert(m.Name); p == nil || !diagnose.Ready(p) || v.outdated(p) {
 			list = append(list, m)
 		}
