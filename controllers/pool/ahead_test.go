@@ -23,7 +23,7 @@ func TestTimesAheadOfTheClock(t *testing.T) {
 		p := newPair(t)
 		copies, now := int32(1), p.now
 		p.pool.Spec.Replicas, p.pool.Spec.Experts.ReplicasPerExpert = &copies, &copies
-		p.answers = answersOf(100)
+		p.pods.answers = answersOf(100)
 		p.pool.Status = v1alpha1.ExpertPoolStatus{
 			Rebalancing: &v1alpha1.RebalancingStatus{Time: c.told, Experts: 3},
 			Scaling:     &v1alpha1.ScalingStatus{Time: c.told.DeepCopy(), From: 1, To: 2, ReversalTime: c.told.DeepCopy()},

@@ -68,7 +68,7 @@ func (v *view) canRebalance() bool {
 }
 
 func (v *view) expertBytes() int64 {
-	if m := v.modelInfo(); m != nil {
+	if m := v.pods.model(v.decision.Doc); m != nil {
 		return m.ExpertBytes
 	}
 	return 0

@@ -110,8 +110,8 @@ func (v *view) judged(b *rollout.Balance) opinion {
 // asBefore: the loads were not looked at in this round, as in most, or not heard.
 func (v *view) asBefore() opinion {
 	m, limit := v.memory, 2*v.wanted.lookInterval()
-	if len(v.waited) > 0 && m.judges != 0 && v.now.Sub(m.looked) > limit && v.now.Sub(m.judged) > limit {
-		return no(v1alpha1.ReasonLoadUnknown, "the load is not looked at while routers wait for %s", listed(slices.Compact(slices.Sorted(slices.Values(v.waited)))))
+	if len(v.pods.waited) > 0 && m.judges != 0 && v.now.Sub(m.looked) > limit && v.now.Sub(m.judged) > limit {
+		return no(v1alpha1.ReasonLoadUnknown, "the load is not looked at while routers wait for %s", listed(slices.Compact(slices.Sorted(slices.Values(v.pods.waited)))))
 	}
 	last := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced)
 	switch last.Reason {

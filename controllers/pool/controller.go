@@ -149,8 +149,8 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 	if err := r.place(ctx, a, v); err != nil {
 		return err
 	}
-	if v.taken != nil {
-		return v.taken
+	if v.set.taken != nil {
+		return v.set.taken
 	}
 	family := v.wanted.family(a)
 	for _, c := range plainChildren(family) {
@@ -159,7 +159,7 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 		}
 	}
 	var err error
-	if v.wrote, err = a.ApplyTo(ctx, &v.set, statefulSet(family, v.decision.Nodes, v.wanted.template())); err != nil {
+	if v.set.wrote, err = a.ApplyTo(ctx, &v.set.live, statefulSet(family, v.decision.Nodes, v.wanted.template())); err != nil {
 		return err
 	}
 	if err := r.unstick(ctx, v); err != nil {

@@ -107,8 +107,8 @@ func (r *Reconciler) push(ctx context.Context, v *view) {
 		return
 	}
 	var behind []fleet.Pod
-	for _, p := range v.everybody() {
-		if a := v.answers[p.Name].Report; a != nil && a.Model != nil && a.Revision < doc.Revision {
+	for _, p := range v.pods.reachable() {
+		if a := v.pods.report(p.Name); a != nil && a.Model != nil && a.Revision < doc.Revision {
 			behind = append(behind, p)
 		}
 	}

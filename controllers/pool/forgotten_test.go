@@ -62,7 +62,7 @@ func TestSameNodes(t *testing.T) {
 		{"a node comes", func(v *view) { v.doc.Target = testDocument(t, v, 9).Target }, false},
 		{"a node is to come", func(v *view) { v.decision.Doc = testDocument(t, v, 10) }, false},
 		{"no placement", func(v *view) { v.doc = nil }, false},
-		{"the StatefulSet is not there yet", func(v *view) { v.set.UID = "" }, false},
+		{"the StatefulSet is not there yet", func(v *view) { v.set.live.UID = "" }, false},
 	} {
 		v := scaled(t, 1, 8)
 		c.change(v)

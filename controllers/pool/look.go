@@ -33,7 +33,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 		return
 	}
 	v.looked, m.looked = true, v.now
-	pods := reachable(v.experts)
+	pods := reachable(v.pods.experts)
 	all := fleet.LoadAll(ctx, r.Fleet, pods, v.wanted.window())
 	m.report = all.Of(func(node string) bool { return current(v.doc).Node(node) != nil })
 	m.work = load.Fit(all.Nodes)

@@ -41,7 +41,7 @@ func newPair(t *testing.T) *pair {
 		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		pod.Status.PodIP = "10.0.0." + string(rune('1'+i))
 		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
-		p.experts = append(p.experts, pod)
+		p.pods.experts = append(p.pods.experts, pod)
 	}
 	p.tell(60, 1000, 1000)
 	p.say(2, &load.Node{Seconds: 5, ExpertsPerToken: 2, Counts: *load.NewCounts(3, 8)})
@@ -50,7 +50,7 @@ func newPair(t *testing.T) *pair {
 
 // say gives a pod the load that it tells.
 func (p *pair) say(pod int, n *load.Node) {
-	p.fleet.Start(reachable(p.experts[pod : pod+1])[0].Address, fleettest.Pod{Load: n, Model: &fleet.Model{}})
+	p.fleet.Start(reachable(p.pods.experts[pod : pod+1])[0].Address, fleettest.Pod{Load: n, Model: &fleet.Model{}})
 }
 
 // tell gives the two nodes the rows that each of their experts has had in so many seconds.
@@ -89,7 +89,7 @@ func TestOldFiguresAreNotShown(t *testing.T) {
 		rounds int
 	}{
 		{"nobody wants to know any more", func(p *pair) { p.pool.Spec.Experts.Rebalancing.Mode = v1alpha1.RebalanceOff }, 1},
-		{"all nodes are gone", func(p *pair) { p.experts = nil }, 1},
+		{"all nodes are gone", func(p *pair) { p.pods.experts = nil }, 1},
 		{"there is no time to look", func(p *pair) { p.doc = nil }, 3}, // stands for a router that waits
 	}
 	for i, c := range cases {
@@ -127,7 +127,7 @@ func TestWhyNothingIsLearnt(t *testing.T) {
 		{"too few tokens", v1alpha1.ReasonBalanced, func(p *pair) { p.tell(60, 1, 1) }, v1alpha1.ReasonTooFewTokens},
 		{"a node has just started", v1alpha1.ReasonBalanced, func(p *pair) { p.tell(30, 1000, 1000) }, v1alpha1.ReasonBalanced},
 		{"the traffic is changing", v1alpha1.ReasonBudgetSpent, func(p *pair) { p.tell(60, 100, 5000) }, v1alpha1.ReasonBudgetSpent},
-		{"one look is missed", v1alpha1.ReasonBalanced, func(p *pair) { p.experts = p.experts[:1] }, v1alpha1.ReasonBalanced},
+		{"one look is missed", v1alpha1.ReasonBalanced, func(p *pair) { p.pods.experts = p.pods.experts[:1] }, v1alpha1.ReasonBalanced},
 		{"it was too few tokens", v1alpha1.ReasonTooFewTokens, func(p *pair) { p.tell(30, 1000, 1000) }, v1alpha1.ReasonProgressing},
 		{"nodes tell again", v1alpha1.ReasonLoadUnknown, func(p *pair) { p.tell(30, 1000, 1000) }, v1alpha1.ReasonProgressing},
 		{"a pod that no placement names has", v1alpha1.ReasonBalanced, func(*pair) {}, v1alpha1.ReasonBalanced},
@@ -212,11 +212,11 @@ func TestMoveStuckBesideOneThatComesAndGoes(t *testing.T) {
 	p := newPair(t)
 	p.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.doc.Serving.Nodes}
 	p.follow()
-	all := p.experts
+	all := p.pods.experts
 	for n := range 6 {
-		p.experts = all
+		p.pods.experts = all
 		p.say(2, &load.Node{Seconds: 60, ExpertsPerToken: 2, Counts: *load.NewCounts(3, 8), HeldBytes: int64(n), ExpertBytes: 1})
-		p.experts = all[n%2:]
+		p.pods.experts = all[n%2:]
 		p.next(t, interval)
 	}
 	if got := p.reason(); got != v1alpha1.ReasonMoveStuck {

@@ -23,7 +23,7 @@ func (v *view) listen(now time.Time) {
 		}
 	}
 	for name := range named {
-		if v.answers[name].Report != nil {
+		if v.pods.report(name) != nil {
 			delete(v.memory.silent, name)
 		} else if v.memory.silent[name].IsZero() {
 			v.memory.silent[name] = now
@@ -56,11 +56,11 @@ func (v *view) lost(name string) bool {
 		return false
 	}
 	silent := v.now.Sub(since)
-	pod := v.expert(name)
-	if (v.missesExperts() || v.waitedFor(name)) && silent >= v.patience(name) && !comesBack(pod, v.now) {
+	pod := v.pods.expert(name)
+	if (v.pods.missesExperts() || v.pods.waitedFor(name)) && silent >= v.patience(name) && !comesBack(pod, v.now) {
 		return true
 	}
-	return silent >= v.wanted.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.missesExperts())
+	return silent >= v.wanted.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.pods.missesExperts())
 }
 
 // givenUp are the nodes of the placement in force that the next one does without
@@ -86,7 +86,7 @@ func (v *view) givenUp() (names []string) {
 // was given up before and came back at once gets more each time.
 func (v *view) patience(name string) time.Duration {
 	stalls := v.stalls.of(name)
-	if stalls == 0 && v.answers[name].Hung && v.waitedFor(name) {
+	if stalls == 0 && v.pods.answers[name].Hung && v.pods.waitedFor(name) {
 		return 0
 	}
 	return min(urgentAfter<<stalls, max(urgentAfter, v.wanted.restoreAfter()))
@@ -102,19 +102,6 @@ func (v *view) fellSilent() bool {
 	}
 	return false
 }
-
-// missesExperts says whether a router has an expert without an owner that answers.
-func (v *view) missesExperts() bool {
-	for i := range v.routers {
-		if a := v.answers[v.routers[i].Name].Report; a != nil && a.ExpertsReady < a.ExpertsWanted {
-			return true
-		}
-	}
-	return false
-}
-
-// waitedFor says whether a router waits for a node that says nothing.
-func (v *view) waitedFor(name string) bool { return slices.Contains(v.waited, name) }
 
 // comesBack says whether a pod is being replaced or started, which is quicker than
 // to load its experts elsewhere and then back.

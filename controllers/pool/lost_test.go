@@ -18,21 +18,21 @@ func silentView(silent time.Duration, answer fleet.Answer) *view {
 	now := time.Unix(1e6, 0)
 	v := &view{
 		wanted: wantedBy(&v1alpha1.ExpertPool{}), now: now, stalls: stalls{},
-		doc:     &placement.Document{Serving: &placement.Placement{Nodes: []placement.Node{{Name: "n"}}}},
-		memory:  &memory{silent: map[string]time.Time{"n": now.Add(-silent)}},
-		answers: map[string]fleet.Answer{"n": answer, "r": {Report: &fleet.Report{ExpertsReady: 1, ExpertsWanted: 1}}},
-		experts: []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.PodStatus{
-			Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
-		}}},
-		routers: []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "r"}}},
+		doc:    &placement.Document{Serving: &placement.Placement{Nodes: []placement.Node{{Name: "n"}}}},
+		memory: &memory{silent: map[string]time.Time{"n": now.Add(-silent)}},
+		pods: pods{answers: map[string]fleet.Answer{"n": answer, "r": {Report: &fleet.Report{ExpertsReady: 1, ExpertsWanted: 1}}},
+			experts: []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.PodStatus{
+				Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+			}}},
+			routers: []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "r"}}}},
 	}
 	return v
 }
 
 func TestLost(t *testing.T) {
 	hung, refused := fleet.Answer{Err: errors.New("hung"), Hung: true}, fleet.Answer{Err: errors.New("refused")}
-	waits := func(v *view) { v.waited = []string{"n"} }
-	misses := func(v *view) { v.answers["r"].Report.ExpertsReady = 0 }
+	waits := func(v *view) { v.pods.waited = []string{"n"} }
+	misses := func(v *view) { v.pods.answers["r"].Report.ExpertsReady = 0 }
 	tests := []struct {
 		name   string
 		silent time.Duration
@@ -42,16 +42,16 @@ func TestLost(t *testing.T) {
 	}{
 		{"a router and the operator both find it silent", 0, hung, waits, true},
 		{"a router waits, but it answered the operator a moment ago", 0, refused, waits, false},
-		{"a router waits for another node", 0, hung, func(v *view) { v.waited = []string{"m"} }, false},
+		{"a router waits for another node", 0, hung, func(v *view) { v.pods.waited = []string{"m"} }, false},
 		{"only the operator finds it silent", 29 * time.Second, hung, func(*view) {}, false},
 		{"only the operator, for very long: the kubelet finds it ready", time.Hour, hung, func(*view) {}, false},
-		{"the kubelet does not", 30 * time.Second, hung, func(v *view) { v.experts[0].Status.Conditions = nil }, true},
+		{"the kubelet does not", 30 * time.Second, hung, func(v *view) { v.pods.experts[0].Status.Conditions = nil }, true},
 		{"it refuses, and a router misses experts", 900 * time.Millisecond, refused, misses, false},
 		{"for a second", time.Second, refused, misses, true},
 		{"the pod starts anew", time.Minute, hung, func(v *view) {
 			waits(v)
-			v.experts[0].Status.Conditions = nil
-			v.experts[0].Spec.NodeName, v.experts[0].Status.Phase = "m", corev1.PodPending
+			v.pods.experts[0].Status.Conditions = nil
+			v.pods.experts[0].Spec.NodeName, v.pods.experts[0].Status.Phase = "m", corev1.PodPending
 			v.wanted.spec.Experts.RestoreAfterSeconds = new(int32)
 			*v.wanted.spec.Experts.RestoreAfterSeconds = 120
 		}, false},
@@ -75,7 +75,7 @@ func TestLost(t *testing.T) {
 // started makes the node's container one that started so long ago.
 func started(v *view, ago time.Duration) {
 	at := metav1.NewTime(v.now.Add(-ago))
-	v.experts[0].Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at}}}}
+	v.pods.experts[0].Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at}}}}
 }
 
 // A node that is given up and comes back at once has stalled; one that comes back
@@ -87,10 +87,10 @@ func TestStalls(t *testing.T) {
 		want int
 	}{{time.Second, 1}, {stallTime, 0}} {
 		v := silentView(0, hung)
-		v.waited = []string{"n"}
+		v.pods.waited = []string{"n"}
 		at := v.now
 		listen := func(after time.Duration, a fleet.Answer) {
-			v.now, v.answers["n"] = at.Add(after), a
+			v.now, v.pods.answers["n"] = at.Add(after), a
 			v.listen(v.now)
 		}
 		listen(0, hung)

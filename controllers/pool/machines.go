@@ -6,21 +6,9 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// machines are what the expert nodes run on, by pod: Kubernetes nodes, each of which
-// is lost with all its pods. A pod that is not scheduled yet is not among them.
-func (v *view) machines() map[string]string {
-	on := map[string]string{}
-	for i := range v.experts {
-		if p := &v.experts[i]; p.Spec.NodeName != "" {
-			on[p.Name] = p.Spec.NodeName
-		}
-	}
-	return on
-}
-
 // locate notes since when the expert nodes run where they do.
 func (v *view) locate() {
-	if on, m := v.machines(), v.memory; m.machines == nil || !maps.Equal(on, m.machines) {
+	if on, m := v.pods.machines(), v.memory; m.machines == nil || !maps.Equal(on, m.machines) {
 		m.machines, m.located = on, v.now
 	}
 }
@@ -39,7 +27,7 @@ func (v *view) crowded() int {
 		return 0
 	}
 	r := placement.Request{
-		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: v.machines(),
+		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: v.pods.machines(),
 		Replicas: min(v.wanted.copies(), len(p.Nodes)), SlotsPerNode: v.wanted.slots(),
 	}
 	return r.Crowded(p)

@@ -24,7 +24,7 @@ func TestStand(t *testing.T) {
 	}
 	v := &view{
 		wanted: wanted{name: "demo", spec: &v1alpha1.ExpertPoolSpec{Replicas: &two}},
-		set:    appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}, memory: &memory{},
+		set:    nodeSet{live: appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}}, memory: &memory{},
 	}
 	start := time.Unix(1e6, 0)
 	for _, c := range []struct {
@@ -41,7 +41,7 @@ func TestStand(t *testing.T) {
 		{"it is on another machine", 80 * time.Second, []corev1.Pod{pod("-0", "a"), pod("-1", "a")}, false},
 		{"and stays", 110 * time.Second, []corev1.Pod{pod("-0", "a"), pod("-1", "a")}, true},
 	} {
-		v.now, v.experts = start.Add(c.after), c.experts
+		v.now, v.pods.experts = start.Add(c.after), c.experts
 		v.locate()
 		if got := v.stand(); got != c.want {
 			t.Errorf("%s: stand is %v: %s", c.name, got, v.missing())

@@ -40,13 +40,13 @@ func init() {
 
 // measure shows the round's result.
 func (v *view) measure(req ctrl.Request) {
-	covered, total := v.covered()
+	owned, total := covered(v.decision.Doc, v.pods)
 	var revision int64
 	if v.decision.Doc != nil {
 		revision = v.decision.Doc.Revision
 	}
 	for g, n := range map[*prometheus.GaugeVec]float64{
-		coveredGauge: float64(covered), expertsGauge: float64(total), nodesGauge: float64(v.ready()),
+		coveredGauge: float64(owned), expertsGauge: float64(total), nodesGauge: float64(v.pods.ready()),
 		crowdedGauge: float64(v.crowded()), wantedGauge: float64(v.wanted.nodes()), revisionGauge: float64(revision),
 	} {
 		g.WithLabelValues(req.Namespace, req.Name).Set(n)

@@ -22,11 +22,11 @@ func scaled(t *testing.T, low, high int32) *view {
 	v.pool.Spec.Scaling = &v1alpha1.ScalingSettings{Min: low, Max: high}
 	v.doc = testDocument(t, v, 9)
 	v.doc.Target = nil
-	v.decision.Doc, v.set = v.doc, appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
+	v.decision.Doc, v.set.live = v.doc, appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
 	for _, m := range v.wanted.members(2) {
 		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: m.Name}}
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-		v.experts = append(v.experts, pod)
+		v.pods.experts = append(v.pods.experts, pod)
 	}
 	return v
 }
@@ -58,7 +58,7 @@ func TestOneChangeAtATime(t *testing.T) {
 		{"a target", func(v *view) { v.doc.Target = v.doc.Serving }, true},
 		{"a document of this round", func(v *view) { v.decision.Doc = &placement.Document{} }, true},
 		{"pods are waited for", func(v *view) { v.decision.Waiting = "an expert node to answer" }, true},
-		{"a node is missing", func(v *view) { v.experts = v.experts[1:] }, true},
+		{"a node is missing", func(v *view) { v.pods.experts = v.pods.experts[1:] }, true},
 	}
 	for _, c := range cases {
 		v := scaled(t, 1, 8)

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -29,30 +25,22 @@ import (
 
 // view is what one round sees and decides.
 type view struct {
-	pool    *v1alpha1.ExpertPool
-	wanted  wanted
-	set     appsv1.StatefulSet // no UID: not there
-	record  corev1.ConfigMap   // read live; no UID: not there
-	doc     *placement.Document
-	experts []corev1.Pod // by ordinal
-	routers []corev1.Pod // by name
-	answers map[string]fleet.Answer
-	now     time.Time
-	memory  *memory
-	waited  []string // nodes that routers wait for, and that say nothing
-	stalls  stalls
-	looked  bool                        // this round has asked for the load
-	moved   *v1alpha1.RebalancingStatus // the last moves for balance's sake; nil: none yet
-	scaling *v1alpha1.ScalingStatus
-	// problems of expert nodes by pod; what somebody has to mend. refusal: the
-	// cluster does not take pods at all.
-	problems map[string]*diagnose.Problem
-	refusal  *diagnose.Problem
+	pool     *v1alpha1.ExpertPool
+	wanted   wanted
+	set      nodeSet
+	pods     pods
+	record   corev1.ConfigMap // read live; no UID: not there
+	doc      *placement.Document
+	now      time.Time
+	memory   *memory
+	stalls   stalls
+	looked   bool                        // this round has asked for the load
+	moved    *v1alpha1.RebalancingStatus // the last moves for balance's sake; nil: none yet
+	scaling  *v1alpha1.ScalingStatus
+	troubles troubles
 
 	decision   rollout.Decision
 	opinion    opinion           // of the balancer's work
-	wrote      bool              // the StatefulSet has changed in this round
-	taken      error             // the StatefulSet's name belongs to somebody else
 	unwritable error             // the record's does: nothing can be published
 	refused    *diagnose.Problem // what kept the children from being made
 }
@@ -71,7 +59,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	v.noteRefusals()
 	v.locate()
 	v.expectJudgement()
-	if len(v.waited) == 0 { // else there is no time for it, and pods had little for an answer
+	if len(v.pods.waited) == 0 { // else there is no time for it, and pods had little for an answer
 		v.hear(logf.FromContext(ctx))
 		r.look(ctx, v)
 	}
@@ -83,19 +71,19 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 func (r *Reconciler) ask(ctx context.Context, v *view) {
 	pool := client.ObjectKeyFromObject(v.pool)
 	routers := map[string]fleet.Pod{}
-	for i := range v.routers {
-		for _, p := range reachable(v.routers[i : i+1]) {
-			routers[process(&v.routers[i])] = p
+	for i := range v.pods.routers {
+		for _, p := range reachable(v.pods.routers[i : i+1]) {
+			routers[process(&v.pods.routers[i])] = p
 		}
 	}
 	r.sentry.watch(pool, routers)
 	hurried, done := r.sentry.hurried(ctx, pool)
 	defer done()
-	v.answers = fleet.DescribeAll(hurried, r.Fleet, v.everybody())
-	v.stalls, v.waited = r.sentry.stallsAt(pool), r.sentry.waited(pool)
+	v.pods.answers = fleet.DescribeAll(hurried, r.Fleet, v.pods.reachable())
+	v.stalls, v.pods.waited = r.sentry.stallsAt(pool), r.sentry.waited(pool)
 	for _, p := range routers {
-		if a := v.answers[p.Name].Report; a != nil {
-			v.waited = append(v.waited, a.Silent...)
+		if a := v.pods.report(p.Name); a != nil {
+			v.pods.waited = append(v.pods.waited, a.Silent...)
 		}
 	}
 }
@@ -103,11 +91,11 @@ func (r *Reconciler) ask(ctx context.Context, v *view) {
 // readRecord reads the StatefulSet, and the placement ConfigMap past the cache: a
 // decision made on an older document would publish a revision twice.
 func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
-	v.set.Name, v.set.Namespace = podspec.ExpertsName(v.pool.Name), v.pool.Namespace
+	v.set.live.Name, v.set.live.Namespace = podspec.ExpertsName(v.pool.Name), v.pool.Namespace
 	v.record.Name, v.record.Namespace = podspec.PlacementName(v.pool.Name), v.pool.Namespace
 	a := r.applier(v.pool, apply.Manager)
-	err := a.Read(ctx, &v.set)
-	if _, v.taken = apply.Problem(err); v.taken == nil && err != nil {
+	err := a.Read(ctx, &v.set.live)
+	if _, v.set.taken = apply.Problem(err); v.set.taken == nil && err != nil {
 		return err
 	}
 	if err := client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)); err != nil {
@@ -139,11 +127,11 @@ func (r *Reconciler) listPods(ctx context.Context, v *view) error {
 		return fmt.Errorf("spec.routerSelector: %w", err)
 	}
 	experts := labels.SelectorFromSet(podspec.Selector(v.pool.Name, podspec.ExpertNode))
-	if v.experts, err = r.pods(ctx, v.pool.Namespace, experts); err != nil {
+	if v.pods.experts, err = r.pods(ctx, v.pool.Namespace, experts); err != nil {
 		return err
 	}
-	v.routers, err = r.pods(ctx, v.pool.Namespace, selector)
-	slices.SortFunc(v.experts, func(a, b corev1.Pod) int { return rollout.Ordinal(a.Name) - rollout.Ordinal(b.Name) })
+	v.pods.routers, err = r.pods(ctx, v.pool.Namespace, selector)
+	slices.SortFunc(v.pods.experts, func(a, b corev1.Pod) int { return rollout.Ordinal(a.Name) - rollout.Ordinal(b.Name) })
 	return err
 }
 
@@ -154,89 +142,20 @@ func (r *Reconciler) pods(ctx context.Context, namespace string, s labels.Select
 	return list.Items, err
 }
 
-// reachable are the pods that can be asked: with an address and a running container.
-func reachable(pods []corev1.Pod) (out []fleet.Pod) {
-	for i := range pods {
-		if p := &pods[i]; p.Status.PodIP != "" && diagnose.Running(p) {
-			out = append(out, fleet.Pod{Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, strconv.Itoa(podspec.PortControl))})
-		}
-	}
-	return out
-}
-
-// everybody are the pods of both kinds that can be asked.
-// pods are the expert nodes, then the routers.
-func (v *view) pods() iter.Seq[*corev1.Pod] {
-	return func(yield func(*corev1.Pod) bool) {
-		for _, list := range [][]corev1.Pod{v.experts, v.routers} {
-			for i := range list {
-				if !yield(&list[i]) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (v *view) everybody() []fleet.Pod { return append(reachable(v.experts), reachable(v.routers)...) }
-
-// diagnose finds what somebody has to mend, by what is known of events.
-func (r *Reconciler) diagnose(v *view) {
-	v.problems = map[string]*diagnose.Problem{}
-	for i := range v.experts {
-		if p := r.events.Problem(&v.experts[i], v.now); p != nil {
-			v.problems[v.experts[i].Name] = p
-		}
-	}
-}
-
-// lookAtEvents finds what only events tell, for the status and the next round. It comes
-// after everything else that a round does: the API server may take its time.
-func (r *Reconciler) lookAtEvents(ctx context.Context, v *view) {
-	if len(v.waited) > 0 {
-		return
-	}
-	r.events.Look(ctx, r.Live, v.experts, v.now)
-	r.diagnose(v)
-	if v.set.UID == "" || len(v.experts) >= int(*v.set.Spec.Replicas) {
-		return
-	}
-	var newest time.Time
-	for i := range v.experts {
-		if at := v.experts[i].CreationTimestamp.Time; at.After(newest) {
-			newest = at
-		}
-	}
-	v.refusal = r.events.Refused(ctx, r.Live, &v.set, newest, v.now)
-}
-
-// problem is the most urgent one: those that need somebody before those that may pass,
-// then by the pods' ordinals; nil if nothing is wrong. What pods of an older template say
-// is no longer true of the spec: they are replaced.
-func (v *view) problem() *diagnose.Problem {
-	var worst *diagnose.Problem
-	for i := range v.experts {
-		if !v.outdated(&v.experts[i]) {
-			worst = diagnose.Worse(worst, v.problems[v.experts[i].Name])
-		}
-	}
-	return diagnose.Worse(worst, v.refusal)
-}
-
 // state is the view as the rollout needs it.
 func (v *view) state() rollout.State {
 	s := rollout.State{
 		Members:      v.wanted.members(v.wanted.nodes()),
 		Replicas:     v.wanted.copies(),
 		SlotsPerNode: v.wanted.slots(),
-		Machines:     v.machines(),
+		Machines:     v.pods.machines(),
 		Doc:          v.doc,
 		Nodes:        map[string]rollout.Node{},
 	}
-	for i := range v.experts {
-		p := &v.experts[i]
-		n := rollout.Node{Stuck: v.stuck(p.Name), Lost: v.lost(p.Name)}
-		if a := v.answers[p.Name].Report; a != nil && p.DeletionTimestamp == nil {
+	for i := range v.pods.experts {
+		p := &v.pods.experts[i]
+		n := rollout.Node{Stuck: v.troubles.stuck(p.Name), Lost: v.lost(p.Name)}
+		if a := v.pods.report(p.Name); a != nil && p.DeletionTimestamp == nil {
 			n.Model, n.Revision, n.ReadyEpoch = model(a), a.Revision, a.ReadyEpoch
 		}
 		s.Nodes[p.Name] = n
@@ -246,8 +165,8 @@ func (v *view) state() rollout.State {
 			s.Nodes[name] = rollout.Node{Lost: v.lost(name)}
 		}
 	}
-	for i := range v.routers {
-		s.Routers = append(s.Routers, v.router(&v.routers[i]))
+	for i := range v.pods.routers {
+		s.Routers = append(s.Routers, v.router(&v.pods.routers[i]))
 	}
 	if v.stand() {
 		s.PartMoves = v.budget()
@@ -258,16 +177,10 @@ func (v *view) state() rollout.State {
 	return s
 }
 
-// stuck says whether nobody waits for a pod: somebody has to act before it can start.
-func (v *view) stuck(pod string) bool {
-	p := v.problems[pod]
-	return p != nil && !p.Passing
-}
-
 // router: one that is leaving counts as long as it answers, for it may still have
 // requests under way; one that is gone silent as it leaves holds nothing up.
 func (v *view) router(p *corev1.Pod) rollout.Router {
-	a := v.answers[p.Name].Report
+	a := v.pods.report(p.Name)
 	out := rollout.Router{Name: p.Name, Running: diagnose.Running(p) && (p.DeletionTimestamp == nil || a != nil)}
 	if a != nil {
 		out.Model, out.Revision, out.ServingEpoch = model(a), a.Revision, a.ServingEpoch

@@ -15,8 +15,8 @@ func (v *view) refusals() (list []string) {
 	if v.doc == nil {
 		return nil
 	}
-	for p := range v.pods() {
-		if a := v.answers[p.Name].Report; a != nil && a.Refused != "" && a.Revision < v.doc.Revision {
+	for p := range v.pods.all() {
+		if a := v.pods.report(p.Name); a != nil && a.Refused != "" && a.Revision < v.doc.Revision {
 			list = append(list, fmt.Sprintf("pod %s refuses the placement: %s", p.Name, a.Refused))
 		}
 	}

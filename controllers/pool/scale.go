@@ -100,7 +100,7 @@ func (v *view) sameNodes() bool {
 // is unsettled for another reason as well.
 func (v *view) missingFrom() int {
 	absent := v.absent()
-	if v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || !v.followed() || len(absent) == 0 {
+	if v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || !v.set.followed() || len(absent) == 0 {
 		return 0
 	}
 	return rollout.Ordinal(absent[0].Name)
@@ -122,7 +122,7 @@ func (v *view) modelExperts() (n int) {
 	if p := current(v.doc); p != nil {
 		return p.Experts
 	}
-	for _, a := range v.answers {
+	for _, a := range v.pods.answers {
 		if a.Report != nil && a.Report.Model != nil {
 			n = max(n, a.Report.Model.Experts)
 		}
@@ -145,7 +145,7 @@ func (v *view) signals() []autoscale.Node {
 		return out
 	}
 	for _, n := range v.memory.report.Nodes {
-		pod := v.expert(n.Name)
+		pod := v.pods.expert(n.Name)
 		out = append(out, autoscale.Node{
 			Name: n.Name, Ordinal: rollout.Ordinal(n.Name), Ready: pod != nil && diagnose.Ready(pod),
 			Utilisation: n.Utilisation(), Queue: n.MeanQueue(), Covered: time.Duration(n.Seconds * float64(time.Second)),
@@ -163,7 +163,7 @@ func (v *view) planned() placement.Request {
 	}
 	return placement.Request{
 		Layers: p.Layers, Experts: p.Experts, Nodes: v.wanted.members(v.wanted.nodes()), Replicas: v.wanted.copies(),
-		SlotsPerNode: v.wanted.slots(), Domains: v.machines(), Current: p, Loads: v.memory.work.Costs(v.memory.rows, v.memory.activations),
+		SlotsPerNode: v.wanted.slots(), Domains: v.pods.machines(), Current: p, Loads: v.memory.work.Costs(v.memory.rows, v.memory.activations),
 	}
 }
 

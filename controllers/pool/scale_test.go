@@ -31,8 +31,8 @@ func TestNoWaitForABalancerThatIsOff(t *testing.T) {
 		v.pool.Spec.Scaling = &v1alpha1.ScalingSettings{Min: 1, Max: 2}
 		v.pool.Spec.Experts.Rebalancing = v1alpha1.RebalancingSettings{Mode: c.mode, MaxBytesPerMinute: &budget}
 		v.memory = &memory{}
-		v.experts = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}}
-		v.answers = map[string]fleet.Answer{"demo-experts-0": {Report: &fleet.Report{Model: &fleet.Model{ExpertBytes: 100}}}}
+		v.pods.experts = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}}
+		v.pods.answers = map[string]fleet.Answer{"demo-experts-0": {Report: &fleet.Report{Model: &fleet.Model{ExpertBytes: 100}}}}
 		if got := v.autoscaleInput().CanRebalance; got != c.want {
 			t.Errorf("%s: %t, want %t", c.name, got, c.want)
 		}
@@ -48,12 +48,12 @@ func TestRoomIsKnownFromAnyPod(t *testing.T) {
 	if n := v.minNodes(); n != 2 {
 		t.Errorf("at least %d nodes of an unknown model, want 2", n)
 	}
-	v.answers = map[string]fleet.Answer{"demo-experts-0": {}, "demo-router-0": {Report: &fleet.Report{Model: &fleet.Model{Experts: 8}}}}
+	v.pods.answers = map[string]fleet.Answer{"demo-experts-0": {}, "demo-router-0": {Report: &fleet.Report{Model: &fleet.Model{Experts: 8}}}}
 	if n := v.minNodes(); n != 4 {
 		t.Errorf("at least %d nodes, want 4: 16 copies in 5 slots each", n)
 	}
 	v.doc = testDocument(t, v, 9)
-	v.answers = nil
+	v.pods.answers = nil
 	if n := v.minNodes(); n != 4 {
 		t.Errorf("at least %d nodes, want 4 by the placement", n)
 	}

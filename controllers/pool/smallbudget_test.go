@@ -32,7 +32,7 @@ func TestBudgets(t *testing.T) {
 		p := newPair(t)
 		budget := resource.MustParse(c.budget)
 		p.pool.Spec.Experts.Rebalancing.MaxBytesPerMinute, p.moved = &budget, c.moved
-		p.answers = answersOf(100)
+		p.pods.answers = answersOf(100)
 		p.decision.Balance = &c.found
 		may := p.limits()
 		if p.budget() != c.now || may.Moves != c.minute || may.Spent != (c.moved != nil) {

@@ -77,8 +77,8 @@ func TestTheNewerNoteOfWhatWasSpent(t *testing.T) {
 // early by nearly one.
 func TestNoMinuteSpendsTwice(t *testing.T) {
 	v := testView()
-	v.experts = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}}
-	v.answers = map[string]fleet.Answer{"demo-experts-0": {Report: &fleet.Report{Model: &fleet.Model{ExpertBytes: 1 << 20}}}}
+	v.pods.experts = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}}
+	v.pods.answers = map[string]fleet.Answer{"demo-experts-0": {Report: &fleet.Report{Model: &fleet.Model{ExpertBytes: 1 << 20}}}}
 	moved := time.Unix(1e6, 999e6)
 	v.now = moved
 	if v.budget() == 0 {

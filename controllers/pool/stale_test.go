@@ -22,7 +22,7 @@ func (p *pair) round(t *testing.T, later time.Duration) {
 	t.Helper()
 	p.now, p.looked, p.decision.Balance = p.now.Add(later), false, nil
 	p.expectJudgement()
-	if len(p.waited) == 0 {
+	if len(p.pods.waited) == 0 {
 		p.r.look(t.Context(), p.view)
 	}
 	if p.mayRebalance() != nil {
@@ -37,7 +37,7 @@ func newJudge(t *testing.T, judged bool) (*pair, *events.FakeRecorder) {
 	t.Helper()
 	p, told := newPair(t), events.NewFakeRecorder(10)
 	p.r.Events = told
-	p.answers = answersOf(100)
+	p.pods.answers = answersOf(100)
 	if p.round(t, 0); p.reason() != v1alpha1.ReasonBalanced {
 		t.Fatalf("%s at first", p.reason())
 	}
@@ -52,7 +52,7 @@ func newJudge(t *testing.T, judged bool) (*pair, *events.FakeRecorder) {
 func TestAStaleBalancerSaysSo(t *testing.T) {
 	const interval = testWindow / load.LooksPerWindow
 	short := func(p *pair) { p.tell(40, 1000, 1000) }
-	wait := func(p *pair) { p.waited = []string{"demo-experts-1", "demo-experts-1"} }
+	wait := func(p *pair) { p.pods.waited = []string{"demo-experts-1", "demo-experts-1"} }
 	for i, c := range []struct {
 		name   string
 		judged bool // before; else the operator has just started
@@ -86,7 +86,7 @@ func TestAStaleBalancerSaysSo(t *testing.T) {
 			if ok := testutil.ToFloat64(okGauge.WithLabelValues(of.Namespace, of.Name)); ok != 0 || len(told.Events) != 1 {
 				t.Errorf("olmoe_pool_balancer_ok is %v, and there are %d events", ok, len(told.Events))
 			}
-			p.waited = nil
+			p.pods.waited = nil
 			p.tell(60, 1000, 1000)
 			if p.round(t, interval); p.reason() != v1alpha1.ReasonBalanced {
 				t.Errorf("%s when the load is judged again", p.reason())

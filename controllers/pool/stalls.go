@@ -40,7 +40,7 @@ func (s stalls) listen(v *view, now time.Time) {
 		s[name] = &stall{times: s.of(name), gone: true, since: now}
 	}
 	for name, one := range s {
-		if one.gone && v.answers[name].Report != nil {
+		if one.gone && v.pods.report(name) != nil {
 			if now.Sub(one.since) < stallTime {
 				one.times = min(one.times+1, mostStalls)
 			}

@@ -20,7 +20,7 @@ const (
 
 // turn of the pool's next round.
 func (v *view) turn() int {
-	if v.inNeed() || !v.saidNothing() {
+	if v.inNeed() || !v.pods.saidNothing() {
 		return inTurn
 	}
 	return behind
@@ -28,15 +28,5 @@ func (v *view) turn() int {
 
 // inNeed says whether requests wait for experts, or did until their new owners were chosen.
 func (v *view) inNeed() bool {
-	return len(v.waited) > 0 || v.missesExperts() || v.decision.Doc != nil && v.decision.Doc.Urgent
-}
-
-// saidNothing says whether a pod that was asked has not answered.
-func (v *view) saidNothing() bool {
-	for _, a := range v.answers {
-		if a.Report == nil {
-			return true
-		}
-	}
-	return false
+	return len(v.pods.waited) > 0 || v.pods.missesExperts() || v.decision.Doc != nil && v.decision.Doc.Urgent
 }

@@ -28,8 +28,8 @@ type unheard struct {
 func (v *view) hear(log logr.Logger) {
 	was, before := v.memory.unheard, v.unheardBefore()
 	v.memory.unheard = map[string]unheard{}
-	for p := range v.pods() {
-		a, asked := v.answers[p.Name]
+	for p := range v.pods.all() {
+		a, asked := v.pods.answers[p.Name]
 		if !asked || a.Err == nil || p.DeletionTimestamp != nil {
 			continue
 		}
@@ -76,9 +76,9 @@ func began(p *corev1.Pod) (at time.Time) {
 func (v *view) unreachable() *diagnose.Problem {
 	var first unheard // the one that has been silent for longest
 	count := 0
-	for p := range v.pods() {
+	for p := range v.pods.all() {
 		u := v.memory.unheard[p.Name]
-		if u.why == "" || v.problems[p.Name] != nil || v.lost(p.Name) {
+		if u.why == "" || v.troubles.problems[p.Name] != nil || v.lost(p.Name) {
 			continue
 		}
 		if count++; count == 1 || u.since.Before(first.since) {

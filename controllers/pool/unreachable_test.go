@@ -46,8 +46,8 @@ func TestUnreachableForAnotherOperator(t *testing.T) {
 		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
 			Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(v.now.Add(-c.running))},
 		}}}
-		v.experts = []corev1.Pod{pod}
-		v.answers = map[string]fleet.Answer{pod.Name: {Err: errors.New("refused")}}
+		v.pods.experts = []corev1.Pod{pod}
+		v.pods.answers = map[string]fleet.Answer{pod.Name: {Err: errors.New("refused")}}
 		v.hear(logr.Discard())
 		got := ""
 		if p := v.unreachable(); p != nil {
@@ -69,7 +69,7 @@ func TestUnreachableForLongest(t *testing.T) {
 		"demo-experts-1": {since: v.now.Add(-time.Hour), why: "the old one"},
 	}}
 	for name := range v.memory.unheard {
-		v.experts = append(v.experts, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		v.pods.experts = append(v.pods.experts, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	if p := v.unreachable(); p == nil || p.Passing || !strings.Contains(p.Message, "the old one (and 1 more)") {
 		t.Errorf("%+v", p)

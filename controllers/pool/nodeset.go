@@ -1,0 +1,58 @@
+package pool
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// nodeSet is the StatefulSet of the expert nodes, and what it has brought about.
+type nodeSet struct {
+	live  appsv1.StatefulSet // no UID: not there
+	taken error              // its name belongs to somebody else
+	wrote bool               // it has changed in this round
+}
+
+// followed says whether the StatefulSet's controller has looked at the newest one.
+func (s *nodeSet) followed() bool {
+	return !s.wrote && s.live.UID != "" && s.live.Status.ObservedGeneration == s.live.Generation
+}
+
+// outdated says whether a pod comes from an older template than the StatefulSet's,
+// as far as the StatefulSet's controller has looked.
+func (s *nodeSet) outdated(p *corev1.Pod) bool {
+	said := &s.live.Status
+	return said.ObservedGeneration == s.live.Generation && said.UpdateRevision != "" &&
+		p.Labels[appsv1.ControllerRevisionHashLabelKey] != said.UpdateRevision
+}
+
+// absent are the members that are not there as the newest template has them, and ready.
+func (s *nodeSet) absent(p pods, members []placement.Node) (list []placement.Node) {
+	for _, m := range members {
+		if e := p.expert(m.Name); e == nil || !diagnose.Ready(e) || s.outdated(e) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// missing names what the StatefulSet still has to bring about so that its pods are the
+// members; empty if nothing.
+func (s *nodeSet) missing(p pods, members []placement.Node) string {
+	if !s.followed() {
+		return "the StatefulSet " + s.live.Name + " to be looked at by its controller"
+	}
+	var names []string
+	for _, m := range s.absent(p, members) {
+		names = append(names, m.Name)
+	}
+	for i := range p.experts {
+		if n := p.experts[i].Name; rollout.Ordinal(n) >= len(members) {
+			names = append(names, n+" (to leave)")
+		}
+	}
+	return listed(names)
+}
