@@ -30,8 +30,8 @@ func TestTimesAheadOfTheClock(t *testing.T) {
 			Load:        &v1alpha1.LoadStatus{Time: c.told, TokensPerSecond: "7.0"},
 		}
 		kept := p.pool.Status.DeepCopy()
-		p.moved, p.scaling = p.pool.Status.Rebalancing, p.pool.Status.Scaling
-		p.heedClock()
+		p.kept.moved, p.kept.scaling = p.pool.Status.Rebalancing, p.pool.Status.Scaling
+		p.kept.heedClock(p.now)
 		if got := p.scaleMemory(); !got.Changed.Equal(c.want.Time) || !got.Reversed.Equal(c.want.Time) {
 			t.Errorf("%s: the last step was at %v, the last turn at %v; want %v", c.name, got.Changed, got.Reversed, c.want)
 		}

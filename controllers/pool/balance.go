@@ -18,7 +18,7 @@ const chance = 3
 // mayRebalance are the limits of moves for this round; nil if it is not the time:
 // only right after a look that told something, and one change at a time.
 func (v *view) mayRebalance() *rollout.Rebalance {
-	if !v.looked || !v.memory.learnt.Equal(v.now) || !v.wanted.balances() || v.doc.Target != nil || v.expertBytes() == 0 {
+	if !v.looked || !v.memory.learnt.Equal(v.now) || !v.wanted.balances() || v.record.doc.Target != nil || v.expertBytes() == 0 {
 		return nil
 	}
 	may := v.limits()
@@ -52,7 +52,9 @@ func (v *view) budget() int {
 	return v.movesPerMinute()
 }
 
-func (v *view) spent() bool { return v.moved != nil && v.now.Before(v.moved.Time.Add(budgetPeriod)) }
+func (v *view) spent() bool {
+	return v.kept.moved != nil && v.now.Before(v.kept.moved.Time.Add(budgetPeriod))
+}
 
 func (v *view) movesPerMinute() int {
 	size := v.expertBytes()
@@ -76,7 +78,7 @@ func (v *view) expertBytes() int64 {
 
 // noteMoves remembers what this round's decision makes nodes load out of the budget.
 func (v *view) noteMoves() {
-	if v.decision.Doc == v.doc {
+	if v.decision.Doc == v.record.doc {
 		return
 	}
 	var moves int
@@ -88,7 +90,7 @@ func (v *view) noteMoves() {
 	default:
 		return
 	}
-	v.moved = &v1alpha1.RebalancingStatus{
+	v.kept.moved = &v1alpha1.RebalancingStatus{
 		Time: metav1.NewTime(v.now.Truncate(time.Second)), Experts: int32(moves), Bytes: int64(moves) * v.expertBytes(), //nolint:gosec // at most layers x experts x nodes
 	}
 }
@@ -105,36 +107,4 @@ func (v *view) purpose() string {
 		return ""
 	}
 	return fmt.Sprintf(", to even out work that is %.0f %% reading weights", 100*v.memory.work.Reading(v.memory.report.Nodes))
-}
-
-// movedAnnotation of the record says when experts last moved because of their
-// load and how many bytes that was, written together with the placement that
-// moves them: an operator that dies in between cannot spend the budget twice.
-const movedAnnotation = "serving.olmoe.dev/rebalanced"
-
-func formatMoved(m *v1alpha1.RebalancingStatus) string {
-	return fmt.Sprintf("%s %d %d", m.Time.UTC().Format(time.RFC3339), m.Experts, m.Bytes)
-}
-
-// parseMoved reads the annotation; nil if there is none.
-func parseMoved(text string) *v1alpha1.RebalancingStatus {
-	var m v1alpha1.RebalancingStatus
-	var at string
-	if n, err := fmt.Sscan(text, &at, &m.Experts, &m.Bytes); n != 3 || err != nil {
-		return nil
-	}
-	t, err := time.Parse(time.RFC3339, at)
-	if err != nil {
-		return nil
-	}
-	m.Time = metav1.NewTime(t)
-	return &m
-}
-
-// later is the newer of two notes; nil if there is none.
-func later(a, b *v1alpha1.RebalancingStatus) *v1alpha1.RebalancingStatus {
-	if a == nil || b != nil && b.Time.After(a.Time.Time) {
-		return b
-	}
-	return a
 }

@@ -110,8 +110,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	v.decision = rollout.Decide(v.state())
-	if v.unwritable != nil {
-		v.decision.Doc = v.doc // nobody is told of what cannot be published
+	if v.record.unwritable != nil {
+		v.decision.Doc = v.record.doc // nobody is told of what cannot be published
 	}
 	v.noteMoves()
 	v.follow()
@@ -170,8 +170,8 @@ func (r *Reconciler) act(ctx context.Context, v *view) error {
 
 // place brings the decided document to the cluster's record, then to the pods.
 func (r *Reconciler) place(ctx context.Context, a *apply.Applier, v *view) error {
-	if v.unwritable != nil {
-		return v.unwritable
+	if v.record.unwritable != nil {
+		return v.record.unwritable
 	}
 	if err := r.copyAhead(ctx, v); err != nil {
 		return err

@@ -31,8 +31,8 @@ func TestAForgottenStep(t *testing.T) {
 		{"by a clock that was ahead", &metav1.Condition{Status: metav1.ConditionTrue, LastTransitionTime: at(3600)}, autoscale.Memory{}, now, -1},
 	} {
 		v := testView()
-		v.now, v.memory, v.doc = now, &memory{scale: c.memory}, &placement.Document{}
-		v.scaling = &v1alpha1.ScalingStatus{Time: &step, From: 3, To: 4}
+		v.now, v.memory, v.record.doc = now, &memory{scale: c.memory}, &placement.Document{}
+		v.kept.scaling = &v1alpha1.ScalingStatus{Time: &step, From: 3, To: 4}
 		if c.ready != nil {
 			c.ready.Type = v1alpha1.ConditionReady
 			v.pool.Status.Conditions = []metav1.Condition{*c.ready}
@@ -58,10 +58,10 @@ func TestSameNodes(t *testing.T) {
 		want   bool
 	}{
 		{"at rest", func(*view) {}, true},
-		{"experts move", func(v *view) { v.doc.Target = v.doc.Serving }, true},
-		{"a node comes", func(v *view) { v.doc.Target = testDocument(t, v, 9).Target }, false},
+		{"experts move", func(v *view) { v.record.doc.Target = v.record.doc.Serving }, true},
+		{"a node comes", func(v *view) { v.record.doc.Target = testDocument(t, v, 9).Target }, false},
 		{"a node is to come", func(v *view) { v.decision.Doc = testDocument(t, v, 10) }, false},
-		{"no placement", func(v *view) { v.doc = nil }, false},
+		{"no placement", func(v *view) { v.record.doc = nil }, false},
 		{"the StatefulSet is not there yet", func(v *view) { v.set.live.UID = "" }, false},
 	} {
 		v := scaled(t, 1, 8)

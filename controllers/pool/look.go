@@ -29,13 +29,13 @@ const (
 // for what experts cost.
 func (r *Reconciler) look(ctx context.Context, v *view) {
 	m := v.memory
-	if !v.wanted.measures() || v.doc == nil || v.now.Sub(m.looked) < v.wanted.lookInterval() {
+	if !v.wanted.measures() || v.record.doc == nil || v.now.Sub(m.looked) < v.wanted.lookInterval() {
 		return
 	}
 	v.looked, m.looked = true, v.now
 	pods := reachable(v.pods.experts)
 	all := fleet.LoadAll(ctx, r.Fleet, pods, v.wanted.window())
-	m.report = all.Of(func(node string) bool { return current(v.doc).Node(node) != nil })
+	m.report = all.Of(func(node string) bool { return current(v.record.doc).Node(node) != nil })
 	m.work = load.Fit(all.Nodes)
 	v.hold(m.report.Nodes)
 	if v.complete(m.report) {
@@ -54,7 +54,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 // expectJudgement begins to wait for the load to be judged: where there is something to
 // judge for the first time, or under another placement than before.
 func (v *view) expectJudgement() {
-	m, p := v.memory, current(v.doc)
+	m, p := v.memory, current(v.record.doc)
 	if p == nil || !v.wanted.measures() {
 		m.judges = 0
 	} else if p.Epoch != m.judges {
@@ -104,7 +104,7 @@ func (r *Reconciler) addUp(ctx context.Context, v *view, pods []fleet.Pod, repor
 
 // complete says whether every node that serves experts has answered.
 func (v *view) complete(r *load.Report) bool {
-	p := current(v.doc)
+	p := current(v.record.doc)
 	for i := range p.Nodes {
 		if !slices.ContainsFunc(r.Nodes, func(n *load.Node) bool { return n.Name == p.Nodes[i].Name }) {
 			return false

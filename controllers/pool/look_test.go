@@ -34,9 +34,9 @@ func newPair(t *testing.T) *pair {
 	p.r.Fleet, p.r.Events = p.fleet, &events.FakeRecorder{}
 	p.now, p.memory = time.Unix(1e6, 0), &memory{}
 	p.pool.Spec.Experts.Rebalancing.Mode = v1alpha1.RebalanceByLoad
-	p.doc = testDocument(t, p.view, 9)
-	p.doc.Target = nil
-	p.decision.Doc = p.doc
+	p.record.doc = testDocument(t, p.view, 9)
+	p.record.doc.Target = nil
+	p.decision.Doc = p.record.doc
 	for i, name := range []string{"demo-experts-0", "demo-experts-1", "demo-experts-2"} {
 		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		pod.Status.PodIP = "10.0.0." + string(rune('1'+i))
@@ -55,9 +55,9 @@ func (p *pair) say(pod int, n *load.Node) {
 
 // tell gives the two nodes the rows that each of their experts has had in so many seconds.
 func (p *pair) tell(seconds float64, rows ...uint64) {
-	for i := range p.doc.Serving.Nodes {
+	for i := range p.record.doc.Serving.Nodes {
 		n := &load.Node{Seconds: seconds, ExpertsPerToken: 2, Counts: *load.NewCounts(3, 8), HeldBytes: 12, ExpertBytes: 1}
-		for l, held := range p.doc.Serving.Nodes[i].Experts {
+		for l, held := range p.record.doc.Serving.Nodes[i].Experts {
 			for _, e := range held {
 				n.Rows[l][e], n.Activations[l][e], n.BusyNs[l][e] = rows[i], rows[i], 1e9
 			}
@@ -90,7 +90,7 @@ func TestOldFiguresAreNotShown(t *testing.T) {
 	}{
 		{"nobody wants to know any more", func(p *pair) { p.pool.Spec.Experts.Rebalancing.Mode = v1alpha1.RebalanceOff }, 1},
 		{"all nodes are gone", func(p *pair) { p.pods.experts = nil }, 1},
-		{"there is no time to look", func(p *pair) { p.doc = nil }, 3}, // stands for a router that waits
+		{"there is no time to look", func(p *pair) { p.record.doc = nil }, 3}, // stands for a router that waits
 	}
 	for i, c := range cases {
 		p := newPair(t)
@@ -183,7 +183,7 @@ func TestTooFewTokensIsOfAWholeWindow(t *testing.T) {
 func TestMoveStuck(t *testing.T) {
 	const interval = testWindow / load.LooksPerWindow
 	p := newPair(t)
-	p.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.doc.Serving.Nodes}
+	p.record.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.record.doc.Serving.Nodes}
 	p.follow()
 	hold := func(bytes int64) {
 		for i := range 2 {
@@ -210,7 +210,7 @@ func TestMoveStuck(t *testing.T) {
 func TestMoveStuckBesideOneThatComesAndGoes(t *testing.T) {
 	const interval = testWindow / load.LooksPerWindow
 	p := newPair(t)
-	p.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.doc.Serving.Nodes}
+	p.record.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.record.doc.Serving.Nodes}
 	p.follow()
 	all := p.pods.experts
 	for n := range 6 {
@@ -243,7 +243,7 @@ func TestBalancednessIsOfThePlacementInForce(t *testing.T) {
 	if measured != "0.57" || s.Summary.Balancedness != "1.00" || s.Load.TokensPerSecond != "0.0" {
 		t.Fatalf("%s measured, then without tokens %s: want 0.57, then 1.00", measured, s.Summary.Balancedness)
 	}
-	p.doc.Serving.Nodes[0].Experts[0] = append(p.doc.Serving.Nodes[0].Experts[0], p.doc.Serving.Nodes[1].Experts[0]...)
+	p.record.doc.Serving.Nodes[0].Experts[0] = append(p.record.doc.Serving.Nodes[0].Experts[0], p.record.doc.Serving.Nodes[1].Experts[0]...)
 	p.next(t, testWindow)
 	p.fill(s)
 	if s.Summary.Balancedness != "0.67" { // 4 of its own and half of 4 more, of 8

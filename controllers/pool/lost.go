@@ -16,7 +16,7 @@ const urgentAfter = time.Second
 
 // listen notes which nodes of the placement have stopped answering, and since when.
 func (v *view) listen(now time.Time) {
-	named := v.named()
+	named := named(v.record.doc)
 	for name := range v.memory.silent {
 		if !named[name] {
 			delete(v.memory.silent, name)
@@ -30,20 +30,6 @@ func (v *view) listen(now time.Time) {
 		}
 	}
 	v.stalls.listen(v, now)
-}
-
-// named are the nodes of the published document.
-func (v *view) named() map[string]bool {
-	names := map[string]bool{}
-	if v.doc == nil {
-		return names
-	}
-	for _, p := range v.doc.Placements() {
-		for i := range p.Nodes {
-			names[p.Nodes[i].Name] = true
-		}
-	}
-	return names
 }
 
 // lost says whether a node's experts shall get other owners. While requests are

@@ -18,7 +18,7 @@ func silentView(silent time.Duration, answer fleet.Answer) *view {
 	now := time.Unix(1e6, 0)
 	v := &view{
 		wanted: wantedBy(&v1alpha1.ExpertPool{}), now: now, stalls: stalls{},
-		doc:    &placement.Document{Serving: &placement.Placement{Nodes: []placement.Node{{Name: "n"}}}},
+		record: record{doc: &placement.Document{Serving: &placement.Placement{Nodes: []placement.Node{{Name: "n"}}}}},
 		memory: &memory{silent: map[string]time.Time{"n": now.Add(-silent)}},
 		pods: pods{answers: map[string]fleet.Answer{"n": answer, "r": {Report: &fleet.Report{ExpertsReady: 1, ExpertsWanted: 1}}},
 			experts: []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.PodStatus{

@@ -63,9 +63,9 @@ func (v *view) measureLoad(req ctrl.Request) {
 		ok = 0
 	}
 	okGauge.WithLabelValues(labels...).Set(ok)
-	if v.decision.Balance != nil && v.decision.Doc != v.doc {
+	if v.decision.Balance != nil && v.decision.Doc != v.record.doc {
 		rebalanceCounter.WithLabelValues(labels...).Inc()
-		bytesCounter.WithLabelValues(labels...).Add(float64(v.moved.Bytes))
+		bytesCounter.WithLabelValues(labels...).Add(float64(v.kept.moved.Bytes))
 	}
 	if !v.known() || v.memory.report.Summary.Busiest == nil {
 		for _, g := range []*prometheus.GaugeVec{balanceGauge, busiestGauge, queueGauge, readingGauge} {

@@ -20,9 +20,9 @@ func scaled(t *testing.T, low, high int32) *view {
 	v.now, v.memory = time.Unix(1e6, 0), &memory{}
 	v.pool.Spec.Replicas, v.pool.Spec.Experts.ReplicasPerExpert = &two, &one
 	v.pool.Spec.Scaling = &v1alpha1.ScalingSettings{Min: low, Max: high}
-	v.doc = testDocument(t, v, 9)
-	v.doc.Target = nil
-	v.decision.Doc, v.set.live = v.doc, appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
+	v.record.doc = testDocument(t, v, 9)
+	v.record.doc.Target = nil
+	v.decision.Doc, v.set.live = v.record.doc, appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
 	for _, m := range v.wanted.members(2) {
 		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: m.Name}}
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
@@ -37,7 +37,7 @@ func TestTurnsOutliveTheOperator(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
 		v := scaled(t, 1, 8)
 		told := autoscale.Memory{Changed: v.now, Direction: nodes - 2, Reversed: v.now}
-		v.scaling = v.scalingStatus(autoscale.Decision{Nodes: nodes, Memory: told})
+		v.kept.scaling = v.scalingStatus(autoscale.Decision{Nodes: nodes, Memory: told})
 		v.memory = &memory{} // another operator's
 		if m := v.scaleMemory(); !m.Changed.Equal(told.Changed) || m.Direction != told.Direction || !m.Reversed.Equal(told.Reversed) {
 			t.Errorf("to %d nodes: %+v, want %+v", nodes, m, told)
@@ -54,8 +54,8 @@ func TestOneChangeAtATime(t *testing.T) {
 		want   bool
 	}{
 		{"nothing", func(*view) {}, false},
-		{"no placement yet", func(v *view) { v.doc = nil }, true},
-		{"a target", func(v *view) { v.doc.Target = v.doc.Serving }, true},
+		{"no placement yet", func(v *view) { v.record.doc = nil }, true},
+		{"a target", func(v *view) { v.record.doc.Target = v.record.doc.Serving }, true},
 		{"a document of this round", func(v *view) { v.decision.Doc = &placement.Document{} }, true},
 		{"pods are waited for", func(v *view) { v.decision.Waiting = "an expert node to answer" }, true},
 		{"a node is missing", func(v *view) { v.pods.experts = v.pods.experts[1:] }, true},
@@ -81,8 +81,8 @@ func TestOutsideOfTheRangeIsDecidedAtOnce(t *testing.T) {
 		if err := (&Reconciler{}).scale(t.Context(), v); err != nil {
 			t.Fatal(err)
 		}
-		if decided := v.scaling != nil; decided != c.decided || decided && v.scaling.Reason != autoscale.ReasonStepInProgress {
-			t.Errorf("%s: %+v", c.name, v.scaling)
+		if decided := v.kept.scaling != nil; decided != c.decided || decided && v.kept.scaling.Reason != autoscale.ReasonStepInProgress {
+			t.Errorf("%s: %+v", c.name, v.kept.scaling)
 		}
 	}
 }

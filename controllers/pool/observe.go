@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,7 +19,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
-	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // view is what one round sees and decides.
@@ -29,28 +27,26 @@ type view struct {
 	wanted   wanted
 	set      nodeSet
 	pods     pods
-	record   corev1.ConfigMap // read live; no UID: not there
-	doc      *placement.Document
+	record   record
+	kept     kept
 	now      time.Time
 	memory   *memory
 	stalls   stalls
-	looked   bool                        // this round has asked for the load
-	moved    *v1alpha1.RebalancingStatus // the last moves for balance's sake; nil: none yet
-	scaling  *v1alpha1.ScalingStatus
+	looked   bool // this round has asked for the load
 	troubles troubles
 
-	decision   rollout.Decision
-	opinion    opinion           // of the balancer's work
-	unwritable error             // the record's does: nothing can be published
-	refused    *diagnose.Problem // what kept the children from being made
+	decision rollout.Decision
+	opinion  opinion           // of the balancer's work
+	refused  *diagnose.Problem // what kept the children from being made
 }
 
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
-	v := &view{pool: pool, wanted: wantedBy(pool), now: r.Clock.Now(), memory: r.memories.of(client.ObjectKeyFromObject(pool)), scaling: pool.Status.Scaling}
-	if err := r.readRecord(ctx, v); err != nil {
+	v := &view{pool: pool, wanted: wantedBy(pool), now: r.Clock.Now(), memory: r.memories.of(client.ObjectKeyFromObject(pool))}
+	if err := r.readObjects(ctx, v); err != nil {
 		return nil, err
 	}
-	v.heedClock()
+	v.kept = kept{later(parseMoved(v.record.live.Annotations[movedAnnotation]), pool.Status.Rebalancing), pool.Status.Scaling}
+	v.kept.heedClock(v.now)
 	if err := r.listPods(ctx, v); err != nil {
 		return nil, err
 	}
@@ -88,36 +84,15 @@ func (r *Reconciler) ask(ctx context.Context, v *view) {
 	}
 }
 
-// readRecord reads the StatefulSet, and the placement ConfigMap past the cache: a
-// decision made on an older document would publish a revision twice.
-func (r *Reconciler) readRecord(ctx context.Context, v *view) error {
+// readObjects reads the StatefulSet and the record.
+func (r *Reconciler) readObjects(ctx context.Context, v *view) error {
 	v.set.live.Name, v.set.live.Namespace = podspec.ExpertsName(v.pool.Name), v.pool.Namespace
-	v.record.Name, v.record.Namespace = podspec.PlacementName(v.pool.Name), v.pool.Namespace
 	a := r.applier(v.pool, apply.Manager)
 	err := a.Read(ctx, &v.set.live)
 	if _, v.set.taken = apply.Problem(err); v.set.taken == nil && err != nil {
 		return err
 	}
-	if err := client.IgnoreNotFound(r.Live.Get(ctx, client.ObjectKeyFromObject(&v.record), &v.record)); err != nil {
-		return err
-	}
-	v.useRecord(a)
-	v.doc = v.published()
-	v.moved = later(parseMoved(v.record.Annotations[movedAnnotation]), v.pool.Status.Rebalancing)
-	return nil
-}
-
-// useRecord forgets a ConfigMap that is somebody else's. One of a deleted pool of
-// this name is used: its pods still follow it.
-func (v *view) useRecord(a *apply.Applier) {
-	if v.record.UID == "" {
-		return
-	}
-	v.unwritable = a.Ours(&v.record)
-	var conflict *apply.ConflictError
-	if errors.As(v.unwritable, &conflict) {
-		v.record.Data = nil
-	}
+	return v.record.read(ctx, a, client.ObjectKeyFromObject(v.pool), fromStatus(v.pool.Status.Placement, v.wanted.address))
 }
 
 // listPods lists expert nodes and routers, in a fixed order.
@@ -149,7 +124,7 @@ func (v *view) state() rollout.State {
 		Replicas:     v.wanted.copies(),
 		SlotsPerNode: v.wanted.slots(),
 		Machines:     v.pods.machines(),
-		Doc:          v.doc,
+		Doc:          v.record.doc,
 		Nodes:        map[string]rollout.Node{},
 	}
 	for i := range v.pods.experts {

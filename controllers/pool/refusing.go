@@ -12,11 +12,11 @@ import (
 // not take a newer one, as pods of another version may. They go on with what they have,
 // and the next placement waits for them.
 func (v *view) refusals() (list []string) {
-	if v.doc == nil {
+	if v.record.doc == nil {
 		return nil
 	}
 	for p := range v.pods.all() {
-		if a := v.pods.report(p.Name); a != nil && a.Refused != "" && a.Revision < v.doc.Revision {
+		if a := v.pods.report(p.Name); a != nil && a.Refused != "" && a.Revision < v.record.doc.Revision {
 			list = append(list, fmt.Sprintf("pod %s refuses the placement: %s", p.Name, a.Refused))
 		}
 	}

@@ -27,7 +27,7 @@ import (
 // the pool twice.
 func (r *Reconciler) scale(ctx context.Context, v *view) error {
 	if !v.wanted.scales() {
-		v.scaling, v.memory.scale = lastStep(v.scaling), autoscale.Memory{}
+		v.kept.scaling, v.memory.scale = lastStep(v.kept.scaling), autoscale.Memory{}
 		return nil
 	}
 	in := v.autoscaleInput()
@@ -36,7 +36,7 @@ func (r *Reconciler) scale(ctx context.Context, v *view) error {
 	}
 	d := autoscale.Decide(in)
 	v.memory.scale = d.Memory
-	v.scaling = v.scalingStatus(d)
+	v.kept.scaling = v.scalingStatus(d)
 	if d.Nodes == v.wanted.nodes() {
 		return nil
 	}
@@ -58,11 +58,11 @@ func (r *Reconciler) scale(ctx context.Context, v *view) error {
 // writeScaling writes the part of the status that the number of nodes depends on.
 func (r *Reconciler) writeScaling(ctx context.Context, v *view) error {
 	next := v.pool.DeepCopy()
-	next.Status.Scaling = v.scaling
+	next.Status.Scaling = v.kept.scaling
 	if err := r.Client.Status().Patch(ctx, next, client.MergeFromWithOptions(v.pool, client.MergeFromWithOptimisticLock{})); err != nil {
 		return err
 	}
-	v.pool.Status.Scaling = v.scaling
+	v.pool.Status.Scaling = v.kept.scaling
 	v.pool.ResourceVersion = next.ResourceVersion
 	return nil
 }
@@ -82,13 +82,13 @@ func (v *view) autoscaleInput() autoscale.Input {
 
 // changing says whether the pool is not yet as wanted.
 func (v *view) changing() bool {
-	return v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || v.decision.Waiting != "" || v.missing() != ""
+	return v.record.doc == nil || v.record.doc.Target != nil || v.decision.Doc != v.record.doc || v.decision.Waiting != "" || v.missing() != ""
 }
 
 // sameNodes says whether the wanted nodes are there, and in every placement that is in
 // force or on its way.
 func (v *view) sameNodes() bool {
-	for _, doc := range []*placement.Document{v.doc, v.decision.Doc} {
+	for _, doc := range []*placement.Document{v.record.doc, v.decision.Doc} {
 		if doc == nil || slices.ContainsFunc(doc.Placements(), func(p *placement.Placement) bool { return len(p.Nodes) != v.wanted.nodes() }) {
 			return false
 		}
@@ -100,7 +100,7 @@ func (v *view) sameNodes() bool {
 // is unsettled for another reason as well.
 func (v *view) missingFrom() int {
 	absent := v.absent()
-	if v.doc == nil || v.doc.Target != nil || v.decision.Doc != v.doc || !v.set.followed() || len(absent) == 0 {
+	if v.record.doc == nil || v.record.doc.Target != nil || v.decision.Doc != v.record.doc || !v.set.followed() || len(absent) == 0 {
 		return 0
 	}
 	return rollout.Ordinal(absent[0].Name)
@@ -119,7 +119,7 @@ func (v *view) minNodes() int {
 // modelExperts is how many experts a layer has; before the first placement, what any pod
 // says, as the rollout goes by routers, too. 0: nobody knows.
 func (v *view) modelExperts() (n int) {
-	if p := current(v.doc); p != nil {
+	if p := current(v.record.doc); p != nil {
 		return p.Experts
 	}
 	for _, a := range v.pods.answers {
@@ -135,7 +135,7 @@ func (v *view) modelExperts() (n int) {
 func (v *view) makesRoom() bool {
 	p := v.decision.Problem
 	return p != nil && p.Reason == rollout.NotEnoughSlots && v.wanted.scales() &&
-		v.scaling != nil && v.scaling.Reason == autoscale.ReasonBelowMinimum
+		v.kept.scaling != nil && v.kept.scaling.Reason == autoscale.ReasonBelowMinimum
 }
 
 // signals are what the nodes said of themselves at the last look.
@@ -157,7 +157,7 @@ func (v *view) signals() []autoscale.Node {
 
 // planned is what a plan for the pool is made from.
 func (v *view) planned() placement.Request {
-	p := current(v.doc)
+	p := current(v.record.doc)
 	if p == nil {
 		return placement.Request{}
 	}
@@ -172,10 +172,10 @@ func (v *view) planned() placement.Request {
 // step that it knows nothing of.
 func (v *view) scaleMemory() autoscale.Memory {
 	m := v.memory.scale
-	if m == (autoscale.Memory{}) && v.doc != nil { // else it is new
+	if m == (autoscale.Memory{}) && v.record.doc != nil { // else it is new
 		m = m.Lost(v.lastChange())
 	}
-	s := v.scaling
+	s := v.kept.scaling
 	if s == nil || s.Time == nil {
 		return m
 	}
@@ -202,7 +202,7 @@ func (v *view) lastChange() time.Time {
 // changes with what it is about only, so that figures that come and go write nothing.
 func (v *view) scalingStatus(d autoscale.Decision) *v1alpha1.ScalingStatus {
 	next := &v1alpha1.ScalingStatus{}
-	if s := v.scaling; s != nil {
+	if s := v.kept.scaling; s != nil {
 		next = s.DeepCopy()
 	}
 	if d.Reason != next.Reason || d.About != v.memory.about {

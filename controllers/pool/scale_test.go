@@ -52,7 +52,7 @@ func TestRoomIsKnownFromAnyPod(t *testing.T) {
 	if n := v.minNodes(); n != 4 {
 		t.Errorf("at least %d nodes, want 4: 16 copies in 5 slots each", n)
 	}
-	v.doc = testDocument(t, v, 9)
+	v.record.doc = testDocument(t, v, 9)
 	v.pods.answers = nil
 	if n := v.minNodes(); n != 4 {
 		t.Errorf("at least %d nodes, want 4 by the placement", n)

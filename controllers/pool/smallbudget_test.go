@@ -31,7 +31,7 @@ func TestBudgets(t *testing.T) {
 	} {
 		p := newPair(t)
 		budget := resource.MustParse(c.budget)
-		p.pool.Spec.Experts.Rebalancing.MaxBytesPerMinute, p.moved = &budget, c.moved
+		p.pool.Spec.Experts.Rebalancing.MaxBytesPerMinute, p.kept.moved = &budget, c.moved
 		p.pods.answers = answersOf(100)
 		p.decision.Balance = &c.found
 		may := p.limits()

@@ -39,9 +39,9 @@ func TestBalancerInTheMetrics(t *testing.T) {
 	for _, c := range cases {
 		of := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: t.Name(), Name: c.reason}}
 		v := testView()
-		v.memory, v.doc, v.opinion.reason = &memory{}, doc, c.reason
+		v.memory, v.record.doc, v.opinion.reason = &memory{}, doc, c.reason
 		v.decision = rollout.Decision{Doc: c.doc, Balance: &rollout.Balance{}}
-		v.moved = &v1alpha1.RebalancingStatus{Bytes: 700}
+		v.kept.moved = &v1alpha1.RebalancingStatus{Bytes: 700}
 		v.measureLoad(of)
 		if ok := testutil.ToFloat64(okGauge.WithLabelValues(of.Namespace, of.Name)); ok != c.ok {
 			t.Errorf("%s: ok is %g", c.reason, ok)
@@ -86,8 +86,8 @@ func TestNoMinuteSpendsTwice(t *testing.T) {
 	}
 	v.decision = rollout.Decision{Doc: &placement.Document{}, Balance: &rollout.Balance{Moves: 3}}
 	v.noteMoves()
-	if v.moved == nil || v.moved.Experts != 3 || v.moved.Bytes != 3<<20 {
-		t.Fatalf("%+v is noted", v.moved)
+	if v.kept.moved == nil || v.kept.moved.Experts != 3 || v.kept.moved.Bytes != 3<<20 {
+		t.Fatalf("%+v is noted", v.kept.moved)
 	}
 	for after, want := range map[time.Duration]bool{0: false, time.Minute - time.Millisecond: false, time.Minute + time.Second: true} {
 		if v.now = moved.Add(after); v.budget() > 0 != want {

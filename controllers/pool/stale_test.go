@@ -107,7 +107,7 @@ func TestAPoolThatChangesIsNotStale(t *testing.T) {
 		{"a placement after the other comes into force", func(p *pair, n int) {
 			p.tell(20, 1000, 1000)
 			if n%4 == 0 {
-				p.doc.Serving.Epoch++
+				p.record.doc.Serving.Epoch++
 			}
 		}, v1alpha1.ReasonBalanced},
 		{"there was no traffic for hours, and a node has started", func(p *pair, n int) {

@@ -47,7 +47,7 @@ func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
 	if m := v.pods.model(v.decision.Doc); m != nil {
 		s.Model = m
 	}
-	s.Rebalancing, s.Scaling = v.moved, v.scaling
+	s.Rebalancing, s.Scaling = v.kept.moved, v.kept.scaling
 	owned, total := covered(v.decision.Doc, v.pods)
 	s.Summary.ExpertNodes = fmt.Sprintf("%d/%d", v.pods.ready(), v.wanted.nodes())
 	if total == 0 {
@@ -124,7 +124,7 @@ func (v *view) unplaced(out conditions.Verdict) conditions.Verdict {
 // waits says what the placement that the spec wants waits for; empty if nothing, also
 // while experts move by load only.
 func (v *view) waits() string {
-	if v.decision.AsWanted && (moving(v.decision.Doc) || moving(v.doc)) {
+	if v.decision.AsWanted && (moving(v.decision.Doc) || moving(v.record.doc)) {
 		return ""
 	}
 	return v.decision.Waiting

@@ -5,17 +5,15 @@ import (
 	"reflect"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-func viewOf(pool *v1alpha1.ExpertPool) *view { return &view{pool: pool, wanted: wantedBy(pool)} }
-
 func testView() *view {
-	return viewOf(&v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "ns"}})
+	pool := &v1alpha1.ExpertPool{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "ns"}}
+	return &view{pool: pool, wanted: wantedBy(pool)}
 }
 
 func testDocument(t *testing.T, v *view, revision int64) *placement.Document {
@@ -30,13 +28,13 @@ func testDocument(t *testing.T, v *view, revision int64) *placement.Document {
 	return &placement.Document{Revision: revision, Model: "f", Serving: plan(2, 4), Target: plan(3, 5)}
 }
 
-func record(t *testing.T, d *placement.Document) map[string]string {
+func asText(t *testing.T, d *placement.Document) string {
 	t.Helper()
 	raw, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"placement.json": string(raw)}
+	return string(raw)
 }
 
 // TestSecondCopy: the copy in the status is the whole document.
@@ -72,9 +70,9 @@ func TestDamagedCopyIsNotUsed(t *testing.T) {
 	}
 }
 
-// TestPublished: the ConfigMap is the record, unless it is lost, damaged or not
+// TestNewest: the ConfigMap is the record, unless it is lost, damaged or not
 // newer than the copy.
-func TestPublished(t *testing.T) {
+func TestNewest(t *testing.T) {
 	v := testView()
 	older, newer := testDocument(t, v, 8), testDocument(t, v, 9)
 	tampered := testDocument(t, v, 9)
@@ -83,25 +81,24 @@ func TestPublished(t *testing.T) {
 	urgent.Urgent, olderUrgent.Urgent = true, true
 	cases := []struct {
 		name   string
-		record map[string]string
+		record string
 		status *placement.Document
 		want   *placement.Document
 	}{
-		{"nothing", nil, nil, nil},
-		{"record", record(t, newer), nil, newer},
-		{"record is ahead of the copy", record(t, newer), older, newer},
-		{"record is lost", nil, newer, newer},
-		{"record is damaged", map[string]string{"placement.json": `{"revision": 10`}, newer, newer},
-		{"record is empty", map[string]string{"placement.json": `{}`}, newer, newer},
-		{"record is older than the copy", record(t, older), newer, newer},
-		{"record is urgent", record(t, urgent), newer, urgent},
-		{"record is urgent and older than the copy", record(t, olderUrgent), newer, newer},
-		{"record was changed by somebody", record(t, tampered), newer, newer},
+		{"nothing", "", nil, nil},
+		{"record", asText(t, newer), nil, newer},
+		{"record is ahead of the copy", asText(t, newer), older, newer},
+		{"record is lost", "", newer, newer},
+		{"record is damaged", `{"revision": 10`, newer, newer},
+		{"record is empty", `{}`, newer, newer},
+		{"record is older than the copy", asText(t, older), newer, newer},
+		{"record is urgent", asText(t, urgent), newer, urgent},
+		{"record is urgent and older than the copy", asText(t, olderUrgent), newer, newer},
+		{"record was changed by somebody", asText(t, tampered), newer, newer},
 	}
 	for _, c := range cases {
-		v.record = corev1.ConfigMap{Data: c.record}
-		v.pool.Status.Placement = toStatus(c.status)
-		if got := v.published(); !reflect.DeepEqual(got, c.want) {
+		copied := fromStatus(toStatus(c.status), v.wanted.address)
+		if got := newest(c.record, copied); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}
 	}

@@ -1,0 +1,67 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
+// kept is what must outlive the operator beside the placement: limits for some time after
+// the last change depend on it. Both are in the status, moves in the record as well.
+type kept struct {
+	moved   *v1alpha1.RebalancingStatus // the last moves for balance's sake; nil: none yet
+	scaling *v1alpha1.ScalingStatus     // the last step of the autoscaler
+}
+
+// heedClock takes times that outlived an operator whose clock was ahead for now: what
+// waits for some time after them would wait until that clock's day comes. They are written
+// so in this round, or every later one would take them for its own now.
+func (k *kept) heedClock(now time.Time) {
+	if m := k.moved; m != nil && m.Time.After(now) {
+		k.moved = m.DeepCopy()
+		k.moved.Time = metav1.NewTime(now.Truncate(time.Second))
+	}
+	if s := k.scaling; s != nil {
+		k.scaling = s.DeepCopy()
+		for _, t := range []*metav1.Time{k.scaling.Time, k.scaling.ReversalTime} {
+			if t != nil && t.After(now) {
+				*t = metav1.NewTime(now.Truncate(time.Second))
+			}
+		}
+	}
+}
+
+// movedAnnotation of the record says when experts last moved because of their
+// load and how many bytes that was, written together with the placement that
+// moves them: an operator that dies in between cannot spend the budget twice.
+const movedAnnotation = "serving.olmoe.dev/rebalanced"
+
+func formatMoved(m *v1alpha1.RebalancingStatus) string {
+	return fmt.Sprintf("%s %d %d", m.Time.UTC().Format(time.RFC3339), m.Experts, m.Bytes)
+}
+
+// parseMoved reads the annotation; nil if there is none.
+func parseMoved(text string) *v1alpha1.RebalancingStatus {
+	var m v1alpha1.RebalancingStatus
+	var at string
+	if n, err := fmt.Sscan(text, &at, &m.Experts, &m.Bytes); n != 3 || err != nil {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return nil
+	}
+	m.Time = metav1.NewTime(t)
+	return &m
+}
+
+// later is the newer of two notes; nil if there is none.
+func later(a, b *v1alpha1.RebalancingStatus) *v1alpha1.RebalancingStatus {
+	if a == nil || b != nil && b.Time.After(a.Time.Time) {
+		return b
+	}
+	return a
+}

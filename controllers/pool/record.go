@@ -1,0 +1,75 @@
+package pool
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
+	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+)
+
+// record is the placement as it is written down: the ConfigMap, from which pods have it,
+// and the document that this round goes by.
+type record struct {
+	live       corev1.ConfigMap    // read past the cache; no UID: not there
+	doc        *placement.Document // the newest; nil if there is none
+	unwritable error               // the ConfigMap's name belongs to somebody else: nothing can be published
+}
+
+// read reads the ConfigMap past the cache: a decision made on an older document would
+// publish a revision twice. copied is what the status has.
+func (w *record) read(ctx context.Context, a *apply.Applier, pool client.ObjectKey, copied *placement.Document) error {
+	w.live.Name, w.live.Namespace = podspec.PlacementName(pool.Name), pool.Namespace
+	if err := client.IgnoreNotFound(a.Live.Get(ctx, client.ObjectKeyFromObject(&w.live), &w.live)); err != nil {
+		return err
+	}
+	w.disown(a)
+	w.doc = newest(w.live.Data[podspec.PlacementKey], copied)
+	return nil
+}
+
+// disown forgets a ConfigMap that is somebody else's. One of a deleted pool of
+// this name is used: its pods still follow it.
+func (w *record) disown(a *apply.Applier) {
+	if w.live.UID == "" {
+		return
+	}
+	w.unwritable = a.Ours(&w.live)
+	var conflict *apply.ConflictError
+	if errors.As(w.unwritable, &conflict) {
+		w.live.Data = nil
+	}
+}
+
+// newest is the newest document: the ConfigMap's, unless that is missing, damaged, or
+// changed by somebody (it is then not newer than the status's copy).
+func newest(text string, copied *placement.Document) *placement.Document {
+	var doc placement.Document
+	if json.Unmarshal([]byte(text), &doc) != nil || doc.Validate() != nil || doc.Revision < 1 {
+		return copied
+	}
+	if copied != nil && doc.Revision <= copied.Revision {
+		copied.Urgent = doc.Urgent && doc.Revision == copied.Revision // which the copy does not tell
+		return copied
+	}
+	return &doc
+}
+
+// named are the nodes of a document, in any of its placements.
+func named(doc *placement.Document) map[string]bool {
+	names := map[string]bool{}
+	if doc == nil {
+		return names
+	}
+	for _, p := range doc.Placements() {
+		for i := range p.Nodes {
+			names[p.Nodes[i].Name] = true
+		}
+	}
+	return names
+}
