@@ -100,7 +100,7 @@ func (v *view) purpose() string {
 	if a := v.decision.Apart; a != nil {
 		return fmt.Sprintf(", so that %d of the %d experts whose copies share a machine no longer do", a.Before-a.After, a.Before)
 	}
-	if lost := v.givenUp(); len(lost) > 0 {
+	if lost := v.losses().givenUp(v.decision.Doc); len(lost) > 0 {
 		return fmt.Sprintf(", since %s did not answer for too long", strings.Join(lost, ", "))
 	}
 	if v.decision.Balance == nil {

@@ -188,7 +188,7 @@ func (v *view) interval() time.Duration {
 	switch verdict := v.verdict(); {
 	case v.decision.Doc != nil && v.decision.Doc.Target != nil:
 		return progressInterval
-	case v.fellSilent():
+	case v.losses().lately():
 		return silentInterval
 	case verdict.Ready && v.wanted.measures():
 		return min(restInterval, v.wanted.lookInterval())

@@ -14,52 +14,64 @@ import (
 // is not known to be on its way back.
 const urgentAfter = time.Second
 
-// listen notes which nodes of the placement have stopped answering, and since when.
-func (v *view) listen(now time.Time) {
-	named := named(v.record.doc)
-	for name := range v.memory.silent {
+// losses tells which nodes of the placement are lost: silent for so long that their
+// experts need other owners.
+type losses struct {
+	pods         pods
+	silent       map[string]time.Time // since when a node has not answered, by name; of the memory
+	stalls       stalls               // of the sentry
+	restoreAfter time.Duration
+	now          time.Time
+}
+
+func (v *view) losses() losses {
+	return losses{v.pods, v.memory.silent, v.stalls, v.wanted.restoreAfter(), v.now}
+}
+
+// listen notes which of the named nodes have stopped answering, and since when.
+func (l losses) listen(named map[string]bool) {
+	for name := range l.silent {
 		if !named[name] {
-			delete(v.memory.silent, name)
+			delete(l.silent, name)
 		}
 	}
 	for name := range named {
-		if v.pods.report(name) != nil {
-			delete(v.memory.silent, name)
-		} else if v.memory.silent[name].IsZero() {
-			v.memory.silent[name] = now
+		if l.pods.report(name) != nil {
+			delete(l.silent, name)
+		} else if l.silent[name].IsZero() {
+			l.silent[name] = l.now
 		}
 	}
-	v.stalls.listen(v, now)
+	l.stalls.listen(l)
 }
 
 // lost says whether a node's experts shall get other owners. While requests are
 // served it takes restoreAfterSeconds, and the kubelet must agree: a node that
 // only the operator cannot reach serves on. Once a router misses an expert it takes
 // patience, unless the pod is on its way back by itself.
-func (v *view) lost(name string) bool {
-	since := v.memory.silent[name]
+func (l losses) lost(name string) bool {
+	since := l.silent[name]
 	if since.IsZero() {
 		return false
 	}
-	silent := v.now.Sub(since)
-	pod := v.pods.expert(name)
-	if (v.pods.missesExperts() || v.pods.waitedFor(name)) && silent >= v.patience(name) && !comesBack(pod, v.now) {
+	silent := l.now.Sub(since)
+	pod := l.pods.expert(name)
+	if (l.pods.missesExperts() || l.pods.waitedFor(name)) && silent >= l.patience(name) && !comesBack(pod, l.now) {
 		return true
 	}
-	return silent >= v.wanted.restoreAfter() && (pod == nil || !diagnose.Ready(pod) || v.pods.missesExperts())
+	return silent >= l.restoreAfter && (pod == nil || !diagnose.Ready(pod) || l.pods.missesExperts())
 }
 
 // givenUp are the nodes of the placement in force that the next one does without
 // because they are lost.
-func (v *view) givenUp() (names []string) {
-	doc := v.decision.Doc
+func (l losses) givenUp(doc *placement.Document) (names []string) {
 	if doc.Serving == nil {
 		return nil
 	}
 	for i := range doc.Serving.Nodes {
 		name := doc.Serving.Nodes[i].Name
 		kept := slices.ContainsFunc(doc.Target.Nodes, func(n placement.Node) bool { return n.Name == name })
-		if !kept && v.lost(name) {
+		if !kept && l.lost(name) {
 			names = append(names, name)
 		}
 	}
@@ -70,19 +82,19 @@ func (v *view) givenUp() (names []string) {
 // zero once both have found the node silent, each by waiting: the router, which it owes
 // answers, and the operator, whose question it should answer from memory. A node that
 // was given up before and came back at once gets more each time.
-func (v *view) patience(name string) time.Duration {
-	stalls := v.stalls.of(name)
-	if stalls == 0 && v.pods.answers[name].Hung && v.pods.waitedFor(name) {
+func (l losses) patience(name string) time.Duration {
+	stalls := l.stalls.of(name)
+	if stalls == 0 && l.pods.answers[name].Hung && l.pods.waitedFor(name) {
 		return 0
 	}
-	return min(urgentAfter<<stalls, max(urgentAfter, v.wanted.restoreAfter()))
+	return min(urgentAfter<<stalls, max(urgentAfter, l.restoreAfter))
 }
 
-// fellSilent says whether a node has stopped answering so lately that something
-// may be about to be done about it.
-func (v *view) fellSilent() bool {
-	for _, since := range v.memory.silent {
-		if v.now.Sub(since) <= v.wanted.restoreAfter() {
+// lately says whether a node has stopped answering so lately that something may be
+// about to be done about it.
+func (l losses) lately() bool {
+	for _, since := range l.silent {
+		if l.now.Sub(since) <= l.restoreAfter {
 			return true
 		}
 	}

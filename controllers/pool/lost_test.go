@@ -66,7 +66,7 @@ func TestLost(t *testing.T) {
 	for _, tt := range tests {
 		v := silentView(tt.silent, tt.answer)
 		tt.change(v)
-		if got := v.lost("n"); got != tt.want {
+		if got := v.losses().lost("n"); got != tt.want {
 			t.Errorf("%s: lost is %v", tt.name, got)
 		}
 	}
@@ -91,7 +91,7 @@ func TestStalls(t *testing.T) {
 		at := v.now
 		listen := func(after time.Duration, a fleet.Answer) {
 			v.now, v.pods.answers["n"] = at.Add(after), a
-			v.listen(v.now)
+			v.losses().listen(named(v.record.doc))
 		}
 		listen(0, hung)
 		listen(c.away/2, hung)

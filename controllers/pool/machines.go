@@ -2,14 +2,21 @@ package pool
 
 import (
 	"maps"
+	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// locate notes since when the expert nodes run where they do.
-func (v *view) locate() {
-	if on, m := v.pods.machines(), v.memory; m.machines == nil || !maps.Equal(on, m.machines) {
-		m.machines, m.located = on, v.now
+// located is what the expert nodes run on, by pod, and since when.
+type located struct {
+	on    map[string]string
+	since time.Time
+}
+
+// note notes what they run on now.
+func (l *located) note(on map[string]string, now time.Time) {
+	if l.on == nil || !maps.Equal(on, l.on) {
+		l.on, l.since = on, now
 	}
 }
 
@@ -17,18 +24,17 @@ func (v *view) locate() {
 // one would be waited for. Copies do not part before: pods that restart one by one may
 // change machines each time, and every move would load experts.
 func (v *view) stand() bool {
-	return v.now.Sub(v.memory.located) >= v.wanted.restoreAfter() && v.missing() == ""
+	return v.now.Sub(v.memory.located.since) >= v.wanted.restoreAfter() && v.missing() == ""
 }
 
 // crowded counts the experts whose copies run on fewer machines than they should.
-func (v *view) crowded() int {
-	p := current(v.decision.Doc)
+func crowded(p *placement.Placement, w wanted, machines map[string]string) int {
 	if p == nil {
 		return 0
 	}
 	r := placement.Request{
-		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: v.pods.machines(),
-		Replicas: min(v.wanted.copies(), len(p.Nodes)), SlotsPerNode: v.wanted.slots(),
+		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: machines,
+		Replicas: min(w.copies(), len(p.Nodes)), SlotsPerNode: w.slots(),
 	}
 	return r.Crowded(p)
 }

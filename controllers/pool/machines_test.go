@@ -42,7 +42,7 @@ func TestStand(t *testing.T) {
 		{"and stays", 110 * time.Second, []corev1.Pod{pod("-0", "a"), pod("-1", "a")}, true},
 	} {
 		v.now, v.pods.experts = start.Add(c.after), c.experts
-		v.locate()
+		v.memory.located.note(v.pods.machines(), v.now)
 		if got := v.stand(); got != c.want {
 			t.Errorf("%s: stand is %v: %s", c.name, got, v.missing())
 		}

@@ -16,25 +16,24 @@ import (
 // record.
 type memory struct {
 	silent      map[string]time.Time // since when an expert node has not answered, by name
-	unheard     map[string]unheard   // pods that run and do not answer, by name
-	refused     time.Time            // since when pods have refused the published document; zero: none does
-	machines    map[string]string    // what the expert nodes run on
-	located     time.Time            // since when
-	target      int64                // the epoch that is being prepared
-	since       time.Time            // since when
-	held        map[string]int64     // bytes of experts that nodes of the placement hold, by name
-	grew        time.Time            // when one was last seen to grow
-	looked      time.Time            // last look at the load
-	missed      int                  // looks in a row at which a node was missing
-	report      *load.Report         // the last one; nil before the first
-	kind        load.Kind            // of traffic
-	rows        [][]float64          // of the window, or since the traffic has changed, [layer][expert]
-	activations [][]float64          // likewise
-	loads       [][]float64          // what experts cost in the last window that was told whole
-	learnt      time.Time            // when that was
-	judged      time.Time            // when the load was last judged, or there began to be one to judge
-	judges      int64                // the epoch of the placement that it is judged under
-	work        load.Work            // what a row and a read cost by the last report
+	unheard     unheards
+	refused     time.Time // since when pods have refused the published document; zero: none does
+	located     located
+	target      int64            // the epoch that is being prepared
+	since       time.Time        // since when
+	held        map[string]int64 // bytes of experts that nodes of the placement hold, by name
+	grew        time.Time        // when one was last seen to grow
+	looked      time.Time        // last look at the load
+	missed      int              // looks in a row at which a node was missing
+	report      *load.Report     // the last one; nil before the first
+	kind        load.Kind        // of traffic
+	rows        [][]float64      // of the window, or since the traffic has changed, [layer][expert]
+	activations [][]float64      // likewise
+	loads       [][]float64      // what experts cost in the last window that was told whole
+	learnt      time.Time        // when that was
+	judged      time.Time        // when the load was last judged, or there began to be one to judge
+	judges      int64            // the epoch of the placement that it is judged under
+	work        load.Work        // what a row and a read cost by the last report
 	scale       autoscale.Memory
 	about       string // what the autoscaler's last message was about
 }

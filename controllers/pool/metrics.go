@@ -47,7 +47,7 @@ func (v *view) measure(req ctrl.Request) {
 	}
 	for g, n := range map[*prometheus.GaugeVec]float64{
 		coveredGauge: float64(owned), expertsGauge: float64(total), nodesGauge: float64(v.pods.ready()),
-		crowdedGauge: float64(v.crowded()), wantedGauge: float64(v.wanted.nodes()), revisionGauge: float64(revision),
+		crowdedGauge: float64(crowded(current(v.decision.Doc), v.wanted, v.pods.machines())), wantedGauge: float64(v.wanted.nodes()), revisionGauge: float64(revision),
 	} {
 		g.WithLabelValues(req.Namespace, req.Name).Set(n)
 	}

@@ -51,12 +51,13 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 		return nil, err
 	}
 	r.ask(ctx, v)
-	v.listen(v.now)
-	v.noteRefusals()
-	v.locate()
+	v.losses().listen(named(v.record.doc))
+	m := v.memory
+	m.refused = refusedSince(m.refused, v.pods.refusals(v.record.doc), v.now)
+	m.located.note(v.pods.machines(), v.now)
 	v.expectJudgement()
 	if len(v.pods.waited) == 0 { // else there is no time for it, and pods had little for an answer
-		v.hear(logf.FromContext(ctx))
+		m.unheard = m.unheard.hear(v.pods, pool.Status.Conditions, v.now, logf.FromContext(ctx))
 		r.look(ctx, v)
 	}
 	r.diagnose(v)
@@ -127,9 +128,10 @@ func (v *view) state() rollout.State {
 		Doc:          v.record.doc,
 		Nodes:        map[string]rollout.Node{},
 	}
+	losses := v.losses()
 	for i := range v.pods.experts {
 		p := &v.pods.experts[i]
-		n := rollout.Node{Stuck: v.troubles.stuck(p.Name), Lost: v.lost(p.Name)}
+		n := rollout.Node{Stuck: v.troubles.stuck(p.Name), Lost: losses.lost(p.Name)}
 		if a := v.pods.report(p.Name); a != nil && p.DeletionTimestamp == nil {
 			n.Model, n.Revision, n.ReadyEpoch = model(a), a.Revision, a.ReadyEpoch
 		}
@@ -137,11 +139,11 @@ func (v *view) state() rollout.State {
 	}
 	for name := range v.memory.silent { // also those without a pod
 		if _, ok := s.Nodes[name]; !ok {
-			s.Nodes[name] = rollout.Node{Lost: v.lost(name)}
+			s.Nodes[name] = rollout.Node{Lost: losses.lost(name)}
 		}
 	}
 	for i := range v.pods.routers {
-		s.Routers = append(s.Routers, v.router(&v.pods.routers[i]))
+		s.Routers = append(s.Routers, router(&v.pods.routers[i], v.pods))
 	}
 	if v.stand() {
 		s.PartMoves = v.budget()
@@ -154,8 +156,8 @@ func (v *view) state() rollout.State {
 
 // router: one that is leaving counts as long as it answers, for it may still have
 // requests under way; one that is gone silent as it leaves holds nothing up.
-func (v *view) router(p *corev1.Pod) rollout.Router {
-	a := v.pods.report(p.Name)
+func router(p *corev1.Pod, pods pods) rollout.Router {
+	a := pods.report(p.Name)
 	out := rollout.Router{Name: p.Name, Running: diagnose.Running(p) && (p.DeletionTimestamp == nil || a != nil)}
 	if a != nil {
 		out.Model, out.Revision, out.ServingEpoch = model(a), a.Revision, a.ServingEpoch

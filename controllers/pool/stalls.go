@@ -32,21 +32,21 @@ func (s stalls) of(name string) int {
 }
 
 // listen notes which nodes are given up in this round, and which are back.
-func (s stalls) listen(v *view, now time.Time) {
-	for name := range v.memory.silent {
-		if !v.lost(name) || s[name] != nil && s[name].gone {
+func (s stalls) listen(l losses) {
+	for name := range l.silent {
+		if !l.lost(name) || s[name] != nil && s[name].gone {
 			continue
 		}
-		s[name] = &stall{times: s.of(name), gone: true, since: now}
+		s[name] = &stall{times: s.of(name), gone: true, since: l.now}
 	}
 	for name, one := range s {
-		if one.gone && v.pods.report(name) != nil {
-			if now.Sub(one.since) < stallTime {
+		if one.gone && l.pods.report(name) != nil {
+			if l.now.Sub(one.since) < stallTime {
 				one.times = min(one.times+1, mostStalls)
 			}
-			one.gone, one.since = false, now
+			one.gone, one.since = false, l.now
 		}
-		if now.Sub(one.since) > stallsFade {
+		if l.now.Sub(one.since) > stallsFade {
 			delete(s, name)
 		}
 	}

@@ -84,7 +84,9 @@ func (v *view) verdict() conditions.Verdict {
 	}
 	doc, problem, missing := v.decision.Doc, v.troubles.worst(v.pods.experts, &v.set), v.waits()
 	if problem == nil && missing != "" {
-		problem = diagnose.Worse(v.unreachable(), v.refusing())
+		problem = diagnose.Worse(
+			v.memory.unheard.problem(v.losses(), v.troubles),
+			refusalProblem(v.pods.refusals(v.record.doc), v.memory.refused, v.now))
 	}
 	switch {
 	case v.refused != nil:

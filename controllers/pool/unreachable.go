@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
@@ -24,34 +25,37 @@ type unheard struct {
 	why     string // empty before unreachableAfter; then the same, so that what is told does not change
 }
 
-// hear notes which pods do not answer, and logs once of each that it cannot be reached.
-func (v *view) hear(log logr.Logger) {
-	was, before := v.memory.unheard, v.unheardBefore()
-	v.memory.unheard = map[string]unheard{}
-	for p := range v.pods.all() {
-		a, asked := v.pods.answers[p.Name]
+// unheards are the pods that run and do not answer, by name.
+type unheards map[string]unheard
+
+// hear notes which pods do not answer now, and logs once of each that it cannot be
+// reached. said are the pool's conditions.
+func (u unheards) hear(pods pods, said []metav1.Condition, now time.Time, log logr.Logger) unheards {
+	next, before := unheards{}, u.before(said)
+	for p := range pods.all() {
+		a, asked := pods.answers[p.Name]
 		if !asked || a.Err == nil || p.DeletionTimestamp != nil {
 			continue
 		}
-		u := was[p.Name]
-		if u.process != process(p) {
-			u = unheard{process: process(p), since: v.now.Add(-min(before, max(0, v.now.Sub(began(p)))))}
+		one := u[p.Name]
+		if one.process != process(p) {
+			one = unheard{process: process(p), since: now.Add(-min(before, max(0, now.Sub(began(p)))))}
 		}
-		if u.why == "" && v.now.Sub(u.since) >= unreachableAfter {
-			u.why = a.Err.Error()
-			log.Info("a pod runs and cannot be reached", "error", u.why)
+		if one.why == "" && now.Sub(one.since) >= unreachableAfter {
+			one.why = a.Err.Error()
+			log.Info("a pod runs and cannot be reached", "error", one.why)
 		}
-		v.memory.unheard[p.Name] = u
+		next[p.Name] = one
 	}
+	return next
 }
 
-// unheardBefore reads from the conditions for how long, at least, pods have been out of
-// reach of the operator before this one, so that a restart does not look like a recovery.
-func (v *view) unheardBefore() time.Duration {
+// before reads from the conditions for how long, at least, pods have been out of reach
+// of the operator before this one, so that a restart does not look like a recovery.
+func (u unheards) before(said []metav1.Condition) time.Duration {
 	const reason = v1alpha1.ReasonPodsUnreachable
-	said := v.pool.Status.Conditions
 	switch {
-	case v.memory.unheard != nil:
+	case u != nil:
 		return 0
 	case conditions.Of(said, v1alpha1.ConditionStalled).Reason == reason:
 		return diagnose.Patience
@@ -71,24 +75,24 @@ func began(p *corev1.Pod) (at time.Time) {
 	return at
 }
 
-// unreachable is the problem of pods that run and do not answer; nil if there are none.
-// Nodes that are given up are not among them: nobody waits for those.
-func (v *view) unreachable() *diagnose.Problem {
+// problem is that of pods that run and do not answer; nil if there are none. Nodes that
+// are given up are not among them: nobody waits for those.
+func (u unheards) problem(l losses, t troubles) *diagnose.Problem {
 	var first unheard // the one that has been silent for longest
 	count := 0
-	for p := range v.pods.all() {
-		u := v.memory.unheard[p.Name]
-		if u.why == "" || v.troubles.problems[p.Name] != nil || v.lost(p.Name) {
+	for p := range l.pods.all() {
+		one := u[p.Name]
+		if one.why == "" || t.problems[p.Name] != nil || l.lost(p.Name) {
 			continue
 		}
-		if count++; count == 1 || u.since.Before(first.since) {
-			first = u
+		if count++; count == 1 || one.since.Before(first.since) {
+			first = one
 		}
 	}
 	if count == 0 {
 		return nil
 	}
-	return &diagnose.Problem{Reason: v1alpha1.ReasonPodsUnreachable, Passing: v.now.Sub(first.since) < diagnose.Patience, Message: fmt.Sprintf(
+	return &diagnose.Problem{Reason: v1alpha1.ReasonPodsUnreachable, Passing: l.now.Sub(first.since) < diagnose.Patience, Message: fmt.Sprintf(
 		"the operator cannot reach %s%s: let it reach port %d of the pods (NetworkPolicy of their namespace, policy of a service mesh)",
 		first.why, andMore(count-1), podspec.PortControl)}
 }

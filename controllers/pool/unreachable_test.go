@@ -40,7 +40,7 @@ func TestUnreachableForAnotherOperator(t *testing.T) {
 		v.now, v.memory = time.Unix(1e6, 0), &memory{}
 		conditions.Set(&v.pool.Status.Conditions, 1, v.now, c.before)
 		if c.second {
-			v.hear(logr.Discard())
+			v.memory.unheard = v.memory.unheard.hear(v.pods, v.pool.Status.Conditions, v.now, logr.Discard())
 		}
 		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}
 		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
@@ -48,9 +48,9 @@ func TestUnreachableForAnotherOperator(t *testing.T) {
 		}}}
 		v.pods.experts = []corev1.Pod{pod}
 		v.pods.answers = map[string]fleet.Answer{pod.Name: {Err: errors.New("refused")}}
-		v.hear(logr.Discard())
+		v.memory.unheard = v.memory.unheard.hear(v.pods, v.pool.Status.Conditions, v.now, logr.Discard())
 		got := ""
-		if p := v.unreachable(); p != nil {
+		if p := v.memory.unheard.problem(v.losses(), v.troubles); p != nil {
 			got = map[bool]string{true: "passing", false: "stalled"}[p.Passing]
 		}
 		if got != c.want {
@@ -64,14 +64,14 @@ func TestUnreachableForAnotherOperator(t *testing.T) {
 func TestUnreachableForLongest(t *testing.T) {
 	v := testView()
 	v.now = time.Unix(1e6, 0)
-	v.memory = &memory{unheard: map[string]unheard{
+	v.memory = &memory{unheard: unheards{
 		"demo-experts-0": {since: v.now.Add(-time.Minute), why: "the young one"},
 		"demo-experts-1": {since: v.now.Add(-time.Hour), why: "the old one"},
 	}}
 	for name := range v.memory.unheard {
 		v.pods.experts = append(v.pods.experts, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	if p := v.unreachable(); p == nil || p.Passing || !strings.Contains(p.Message, "the old one (and 1 more)") {
+	if p := v.memory.unheard.problem(v.losses(), v.troubles); p == nil || p.Passing || !strings.Contains(p.Message, "the old one (and 1 more)") {
 		t.Errorf("%+v", p)
 	}
 }
