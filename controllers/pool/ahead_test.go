@@ -47,7 +47,7 @@ func TestTimesAheadOfTheClock(t *testing.T) {
 		if told := s.Load.TokensPerSecond != "7.0"; told != (c.told == ahead) {
 			t.Errorf("%s: the load was told anew: %t", c.name, told)
 		}
-		if p.now = now.Add(budgetPeriod); p.budget() == 0 {
+		if p.now = now.Add(budgetPeriod); p.budget().left() == 0 {
 			t.Errorf("%s: the budget is still spent after a minute", c.name)
 		}
 	}

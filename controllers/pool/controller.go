@@ -114,8 +114,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		v.decision.Doc = v.record.doc // nobody is told of what cannot be published
 	}
 	v.noteMoves()
-	v.follow()
-	v.opinion = v.balanced()
+	v.memory.move.follow(v.decision.Doc, v.now)
+	v.opinion = v.balancing().opinion()
 	err = r.act(ctx, v)
 	if errors.Is(err, apply.ErrOwnerGone) {
 		return ctrl.Result{}, nil

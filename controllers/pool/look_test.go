@@ -71,7 +71,7 @@ func (p *pair) next(t *testing.T, later time.Duration) {
 	t.Helper()
 	p.now, p.looked = p.now.Add(later), false
 	p.r.look(t.Context(), p.view)
-	p.opinion = p.balanced()
+	p.opinion = p.balancing().opinion()
 	p.r.setBalanced(p.view, &p.pool.Status)
 }
 
@@ -148,11 +148,11 @@ func TestWhyNothingIsLearnt(t *testing.T) {
 func TestAPodThatNoPlacementNames(t *testing.T) {
 	p := newPair(t)
 	p.next(t, 0)
-	s := p.memory.report.Summary
+	s := p.memory.looks.report.Summary
 	if s.Answered != 2 || s.Balancedness[0] != 1 || s.Seconds != 60 {
 		t.Errorf("%+v, want two nodes of a perfect balance that tell a minute", s)
 	}
-	if p.loads() == nil {
+	if p.memory.looks.recent(testWindow, p.now) == nil {
 		t.Error("nothing is learnt beside a pod that has just started")
 	}
 }
@@ -171,7 +171,7 @@ func TestTooFewTokensIsOfAWholeWindow(t *testing.T) {
 		p.pool.Status.Load = nil // it is told at most once in a window
 		p.fillLoad(&p.pool.Status)
 		if got := p.reason(); got == v1alpha1.ReasonTooFewTokens {
-			t.Errorf("look %d: %s, of %.0f rows", look, got, p.rowsPerNode())
+			t.Errorf("look %d: %s, of %.0f rows", look, got, p.memory.looks.rowsPerNode())
 		}
 		if got := p.pool.Status.Summary.Balancedness; look > 5 && got != "0.55" {
 			t.Errorf("look %d: balancedness %s, want 0.55 as measured", look, got)
@@ -184,7 +184,7 @@ func TestMoveStuck(t *testing.T) {
 	const interval = testWindow / load.LooksPerWindow
 	p := newPair(t)
 	p.record.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.record.doc.Serving.Nodes}
-	p.follow()
+	p.memory.move.follow(p.decision.Doc, p.now)
 	hold := func(bytes int64) {
 		for i := range 2 {
 			p.say(i, &load.Node{Seconds: 60, ExpertsPerToken: 2, Counts: *load.NewCounts(3, 8), HeldBytes: bytes, ExpertBytes: 1})
@@ -211,7 +211,7 @@ func TestMoveStuckBesideOneThatComesAndGoes(t *testing.T) {
 	const interval = testWindow / load.LooksPerWindow
 	p := newPair(t)
 	p.record.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.record.doc.Serving.Nodes}
-	p.follow()
+	p.memory.move.follow(p.decision.Doc, p.now)
 	all := p.pods.experts
 	for n := range 6 {
 		p.pods.experts = all

@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
-	"github.com/olmoe-serving/olmoe-operator/internal/load"
 )
 
 // memory is what a round knows of earlier ones: since when something is so. It is
@@ -15,27 +14,14 @@ import (
 // not guessed. Whatever must outlive the operator is in the status or in the placement's
 // record.
 type memory struct {
-	silent      map[string]time.Time // since when an expert node has not answered, by name
-	unheard     unheards
-	refused     time.Time // since when pods have refused the published document; zero: none does
-	located     located
-	target      int64            // the epoch that is being prepared
-	since       time.Time        // since when
-	held        map[string]int64 // bytes of experts that nodes of the placement hold, by name
-	grew        time.Time        // when one was last seen to grow
-	looked      time.Time        // last look at the load
-	missed      int              // looks in a row at which a node was missing
-	report      *load.Report     // the last one; nil before the first
-	kind        load.Kind        // of traffic
-	rows        [][]float64      // of the window, or since the traffic has changed, [layer][expert]
-	activations [][]float64      // likewise
-	loads       [][]float64      // what experts cost in the last window that was told whole
-	learnt      time.Time        // when that was
-	judged      time.Time        // when the load was last judged, or there began to be one to judge
-	judges      int64            // the epoch of the placement that it is judged under
-	work        load.Work        // what a row and a read cost by the last report
-	scale       autoscale.Memory
-	about       string // what the autoscaler's last message was about
+	silent  map[string]time.Time // since when an expert node has not answered, by name
+	unheard unheards
+	refused time.Time // since when pods have refused the published document; zero: none does
+	located located
+	move    move
+	looks   looks
+	scale   autoscale.Memory
+	about   string // what the autoscaler's last message was about
 }
 
 // memories are those of all pools.

@@ -67,15 +67,15 @@ func (v *view) measureLoad(req ctrl.Request) {
 		rebalanceCounter.WithLabelValues(labels...).Inc()
 		bytesCounter.WithLabelValues(labels...).Add(float64(v.kept.moved.Bytes))
 	}
-	if !v.known() || v.memory.report.Summary.Busiest == nil {
+	if !v.wanted.measures() || !v.memory.looks.known(v.wanted.lookInterval(), v.now) || v.memory.looks.report.Summary.Busiest == nil {
 		for _, g := range []*prometheus.GaugeVec{balanceGauge, busiestGauge, queueGauge, readingGauge} {
 			g.DeleteLabelValues(labels...)
 		}
 		return
 	}
-	sum := &v.memory.report.Summary
+	sum := &v.memory.looks.report.Summary
 	balanceGauge.WithLabelValues(labels...).Set(slices.Min(sum.Balancedness))
-	readingGauge.WithLabelValues(labels...).Set(v.memory.work.Reading(v.memory.report.Nodes))
+	readingGauge.WithLabelValues(labels...).Set(v.memory.looks.work.Reading(v.memory.looks.report.Nodes))
 	busiestGauge.WithLabelValues(labels...).Set(sum.Busiest.Utilisation)
 	queueGauge.WithLabelValues(labels...).Set(sum.Busiest.MeanQueueSeconds)
 }

@@ -55,7 +55,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	m := v.memory
 	m.refused = refusedSince(m.refused, v.pods.refusals(v.record.doc), v.now)
 	m.located.note(v.pods.machines(), v.now)
-	v.expectJudgement()
+	m.looks.expectJudgement(current(v.record.doc), v.wanted.measures(), v.now)
 	if len(v.pods.waited) == 0 { // else there is no time for it, and pods had little for an answer
 		m.unheard = m.unheard.hear(v.pods, pool.Status.Conditions, v.now, logf.FromContext(ctx))
 		r.look(ctx, v)
@@ -146,9 +146,9 @@ func (v *view) state() rollout.State {
 		s.Routers = append(s.Routers, router(&v.pods.routers[i], v.pods))
 	}
 	if v.stand() {
-		s.PartMoves = v.budget()
+		s.PartMoves = v.budget().left()
 	}
-	if s.Loads = v.loads(); s.Loads != nil {
+	if s.Loads = v.memory.looks.recent(v.wanted.window(), v.now); s.Loads != nil {
 		s.Rebalance = v.mayRebalance()
 	}
 	return s

@@ -75,7 +75,7 @@ func (v *view) autoscaleInput() autoscale.Input {
 			TargetQueue: time.Duration(s.TargetQueueMilliseconds) * time.Millisecond,
 		},
 		Now: v.now, Wanted: v.wanted.nodes(), MinNodes: v.minNodes(), Changing: v.changing(), SameNodes: v.sameNodes(), MissingFrom: v.missingFrom(),
-		CanRebalance: v.canRebalance(), Nodes: v.signals(), Pool: v.planned(), Memory: v.scaleMemory(),
+		CanRebalance: v.wanted.balances() && v.budget().perMinute() > 0, Nodes: v.signals(), Pool: v.planned(), Memory: v.scaleMemory(),
 		Plan: rollout.Forecast(v.limits(), int(autoscale.RebalanceWindow/time.Minute)),
 	}
 }
@@ -141,15 +141,15 @@ func (v *view) makesRoom() bool {
 // signals are what the nodes said of themselves at the last look.
 func (v *view) signals() []autoscale.Node {
 	var out []autoscale.Node
-	if v.memory.report == nil {
+	if v.memory.looks.report == nil {
 		return out
 	}
-	for _, n := range v.memory.report.Nodes {
+	for _, n := range v.memory.looks.report.Nodes {
 		pod := v.pods.expert(n.Name)
 		out = append(out, autoscale.Node{
 			Name: n.Name, Ordinal: rollout.Ordinal(n.Name), Ready: pod != nil && diagnose.Ready(pod),
 			Utilisation: n.Utilisation(), Queue: n.MeanQueue(), Covered: time.Duration(n.Seconds * float64(time.Second)),
-			Age: v.now.Sub(v.memory.looked),
+			Age: v.now.Sub(v.memory.looks.last),
 		})
 	}
 	return out
@@ -163,7 +163,7 @@ func (v *view) planned() placement.Request {
 	}
 	return placement.Request{
 		Layers: p.Layers, Experts: p.Experts, Nodes: v.wanted.members(v.wanted.nodes()), Replicas: v.wanted.copies(),
-		SlotsPerNode: v.wanted.slots(), Domains: v.pods.machines(), Current: p, Loads: v.memory.work.Costs(v.memory.rows, v.memory.activations),
+		SlotsPerNode: v.wanted.slots(), Domains: v.pods.machines(), Current: p, Loads: v.memory.looks.work.Costs(v.memory.looks.rows, v.memory.looks.activations),
 	}
 }
 

@@ -35,10 +35,10 @@ func TestBudgets(t *testing.T) {
 		p.pods.answers = answersOf(100)
 		p.decision.Balance = &c.found
 		may := p.limits()
-		if p.budget() != c.now || may.Moves != c.minute || may.Spent != (c.moved != nil) {
-			t.Errorf("%s: %d experts now, limits %+v", c.name, p.budget(), may)
+		if p.budget().left() != c.now || may.Moves != c.minute || may.Spent != (c.moved != nil) {
+			t.Errorf("%s: %d experts now, limits %+v", c.name, p.budget().left(), may)
 		}
-		if o := p.balanced(); o.reason != c.reason || !strings.Contains(o.message, c.says) {
+		if o := p.balancing().opinion(); o.reason != c.reason || !strings.Contains(o.message, c.says) {
 			t.Errorf("%s: %+v, want %s", c.name, o, c.reason)
 		}
 	}

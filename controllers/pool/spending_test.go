@@ -81,7 +81,7 @@ func TestNoMinuteSpendsTwice(t *testing.T) {
 	v.pods.answers = map[string]fleet.Answer{"demo-experts-0": {Report: &fleet.Report{Model: &fleet.Model{ExpertBytes: 1 << 20}}}}
 	moved := time.Unix(1e6, 999e6)
 	v.now = moved
-	if v.budget() == 0 {
+	if v.budget().left() == 0 {
 		t.Fatal("no budget at first")
 	}
 	v.decision = rollout.Decision{Doc: &placement.Document{}, Balance: &rollout.Balance{Moves: 3}}
@@ -90,8 +90,8 @@ func TestNoMinuteSpendsTwice(t *testing.T) {
 		t.Fatalf("%+v is noted", v.kept.moved)
 	}
 	for after, want := range map[time.Duration]bool{0: false, time.Minute - time.Millisecond: false, time.Minute + time.Second: true} {
-		if v.now = moved.Add(after); v.budget() > 0 != want {
-			t.Errorf("%s after a move: %d experts may move", after, v.budget())
+		if v.now = moved.Add(after); v.budget().left() > 0 != want {
+			t.Errorf("%s after a move: %d experts may move", after, v.budget().left())
 		}
 	}
 }
@@ -103,7 +103,7 @@ func TestMovesGainMoreThanChance(t *testing.T) {
 		p := newPair(t)
 		p.tell(60, rows, rows)
 		p.next(t, 0)
-		if got := p.minGain(); math.Abs(got-want) > 1e-9 {
+		if got := p.limits().MinGain; math.Abs(got-want) > 1e-9 {
 			t.Errorf("%d rows of an expert: moves must gain %.3f, want %.3f", rows, got, want)
 		}
 	}
@@ -115,9 +115,7 @@ func TestOldLoadsAreNotUsed(t *testing.T) {
 	p := newPair(t)
 	p.next(t, 0)
 	for after, want := range map[time.Duration]bool{2 * testWindow: true, 2*testWindow + time.Second: false} {
-		at := *p.view
-		at.now = p.now.Add(after)
-		if known := at.loads() != nil; known != want {
+		if known := p.memory.looks.recent(testWindow, p.now.Add(after)) != nil; known != want {
 			t.Errorf("%s later: loads are used: %t", after, known)
 		}
 	}

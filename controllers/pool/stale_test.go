@@ -21,14 +21,14 @@ import (
 func (p *pair) round(t *testing.T, later time.Duration) {
 	t.Helper()
 	p.now, p.looked, p.decision.Balance = p.now.Add(later), false, nil
-	p.expectJudgement()
+	p.memory.looks.expectJudgement(current(p.record.doc), p.wanted.measures(), p.now)
 	if len(p.pods.waited) == 0 {
 		p.r.look(t.Context(), p.view)
 	}
 	if p.mayRebalance() != nil {
 		p.decision.Balance = &rollout.Balance{}
 	}
-	p.opinion = p.balanced()
+	p.opinion = p.balancing().opinion()
 	p.r.setBalanced(p.view, &p.pool.Status)
 }
 
