@@ -12,7 +12,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
-	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // opinion is what the Balanced condition says.
@@ -125,14 +124,6 @@ func (b balancing) asBefore() opinion {
 
 func no(reason, format string, args ...any) opinion {
 	return opinion{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
-}
-
-// moving says whether the document moves experts between the same nodes.
-func moving(doc *placement.Document) bool {
-	if doc == nil || doc.Serving == nil || doc.Target == nil {
-		return false
-	}
-	return slices.EqualFunc(doc.Serving.Nodes, doc.Target.Nodes, func(a, b placement.Node) bool { return a.Name == b.Name })
 }
 
 // setBalanced writes the condition and tells of trouble.

@@ -185,7 +185,7 @@ func (r *Reconciler) place(ctx context.Context, a *apply.Applier, v *view) error
 
 // interval is when to look again without an event.
 func (v *view) interval() time.Duration {
-	switch verdict := v.verdict(); {
+	switch verdict := v.readiness().verdict(); {
 	case v.decision.Doc != nil && v.decision.Doc.Target != nil:
 		return progressInterval
 	case v.losses().lately():

@@ -5,17 +5,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// current is the placement that routers use.
-func current(doc *placement.Document) *placement.Placement {
-	switch {
-	case doc == nil:
-		return nil
-	case doc.Serving != nil:
-		return doc.Serving
-	}
-	return doc.Target
-}
-
 // covered counts the (layer, expert) pairs that have a ready owner, and all.
 func covered(doc *placement.Document, p pods) (n, total int) {
 	at := current(doc)

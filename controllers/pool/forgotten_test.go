@@ -66,7 +66,7 @@ func TestSameNodes(t *testing.T) {
 	} {
 		v := scaled(t, 1, 8)
 		c.change(v)
-		if got := v.sameNodes(); got != c.want {
+		if got := v.progress().sameNodes(); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
 )
 
 // kept is what must outlive the operator beside the placement: limits for some time after
@@ -32,6 +33,53 @@ func (k *kept) heedClock(now time.Time) {
 			}
 		}
 	}
+}
+
+// recall adds to the autoscaler's memory what of it outlives the operator.
+func (k kept) recall(m autoscale.Memory) autoscale.Memory {
+	s := k.scaling
+	if s == nil || s.Time == nil {
+		return m
+	}
+	m.Changed, m.Direction = s.Time.Time, 1
+	if s.To < s.From {
+		m.Direction = -1
+	}
+	if s.ReversalTime != nil {
+		m.Reversed = s.ReversalTime.Time
+	}
+	return m
+}
+
+// step is what is kept after a decision: the last change, and why the number is as it is.
+// A message changes with what it is about only, so that figures that come and go write
+// nothing.
+func (k kept) step(d autoscale.Decision, wanted int, sameAbout bool, now time.Time) *v1alpha1.ScalingStatus {
+	next := &v1alpha1.ScalingStatus{}
+	if k.scaling != nil {
+		next = k.scaling.DeepCopy()
+	}
+	if d.Reason != next.Reason || !sameAbout {
+		next.Reason, next.Message = d.Reason, d.Message
+	}
+	if d.Nodes != wanted {
+		at := metav1.NewTime(now)
+		next.Time, next.From, next.To, next.Message = &at, int32(wanted), int32(d.Nodes), d.Message //nolint:gosec // at most 256
+		if !d.Memory.Reversed.IsZero() {
+			at := metav1.NewTime(d.Memory.Reversed)
+			next.ReversalTime = &at
+		}
+	}
+	return next
+}
+
+// lastStep is what stays of the status without spec.scaling: the last change, on which
+// the next change of direction depends if the user scales again; nil if there was none.
+func lastStep(s *v1alpha1.ScalingStatus) *v1alpha1.ScalingStatus {
+	if s == nil || s.Time == nil {
+		return nil
+	}
+	return &v1alpha1.ScalingStatus{Time: s.Time, From: s.From, To: s.To, ReversalTime: s.ReversalTime}
 }
 
 // movedAnnotation of the record says when experts last moved because of their

@@ -20,11 +20,11 @@ func (l *located) note(on map[string]string, now time.Time) {
 	}
 }
 
-// stand says whether the pods are all there and have not moved for as long as a lost
-// one would be waited for. Copies do not part before: pods that restart one by one may
-// change machines each time, and every move would load experts.
-func (v *view) stand() bool {
-	return v.now.Sub(v.memory.located.since) >= v.wanted.restoreAfter() && v.missing() == ""
+// stand says whether the nodes have not moved for as long as a lost one would be waited
+// for. Copies do not part before: pods that restart one by one may change machines each
+// time, and every move would load experts.
+func (l *located) stand(patience time.Duration, now time.Time) bool {
+	return now.Sub(l.since) >= patience
 }
 
 // crowded counts the experts whose copies run on fewer machines than they should.

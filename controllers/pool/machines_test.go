@@ -43,8 +43,8 @@ func TestStand(t *testing.T) {
 	} {
 		v.now, v.pods.experts = start.Add(c.after), c.experts
 		v.memory.located.note(v.pods.machines(), v.now)
-		if got := v.stand(); got != c.want {
-			t.Errorf("%s: stand is %v: %s", c.name, got, v.missing())
+		if got := v.memory.located.stand(v.wanted.restoreAfter(), v.now) && v.progress().missing == ""; got != c.want {
+			t.Errorf("%s: stand is %v: %s", c.name, got, v.progress().missing)
 		}
 	}
 }

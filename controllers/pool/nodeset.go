@@ -1,6 +1,9 @@
 package pool
 
 import (
+	"fmt"
+	"strings"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
@@ -55,4 +58,13 @@ func (s *nodeSet) missing(p pods, members []placement.Node) string {
 		}
 	}
 	return listed(names)
+}
+
+// listed is names in a message, some of them if they are many.
+func listed(names []string) string {
+	const most = 3
+	if len(names) > most {
+		names = append(names[:most:most], fmt.Sprintf("%d more", len(names)-most))
+	}
+	return strings.Join(names, ", ")
 }

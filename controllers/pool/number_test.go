@@ -37,7 +37,7 @@ func TestTurnsOutliveTheOperator(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
 		v := scaled(t, 1, 8)
 		told := autoscale.Memory{Changed: v.now, Direction: nodes - 2, Reversed: v.now}
-		v.kept.scaling = v.scalingStatus(autoscale.Decision{Nodes: nodes, Memory: told})
+		v.kept.scaling = v.kept.step(autoscale.Decision{Nodes: nodes, Memory: told}, 2, true, v.now)
 		v.memory = &memory{} // another operator's
 		if m := v.scaleMemory(); !m.Changed.Equal(told.Changed) || m.Direction != told.Direction || !m.Reversed.Equal(told.Reversed) {
 			t.Errorf("to %d nodes: %+v, want %+v", nodes, m, told)
@@ -63,7 +63,7 @@ func TestOneChangeAtATime(t *testing.T) {
 	for _, c := range cases {
 		v := scaled(t, 1, 8)
 		c.change(v)
-		if got := v.changing(); got != c.want {
+		if got := v.progress().changing(); got != c.want {
 			t.Errorf("%s: changing is %t", c.name, got)
 		}
 	}

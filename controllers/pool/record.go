@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -58,6 +59,25 @@ func newest(text string, copied *placement.Document) *placement.Document {
 		return copied
 	}
 	return &doc
+}
+
+// current is the placement that routers use.
+func current(doc *placement.Document) *placement.Placement {
+	switch {
+	case doc == nil:
+		return nil
+	case doc.Serving != nil:
+		return doc.Serving
+	}
+	return doc.Target
+}
+
+// moving says whether the document moves experts between the same nodes.
+func moving(doc *placement.Document) bool {
+	if doc == nil || doc.Serving == nil || doc.Target == nil {
+		return false
+	}
+	return slices.EqualFunc(doc.Serving.Nodes, doc.Target.Nodes, func(a, b placement.Node) bool { return a.Name == b.Name })
 }
 
 // named are the nodes of a document, in any of its placements.

@@ -45,16 +45,16 @@ func TestRoomIsKnownFromAnyPod(t *testing.T) {
 	v := testView()
 	replicas, slots := int32(2), int32(5)
 	v.pool.Spec.Experts.ReplicasPerExpert, v.pool.Spec.Experts.SlotsPerNode = &replicas, &slots
-	if n := v.minNodes(); n != 2 {
+	if n := v.wanted.minNodes(modelExperts(v.record.doc, v.pods)); n != 2 {
 		t.Errorf("at least %d nodes of an unknown model, want 2", n)
 	}
 	v.pods.answers = map[string]fleet.Answer{"demo-experts-0": {}, "demo-router-0": {Report: &fleet.Report{Model: &fleet.Model{Experts: 8}}}}
-	if n := v.minNodes(); n != 4 {
+	if n := v.wanted.minNodes(modelExperts(v.record.doc, v.pods)); n != 4 {
 		t.Errorf("at least %d nodes, want 4: 16 copies in 5 slots each", n)
 	}
 	v.record.doc = testDocument(t, v, 9)
 	v.pods.answers = nil
-	if n := v.minNodes(); n != 4 {
+	if n := v.wanted.minNodes(modelExperts(v.record.doc, v.pods)); n != 4 {
 		t.Errorf("at least %d nodes, want 4 by the placement", n)
 	}
 }

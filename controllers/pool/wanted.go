@@ -45,6 +45,16 @@ func (w wanted) members(n int) []placement.Node {
 	return out
 }
 
+// minNodes is the fewest nodes with room for every expert and its copies; 0 experts: the
+// model is not known.
+func (w wanted) minNodes(experts int) int {
+	copies := w.copies()
+	if s := w.slots(); s > 0 {
+		return max(copies, (experts*copies+s-1)/s)
+	}
+	return copies
+}
+
 // address is a node's stable DNS name, of the headless Service.
 func (w wanted) address(node string) string {
 	return fmt.Sprintf("%s.%s.%s.svc:%d", node, podspec.ExpertsName(w.name), w.namespace, podspec.PortControl)
