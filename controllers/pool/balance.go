@@ -7,15 +7,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 )
 
-// budget is what nodes may load now, with the size of an expert of the decided document's model.
-func (v *view) budget() budget {
-	b := budget{bytesPerMinute: v.wanted.bytesPerMinute(), moved: v.kept.moved, now: v.now}
-	if m := v.pods.model(v.decision.Doc); m != nil {
-		b.expertBytes = m.ExpertBytes
-	}
-	return b
-}
-
 // limits are those of moves that only loads ask for.
 func (v *view) limits() rollout.Rebalance {
 	b := v.budget()

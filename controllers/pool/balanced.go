@@ -5,12 +5,9 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
-	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 )
 
@@ -37,11 +34,6 @@ type balancing struct {
 	waited   []string         // nodes that routers wait for
 	last     metav1.Condition // as it was before this round
 	now      time.Time
-}
-
-func (v *view) balancing() balancing {
-	return balancing{v.wanted, &v.memory.looks, v.looked, &v.memory.move, v.budget(), &v.decision, v.pods.waited,
-		conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced), v.now}
 }
 
 // opinion judges the balancer's work. Messages hold no figures that change from
@@ -124,17 +116,4 @@ func (b balancing) asBefore() opinion {
 
 func no(reason, format string, args ...any) opinion {
 	return opinion{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
-}
-
-// setBalanced writes the condition and tells of trouble.
-func (r *Reconciler) setBalanced(v *view, s *v1alpha1.ExpertPoolStatus) {
-	o := v.opinion
-	was := conditions.Of(s.Conditions, v1alpha1.ConditionBalanced)
-	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionBalanced, Status: o.status, Reason: o.reason, Message: o.message,
-		ObservedGeneration: v.pool.Generation, LastTransitionTime: metav1.NewTime(v.now),
-	})
-	if was.Reason != o.reason && slices.Contains(troubled, o.reason) {
-		r.Events.Eventf(v.pool, nil, corev1.EventTypeWarning, o.reason, "Rebalance", "%s", o.message)
-	}
 }

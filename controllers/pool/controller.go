@@ -1,16 +1,8 @@
-// Package pool reconciles ExpertPools: it makes the expert nodes, decides which
-// of them holds which experts, and brings a new placement into force without a
-// moment in which an expert has no owner.
-//
-// Everything is decided anew in each round from the pool, its children, and what
-// the pods report (package rollout). The placement ConfigMap is the record; the
-// pool's status holds a second copy.
 package pool
 
 import (
 	"context"
 	"errors"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -34,14 +26,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
-)
-
-// How often pods are asked when no watch event comes first.
-const (
-	progressInterval = 1 * time.Second        // a placement step waits for pods that load for seconds
-	silentInterval   = 500 * time.Millisecond // an expert node of the placement does not answer
-	stalledInterval  = 5 * time.Second        // somebody has to act; a watch usually tells first
-	restInterval     = 3 * time.Second        // a node may freeze, or lose its experts without a restart
 )
 
 // Reconciler reconciles ExpertPools.
@@ -181,21 +165,4 @@ func (r *Reconciler) place(ctx context.Context, a *apply.Applier, v *view) error
 	}
 	r.push(ctx, v)
 	return nil
-}
-
-// interval is when to look again without an event.
-func (v *view) interval() time.Duration {
-	switch verdict := v.readiness().verdict(); {
-	case v.decision.Doc != nil && v.decision.Doc.Target != nil:
-		return progressInterval
-	case v.losses().lately():
-		return silentInterval
-	case verdict.Ready && v.wanted.measures():
-		return min(restInterval, v.wanted.lookInterval())
-	case verdict.Ready:
-		return restInterval
-	case verdict.Stalled:
-		return stalledInterval
-	}
-	return progressInterval
 }

@@ -24,10 +24,6 @@ type losses struct {
 	now          time.Time
 }
 
-func (v *view) losses() losses {
-	return losses{v.pods, v.memory.silent, v.stalls, v.wanted.restoreAfter(), v.now}
-}
-
 // listen notes which of the named nodes have stopped answering, and since when.
 func (l losses) listen(named map[string]bool) {
 	for name := range l.silent {

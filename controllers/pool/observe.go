@@ -21,25 +21,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 )
 
-// view is what one round sees and decides.
-type view struct {
-	pool     *v1alpha1.ExpertPool
-	wanted   wanted
-	set      nodeSet
-	pods     pods
-	record   record
-	kept     kept
-	now      time.Time
-	memory   *memory
-	stalls   stalls
-	looked   bool // this round has asked for the load
-	troubles troubles
-
-	decision rollout.Decision
-	opinion  opinion           // of the balancer's work
-	refused  *diagnose.Problem // what kept the children from being made
-}
-
+// observe sees all that the round is decided by.
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*view, error) {
 	v := &view{pool: pool, wanted: wantedBy(pool), now: r.Clock.Now(), memory: r.memories.of(client.ObjectKeyFromObject(pool))}
 	if err := r.readObjects(ctx, v); err != nil {
@@ -118,56 +100,33 @@ func (r *Reconciler) pods(ctx context.Context, namespace string, s labels.Select
 	return list.Items, err
 }
 
-// state is the view as the rollout needs it.
-func (v *view) state() rollout.State {
-	s := rollout.State{
-		Members:      v.wanted.members(v.wanted.nodes()),
-		Replicas:     v.wanted.copies(),
-		SlotsPerNode: v.wanted.slots(),
-		Machines:     v.pods.machines(),
-		Doc:          v.record.doc,
-		Nodes:        map[string]rollout.Node{},
-	}
-	losses := v.losses()
+// diagnose finds what somebody has to mend, by what is known of events.
+func (r *Reconciler) diagnose(v *view) {
+	v.troubles.problems = map[string]*diagnose.Problem{}
 	for i := range v.pods.experts {
-		p := &v.pods.experts[i]
-		n := rollout.Node{Stuck: v.troubles.stuck(p.Name), Lost: losses.lost(p.Name)}
-		if a := v.pods.report(p.Name); a != nil && p.DeletionTimestamp == nil {
-			n.Model, n.Revision, n.ReadyEpoch = model(a), a.Revision, a.ReadyEpoch
-		}
-		s.Nodes[p.Name] = n
-	}
-	for name := range v.memory.silent { // also those without a pod
-		if _, ok := s.Nodes[name]; !ok {
-			s.Nodes[name] = rollout.Node{Lost: losses.lost(name)}
+		if p := r.events.Problem(&v.pods.experts[i], v.now); p != nil {
+			v.troubles.problems[v.pods.experts[i].Name] = p
 		}
 	}
-	for i := range v.pods.routers {
-		s.Routers = append(s.Routers, router(&v.pods.routers[i], v.pods))
-	}
-	if v.memory.located.stand(v.wanted.restoreAfter(), v.now) && v.progress().missing == "" { // all are there
-		s.PartMoves = v.budget().left()
-	}
-	if s.Loads = v.memory.looks.recent(v.wanted.window(), v.now); s.Loads != nil {
-		s.Rebalance = v.mayRebalance()
-	}
-	return s
 }
 
-// router: one that is leaving counts as long as it answers, for it may still have
-// requests under way; one that is gone silent as it leaves holds nothing up.
-func router(p *corev1.Pod, pods pods) rollout.Router {
-	a := pods.report(p.Name)
-	out := rollout.Router{Name: p.Name, Running: diagnose.Running(p) && (p.DeletionTimestamp == nil || a != nil)}
-	if a != nil {
-		out.Model, out.Revision, out.ServingEpoch = model(a), a.Revision, a.ServingEpoch
+// lookAtEvents finds what only events tell, for the status and the next round. It comes
+// after everything else that a round does: the API server may take its time.
+func (r *Reconciler) lookAtEvents(ctx context.Context, v *view) {
+	if len(v.pods.waited) > 0 {
+		return
 	}
-	return out
-}
-
-func model(a *fleet.Report) *rollout.Model {
-	if a.Model == nil {
-		return nil
+	experts, set := v.pods.experts, &v.set.live
+	r.events.Look(ctx, r.Live, experts, v.now)
+	r.diagnose(v)
+	if set.UID == "" || len(experts) >= int(*set.Spec.Replicas) {
+		return
 	}
-	return &rollout.Model{Fingerprint: a.Model.Fingerprint, Layers: a.Model.Layers, Experts: a.Model.Experts}
+	var newest time.Time
+	for i := range experts {
+		if at := experts[i].CreationTimestamp.Time; at.After(newest) {
+			newest = at
+		}
+	}
+	v.troubles.refusal = r.events.Refused(ctx, r.Live, set, newest, v.now)
 }

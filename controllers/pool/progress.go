@@ -17,14 +17,6 @@ type progress struct {
 	decision *rollout.Decision
 }
 
-func (v *view) progress() progress {
-	members := v.wanted.members(v.wanted.nodes())
-	return progress{
-		nodes: len(members), followed: v.set.followed(), absent: v.set.absent(v.pods, members), missing: v.set.missing(v.pods, members),
-		doc: v.record.doc, decision: &v.decision,
-	}
-}
-
 // changing says whether the pool is not yet as wanted.
 func (p progress) changing() bool {
 	return p.unsettled() || p.decision.Waiting != "" || p.missing != ""

@@ -80,14 +80,6 @@ func (v *view) autoscaleInput() autoscale.Input {
 	}
 }
 
-// makesRoom says whether all that keeps the placement from being made are nodes that the
-// autoscaler adds.
-func (v *view) makesRoom() bool {
-	p := v.decision.Problem
-	return p != nil && p.Reason == rollout.NotEnoughSlots && v.wanted.scales() &&
-		v.kept.scaling != nil && v.kept.scaling.Reason == autoscale.ReasonBelowMinimum
-}
-
 // planned is what a plan for the pool is made from.
 func (v *view) planned() placement.Request {
 	p := current(v.record.doc)

@@ -3,8 +3,12 @@ package pool
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -56,4 +60,17 @@ func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
 		tellBalance(s, current(v.decision.Doc).Balancedness(nil)) // counts experts, as long as no load was measured
 	}
 	v.fillLoad(s)
+}
+
+// setBalanced writes the condition and tells of trouble.
+func (r *Reconciler) setBalanced(v *view, s *v1alpha1.ExpertPoolStatus) {
+	o := v.opinion
+	was := conditions.Of(s.Conditions, v1alpha1.ConditionBalanced)
+	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionBalanced, Status: o.status, Reason: o.reason, Message: o.message,
+		ObservedGeneration: v.pool.Generation, LastTransitionTime: metav1.NewTime(v.now),
+	})
+	if was.Reason != o.reason && slices.Contains(troubled, o.reason) {
+		r.Events.Eventf(v.pool, nil, corev1.EventTypeWarning, o.reason, "Rebalance", "%s", o.message)
+	}
 }

@@ -1,9 +1,6 @@
 package pool
 
 import (
-	"context"
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
@@ -32,35 +29,4 @@ func (t troubles) worst(experts []corev1.Pod, set *nodeSet) *diagnose.Problem {
 		}
 	}
 	return diagnose.Worse(worst, t.refusal)
-}
-
-// diagnose finds what somebody has to mend, by what is known of events.
-func (r *Reconciler) diagnose(v *view) {
-	v.troubles.problems = map[string]*diagnose.Problem{}
-	for i := range v.pods.experts {
-		if p := r.events.Problem(&v.pods.experts[i], v.now); p != nil {
-			v.troubles.problems[v.pods.experts[i].Name] = p
-		}
-	}
-}
-
-// lookAtEvents finds what only events tell, for the status and the next round. It comes
-// after everything else that a round does: the API server may take its time.
-func (r *Reconciler) lookAtEvents(ctx context.Context, v *view) {
-	if len(v.pods.waited) > 0 {
-		return
-	}
-	experts, set := v.pods.experts, &v.set.live
-	r.events.Look(ctx, r.Live, experts, v.now)
-	r.diagnose(v)
-	if set.UID == "" || len(experts) >= int(*set.Spec.Replicas) {
-		return
-	}
-	var newest time.Time
-	for i := range experts {
-		if at := experts[i].CreationTimestamp.Time; at.After(newest) {
-			newest = at
-		}
-	}
-	v.troubles.refusal = r.events.Refused(ctx, r.Live, set, newest, v.now)
 }

@@ -1,6 +1,18 @@
 package pool
 
-import "sigs.k8s.io/controller-runtime/pkg/handler"
+import (
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+)
+
+// How often pods are asked when no watch event comes first.
+const (
+	progressInterval = 1 * time.Second        // a placement step waits for pods that load for seconds
+	silentInterval   = 500 * time.Millisecond // an expert node of the placement does not answer
+	stalledInterval  = 5 * time.Second        // somebody has to act; a watch usually tells first
+	restInterval     = 3 * time.Second        // a node may freeze, or lose its experts without a restart
+)
 
 // parallelPools are in a round at once. A round waits for answers of pods and computes
 // for a millisecond or two, and one machine that dies takes a node of as many pools as it
@@ -29,4 +41,21 @@ func (v *view) turn() int {
 // inNeed says whether requests wait for experts, or did until their new owners were chosen.
 func (v *view) inNeed() bool {
 	return len(v.pods.waited) > 0 || v.pods.missesExperts() || v.decision.Doc != nil && v.decision.Doc.Urgent
+}
+
+// interval is when to look again without an event.
+func (v *view) interval() time.Duration {
+	switch verdict := v.readiness().verdict(); {
+	case v.decision.Doc != nil && v.decision.Doc.Target != nil:
+		return progressInterval
+	case v.losses().lately():
+		return silentInterval
+	case verdict.Ready && v.wanted.measures():
+		return min(restInterval, v.wanted.lookInterval())
+	case verdict.Ready:
+		return restInterval
+	case verdict.Stalled:
+		return stalledInterval
+	}
+	return progressInterval
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
+	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
+	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
 )
 
 // readiness is what the conditions Ready, Reconciling, Stalled and Available are judged by.
@@ -16,15 +18,6 @@ type readiness struct {
 	problem      *diagnose.Problem // the worst of the pods
 	silence      *diagnose.Problem // pods that do not answer or refuse: if something is waited for
 	makesRoom    bool              // nodes are added, which is all that the placement needs
-}
-
-func (v *view) readiness() readiness {
-	out := readiness{progress: v.progress(), refused: v.refused, problem: v.troubles.worst(v.pods.experts, &v.set), makesRoom: v.makesRoom()}
-	out.owned, out.total = covered(v.decision.Doc, v.pods)
-	out.silence = diagnose.Worse(
-		v.memory.unheard.problem(v.losses(), v.troubles),
-		refusalProblem(v.pods.refusals(v.record.doc), v.memory.refused, v.now))
-	return out
 }
 
 // verdict is the first that applies, the worst first.
@@ -44,10 +37,8 @@ func (s readiness) verdict() conditions.Verdict {
 	switch {
 	case s.refused != nil:
 		return say(s.refused.Reason != v1alpha1.ReasonProgressing, s.refused.Reason, s.refused.Message)
-	case s.decision.Problem != nil && s.makesRoom:
-		return say(false, v1alpha1.ReasonProgressing, "nodes are added: "+s.decision.Problem.Message)
-	case s.decision.Problem != nil: // no placement as the spec wants it can be made
-		return say(true, s.decision.Problem.Reason, s.decision.Problem.Message)
+	case s.decision.Problem != nil:
+		return s.unplaced(out)
 	case !s.followed:
 		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", s.missing) // pods are those of the spec before
 	case problem != nil:
@@ -66,4 +57,21 @@ func (s readiness) verdict() conditions.Verdict {
 	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
 	out.Message = fmt.Sprintf("%d expert nodes hold all %d experts", s.nodes, s.total)
 	return out
+}
+
+// unplaced: no placement as the spec wants it can be made.
+func (s readiness) unplaced(out conditions.Verdict) conditions.Verdict {
+	p := s.decision.Problem
+	out.Stalled, out.Reason, out.Message = true, p.Reason, p.Message
+	if s.makesRoom {
+		out.Stalled, out.Reason, out.Message = false, v1alpha1.ReasonProgressing, "nodes are added: "+p.Message
+	}
+	return out
+}
+
+// makesRoom says whether all that keeps the placement from being made are nodes that the
+// autoscaler adds.
+func makesRoom(p *rollout.Problem, w wanted, k kept) bool {
+	return p != nil && p.Reason == rollout.NotEnoughSlots && w.scales() &&
+		k.scaling != nil && k.scaling.Reason == autoscale.ReasonBelowMinimum
 }
