@@ -39,14 +39,14 @@ unit() {
   export KUBEBUILDER_ASSETS HELM KUBECTL
   # Pure functions have no races, and the detector makes their long searches ten times longer. Plans, of layers at the same
   # time, are made under it once.
-  local pure=(./internal/placement ./internal/autoscale ./internal/poolsim ./controllers/rollout)
+  local pure=(./internal/placement ./internal/placement/planner ./internal/autoscale ./internal/poolsim ./controllers/rollout)
   # What starts helm, kubectl, the demo's scripts or the program: go test's cache does not see those, so it is not asked. Their
   # children have no race detector in any case.
   local starters=(./config ./hack/demo ./test/golden ./test/processes)
   local others; others=$(go list ./... | grep -vxFf <(go list "${pure[@]}" "${starters[@]}"))
   # shellcheck disable=SC2086
   gotest unit pkgname-and-test-fails "${race[@]}" -timeout 20m $others || status=1
-  gotest plans pkgname-and-test-fails "${race[@]}" -run CPUs ./internal/placement || status=1
+  gotest plans pkgname-and-test-fails "${race[@]}" -run CPUs ./internal/placement/planner || status=1
   CGO_ENABLED=0 gotest starters pkgname-and-test-fails -trimpath -count=1 "${starters[@]}" || status=1
   CGO_ENABLED=0 gotest pure pkgname-and-test-fails -trimpath "${pure[@]}" || status=1
   norace || status=1

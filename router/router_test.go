@@ -22,6 +22,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/router"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
@@ -51,7 +52,7 @@ func listen(t *testing.T) net.Listener {
 func node(t *testing.T, dir, file string) (address string) {
 	t.Helper()
 	grpc := listen(t)
-	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 64, Replicas: 1, Epoch: 1,
+	p, err := planner.Plan(planner.Request{Layers: 2, Experts: 64, Replicas: 1, Epoch: 1,
 		Nodes: []placement.Node{{Name: "n0", Address: grpc.Addr().String()}}})
 	if err != nil {
 		t.Fatal(err)

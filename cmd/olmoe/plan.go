@@ -15,6 +15,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // expertBytes is the size of one OLMoE-1B-7B expert of one layer: two matrices of
@@ -159,7 +160,7 @@ func (f *planFlags) plan(loads map[string][]float64, current planResult) (*planR
 	if err != nil {
 		return nil, err
 	}
-	p, err := placement.Plan(*r)
+	p, err := planner.Plan(*r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.loads, err)
 	}
@@ -167,11 +168,11 @@ func (f *planFlags) plan(loads map[string][]float64, current planResult) (*planR
 }
 
 // request numbers the file's layers from 0.
-func (f *planFlags) request(keys []string, loads map[string][]float64, current planResult) (*placement.Request, error) {
+func (f *planFlags) request(keys []string, loads map[string][]float64, current planResult) (*planner.Request, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s: it has no layers", f.loads)
 	}
-	r := &placement.Request{Layers: len(keys), Experts: len(loads[keys[0]]), Nodes: planNodes(f.nodes), Replicas: f.replicas,
+	r := &planner.Request{Layers: len(keys), Experts: len(loads[keys[0]]), Nodes: planNodes(f.nodes), Replicas: f.replicas,
 		Domains: f.domains(), Slots: cmp.Or(f.slots, f.replicas*len(loads[keys[0]])), MinGain: f.minGain, MaxMoves: f.maxMoves}
 	for _, key := range keys {
 		if len(loads[key]) != r.Experts {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
-	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // costs reads the loads, and adds what reading weights costs if that is given.
@@ -25,7 +25,7 @@ func (f *planFlags) costs() (loads map[string][]float64, err error) {
 			return nil, fmt.Errorf("%s: layer %s has %d experts, in %s it has %d", f.activations, key, len(active[key]), f.loads, len(layer))
 		}
 		loads[key] = load.Work{Row: 1, Read: f.readRows}.Costs([][]float64{layer}, [][]float64{active[key]})[0]
-		if err := placement.CheckLoads(loads[key]); err != nil {
+		if err := planner.CheckLoads(loads[key]); err != nil {
 			return nil, fmt.Errorf("%s with --read-rows %v: layer %s: %w", f.activations, f.readRows, key, err)
 		}
 	}
@@ -50,7 +50,7 @@ func readLoads(name string) (map[string][]float64, error) {
 			}
 			loads[key][i] = *v
 		}
-		if err := placement.CheckLoads(loads[key]); err != nil {
+		if err := planner.CheckLoads(loads[key]); err != nil {
 			return nil, fmt.Errorf("%s: layer %s: %w", name, key, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // planResult is the JSON that olmoe plan prints, which scripts rely on; --current takes
@@ -35,7 +36,7 @@ type planMove struct {
 }
 
 // result describes a plan under the file's names of the layers.
-func (f *planFlags) result(keys []string, r *placement.Request, p *placement.Placement) *planResult {
+func (f *planFlags) result(keys []string, r *planner.Request, p *placement.Placement) *planResult {
 	out := &planResult{Layers: map[string]planLayer{}, Moves: []planMove{}}
 	balance, bounds := p.Balancedness(r.Loads), r.Bounds()
 	for l, key := range keys {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // located is what the expert nodes run on, by pod, and since when.
@@ -32,7 +33,7 @@ func crowded(p *placement.Placement, w wanted, machines map[string]string) int {
 	if p == nil {
 		return 0
 	}
-	r := placement.Request{
+	r := planner.Request{
 		Layers: p.Layers, Experts: p.Experts, Nodes: p.Nodes, Domains: machines,
 		Replicas: min(w.copies(), len(p.Nodes)), SlotsPerNode: w.slots(),
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 func testView() *view {
@@ -19,7 +20,7 @@ func testView() *view {
 func testDocument(t *testing.T, v *view, revision int64) *placement.Document {
 	t.Helper()
 	plan := func(n int, epoch int64) *placement.Placement {
-		p, err := placement.Plan(placement.Request{Layers: 3, Experts: 8, Nodes: v.wanted.members(n), Replicas: 1, Epoch: epoch})
+		p, err := planner.Plan(planner.Request{Layers: 3, Experts: 8, Nodes: v.wanted.members(n), Replicas: 1, Epoch: epoch})
 		if err != nil {
 			t.Fatal(err)
 		}

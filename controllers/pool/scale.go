@@ -15,7 +15,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/rollout"
 	"github.com/olmoe-serving/olmoe-operator/internal/autoscale"
-	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // scale lets the autoscaler decide, right after each look at the load, or in any round if
@@ -81,12 +81,12 @@ func (v *view) autoscaleInput() autoscale.Input {
 }
 
 // planned is what a plan for the pool is made from.
-func (v *view) planned() placement.Request {
+func (v *view) planned() planner.Request {
 	p := current(v.record.doc)
 	if p == nil {
-		return placement.Request{}
+		return planner.Request{}
 	}
-	return placement.Request{
+	return planner.Request{
 		Layers: p.Layers, Experts: p.Experts, Nodes: v.wanted.members(v.wanted.nodes()), Replicas: v.wanted.copies(),
 		SlotsPerNode: v.wanted.slots(), Domains: v.pods.machines(), Current: p, Loads: v.memory.looks.work.Costs(v.memory.looks.rows, v.memory.looks.activations),
 	}

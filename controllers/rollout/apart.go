@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // Apart is what a round does for experts that have two copies on one machine.
@@ -17,7 +18,7 @@ type Apart struct {
 // part moves copies that share a machine to others, in a placement that is otherwise as
 // requested, as far as the budget goes; false if that is not to be done now, or nothing
 // helps. It comes before what loads ask for, and needs none.
-func (s *State) part(r placement.Request) (Decision, bool) {
+func (s *State) part(r planner.Request) (Decision, bool) {
 	serving := s.Doc.Serving
 	before := r.Crowded(serving)
 	if before == 0 || s.PartMoves == 0 {
@@ -30,7 +31,7 @@ func (s *State) part(r placement.Request) (Decision, bool) {
 		}
 	}
 	r.Current, r.MinGain, r.MaxMoves = serving, noGain, s.PartMoves
-	target, err := placement.Plan(r)
+	target, err := planner.Plan(r)
 	if err != nil {
 		return Decision{}, false
 	}

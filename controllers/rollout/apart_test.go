@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // paired is a pool of four nodes with two copies of each expert, placed without a look
@@ -11,7 +12,7 @@ import (
 func paired(t *testing.T) State {
 	t.Helper()
 	s := rest(t, 4)
-	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 8, Nodes: members(4), Replicas: 2, Epoch: 3})
+	p, err := planner.Plan(planner.Request{Layers: 2, Experts: 8, Nodes: members(4), Replicas: 2, Epoch: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

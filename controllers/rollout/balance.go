@@ -5,6 +5,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // Rebalance are the limits of moves that only loads ask for.
@@ -41,7 +42,7 @@ const gainPerMove = 0.002
 
 // rebalance moves experts of a placement that is otherwise as requested, if the
 // loads make it worth while and the budget allows it.
-func (s *State) rebalance(r placement.Request) Decision {
+func (s *State) rebalance(r planner.Request) Decision {
 	stay := Decision{Doc: s.Doc}
 	if s.Rebalance == nil || r.Loads == nil {
 		return stay
@@ -62,9 +63,9 @@ func (s *State) rebalance(r placement.Request) Decision {
 // itself if none are worth it. Each move pays for its bytes. Whether they are worth it is
 // asked of the whole way, of which they are the first part: asked of that part, a small
 // budget would end the balancing long before moves are noise.
-func (l *Rebalance) plan(r placement.Request) (*placement.Placement, *Balance) {
+func (l *Rebalance) plan(r planner.Request) (*placement.Placement, *Balance) {
 	r.MinGain, r.MaxMoves = gainPerMove, 0
-	next, err := placement.Plan(r)
+	next, err := planner.Plan(r)
 	if err != nil {
 		return r.Current, &Balance{Err: err}
 	}
@@ -74,7 +75,7 @@ func (l *Rebalance) plan(r placement.Request) (*placement.Placement, *Balance) {
 	}
 	if b.Moves = moves(r.Current, next); b.Moves > l.Moves && l.Moves > 0 {
 		r.MaxMoves = l.Moves
-		if next, err = placement.Plan(r); err != nil {
+		if next, err = planner.Plan(r); err != nil {
 			return r.Current, &Balance{Err: err}
 		}
 		b.Moves = moves(r.Current, next)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // skewed: the experts of the first node have nine times the load of the others.
@@ -161,7 +162,7 @@ func TestLostNodes(t *testing.T) {
 func TestLostReplicasAreRestored(t *testing.T) {
 	for _, tt := range []struct{ nodes, copies int }{{3, 2}, {2, 1}} {
 		s := rest(t, tt.nodes)
-		p, err := placement.Plan(placement.Request{Layers: 2, Experts: 8, Nodes: members(tt.nodes), Replicas: 2, Epoch: 3})
+		p, err := planner.Plan(planner.Request{Layers: 2, Experts: 8, Nodes: members(tt.nodes), Replicas: 2, Epoch: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,9 +195,9 @@ func TestUnevenDomainsAreBalanced(t *testing.T) {
 				s.Machines[m.Name] = []string{"a", "b", "c"}[max(0, (i+k)%n-n+3)]
 			}
 			s.Routers[0].Model = model
-			p, err := placement.Plan(placement.Request{Layers: 3, Experts: 64, Nodes: members(2), Replicas: 2, Epoch: 2})
+			p, err := planner.Plan(planner.Request{Layers: 3, Experts: 64, Nodes: members(2), Replicas: 2, Epoch: 2})
 			for m := 3; m <= n && err == nil; m++ { // grown node by node, without load
-				p, err = placement.Plan(placement.Request{Layers: 3, Experts: 64, Nodes: members(m), Replicas: 2, Domains: s.Machines, Current: p, Epoch: 3})
+				p, err = planner.Plan(planner.Request{Layers: 3, Experts: 64, Nodes: members(m), Replicas: 2, Domains: s.Machines, Current: p, Epoch: 3})
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // plan makes a new Target from what is there, with serving kept in force. Where
@@ -39,7 +40,7 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 		return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: serving}}
 	}
 	request.Current, request.Cover = from, s.uncovered(serving)
-	target, err := placement.Plan(structural(request))
+	target, err := planner.Plan(structural(request))
 	if err != nil { // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
 		return stay
@@ -73,7 +74,7 @@ func (s *State) cover(model *Model, serving *placement.Placement) (Decision, boo
 	}
 	r := affordable(s.request(model, nodes))
 	r.Current, r.Cover = serving, s.uncovered(serving)
-	target, err := placement.Plan(structural(r))
+	target, err := planner.Plan(structural(r))
 	if err != nil { // there is no room
 		return Decision{Doc: s.Doc}, false
 	}
@@ -81,8 +82,8 @@ func (s *State) cover(model *Model, serving *placement.Placement) (Decision, boo
 }
 
 // request asks for what the spec wants on the nodes.
-func (s *State) request(model *Model, nodes []placement.Node) placement.Request {
-	return placement.Request{
+func (s *State) request(model *Model, nodes []placement.Node) planner.Request {
+	return planner.Request{
 		Layers: model.Layers, Experts: model.Experts, Nodes: nodes, Domains: s.Machines, Loads: s.loads(model),
 		Replicas: min(s.Replicas, len(nodes)), SlotsPerNode: s.SlotsPerNode, Epoch: s.epoch(),
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 var olmoe = &Model{Fingerprint: "f00d", Layers: 2, Experts: 8}
@@ -20,7 +21,7 @@ func members(n int) []placement.Node {
 
 func planned(t *testing.T, n int, epoch int64) *placement.Placement {
 	t.Helper()
-	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 8, Nodes: members(n), Replicas: 1, Epoch: epoch})
+	p, err := planner.Plan(planner.Request{Layers: 2, Experts: 8, Nodes: members(n), Replicas: 1, Epoch: epoch})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // text is the loads of one kind of text, [layer][expert].
@@ -84,7 +85,7 @@ func TestShiftOfTraffic(t *testing.T) {
 				s.Nodes[m.Name] = Node{Model: olmoe3, ReadyEpoch: 3}
 			}
 			s.Routers[0].Model = olmoe3
-			p, err := placement.Plan(placement.Request{Layers: 3, Experts: 64, Nodes: s.Members, Replicas: 1, SlotsPerNode: 9, Loads: from.loads, Epoch: 3})
+			p, err := planner.Plan(planner.Request{Layers: 3, Experts: 64, Nodes: s.Members, Replicas: 1, SlotsPerNode: 9, Loads: from.loads, Epoch: 3})
 			if err != nil {
 				t.Fatal(err)
 			}

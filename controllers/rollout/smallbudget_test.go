@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // deep is so many layers of made-up loads.
@@ -20,7 +21,7 @@ func shifted(t *testing.T, layers, slots int, from, to uint64) State {
 	model := &Model{Fingerprint: "f00d", Layers: layers, Experts: 64}
 	s := State{Members: members(8), Replicas: 1, SlotsPerNode: slots, Nodes: map[string]Node{}, Loads: deep(to, layers),
 		Routers: []Router{{Name: "r", Model: model, ServingEpoch: 3, Running: true}}}
-	p, err := placement.Plan(placement.Request{Layers: layers, Experts: 64, Nodes: s.Members, Replicas: 1, SlotsPerNode: slots, Loads: deep(from, layers), Epoch: 3})
+	p, err := planner.Plan(planner.Request{Layers: layers, Experts: 64, Nodes: s.Members, Replicas: 1, SlotsPerNode: slots, Loads: deep(from, layers), Epoch: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestABudgetTooSmallForAnyMove(t *testing.T) {
 func TestForecastKeepsTheBudget(t *testing.T) {
 	s := shifted(t, 3, 9, 0, 1)
 	s.Rebalance = &Rebalance{Moves: 5, MinGain: 0.05}
-	r := placement.Request{Layers: 3, Experts: 64, Nodes: s.Members, Replicas: 1, SlotsPerNode: 9, Loads: s.Loads, Current: s.Doc.Serving}
+	r := planner.Request{Layers: 3, Experts: 64, Nodes: s.Members, Replicas: 1, SlotsPerNode: 9, Loads: s.Loads, Current: s.Doc.Serving}
 	inTwo, err := Forecast(*s.Rebalance, 2)(r)
 	if err != nil {
 		t.Fatal(err)

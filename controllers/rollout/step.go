@@ -1,6 +1,10 @@
 package rollout
 
-import "github.com/olmoe-serving/olmoe-operator/internal/placement"
+import (
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
+)
 
 // noGain is a gain that no move for balance's sake reaches.
 const noGain = 1e9
@@ -18,7 +22,7 @@ const (
 // changed, to what it is for: what has to be loaded, and what fills the nodes that came.
 // The rest of the balance is the balancer's, with its budget: more loads would make the
 // step longer, and loads that need no step come out of maxBytesPerMinute.
-func structural(r placement.Request) placement.Request {
+func structural(r planner.Request) planner.Request {
 	if r.Current == nil {
 		return r
 	}
@@ -41,7 +45,7 @@ func structural(r placement.Request) placement.Request {
 
 // affordable asks for fewer replicas if that is what it takes: with fewer nodes than the
 // spec wants, because some are stuck or lost.
-func affordable(r placement.Request) placement.Request {
+func affordable(r planner.Request) planner.Request {
 	for r.Replicas > 1 && r.Check() != nil {
 		r.Replicas--
 	}
@@ -53,13 +57,13 @@ func affordable(r placement.Request) placement.Request {
 // afterwards does not count: it need not come, for the gain may be too small or the mode
 // Off, and until it comes the nodes have to do without. On the same nodes it is what the
 // balancer brings in so many minutes, by its rules and out of its budget.
-func Forecast(may Rebalance, minutes int) func(placement.Request) (*placement.Placement, error) {
+func Forecast(may Rebalance, minutes int) func(planner.Request) (*placement.Placement, error) {
 	if may.Spent {
 		minutes--
 	}
-	return func(r placement.Request) (*placement.Placement, error) {
+	return func(r planner.Request) (*placement.Placement, error) {
 		if r.Current == nil || len(r.Nodes) != len(r.Current.Nodes) {
-			return placement.Plan(structural(r))
+			return planner.Plan(structural(r))
 		}
 		for range minutes {
 			next, b := may.plan(r)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // meanText is the loads over all kinds of text, to which a pool was balanced.
@@ -30,7 +31,7 @@ func balancedPool(t *testing.T, n, slots, replicas int) State {
 	t.Helper()
 	loads := meanText(t)
 	model := &Model{Fingerprint: "f00d", Layers: len(loads), Experts: len(loads[0])}
-	p, err := placement.Plan(placement.Request{Layers: model.Layers, Experts: model.Experts, Nodes: members(n), Replicas: replicas,
+	p, err := planner.Plan(planner.Request{Layers: model.Layers, Experts: model.Experts, Nodes: members(n), Replicas: replicas,
 		SlotsPerNode: slots, Loads: loads, Epoch: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +157,7 @@ func TestStepsLeaveBalanceToTheBalancer(t *testing.T) {
 
 func replan(t *testing.T, s State, n int) *placement.Placement {
 	t.Helper()
-	p, err := placement.Plan(placement.Request{Layers: len(s.Loads), Experts: len(s.Loads[0]), Nodes: members(n), Replicas: s.Replicas,
+	p, err := planner.Plan(planner.Request{Layers: len(s.Loads), Experts: len(s.Loads[0]), Nodes: members(n), Replicas: s.Replicas,
 		SlotsPerNode: s.SlotsPerNode, Loads: s.Loads})
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +181,7 @@ func TestMakingDoComesToRest(t *testing.T) {
 // What the autoscaler is told of a step in is what the step will bring.
 func TestForecast(t *testing.T) {
 	s := balancedPool(t, 8, 10, 1)
-	r := placement.Request{Layers: len(s.Loads), Experts: 64, Nodes: members(7), Replicas: 1, SlotsPerNode: 10, Loads: s.Loads, Current: s.Doc.Serving}
+	r := planner.Request{Layers: len(s.Loads), Experts: 64, Nodes: members(7), Replicas: 1, SlotsPerNode: 10, Loads: s.Loads, Current: s.Doc.Serving}
 	told, err := Forecast(Rebalance{Moves: 1000, MinGain: 0.05}, 2)(r)
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +208,7 @@ func TestForecast(t *testing.T) {
 // nothing, which would be no limit.
 func TestAStepHasALimit(t *testing.T) {
 	for _, c := range []struct{ from, to, most int }{{2, 2, 0}, {2, 3, 3 * 6}, {3, 4, 3 * 4}, {8, 11, 3 * 5}, {16, 17, 3 * 1}} { // 16 experts in all
-		r := structural(placement.Request{Nodes: members(c.to), Current: planned(t, c.from, 3)})
+		r := structural(planner.Request{Nodes: members(c.to), Current: planned(t, c.from, 3)})
 		if r.MaxMoves != c.most || r.MinGain == 0 {
 			t.Errorf("from %d to %d nodes: at most %d loads, want %d, for a gain of %g", c.from, c.to, r.MaxMoves, c.most, r.MinGain)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // traffic is what batches do to a layer's experts: rows, batches with rows, and the
@@ -93,7 +94,7 @@ func TestBalancesWhatTakesTime(t *testing.T) {
 // planFor places three layers on eight nodes.
 func planFor(t *testing.T, loads [][]float64) *placement.Placement {
 	t.Helper()
-	p, err := placement.Plan(placement.Request{
+	p, err := planner.Plan(planner.Request{
 		Layers: len(loads), Experts: 64, Nodes: members(8), Replicas: 1, SlotsPerNode: 9, Loads: loads,
 	})
 	if err != nil {

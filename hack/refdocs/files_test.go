@@ -12,7 +12,7 @@ import (
 // TestPackageDocsNameTheirFiles: where a package's documentation lists its files, it lists
 // all of them; after "Files:" it lists no other.
 func TestPackageDocsNameTheirFiles(t *testing.T) {
-	for _, dir := range []string{"controllers/pool", "expertnode", "router/dispatch", "router/openai", "internal/placement"} {
+	for _, dir := range []string{"controllers/pool", "expertnode", "router/dispatch", "router/openai", "internal/placement", "internal/placement/planner"} {
 		folder := filepath.Join("..", "..", dir)
 		text, err := os.ReadFile(filepath.Join(folder, "doc.go"))
 		if err != nil {

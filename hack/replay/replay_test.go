@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // TestDrawFollowsTheCounts: tokens choose k different experts, each as often as
@@ -131,7 +132,7 @@ func TestStats(t *testing.T) {
 // TestRotated: each node gives experts of every layer to the next and keeps as many
 // as it had.
 func TestRotated(t *testing.T) {
-	p, err := placement.Plan(placement.Request{Layers: 2, Experts: 8, Replicas: 1, Epoch: 1,
+	p, err := planner.Plan(planner.Request{Layers: 2, Experts: 8, Replicas: 1, Epoch: 1,
 		Nodes: []placement.Node{{Name: "a", Address: "a:1"}, {Name: "b", Address: "b:1"}, {Name: "c", Address: "c:1"}}})
 	if err != nil {
 		t.Fatal(err)

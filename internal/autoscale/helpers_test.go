@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -19,7 +20,7 @@ func nodeName(i int) string { return fmt.Sprintf("pool-experts-%d", i) }
 func pool(n int, utilisation float64) Input {
 	in := Input{Settings: Settings{Min: 1, Max: 8, TargetUtilisation: 70, TargetQueue: 2 * time.Millisecond},
 		Now: noon, Wanted: n, MinNodes: 1, CanRebalance: true}
-	in.Pool = placement.Request{Layers: 2, Experts: 8, Replicas: 1, SlotsPerNode: 8}
+	in.Pool = planner.Request{Layers: 2, Experts: 8, Replicas: 1, SlotsPerNode: 8}
 	for range in.Pool.Layers {
 		in.Pool.Loads = append(in.Pool.Loads, []float64{10, 10, 10, 10, 10, 10, 10, 10})
 	}
@@ -46,9 +47,9 @@ func idleFor(d time.Duration) func(*Input) {
 	return func(in *Input) { in.Memory.IdleSince = noon.Add(-d) }
 }
 
-func mustPlan(t testing.TB, r placement.Request) *placement.Placement {
+func mustPlan(t testing.TB, r planner.Request) *placement.Placement {
 	t.Helper()
-	p, err := placement.Plan(r)
+	p, err := planner.Plan(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // Input is what a decision is made from.
@@ -33,10 +34,10 @@ type Input struct {
 	// replicas, slots, loads in the time of the signals, the placement in force.
 	// Pool.Nodes are in order of their ordinals, Wanted of them. Without
 	// Pool.Loads there is no scale-in.
-	Pool placement.Request
+	Pool planner.Request
 	// Plan makes placements as the pool would have them with the request's nodes; nil is
-	// placement.Plan. A caller that asks often may keep the answers.
-	Plan func(placement.Request) (*placement.Placement, error)
+	// planner.Plan. A caller that asks often may keep the answers.
+	Plan func(planner.Request) (*placement.Placement, error)
 	// Memory is the last decision's.
 	Memory Memory
 }

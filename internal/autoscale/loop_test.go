@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // plant is a pool under traffic that obeys decisions: nodes start and leave in
@@ -42,8 +43,8 @@ func newPlant(t *testing.T, seed uint64) *plant {
 	return p
 }
 
-func (p *plant) request(n int) placement.Request {
-	r := placement.Request{Layers: 2, Experts: 12, Replicas: 1, SlotsPerNode: 6, Loads: p.loads, Current: p.serving}
+func (p *plant) request(n int) planner.Request {
+	r := planner.Request{Layers: 2, Experts: 12, Replicas: 1, SlotsPerNode: 6, Loads: p.loads, Current: p.serving}
 	for i := range n {
 		r.Nodes = append(r.Nodes, placement.Node{Name: nodeName(i)})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // simulate plans the pool's loads on its first so many nodes and says how busy
@@ -29,7 +30,7 @@ func (d *decision) simulate(nodes int) (float64, error) {
 	r.Nodes = r.Nodes[:nodes]
 	plan := d.Plan
 	if plan == nil {
-		plan = placement.Plan
+		plan = planner.Plan
 	}
 	p, err := plan(r)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // Options say what to run.
@@ -155,7 +156,7 @@ func (p *Pool) AwaitReady(ctx context.Context, url string) error {
 
 // place spreads the experts evenly and publishes the document atomically.
 func (p *Pool) place(cfg *checkpoint.Config, nodes []placement.Node) error {
-	plan, err := placement.Plan(placement.Request{
+	plan, err := planner.Plan(planner.Request{
 		Layers: cfg.NumLayers, Experts: cfg.NumExperts, Nodes: nodes, Replicas: p.opts.Replicas, Epoch: 1,
 	})
 	if err != nil {

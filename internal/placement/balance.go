@@ -33,7 +33,7 @@ func row(loads [][]float64, l int) []float64 {
 
 // nodeLoads are the mean and the largest of the nodes' loads in layer l.
 func (p *Placement) nodeLoads(l int, loads []float64) (mean, worst float64) {
-	copies := p.copies(l)
+	copies := p.Copies(l)
 	for _, n := range p.Nodes {
 		var s float64
 		for _, e := range n.Experts[l] {
@@ -49,7 +49,8 @@ func (p *Placement) nodeLoads(l int, loads []float64) (mean, worst float64) {
 	return mean / float64(max(len(p.Nodes), 1)), worst
 }
 
-func (p *Placement) copies(l int) []int {
+// Copies counts the nodes that hold each expert of layer l.
+func (p *Placement) Copies(l int) []int {
 	c := make([]int, p.Experts)
 	for _, n := range p.Nodes {
 		for _, e := range n.Experts[l] {

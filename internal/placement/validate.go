@@ -2,7 +2,6 @@ package placement
 
 import (
 	"fmt"
-	"slices"
 )
 
 // Node finds a node by name; nil if there is none.
@@ -32,7 +31,7 @@ func (p *Placement) Validate() error {
 		}
 	}
 	for l := range p.Layers {
-		for e, c := range p.copies(l) {
+		for e, c := range p.Copies(l) {
 			if c == 0 {
 				return fmt.Errorf("placement epoch %d: layer %d, expert %d has no owner", p.Epoch, l, e)
 			}
@@ -55,35 +54,6 @@ func (n *Node) validate(layers, experts int) error {
 		}
 	}
 	return nil
-}
-
-// Satisfied says whether p is what the request wants, but for its loads and domains
-// (Crowded): the same model and nodes, no node beyond its room, or, where nothing limits
-// that, no more copies in all than there is room for, and enough of each expert. So it
-// does not depend on which nodes share a domain at the moment. p is nil or valid.
-func (r *Request) Satisfied(p *Placement) bool {
-	if p == nil || len(p.Nodes) != len(r.Nodes) || p.Layers != r.Layers || p.Experts != r.Experts {
-		return false
-	}
-	room := r.slots()
-	most := sum(room)
-	if !r.limited() {
-		room = filled(len(room), r.Experts)
-	}
-	for i, n := range p.Nodes {
-		if n.Name != r.Nodes[i].Name || n.Address != r.Nodes[i].Address {
-			return false
-		}
-		if slices.ContainsFunc(n.Experts, func(held []int) bool { return len(held) > room[i] }) {
-			return false
-		}
-	}
-	for l := range p.Layers {
-		if copies := p.copies(l); slices.Min(copies) < r.Replicas || sum(copies) > most {
-			return false
-		}
-	}
-	return true
 }
 
 // Validate checks both placements of a document, and that they have epochs: 0 is

@@ -23,7 +23,8 @@ func TestValidate(t *testing.T) {
 		{"no epoch", func(p *Placement) { p.Epoch = 0 }, "target.epoch is 0"},
 	}
 	for _, c := range cases {
-		p := mustPlan(t, Request{Layers: 2, Experts: 4, Nodes: nodes(2), Replicas: 1, Epoch: 1})
+		p := &Placement{Epoch: 1, Layers: 2, Experts: 4, Nodes: []Node{
+			{Name: "n-0", Experts: [][]int{{0, 1}, {0, 1}}}, {Name: "n-1", Experts: [][]int{{2, 3}, {2, 3}}}}}
 		c.edit(p)
 		d := Document{Revision: 3, Target: p}
 		err := d.Validate()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // Config is what a day is played with.
@@ -45,7 +46,7 @@ type Result struct {
 // day is a day under way.
 type day struct {
 	config  Config
-	planner *planner
+	plans   *plans
 	times   Times
 	balance time.Duration // the balancer's window; 0: there is no balancer
 	events  events
@@ -64,9 +65,9 @@ type day struct {
 
 // Simulator plays days of one trace; plans are shared between them.
 type Simulator struct {
-	config  Config
-	planner *planner
-	played  map[string]*Result // of candidates, without what is for plots
+	config Config
+	plans  *plans
+	played map[string]*Result // of candidates, without what is for plots
 }
 
 // New checks the configuration.
@@ -77,25 +78,25 @@ func New(c Config) (*Simulator, error) {
 	case c.Peak < 1 || c.SlotsPerNode < 1 || c.SlotsPerNode > Experts:
 		return nil, fmt.Errorf("poolsim: %d nodes with %d slots: both must be at least 1, slots at most %d", c.Peak, c.SlotsPerNode, Experts)
 	}
-	return &Simulator{c, newPlanner(c.Service, c.Trace.Mixes, c.SlotsPerNode), map[string]*Result{}}, nil
+	return &Simulator{c, newPlans(c.Service, c.Trace.Mixes, c.SlotsPerNode), map[string]*Result{}}, nil
 }
 
 // Share takes another day's plans for those of this one where they are the same: both
 // days must be played one after the other from then on.
 func (s *Simulator) Share(o *Simulator) {
 	if s.config.Service == o.config.Service && s.config.SlotsPerNode == o.config.SlotsPerNode && reflect.DeepEqual(s.config.Trace.Mixes, o.config.Trace.Mixes) {
-		s.planner = o.planner
+		s.plans = o.plans
 	}
 }
 
 // MinNodes is the fewest nodes that hold all experts.
-func (s *Simulator) MinNodes() int { return s.planner.minNodes() }
+func (s *Simulator) MinNodes() int { return s.plans.minNodes() }
 
 // Run plays the day. With a balancer, which looks at the loads in a window of its
 // own, plans are made by load, at every step and when the text changes; with a
 // window of 0 plans count all experts alike.
 func (s *Simulator) Run(p Policy, balance time.Duration) (*Result, error) {
-	d := &day{config: s.config, planner: s.planner, times: s.config.Times, balance: balance, r: seeded(s.config.Seed, 1)}
+	d := &day{config: s.config, plans: s.plans, times: s.config.Times, balance: balance, r: seeded(s.config.Seed, 1)}
 	d.rate = s.rate()
 	first := max(s.MinNodes(), int(startFactor*float64(s.config.Peak)*s.config.Trace.Demand[0]))
 	if fixed, ok := p.(Static); ok {
@@ -117,8 +118,8 @@ func (s *Simulator) rate() float64 {
 
 // totalWork of a frame in all layers, the mean of the day.
 func (s *Simulator) totalWork() float64 {
-	work := make([]float64, len(s.planner.work))
-	for m, layers := range s.planner.work {
+	work := make([]float64, len(s.plans.work))
+	for m, layers := range s.plans.work {
 		for _, row := range layers {
 			for _, a := range row {
 				work[m] += a.mean
@@ -143,7 +144,7 @@ func (d *day) play(p Policy) (*Result, error) {
 		}
 		m.add(d, d.measure())
 		o := &Observation{Wanted: d.pool.wanted, Changing: d.pool.changing, Nodes: d.window.nodes, Waiting: d.window.waiting, day: d}
-		d.pool.wanted = max(p.Want(time.Duration(d.now*float64(time.Second)), o), d.planner.minNodes())
+		d.pool.wanted = max(p.Want(time.Duration(d.now*float64(time.Second)), o), d.plans.minNodes())
 		d.scale()
 	}
 	return m.result(d.config.Bound), nil
@@ -153,7 +154,7 @@ func (d *day) mix() int { return d.config.Trace.Mix[d.slot] }
 
 // install puts a plan into force.
 func (d *day) install(nodes, mix int) {
-	p, err := d.planner.get(nodes, mix)
+	p, err := d.plans.get(nodes, mix)
 	if err != nil {
 		d.failed = err
 		return
@@ -164,9 +165,9 @@ func (d *day) install(nodes, mix int) {
 }
 
 // request is what the autoscaler's simulation is made from.
-func (d *day) request(nodes, mix int) placement.Request {
-	r := placement.Request{Layers: Layers, Experts: Experts, Replicas: 1, SlotsPerNode: d.planner.slots,
-		Loads: d.planner.loads[mix], Nodes: names(nodes)}
+func (d *day) request(nodes, mix int) planner.Request {
+	r := planner.Request{Layers: Layers, Experts: Experts, Replicas: 1, SlotsPerNode: d.plans.slots,
+		Loads: d.plans.loads[mix], Nodes: names(nodes)}
 	if d.current == nil {
 		d.current = d.plan.placement()
 	}
@@ -174,11 +175,11 @@ func (d *day) request(nodes, mix int) placement.Request {
 	return r
 }
 
-// planned is placement.Plan through what was kept. Plans are made from nothing,
+// planned is planner.Plan through what was kept. Plans are made from nothing,
 // not from the current placement, so that they can be kept; that costs moves,
 // which are not counted here, and no balance.
-func (c *planner) planned(mix int) func(placement.Request) (*placement.Placement, error) {
-	return func(r placement.Request) (*placement.Placement, error) {
+func (c *plans) planned(mix int) func(planner.Request) (*placement.Placement, error) {
+	return func(r planner.Request) (*placement.Placement, error) {
 		p, err := c.get(len(r.Nodes), mix)
 		if err != nil {
 			return nil, err

@@ -1,5 +1,5 @@
 // Package poolsim replays a day of traffic against a pool of 64 to 1,000 expert
-// nodes, with the real planner (package placement) and the real autoscaler
+// nodes, with the real planner (package planner) and the real autoscaler
 // (package autoscale) or another policy in charge of the number of nodes.
 //
 // Two time scales are kept apart. Nodes start, load, switch and leave in seconds:

@@ -20,7 +20,7 @@ func (f Foresight) Want(now time.Duration, o *Observation) int {
 		return o.Wanted
 	}
 	next := int(now.Seconds()/Slot) + 1
-	ready := next + 2*int(math.Ceil(o.day.times.start(o.day.planner.slots)/Slot)) // of the step after this one
+	ready := next + 2*int(math.Ceil(o.day.times.start(o.day.plans.slots)/Slot)) // of the step after this one
 	want := slices.Max(f[min(next, len(f)-1):min(ready, len(f))])
 	return min(max(want, o.Wanted-1), o.Wanted+1)
 }
@@ -66,11 +66,11 @@ const peakNodes = 4
 
 // carries is the highest rate at which no node of the plan answers later than the bound.
 func (s *Simulator) carries(nodes, mix int) (float64, error) {
-	p, err := s.planner.get(nodes, mix)
+	p, err := s.plans.get(nodes, mix)
 	if err != nil {
 		return 0, err
 	}
-	busiest := s.planner.under(p, mix).busiest
+	busiest := s.plans.under(p, mix).busiest
 	low, high := 0.0, curveEnd/busiest[0].station.work
 	for range 40 {
 		rate := (low + high) / 2

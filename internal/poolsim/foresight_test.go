@@ -64,7 +64,7 @@ func TestLeastIsLeast(t *testing.T) {
 // TestLeastByHand: of three slots one may be left out, the one that saves most per token.
 func TestLeastByHand(t *testing.T) {
 	demand := []float64{1, 1, 198} // two tokens of 200 may be late: both of the first slots
-	s := &Simulator{config: Config{Trace: &Trace{Demand: demand}, SlotsPerNode: 64}, planner: &planner{slots: 64}}
+	s := &Simulator{config: Config{Trace: &Trace{Demand: demand}, SlotsPerNode: 64}, plans: &plans{slots: 64}}
 	if got, want := s.Least([]int{11, 21, 31}), (1.0+1+31)*Slot/3600; math.Abs(got-want) > 1e-9 {
 		t.Errorf("%v node-hours, want %v: one node in the first two slots, 31 in the third", got, want)
 	}
@@ -97,7 +97,7 @@ func TestOursLooksAsTheOperator(t *testing.T) {
 		}
 		return nodes(slots)
 	}
-	o.day = &day{config: s.config, planner: s.planner}
+	o.day = &day{config: s.config, plans: s.plans}
 	o.day.install(20, 0)
 	p := byLoad(8, 40)
 	for now := time.Duration(0); now < time.Minute; now += Slot * time.Second {

@@ -17,7 +17,7 @@ type moment struct {
 
 // measure computes the slot's queues and notes them in the sliding window.
 func (d *day) measure() moment {
-	d.spread = d.planner.under(d.plan, d.mix())
+	d.spread = d.plans.under(d.plan, d.mix())
 	demand := d.config.Trace.Demand[d.slot]
 	rate := d.rate * demand
 	m := moment{tokens: demand}

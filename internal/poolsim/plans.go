@@ -7,21 +7,22 @@ import (
 	"sync"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // even is the mix of a plan made without knowing loads.
 const even = -1
 
-// planner makes plans of one trace's mixes with the real planner, and keeps them:
+// plans makes plans of one trace's mixes with the real planner, and keeps them:
 // a day asks for the same ones thousands of times. Several days may share one, one
 // after the other.
-type planner struct {
+type plans struct {
 	service Service
 	mixes   []Text
 	slots   int // per node and layer
 	work    [][][]activation
 	loads   [][][]float64
-	plans   map[[2]int]*plan
+	kept    map[[2]int]*plan
 }
 
 // plan is a placement in compact form, and how it does under mixes.
@@ -41,8 +42,8 @@ type spread struct {
 // planLoadScale makes seconds of work a number of a size that counts have.
 const planLoadScale = 1e9
 
-func newPlanner(service Service, mixes []Text, slots int) *planner {
-	c := &planner{service: service, mixes: mixes, slots: slots, plans: map[[2]int]*plan{}}
+func newPlans(service Service, mixes []Text, slots int) *plans {
+	c := &plans{service: service, mixes: mixes, slots: slots, kept: map[[2]int]*plan{}}
 	for _, mix := range mixes {
 		work, loads := make([][]activation, Layers), make([][]float64, Layers)
 		for l, row := range mix {
@@ -58,12 +59,12 @@ func newPlanner(service Service, mixes []Text, slots int) *planner {
 }
 
 // minNodes is the fewest nodes with room for every expert.
-func (c *planner) minNodes() int { return (Experts + c.slots - 1) / c.slots }
+func (c *plans) minNodes() int { return (Experts + c.slots - 1) / c.slots }
 
 // request is what a plan for so many nodes is made from. even counts all experts
 // alike, and still uses every slot, for copies.
-func (c *planner) request(nodes, mix int) placement.Request {
-	r := placement.Request{Layers: Layers, Experts: Experts, Replicas: 1, SlotsPerNode: c.slots}
+func (c *plans) request(nodes, mix int) planner.Request {
+	r := planner.Request{Layers: Layers, Experts: Experts, Replicas: 1, SlotsPerNode: c.slots}
 	r.Nodes = names(nodes)
 	if mix != even {
 		r.Loads = c.loads[mix]
@@ -80,18 +81,18 @@ func (c *planner) request(nodes, mix int) placement.Request {
 }
 
 // get plans for so many nodes and a mix, or even.
-func (c *planner) get(nodes, mix int) (*plan, error) {
+func (c *plans) get(nodes, mix int) (*plan, error) {
 	key := [2]int{nodes, mix}
-	if p := c.plans[key]; p != nil {
+	if p := c.kept[key]; p != nil {
 		return p, nil
 	}
-	made, err := placement.Plan(c.request(nodes, mix))
+	made, err := planner.Plan(c.request(nodes, mix))
 	if err != nil {
 		return nil, fmt.Errorf("planning %d nodes: %w", nodes, err)
 	}
 	p := &plan{spread: map[int]*spread{}}
 	p.keep(made)
-	c.plans[key] = p
+	c.kept[key] = p
 	return p, nil
 }
 

@@ -50,7 +50,7 @@ func (p *Ours) Want(now time.Duration, o *Observation) int {
 	}
 	p.next = now + p.Window/load.LooksPerWindow
 	mix := o.day.mix()
-	plans := o.day.planner
+	plans := o.day.plans
 	in := autoscale.Input{Settings: p.Settings, Now: start.Add(now), Wanted: o.Wanted, MinNodes: plans.minNodes(),
 		Changing: o.Changing, CanRebalance: true, Nodes: o.Nodes(int(p.Window.Seconds() / Slot)), Memory: p.memory, Plan: plans.planned(mix)}
 	in.Pool = o.day.request(o.Wanted, mix)

@@ -42,10 +42,10 @@ func (d *day) scale() {
 	}
 	p.changing = true
 	to := p.wanted
-	load := d.times.load(d.planner.slots)
+	load := d.times.load(d.plans.slots)
 	if to > p.serving {
 		p.exist = to
-		d.events.after(d.now, d.times.start(d.planner.slots), func() { d.serve(to); p.changing = false })
+		d.events.after(d.now, d.times.start(d.plans.slots), func() { d.serve(to); p.changing = false })
 		return
 	}
 	d.events.after(d.now, load, func() {
@@ -72,7 +72,7 @@ func (d *day) rebalance() {
 	}
 	p.busy = true
 	mix := d.mix()
-	wait := balanceShare*d.balance.Seconds() + d.times.load(d.planner.slots)
+	wait := balanceShare*d.balance.Seconds() + d.times.load(d.plans.slots)
 	d.events.after(d.now, wait, func() {
 		p.busy = false
 		if !p.changing {

@@ -95,12 +95,12 @@ func TestFormulaAgainstRequests(t *testing.T) {
 	for _, c := range cases {
 		s := DefaultService()
 		s.Rows = c.rows
-		planner := newPlanner(s, text, c.slots)
-		p, err := planner.get(c.nodes, even)
+		all := newPlans(s, text, c.slots)
+		p, err := all.get(c.nodes, even)
 		if err != nil {
 			t.Fatal(err)
 		}
-		node := planner.under(p, 0).nodes[0]
+		node := all.under(p, 0).nodes[0]
 		rate := c.load / node.work
 		const seconds = 60
 		jobs := framesOf(rand.New(rand.NewPCG(1, 1)), text[0], p, s, rate, seconds)

@@ -6,7 +6,7 @@ import (
 )
 
 // under is what mix asks of the plan's nodes.
-func (c *planner) under(p *plan, mix int) *spread {
+func (c *plans) under(p *plan, mix int) *spread {
 	s := p.spread[mix]
 	if s == nil {
 		s = newSpread(p, c.work[mix])

@@ -7,6 +7,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 
 // wishApart is a wish that stays: two copies, which pods that change machines bring together,
@@ -50,8 +51,8 @@ func (w *world) crowded(p *placement.Placement, spec *v1alpha1.ExpertPoolSpec) i
 	return r.Crowded(p)
 }
 
-func (w *world) onMachines(p *placement.Placement, spec *v1alpha1.ExpertPoolSpec) placement.Request {
-	r := placement.Request{Layers: layers, Experts: experts, Nodes: p.Nodes, Domains: map[string]string{},
+func (w *world) onMachines(p *placement.Placement, spec *v1alpha1.ExpertPoolSpec) planner.Request {
+	r := planner.Request{Layers: layers, Experts: experts, Nodes: p.Nodes, Domains: map[string]string{},
 		Replicas: min(int(*spec.Experts.ReplicasPerExpert), len(p.Nodes))}
 	if n := spec.Experts.SlotsPerNode; n != nil {
 		r.SlotsPerNode = int(*n)
@@ -86,7 +87,7 @@ func (w *world) apart(p *placement.Placement, spec *v1alpha1.ExpertPoolSpec) str
 		return ""
 	}
 	r := w.onMachines(p, spec)
-	q, err := placement.Plan(r)
+	q, err := planner.Plan(r)
 	if err != nil {
 		return err.Error()
 	}
