@@ -20,9 +20,8 @@ import (
 
 // scale lets the autoscaler decide, right after each look at the load, or in any round if
 // the number is outside of its range, and makes its answer the pool's number of nodes.
-// What it must remember is in the status
-// before the number changes, so that an operator that dies in between cannot turn
-// the pool twice.
+// What it must remember is in the status before the number changes, so that an operator
+// that dies in between cannot turn the pool twice.
 func (r *Reconciler) scale(ctx context.Context, v *view) error {
 	if !v.wanted.scales() {
 		v.kept.scaling, v.memory.scale = lastStep(v.kept.scaling), autoscale.Memory{}
@@ -66,6 +65,7 @@ func (r *Reconciler) writeScaling(ctx context.Context, v *view) error {
 	return nil
 }
 
+// autoscaleInput is all that the autoscaler decides by.
 func (v *view) autoscaleInput() autoscale.Input {
 	s, p := v.wanted.spec.Scaling, v.progress()
 	return autoscale.Input{

@@ -39,6 +39,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	return nil
 }
 
+// fill tells all but the conditions.
 func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
 	s.ObservedGeneration = v.pool.Generation
 	s.Replicas = int32(len(v.pods.experts)) //nolint:gosec // at most 256

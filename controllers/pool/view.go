@@ -32,11 +32,13 @@ type view struct {
 	refused  *diagnose.Problem // what kept the children from being made
 }
 
+// losses are which nodes are lost by now.
 func (v *view) losses() losses {
 	return losses{v.pods, v.memory.silent, v.stalls, v.wanted.restoreAfter(), v.now}
 }
 
-// budget is what nodes may load now, with the size of an expert of the decided document's model.
+// budget is what nodes may load now. How large an expert is says the first node that knows
+// its model, once there is a decision one with the decided document's.
 func (v *view) budget() budget {
 	b := budget{bytesPerMinute: v.wanted.bytesPerMinute(), moved: v.kept.moved, now: v.now}
 	if m := v.pods.model(v.decision.Doc); m != nil {
@@ -45,6 +47,7 @@ func (v *view) budget() budget {
 	return b
 }
 
+// progress is how far the pool is, by the decision if there is one yet.
 func (v *view) progress() progress {
 	members := v.wanted.members(v.wanted.nodes())
 	return progress{
@@ -53,6 +56,7 @@ func (v *view) progress() progress {
 	}
 }
 
+// readiness is what the round comes to.
 func (v *view) readiness() readiness {
 	out := readiness{progress: v.progress(), refused: v.refused, problem: v.troubles.worst(v.pods.experts, &v.set), makesRoom: makesRoom(v.decision.Problem, v.wanted, v.kept)}
 	out.owned, out.total = covered(v.decision.Doc, v.pods)
@@ -62,6 +66,7 @@ func (v *view) readiness() readiness {
 	return out
 }
 
+// balancing is what the balancer's part of it comes to.
 func (v *view) balancing() balancing {
 	return balancing{v.wanted, &v.memory.looks, v.looked, &v.memory.move, v.budget(), &v.decision, v.pods.waited,
 		conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionBalanced), v.now}
