@@ -17,9 +17,9 @@ type kept struct {
 	scaling *v1alpha1.ScalingStatus     // the last step of the autoscaler
 }
 
-// heedClock takes times that outlived an operator whose clock was ahead for now: what
-// waits for some time after them would wait until that clock's day comes. They are written
-// so in this round, or every later one would take them for its own now.
+// heedClock replaces times in the future, which an operator whose clock was ahead has
+// left, by the present one: what waits for some time after them would wait until that day
+// comes. They are written back in this round, or each later one would replace them again.
 func (k *kept) heedClock(now time.Time) {
 	if m := k.moved; m != nil && m.Time.After(now) {
 		k.moved = m.DeepCopy()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -11,12 +13,15 @@ import (
 
 // look asks the expert nodes for their load, a few times in each window. The report is of
 // the nodes of the placement; what other pods have computed, on their way in or out, counts
-// for what experts cost.
+// for what experts cost. It ends soon after an alarm: a lost node's experts wait for the
+// round to end, and this node for nobody's question.
 func (r *Reconciler) look(ctx context.Context, v *view) {
 	l, w, p := &v.memory.looks, v.wanted, current(v.record.doc)
 	if !w.measures() || p == nil || v.now.Sub(l.last) < w.lookInterval() {
 		return
 	}
+	ctx, done := r.sentry.hurried(ctx, client.ObjectKeyFromObject(v.pool))
+	defer done()
 	v.looked, l.last = true, v.now
 	pods := reachable(v.pods.experts)
 	all := fleet.LoadAll(ctx, r.Fleet, pods, w.window())

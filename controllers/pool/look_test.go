@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
@@ -249,4 +250,33 @@ func TestBalancednessIsOfThePlacementInForce(t *testing.T) {
 	if s.Summary.Balancedness != "0.67" { // 4 of its own and half of 4 more, of 8
 		t.Errorf("%s after a move without tokens, want 0.67", s.Summary.Balancedness)
 	}
+}
+
+// TestAnAlarmEndsALook: while a node that hangs is asked for its load a router says that it
+// waits for that node. The round does not wait for it as well.
+func TestAnAlarmEndsALook(t *testing.T) {
+	p := newPair(t)
+	p.fleet.Edit(reachable(p.pods.experts[1:2])[0].Address, func(pod *fleettest.Pod) { pod.Frozen = true })
+	name := types.NamespacedName{Namespace: p.pool.Namespace, Name: p.pool.Name}
+	p.r.sentry.rung = make(chan event.GenericEvent, 1)
+	ended := make(chan time.Duration)
+	begun := time.Now()
+	go func() { p.next(t, testWindow); ended <- time.Since(begun) }()
+	for !p.r.sentry.asking(name) && time.Since(begun) < time.Second {
+		time.Sleep(time.Millisecond)
+	}
+	p.r.sentry.ring(t.Context(), name, []string{"demo-experts-1"})
+	if took := <-ended; took > hurry+time.Second {
+		t.Errorf("the look took %s, after an alarm it has %s", took, hurry)
+	}
+	if p.memory.looks.missed != 1 {
+		t.Errorf("%d looks were missed, want 1: the node has told nothing", p.memory.looks.missed)
+	}
+}
+
+// asking tells whether a round's questions are under way.
+func (s *sentry) asking(pool types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.post(pool).hurry != nil
 }

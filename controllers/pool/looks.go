@@ -50,8 +50,8 @@ func (l *looks) expectJudgement(p *placement.Placement, measures bool, now time.
 	}
 }
 
-// known says whether the figures of the last look are of now: an operator that may not
-// look, or finds nobody, knows nothing after two intervals.
+// known says whether the figures of the last look still hold: an operator that may not
+// look, or reaches nobody, knows nothing after two intervals.
 func (l *looks) known(interval time.Duration, now time.Time) bool {
 	return l.report != nil && l.missed == 0 && now.Sub(l.last) <= 2*interval
 }

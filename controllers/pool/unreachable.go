@@ -14,8 +14,9 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 )
 
-// unreachableAfter so long a pod that runs has not answered: a program answers some
-// tenths of a second after its start, and one that hangs is started again by its probe.
+// unreachableAfter is how long a running pod may give no answer before it counts as
+// unreachable. A program answers some tenths of a second after its start, and one that
+// hangs is started again by its probe.
 const unreachableAfter = 30 * time.Second
 
 // unheard is a pod that runs and does not answer.

@@ -16,9 +16,10 @@ func (f *Fleet) SetLoad(address string, n *load.Node) {
 }
 
 // Load implements fleet.Fleet.
-func (f *Fleet) Load(_ context.Context, pod fleet.Pod, window time.Duration) (*load.Node, error) {
+func (f *Fleet) Load(ctx context.Context, pod fleet.Pod, window time.Duration) (*load.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.thaw(ctx, pod)
 	p, err := f.reach(pod)
 	if err != nil {
 		return nil, err

@@ -15,8 +15,8 @@ const (
 // copiesIn is how many copies of e are in the domain of node i.
 func (y *layer) copiesIn(e, i int) int { return y.in[e*len(y.dom.nodes)+y.dom.of[i]] }
 
-// tally counts that the copies of e in the domain of node i are d more. Within flip it
-// would slow down plans that know no domains.
+// tally adds d to the number of copies of e in the domain of node i. It is a function of
+// its own, because within flip it would slow down plans without domains.
 //
 //go:noinline
 func (y *layer) tally(i, e, d int) {

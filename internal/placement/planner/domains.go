@@ -8,10 +8,10 @@ import (
 )
 
 // domains say which nodes are lost together: a machine takes all that runs on it.
-// Each expert shall be in want of them. Nil where the rule asks for nothing: one
-// replica, one domain, or each node in a domain of its own.
+// Nil where the rule asks for nothing: one replica, one domain, or each node in a
+// domain of its own.
 type domains struct {
-	want  int
+	want  int      // in how many domains each expert shall have a copy
 	of    []int    // domain of node i
 	nodes [][]int  // of domain d, ascending
 	sets  []uint64 // the same as bits: sets[d*places:][:places]
@@ -52,8 +52,8 @@ func (d *domains) mark() {
 	}
 }
 
-// widen shifts room to domains that are too small for every expert to be in want of
-// them, from those that have more than they can use for it, one slot at a time: to
+// widen shifts room to domains that are too small for every expert to have copies in
+// d.want domains, from those that have more than they can use for it, one slot at a time: to
 // the node with least room, up to limit, from the one with most. Of equals the node
 // gets it that holds more, so that a plan from its own result changes nothing.
 func (d *domains) widen(room []int, experts, limit int, count []int) {
@@ -90,8 +90,8 @@ func (d *domains) alike(a, b int, room []int) bool {
 
 // Crowded counts the experts, of all layers, whose copies lie in fewer domains than
 // they should (Domains): with two replicas, those that the loss of one domain takes
-// all copies of. 0 after a Plan, unless room is short: then no fewer loads than it
-// takes are made to come as near as that allows.
+// all copies of. After a Plan it is 0, or as near to 0 as the room allows: Plan loads
+// as many experts as that takes.
 func (r *Request) Crowded(p *placement.Placement) (count int) {
 	d := r.domains(r.slots())
 	if d == nil {

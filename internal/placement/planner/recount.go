@@ -17,7 +17,7 @@ func (s *search) recounts() {
 	}
 }
 
-// donate finds the experts whose copy could go, once a step: that would not leave
+// donate finds, once a step, the experts of which a copy could go without making
 // another node too busy.
 func (s *search) donate() {
 	if s.surveyed {
