@@ -135,7 +135,7 @@ func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...s
 	if err != nil {
 		return "", err
 	}
-	if err := pool.AwaitReady(ctx, httpURL(at.HTTP)+"/ready"); err != nil {
+	if err := pool.AwaitReady(ctx, at.ReadyURL()); err != nil {
 		return "", err
 	}
 	host, _, _ := net.SplitHostPort(listen)

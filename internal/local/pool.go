@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -36,7 +35,7 @@ type Pool struct {
 	dir       string
 	failed    chan error
 	alive     sync.WaitGroup
-	served    atomic.Bool
+	kept      []*process
 	Placement string // path of the placement document
 	Document  *placement.Document
 	Nodes     []Announcement // where the expert nodes listen
@@ -64,6 +63,25 @@ func StartPool(ctx context.Context, cfg *checkpoint.Config, o Options) (*Pool, e
 // Failed yields the error of a process that cannot be kept alive.
 func (p *Pool) Failed() <-chan error { return p.failed }
 
+// While works for as long as the processes can be kept alive. The error of one that cannot
+// is returned, not what that did to the work.
+func (p *Pool) While(ctx context.Context, work func(context.Context) error) error {
+	own, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-p.failed:
+			cancel(err)
+		case <-own.Done():
+		}
+	}()
+	err := work(own)
+	if err != nil && own.Err() != nil && ctx.Err() == nil {
+		return context.Cause(own)
+	}
+	return err
+}
+
 // Close removes the pool's files; the processes end with StartPool's context.
 func (p *Pool) Close() { _ = os.RemoveAll(p.dir) }
 
@@ -77,7 +95,7 @@ func (p *Pool) startNodes(ctx context.Context) ([]placement.Node, error) {
 	for i, pr := range procs {
 		a, err := p.Await(ctx, pr)
 		if err != nil {
-			return nil, fmt.Errorf("expert node %d: %w", i, err)
+			return nil, err
 		}
 		p.Nodes = append(p.Nodes, a)
 		nodes = append(nodes, placement.Node{Name: nodeName(i), Address: a.GRPC})
@@ -99,7 +117,8 @@ func (p *Pool) CommonArgs() []string {
 
 // Keep starts a process of this program and keeps it alive until ctx ends.
 func (p *Pool) Keep(ctx context.Context, args []string, again func(Announcement) []string) *process {
-	pr := &process{args: args, again: again, stderr: p.opts.Stderr, announce: make(chan Announcement, 1), served: &p.served}
+	pr := &process{args: args, again: again, stderr: p.opts.Stderr, announce: make(chan Announcement, 1), served: new(atomic.Bool)}
+	p.kept = append(p.kept, pr)
 	p.alive.Go(func() {
 		if err := pr.keep(ctx); err != nil {
 			p.failed <- err
@@ -116,7 +135,7 @@ func (p *Pool) Await(ctx context.Context, pr *process) (Announcement, error) {
 	case err := <-p.failed:
 		return Announcement{}, err
 	case <-time.After(startTimeout):
-		return Announcement{}, fmt.Errorf("not listening after %s", startTimeout)
+		return Announcement{}, fmt.Errorf("the %s process does not listen after %s", pr.name(), startTimeout)
 	case <-ctx.Done():
 		return Announcement{}, ctx.Err()
 	}
@@ -124,35 +143,6 @@ func (p *Pool) Await(ctx context.Context, pr *process) (Announcement, error) {
 
 // Wait returns when every process has ended, after StartPool's context has.
 func (p *Pool) Wait() { p.alive.Wait() }
-
-// AwaitReady polls a process's readiness until it answers 200. Loading takes as
-// long as the disk needs, so only a process that fails ends the wait early. The address may
-// be that of all interfaces: it is dialled as it is, for only Dial finds what works where
-// there is no IPv6.
-func (p *Pool) AwaitReady(ctx context.Context, url string) error {
-	client := http.Client{Timeout: readyPoll * 20, Transport: &http.Transport{}} // no proxy: it is a process of this machine
-	defer client.CloseIdleConnections()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		if resp, err := client.Do(req); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				p.served.Store(true)
-				return nil
-			}
-		}
-		select {
-		case err := <-p.failed:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(readyPoll):
-		}
-	}
-}
 
 // place spreads the experts evenly and publishes the document atomically.
 func (p *Pool) place(cfg *checkpoint.Config, nodes []placement.Node) error {

@@ -7,11 +7,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -34,16 +34,16 @@ func Announce(a Announcement) error {
 }
 
 // ExitHopeless is the exit status of a process that would fail again however often
-// it is started: bad flags, a model that is missing or damaged. It counts until the
-// process has once announced itself: what is wrong later may pass, such as an address
+// it is started: bad flags, a model that is missing or damaged. It counts at the first
+// start alone, until the process is ready: what is wrong later may pass, such as an address
 // that somebody took in between, and a Go program that panics ends with 2 as well.
 const ExitHopeless = 2
 
 const (
 	startTimeout = 30 * time.Second       // until a process announces itself; it opens no weights before
 	restartPause = 200 * time.Millisecond // between two starts of a process that dies
-	maxFailures  = 5                      // in a row, each within healthyAfter of its start
-	healthyAfter = 10 * time.Second       // a process that lived so long was not failing
+	maxFailures  = 5                      // in a row
+	healthyAfter = 10 * time.Second       // a process that has been ready for so long is no failed start
 	stopTimeout  = 10 * time.Second       // from the interrupt to the kill
 	readyPoll    = 50 * time.Millisecond  // between two looks at a process's readiness
 )
@@ -54,23 +54,31 @@ type process struct {
 	again    func(Announcement) []string // for later starts, with the addresses it had
 	stderr   io.Writer
 	announce chan Announcement // receives once
-	served   *atomic.Bool      // the deployment has been ready
+	served   *atomic.Bool      // the deployment has been ready, this process with it
+}
+
+// life is one run of a process, from its start to its end.
+type life struct {
+	at    Announcement  // zero: it never listened
+	ready time.Duration // since it was first ready; 0: it never was
+	end   error         // as of exec.Cmd.Wait
 }
 
 // keep starts the process again whenever it dies, until ctx ends; then it stops it.
 func (p *process) keep(ctx context.Context) error {
-	args, failures, announced := p.args, 0, false
-	for {
-		start := time.Now()
-		a, err := p.once(ctx, args)
+	args, failures := p.args, 0
+	for first := true; ; first = false {
+		l := p.once(ctx, args)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if a != (Announcement{}) {
-			args, announced = p.again(a), true
+		hopeless := first && l.ready == 0 && exitCode(l.end) == ExitHopeless
+		if failures = p.count(failures, l); hopeless || failures == maxFailures {
+			return fmt.Errorf("the %s process ended: %s%s", p.name(), ending(l.end), hint(l.end))
 		}
-		if failures = p.count(failures, err, time.Since(start)); failures == maxFailures || (!announced && exitCode(err) == ExitHopeless) {
-			return fmt.Errorf("the %s process ended: %v (its last words are above)", p.args[0], err)
+		_, _ = fmt.Fprintf(p.stderr, "olmoe: %s ended (%s); it is started again\n", p.name(), ending(l.end))
+		if l.at != (Announcement{}) {
+			args = p.again(l.at)
 		}
 		select {
 		case <-time.After(restartPause):
@@ -80,35 +88,37 @@ func (p *process) keep(ctx context.Context) error {
 	}
 }
 
-// count is the number of failures in a row after one more end. A process of a
-// deployment that has served and is killed or terminated from outside did not fail:
-// it is started again however often somebody does that.
-func (p *process) count(failures int, err error, lived time.Duration) int {
-	const killed = -1 // os/exec's exit code
+// count is the number of failures in a row after one more life. Invariant 8: a start that
+// does not lead to a process that is ready for a while has failed, however long it took,
+// for loading takes as long as the disk needs. A process of a deployment that has served
+// and is killed or terminated from outside did not fail: it is started again however
+// often somebody does that.
+func (p *process) count(failures int, l life) int {
 	switch {
-	case (err == nil || exitCode(err) == killed) && p.served.Load():
+	case (l.end == nil || exitCode(l.end) == killed) && p.served.Load():
 		return 0
-	case lived > healthyAfter:
+	case l.ready > healthyAfter:
 		return 1
 	}
 	return failures + 1
 }
 
-// exitCode of a process that ended with err; 0 where it never ran.
-func exitCode(err error) int {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return 0
+// name is what messages call the process.
+func (p *process) name() string {
+	if i := slices.Index(p.args, "--name") + 1; i > 0 && i < len(p.args) {
+		return p.args[i]
 	}
-	return exit.ExitCode()
+	return p.args[0]
 }
 
-// once runs the process to its end and returns what it announced.
-func (p *process) once(ctx context.Context, args []string) (Announcement, error) {
+// once runs the process to its end.
+func (p *process) once(ctx context.Context, args []string) (l life) {
 	exe, err := os.Executable()
 	if err != nil {
-		return Announcement{}, err
+		return life{end: err}
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	cmd := exec.CommandContext(ctx, exe, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopTimeout
@@ -116,20 +126,27 @@ func (p *process) once(ctx context.Context, args []string) (Announcement, error)
 	dieWithParent(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return Announcement{}, err
+		return life{end: err}
 	}
 	if err := startProcess(cmd); err != nil {
-		return Announcement{}, err
+		return life{end: err}
 	}
-	var a Announcement
+	var isReady <-chan time.Time
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if json.Unmarshal(lines.Bytes(), &a) == nil && a.Role != "" {
+		if json.Unmarshal(lines.Bytes(), &l.at) == nil && l.at.Role != "" {
+			isReady = ready(ctx, l.at.ReadyURL())
 			select {
-			case p.announce <- a:
+			case p.announce <- l.at:
 			default:
 			}
 		}
 	}
-	return a, cmd.Wait()
+	l.end = cmd.Wait()
+	select {
+	case since := <-isReady:
+		l.ready = time.Since(since)
+	default:
+	}
+	return l
 }
