@@ -7,23 +7,34 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/golden"
+	"github.com/olmoe-serving/olmoe-operator/internal/local"
 	"github.com/olmoe-serving/olmoe-operator/router"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
 
-// greedySteps is how many tokens greedy.json holds for a prompt.
+// greedyFile is the file of greedy tokens among the results.
+const greedyFile = "greedy.json"
+
+// greedySteps is how many tokens it holds for a prompt.
 const greedySteps = 32
 
+// logitsFlags are those of "olmoe logits".
+type logitsFlags struct {
+	localFlags
+	file, out, activations string
+	chunk                  int
+	maxWait                time.Duration // for experts that are lost
+}
+
 func newLogitsCommand() *cobra.Command {
-	var f localFlags
-	var prompts, out, activations string
-	var chunk int
+	f := logitsFlags{maxWait: defaultMaxWait}
 	cmd := &cobra.Command{
 		Use:   "logits --model DIR --prompts FILE --out DIR",
 		Short: "Write logits, routing and hidden states of prompts, for comparison with another implementation",
@@ -34,37 +45,36 @@ greedy tokens a prompt, fewer where the context ends. The experts are computed b
 expert-node processes over gRPC, as in a deployment.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if activations != "f32" {
-				return fmt.Errorf("%w: --activations %q is not supported: use f32", errFlags, activations)
+			if f.activations != "f32" {
+				return fmt.Errorf("%w: --activations %q is not supported: use f32", errFlags, f.activations)
 			}
-			if prompts == "" || out == "" {
+			if f.file == "" || f.out == "" {
 				return fmt.Errorf("%w: --prompts and --out are needed", errFlags)
 			}
-			if err := inRange("--chunk", chunk, 1, maxStepTokens); err != nil {
+			if err := inRange("--chunk", f.chunk, 1, maxStepTokens); err != nil {
 				return err
 			}
-			return cutShort(cmd.Context(), writeLogits(cmd.Context(), &f, prompts, out, chunk))
+			return cutShort(cmd.Context(), writeLogits(cmd.Context(), &f))
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&prompts, "prompts", "", "file with prompts[]: name and token_ids each")
-	cmd.Flags().StringVar(&out, "out", "", "folder for the results; made if it is missing")
-	cmd.Flags().StringVar(&activations, "activations", "f32", "f32: activations in float32")
-	cmd.Flags().IntVar(&chunk, "chunk", 256, "tokens of a prompt that one step computes; results do not depend on it")
+	cmd.Flags().StringVar(&f.file, "prompts", "", "file with prompts[]: name and token_ids each")
+	cmd.Flags().StringVar(&f.out, "out", "", "folder for the results; made if it is missing")
+	cmd.Flags().StringVar(&f.activations, "activations", "f32", "f32: activations in float32")
+	cmd.Flags().IntVar(&f.chunk, "chunk", 256, "tokens of a prompt that one step computes; results do not depend on it")
 	return cmd
 }
 
-func writeLogits(ctx context.Context, f *localFlags, file, out string, chunk int) error {
-	prompts, err := f.prompts(file)
+func writeLogits(ctx context.Context, f *logitsFlags) error {
+	prompts, err := f.prompts()
 	if err != nil {
 		return err
 	}
-	greedyFile := filepath.Join(out, "greedy.json")
-	if err := makeRoom(out, greedyFile); err != nil {
+	if err := makeRoom(f.out); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	pool, err := f.startPool(ctx)
+	alive, cancel := context.WithCancel(ctx)
+	pool, err := f.startPool(alive)
 	if err != nil {
 		cancel()
 		return err
@@ -72,62 +82,79 @@ func writeLogits(ctx context.Context, f *localFlags, file, out string, chunk int
 	defer pool.Close()
 	defer pool.Wait()
 	defer cancel()
+	return pool.While(ctx, func(ctx context.Context) error { return f.compute(ctx, pool, prompts) })
+}
+
+// compute is a router for the prompts, and writes what it sees.
+func (f *logitsFlags) compute(ctx context.Context, pool *local.Pool, prompts []golden.Prompt) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	core, err := router.Open(ctx, router.CoreOptions{
-		Model: f.Model, Weights: checkpoint.Weights(f.Weights), Cache: cacheFolders(f.Model, f.Cache, 0), Workers: f.Workers, MaxWait: defaultMaxWait, Log: logr.Discard(), Fatal: func(error) {},
-		Limits: engine.Limits{MaxSequences: len(prompts), MaxQueue: len(prompts), MaxRows: chunk, KVBytes: logitsKVBytes},
+		Model: f.Model, Weights: checkpoint.Weights(f.Weights), Cache: cacheFolders(f.Model, f.Cache, 0), Workers: f.Workers, MaxWait: f.maxWait, Log: logr.Discard(), Fatal: func(error) {},
+		Limits: engine.Limits{MaxSequences: len(prompts), MaxQueue: len(prompts), MaxRows: f.chunk, KVBytes: logitsKVBytes},
 	})
 	if err != nil {
 		return err
 	}
 	defer core.Close()
 	core.Dispatcher.Apply(pool.Document)
+	// The first prompt waits for as long as loading takes: MaxWait is for nodes that are lost.
+	if err := pool.AwaitNodes(ctx); err != nil {
+		return err
+	}
 	engineDone := make(chan struct{})
 	go func() { defer close(engineDone); core.Engine.Run(ctx) }()
 	defer func() { cancel(); <-engineDone }()
+	return f.runPrompts(ctx, core, prompts)
+}
 
+// runPrompts writes a file of tensors for each prompt, and the greedy tokens of all.
+func (f *logitsFlags) runPrompts(ctx context.Context, core *router.Core, prompts []golden.Prompt) error {
 	greedy := map[string][]int32{}
 	for _, p := range prompts {
 		c := golden.NewCollector(core.Config(), p.TokenIDs)
-		if greedy[p.Name], err = runPrompt(ctx, core.Engine, p, c); err != nil {
+		ids, err := runPrompt(ctx, core.Engine, p, c)
+		if err != nil {
 			return fmt.Errorf("prompt %s: %w", p.Name, err)
 		}
-		if n := len(greedy[p.Name]); n < greedySteps {
+		if n := len(ids); n < greedySteps {
 			fmt.Fprintf(f.Stderr, "olmoe: prompt %s: %d greedy tokens instead of %d: the context ends\n", p.Name, n, greedySteps)
 		}
-		if err := c.Write(filepath.Join(out, p.Name+".safetensors")); err != nil {
+		if err := c.Write(filepath.Join(f.out, p.Name+".safetensors")); err != nil {
 			return err
 		}
+		greedy[p.Name] = ids
 	}
 	b, err := json.MarshalIndent(greedy, "", " ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(greedyFile, append(b, '\n'), 0o644) //nolint:gosec // results are for everybody
+	return os.WriteFile(filepath.Join(f.out, greedyFile), append(b, '\n'), 0o644) //nolint:gosec // results are for everybody
 }
 
-// prompts reads those of a file, and refuses what this model cannot compute.
-func (f *localFlags) prompts(file string) ([]golden.Prompt, error) {
+// prompts reads those of the file, and refuses what this model cannot compute.
+func (f *logitsFlags) prompts() ([]golden.Prompt, error) {
 	config, err := f.check()
 	if err != nil {
 		return nil, err
 	}
 	var read golden.Prompts
-	if err := readJSON(file, &read); err != nil {
+	if err := readJSON(f.file, &read); err != nil {
 		return nil, err
 	}
 	if err := read.Check(config); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", f.file, err)
 	}
 	return read.Prompts, nil
 }
 
 // makeRoom makes the folder for results. The tokens of a former run do not stay beside
 // the tensors of this one, should it end early.
-func makeRoom(out, greedyFile string) error {
+func makeRoom(out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // results are for everybody
 		return err
 	}
-	if err := os.Remove(greedyFile); !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(filepath.Join(out, greedyFile)); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
