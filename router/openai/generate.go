@@ -108,7 +108,7 @@ func (st *streamer) delta(q *sequence, d delta) (shown bool, err error) {
 	if first {
 		st.opened[q.index] = true
 		if o := st.f.opening(q); o != nil {
-			if err := st.event(o); err != nil {
+			if err := st.event(o, q.generated); err != nil {
 				return false, err
 			}
 			shown = true
@@ -117,10 +117,12 @@ func (st *streamer) delta(q *sequence, d delta) (shown bool, err error) {
 	if d.text == "" && d.finish == "" && !st.p.returnIDs && st.p.Logprobs < 0 && !st.p.runningUsage {
 		return shown, nil // held back, half a character, or a token without a text: nothing to show yet
 	}
-	return true, st.event(st.f.chunk(q, d, first))
+	return true, st.event(st.f.chunk(q, d, first), 0)
 }
 
-func (st *streamer) event(choice any) error {
+// event sends a choice's chunk. A running usage is of what the client has then: without
+// the tokens that come after it.
+func (st *streamer) event(choice any, unsent int) error {
 	env := st.env
 	env.Choices = []any{choice}
 	if !st.sent {
@@ -128,7 +130,10 @@ func (st *streamer) event(choice any) error {
 	}
 	switch {
 	case st.p.runningUsage:
-		env.Usage = st.b.usage()
+		u := st.b.usage()
+		u.CompletionTokens -= unsent
+		u.TotalTokens -= unsent
+		env.Usage = u
 	case st.p.includeUsage:
 		env.Usage = jsonNull
 	}
