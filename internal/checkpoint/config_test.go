@@ -164,8 +164,10 @@ func TestConfigThatIsNoObject(t *testing.T) {
 	for text, problem := range map[string]string{
 		"":                                 "not a JSON object",
 		"[]":                               "not a JSON object",
-		"{":                                "EOF",
-		`{"a": 1`:                          "EOF",
+		"{":                                "ends in the middle; is the download complete?",
+		`{"a": 1`:                          "ends in the middle",
+		`{"a"`:                             "ends in the middle",
+		`{"a": "b`:                         "ends in the middle",
 		`{"a": NaN}`:                       `entry "a"`,
 		`{"a": 1} x`:                       "after the JSON object",
 		`{"a": 1}{}`:                       "after the JSON object",

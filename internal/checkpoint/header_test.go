@@ -72,7 +72,7 @@ func TestHeaderLength(t *testing.T) {
 		{"longer than the file", prefix(3, "{}"), "length 3 exceeds the file of 10 bytes"},
 		{"zero", prefix(0, ""), "length is 0"},
 		{"no JSON", prefix(2, "xx"), "not a JSON object"},
-		{"cut short", prefix(2, `{"`), "EOF"},
+		{"cut short", prefix(2, `{"`), "ends in the middle"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := read(c.data)

@@ -74,6 +74,14 @@ type member struct {
 // encoding/json it keeps the case of names apart and refuses duplicates, which
 // readers in other languages resolve differently.
 func parseObject(raw []byte) ([]member, error) {
+	members, err := parseWhole(raw)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errors.New("ends in the middle; is the download complete?")
+	}
+	return members, err
+}
+
+func parseWhole(raw []byte) ([]member, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("is not valid UTF-8")
 	}
