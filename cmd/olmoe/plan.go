@@ -104,9 +104,13 @@ func ratio(flag string, v float64) error {
 	return nil
 }
 
-// needed refuses --read-rows where it would be ignored. --min-gain and --max-moves are bounds
-// of moves: with nothing in force there are none, and they hold.
+// needed refuses --read-rows where it would be ignored, and --slots 0, which is not the same
+// as no --slots. --min-gain and --max-moves are bounds of moves: with nothing in force there
+// are none, and they hold.
 func needed(flags *pflag.FlagSet) error {
+	if slots := flags.Lookup("slots"); slots.Changed && slots.Value.String() == "0" {
+		return fmt.Errorf("%w: --slots 0: give at least one for each replica of each expert, or leave it out", errFlags)
+	}
 	if flags.Changed("read-rows") && flags.Lookup("activations").Value.String() == "" {
 		return fmt.Errorf("%w: --read-rows needs --activations", errFlags)
 	}

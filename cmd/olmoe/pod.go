@@ -106,12 +106,14 @@ func checkWeights(form string) error {
 	return nil
 }
 
+// parseLogLevel knows the levels that the program logs at. zap's others are refused: warn
+// would be error, and those above it would hide errors.
 func parseLogLevel(level string) (zapcore.Level, error) {
-	l, err := zapcore.ParseLevel(level)
-	if err != nil {
-		err = fmt.Errorf("%w: --log-level %q: give debug, info or error", errFlags, level)
+	switch level {
+	case "debug", "info", "error":
+		return zapcore.ParseLevel(level)
 	}
-	return l, err
+	return 0, fmt.Errorf("%w: --log-level %q: give debug, info or error", errFlags, level)
 }
 
 func checkLogLevel(level string) error {
