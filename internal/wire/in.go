@@ -36,7 +36,6 @@ func (in *In) Free() {
 	in.bufs.Free()
 	clear(in.bufs)
 	in.bufs = in.bufs[:0]
-	in.chunk, in.offset, in.left = 0, 0, 0
 }
 
 // Parse checks the frame: magic, version, bounds, length, checksum, that the length

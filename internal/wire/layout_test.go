@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"encoding/hex"
+	"slices"
+	"testing"
+)
+
+// Routers and nodes of different builds speak to each other during an upgrade: the
+// bytes of a version's frames never change.
+func TestBytesOfVersion2(t *testing.T) {
+	o := NewRequest(RequestID{Call: 7, Epoch: 9, Layer: 15}, 1, []uint16{1, 1}, []uint16{5, 3}, []float32{1, 2}, []int32{0, 1})
+	want := "4f4c4d44" + "02" + "03" + "0f00" + // magic, version, Request, layer
+		"0700000000000000" + "0900000000000000" + // call, epoch
+		"02000000" + "02000000" + "01000000" + "10000000" + // rows, pairs, hidden, payload bytes
+		"a2420663" + "00000000" + // checksum, zero
+		"01000100" + "05000300" + "0000803f00000040" // counts, experts, rows
+	if got := hex.EncodeToString(o.Bytes()); got != want {
+		t.Errorf("request is\n%s, want\n%s", got, want)
+	}
+}
+
+// The checksum of bytes 0, 1, 2 ...: in one block, in exactly one, in two.
+func TestChecksumKnownValues(t *testing.T) {
+	for n, want := range map[int]uint32{HeaderSize: 0x57433c64, sumBlock: 0xeb4b7c37, sumBlock + 1: 0x915a72ed} {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(i)
+		}
+		if got := sumOf(b); got != want {
+			t.Errorf("%d bytes: %#08x, want %#08x", n, got, want)
+		}
+	}
+}
+
+// Buffers are not cleared when they are used again: what one held before must not
+// show in the next frame.
+func TestFramesDoNotShowWhatABufferHeld(t *testing.T) {
+	for name, build := range map[string]func() Out{
+		"request":  func() Out { return testRequest() },
+		"error":    func() Out { return NewError(3, &Failure{Draining, "bye"}) },
+		"announce": func() Out { return NewAnnounce(Hello, &Announce{Name: "node-1", Held: NewBitmap(1, 8)}) },
+		"response": func() Out {
+			o := NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{})
+			clear(o.Rows())
+			o.Seal()
+			return o
+		},
+	} {
+		var seen [][]byte
+		for _, before := range []byte{0x00, 0xff} {
+			dirty := make([]byte, 1<<minTier)
+			for i := range dirty {
+				dirty[i] = before
+			}
+			Pool.Put(&dirty)
+			o := build()
+			seen = append(seen, slices.Clone(o.Bytes()))
+			o.Free()
+		}
+		if !slices.Equal(seen[0], seen[1]) {
+			t.Errorf("%s: %x in a buffer of zeros, %x in one of ones", name, seen[0], seen[1])
+		}
+	}
+}
