@@ -1,6 +1,11 @@
 package mem
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
 
 func TestAllocate(t *testing.T) {
 	for _, n := range []int{1, 4096, hugePage - 1, 3*hugePage + 5} {
@@ -18,6 +23,18 @@ func TestAllocate(t *testing.T) {
 		Free(b)
 	}
 	Free(nil)
+}
+
+// What is freed is the machine's again at once.
+func TestFreeGivesBack(t *testing.T) {
+	b, err := Allocate(1 << 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Free(b)
+	if err := unix.Msync(b, unix.MS_ASYNC); !errors.Is(err, unix.ENOMEM) {
+		t.Errorf("a gigabyte is still there after Free: %v", err)
+	}
 }
 
 func TestAllocateTooMuch(t *testing.T) {

@@ -49,11 +49,11 @@ func TestFramesDoNotShowWhatABufferHeld(t *testing.T) {
 	} {
 		var seen [][]byte
 		for _, before := range []byte{0x00, 0xff} {
-			dirty := make([]byte, 1<<minTier)
-			for i := range dirty {
-				dirty[i] = before
+			b := Pool.Get(1 << minTier)
+			for i := range *b {
+				(*b)[i] = before
 			}
-			Pool.Put(&dirty)
+			Pool.Put(b)
 			o := build()
 			seen = append(seen, slices.Clone(o.Bytes()))
 			o.Free()
