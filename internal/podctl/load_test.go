@@ -70,7 +70,7 @@ func TestLoadPage(t *testing.T) {
 		if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil {
 			t.Fatal(err)
 		}
-		if w.Code != http.StatusOK || asked != want || r.WindowSeconds != want.Seconds() || len(r.Nodes) != 1 {
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" || asked != want || r.WindowSeconds != want.Seconds() || len(r.Nodes) != 1 {
 			t.Errorf("%q: %d, asked for %s, %d nodes", query, w.Code, asked, len(r.Nodes))
 		}
 	}
@@ -102,5 +102,13 @@ func TestLoadPagesAreBounded(t *testing.T) {
 		if code := <-done; code != http.StatusOK {
 			t.Errorf("status %d", code)
 		}
+	}
+	go func() { done <- get().Code }()
+	select {
+	case <-begun:
+		end <- true
+		<-done
+	case code := <-done:
+		t.Errorf("after they have ended, one more is answered %d", code)
 	}
 }

@@ -1,10 +1,13 @@
 package podctl
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +56,11 @@ func TestDocumentsThatDoNotFitAreRefused(t *testing.T) {
 		{"expert out of range", func(d *placement.Document) { d.Serving.Nodes[0].Experts[1] = []int{2, 3, 4} }, "expert 4"},
 		{"expert without an owner", func(d *placement.Document) { d.Serving.Nodes[0].Experts[1] = []int{2} }, "expert 3 has no owner"},
 		{"no epoch", func(d *placement.Document) { d.Serving.Epoch = 0 }, "serving.epoch is 0; it must be at least 1"},
+		{"target of another shape", func(d *placement.Document) {
+			other := *d.Serving
+			other.Layers = 9
+			d.Target = &other
+		}, "9 layers of 4 experts"},
 		{"target before serving", func(d *placement.Document) {
 			old := *d.Serving
 			old.Epoch = 2
@@ -73,10 +81,29 @@ func TestDocumentsThatDoNotFitAreRefused(t *testing.T) {
 			}
 		})
 	}
-	for name, raw := range map[string][]byte{"no JSON": []byte("{"), "too large": make([]byte, MaxDocument+1)} {
-		if err := NewWatcher("", shape, logr.Discard(), nil).Apply(raw); err == nil {
-			t.Errorf("%s: accepted", name)
+	if err := NewWatcher("", shape, logr.Discard(), nil).Apply([]byte("{")); err == nil {
+		t.Error("what is no JSON is accepted")
+	}
+}
+
+// A document may be as large as the limit and no larger.
+func TestSizeOfDocuments(t *testing.T) {
+	raw := encode(t, document(7))
+	for size, want := range map[int]string{MaxDocument: "", MaxDocument + 1: "placement document larger than 4194304 bytes"} {
+		padded := slices.Concat(raw, bytes.Repeat([]byte(" "), size-len(raw)))
+		err := NewWatcher("", shape, logr.Discard(), func(*placement.Document) {}).Apply(padded)
+		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && got != want {
+			t.Errorf("%d bytes: %v, want %q", size, err, want)
 		}
+	}
+}
+
+// While nothing changes, serving and target are of one epoch.
+func TestTargetMayBeWhatServes(t *testing.T) {
+	d := document(7)
+	d.Target = d.Serving
+	if err := NewWatcher("", shape, logr.Discard(), func(*placement.Document) {}).Apply(encode(t, d)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -138,31 +165,6 @@ func TestFileIsFollowed(t *testing.T) {
 	write(encode(t, document(3)))
 	if _, problem := w.Newest(); problem != "" {
 		t.Errorf("problem %q with a file that can be read again", problem)
-	}
-}
-
-func TestRunPolls(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "placement.json")
-	if err := os.WriteFile(file, encode(t, document(1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	used := make(chan int64, 8)
-	w := NewWatcher(file, shape, logr.Discard(), func(d *placement.Document) { used <- d.Revision })
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go w.Run(ctx)
-	for revision := int64(1); revision <= 2; revision++ {
-		select {
-		case got := <-used:
-			if got != revision {
-				t.Fatalf("revision %d, want %d", got, revision)
-			}
-		case <-time.After(30 * time.Second):
-			t.Fatalf("revision %d was not seen", revision)
-		}
-		if err := os.WriteFile(file, encode(t, document(revision+1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -264,12 +266,12 @@ func TestWaitsAreBounded(t *testing.T) {
 			}
 		},
 	}
-	for ms, want := range map[uint32]time.Duration{5_000: 5 * time.Second, 1<<32 - 1: time.Minute} {
+	for ms, want := range map[uint32]time.Duration{0: 0, 5_000: 5 * time.Second, 1<<32 - 1: time.Minute} {
 		left = 0
 		if _, err := s.Describe(t.Context(), &controlpb.DescribeRequest{AwaitSilenceMs: ms}); err != nil {
 			t.Fatal(err)
 		}
-		if left <= 0 || left > want {
+		if left > want || (left == 0) != (want == 0) {
 			t.Errorf("a wait of %d ms may take %s, want at most %s", ms, left, want)
 		}
 	}
