@@ -75,6 +75,16 @@ func TestDialByHint(t *testing.T) {
 	}
 }
 
+// Who has no hint asks for the name.
+func TestDialWithoutHint(t *testing.T) {
+	for name, hint := range map[string]func() string{"nobody knows": nil, "somebody does not know yet": func() string { return "" }} {
+		got, err := dial(t.Context(), func(_ context.Context, to string) (net.Conn, error) { return &conn{to: to}, nil }, "name", hint)
+		if err != nil || got.(*conn).to != "name" {
+			t.Errorf("%s: found %v, %v", name, got, err)
+		}
+	}
+}
+
 // A connection that comes when another one is in use is closed.
 func TestLateConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

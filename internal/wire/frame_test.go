@@ -64,7 +64,9 @@ func TestResponseRoundTrip(t *testing.T) {
 	h := Header{Type: Request, Layer: 3, Call: 8, Epoch: 2, Rows: 1, Pairs: 2, Hidden: 3}
 	want := Timing{Queued: time.Millisecond, Compute: time.Second}
 	o := NewResponse(&h, want)
-	copy(o.Rows(), []float32{1, 2, 3, 4, 5, 6})
+	if n := copy(o.Rows(), []float32{1, 2, 3, 4, 5, 6}); n != len(o.Rows()) {
+		t.Errorf("a response of 2 pairs of 3 has room for %d", len(o.Rows()))
+	}
 	o.Seal()
 	for _, chunk := range chunks {
 		in := receive(t, o.Bytes(), chunk)
@@ -97,7 +99,7 @@ func TestErrorRoundTrip(t *testing.T) {
 	if s := (&Failure{Code(99), "m"}).Error(); s != "Code(99): m" {
 		t.Errorf("unknown code reads %q", s)
 	}
-	for c, want := range map[Code]string{0: "Unknown", NotHeld: "NotHeld", Broken: "Broken", 99: "Unknown"} {
+	for c, want := range map[Code]string{0: "Unknown", NotHeld: "NotHeld", Broken: "Broken", Broken + 1: "Unknown", 99: "Unknown"} {
 		if got := c.Label(); got != want {
 			t.Errorf("%v is counted as %s, want %s", c, got, want)
 		}
@@ -189,6 +191,7 @@ func TestForgedFramesAreRefused(t *testing.T) {
 		{"hidden over the limit", request, put32(32, MaxHidden+1), "exceeds a limit"},
 		{"2^32-1 bytes", request, put32(36, 1<<32-1), "exceeds a limit"},
 		{"length", request, put32(36, 4), "says 4 payload bytes"},
+		{"rows of no elements", request, put32(32, 0), "hidden 0"},
 		{"no rows", request, put32(24, 0), "request of 0 rows"},
 		{"fewer pairs than rows", request, put32(28, 1), "request of 2 rows, 1 pairs"},
 		{"rows that are not there", request, put32(24, 3), "payload bytes, not"},
@@ -200,12 +203,17 @@ func TestForgedFramesAreRefused(t *testing.T) {
 		{"padding", request, put16(lists+10, 1), "non-zero padding"},
 		{"time queued before the request came", NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{Queued: -1}), func([]byte) {}, "timing of -1ns queued"},
 		{"time computing below zero", NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{Compute: -1}), func([]byte) {}, "-1ns computing"},
+		{"outputs that are not there", NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{}), put32(28, 2), "has 20 payload bytes, not 24"},
+		{"outputs that nobody counts", NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{}), put32(28, 0), "has 20 payload bytes, not 16"},
+		{"an error cut short", newOut(&Header{Type: Error}, 3), func([]byte) {}, "error frame of 3 payload bytes"},
+		{"a hello cut short", newOut(&Header{Type: Hello}, 15), func([]byte) {}, "Hello frame of 15 payload bytes"},
 		{"message length", NewError(1, &Failure{NotHeld, "abc"}), put16(lists+2, 2), "message of 2 bytes, 3 left"},
 		{"message encoding", NewError(1, &Failure{NotHeld, "abc"}), func(b []byte) { b[lists+4] = 0xff }, "invalid UTF-8"},
 		{"bitmap sizes", NewAnnounce(Hello, testAnnounce()), put16(lists+8, 900), "names and bitmaps"},
 		{"layers over the limit", NewAnnounce(Hello, testAnnounce()), put16(lists+8, MaxLayers+1), "exceeds a limit"},
 		{"unknown flag", NewAnnounce(Hello, testAnnounce()), func(b []byte) { b[lists+12] = 2 }, "flags 0x2"},
 		{"name encoding", NewAnnounce(Hello, testAnnounce()), func(b []byte) { b[lists+16] = 0xff }, "invalid UTF-8"},
+		{"fingerprint encoding", NewAnnounce(Hello, testAnnounce()), func(b []byte) { b[lists+16+len("node-1")] = 0xff }, "invalid UTF-8"},
 		{"bit past the last expert", NewAnnounce(Hello, testAnnounce()), func(b []byte) { b[len(b)-1] = 0x80 }, "past the last expert"},
 	}
 	for _, tt := range tests {
@@ -307,6 +315,11 @@ func TestBitmap(t *testing.T) {
 		if b.Has(p[0], p[1]) {
 			t.Errorf("has %v", p)
 		}
+	}
+	b = NewBitmap(2, 8) // layers lie side by side
+	b.Set(1, 0)
+	if b.Has(0, 8) {
+		t.Error("the first expert of the next layer is one more of this")
 	}
 }
 

@@ -28,24 +28,37 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// Buffers go back exactly once: a frame that was read, freed and recycled leaves
-// its references balanced (mem panics otherwise).
+// Buffers go back exactly once: a frame that was read and recycled leaves its
+// references balanced (mem panics otherwise), whether it was freed before or not.
 func TestBuffersAreFreedOnce(t *testing.T) {
-	b := mem.NewBuffer(Pool.Get(4096), &Pool)
-	in := NewIn()
-	if err := (codec{}).Unmarshal(mem.BufferSlice{b}, in); err != nil {
-		t.Fatal(err)
-	}
-	b.Free() // gRPC's reference
-	if b.Len() != 4096 {
-		t.Error("the frame did not keep its own reference")
-	}
-	in.Free()
-	in.Recycle()
-	defer func() {
-		if recover() == nil {
-			t.Error("the buffer is still referenced after the frame was recycled")
+	for name, end := range map[string]func(*In){
+		"freed and recycled": func(in *In) { in.Free(); in.Recycle() },
+		"recycled":           (*In).Recycle,
+		"received into again": func(in *In) {
+			if err := (codec{}).Unmarshal(nil, in); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		b := mem.NewBuffer(Pool.Get(4096), &Pool)
+		in := NewIn()
+		if err := (codec{}).Unmarshal(mem.BufferSlice{b}, in); err != nil {
+			t.Fatal(err)
 		}
-	}()
+		b.Free() // gRPC's reference
+		if b.Len() != 4096 {
+			t.Errorf("%s: the frame did not keep its own reference", name)
+		}
+		end(in)
+		if !freed(b) {
+			t.Errorf("%s: the buffer is still referenced", name)
+		}
+	}
+}
+
+// freed says that nothing refers to a buffer any more: to read it panics.
+func freed(b mem.Buffer) (gone bool) {
+	defer func() { gone = recover() != nil }()
 	b.ReadOnlyData()
+	return false
 }

@@ -9,14 +9,28 @@ import (
 // Routers and nodes of different builds speak to each other during an upgrade: the
 // bytes of a version's frames never change.
 func TestBytesOfVersion2(t *testing.T) {
-	o := NewRequest(RequestID{Call: 7, Epoch: 9, Layer: 15}, 1, []uint16{1, 1}, []uint16{5, 3}, []float32{1, 2}, []int32{0, 1})
-	want := "4f4c4d44" + "02" + "03" + "0f00" + // magic, version, Request, layer
-		"0700000000000000" + "0900000000000000" + // call, epoch
-		"02000000" + "02000000" + "01000000" + "10000000" + // rows, pairs, hidden, payload bytes
-		"a2420663" + "00000000" + // checksum, zero
-		"01000100" + "05000300" + "0000803f00000040" // counts, experts, rows
-	if got := hex.EncodeToString(o.Bytes()); got != want {
-		t.Errorf("request is\n%s, want\n%s", got, want)
+	request := NewRequest(RequestID{Call: 7, Epoch: 9, Layer: 15}, 1, []uint16{1, 1}, []uint16{5, 3}, []float32{1, 2}, []int32{0, 1})
+	hello := &Announce{Instance: 1, Sequence: 2, ReadyEpoch: 3, Hidden: 4, Draining: true, Name: "n", Fingerprint: "fp", Held: NewBitmap(2, 9)}
+	hello.Held.Set(1, 8)
+	for _, c := range []struct {
+		frame Out
+		want  string
+	}{
+		{request, "4f4c4d44" + "02" + "03" + "0f00" + // magic, version, Request, layer
+			"0700000000000000" + "0900000000000000" + // call, epoch
+			"02000000" + "02000000" + "01000000" + "10000000" + // rows, pairs, hidden, payload bytes
+			"a2420663" + "00000000" + // checksum, zero
+			"01000100" + "05000300" + "0000803f00000040"}, // counts, experts, rows
+		{NewAnnounce(Hello, hello), "4f4c4d44" + "02" + "01" + "0000" +
+			"0200000000000000" + "0300000000000000" + // sequence, ready epoch
+			"00000000" + "00000000" + "04000000" + "17000000" +
+			"d5d83a2e" + "00000000" +
+			"0100000000000000" + "0200" + "0900" + "01" + "01" + "02" + "00" + // instance, layers, experts, draining, lengths
+			"6e" + "6670" + "00000001"}, // name, fingerprint, two bytes for each layer
+	} {
+		if got := hex.EncodeToString(c.frame.Bytes()); got != c.want {
+			t.Errorf("a frame is\n%s, want\n%s", got, c.want)
+		}
 	}
 }
 
