@@ -1,0 +1,62 @@
+package openai_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
+	"github.com/olmoe-serving/olmoe-operator/router/openai/internal/fake"
+)
+
+// A body may be as large as the limit, told beforehand or not; one byte more is refused.
+func TestBodyAtItsLimit(t *testing.T) {
+	const limit = 1 << 20
+	url := start(t, &fake.Engine{Script: "x"}, func(o *openai.Options) { o.MaxBody = limit })
+	const head = `{"prompt":"a","temperature":0`
+	for _, chunked := range []bool{false, true} {
+		for size, status := range map[int]int{limit: 200, limit + 1: 413} {
+			body := head + strings.Repeat(" ", size-len(head)-1) + "}"
+			req := request(t, http.MethodPost, url+completions, body)
+			if chunked {
+				req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), -1
+			}
+			got := decode(t, status, do(t, req))
+			if status == 413 {
+				wantError(t, got, "", "request_too_large", "larger than 1 MiB, this")
+			}
+		}
+	}
+}
+
+// A request may ask for exactly as many log-probabilities as the limit, also where each
+// token has its own only.
+func TestLogprobsAtTheirLimit(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "x", Context: 16384}, func(o *openai.Options) { o.Context = 16384 })
+	for _, c := range []struct{ n, logprobs, most int }{{64, 15, 1024}, {128, 0, 8192}} {
+		for tokens, status := range map[int]int{c.most: 200, c.most + 1: 400} {
+			got := call(t, status, url+completions, fmt.Sprintf(`{"prompt":"x","n":%d,"logprobs":%d,"max_tokens":%d,"temperature":0}`, c.n, c.logprobs, tokens))
+			if status == 400 {
+				wantError(t, got, "logprobs", "", "more than the 1048576 a request may have")
+			}
+		}
+	}
+}
+
+// Of several faults the same one is named each time.
+func TestOneOfSeveralFaultsIsNamed(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	for body, part := range map[string]string{
+		`{"prompt":"a","logit_bias":{"c":1,"b":1,"a":1,"d":1}}`:                                    `the key "a"`,
+		`{"prompt":"a","guided_regex":"x","guided_json":"x","guided_choice":"x","cache_salt":"x"}`: "cache_salt",
+	} {
+		for range 10 {
+			got := call(t, 400, url+completions, body)
+			if message, _ := at(t, got, "error", "message").(string); !strings.Contains(message, part) {
+				t.Fatalf("%s: %q, want the fault of %s", body, message, part)
+			}
+		}
+	}
+}
