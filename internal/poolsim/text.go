@@ -57,6 +57,9 @@ func newText(counts map[string][]float64) (Text, error) {
 		if err != nil || len(row) != Experts {
 			return nil, fmt.Errorf("layer %q with %d counts, want a number and %d counts", name, len(row), Experts)
 		}
+		if !counted(row) {
+			return nil, fmt.Errorf("layer %q has counts below zero, no choice at all, or too many to add up", name)
+		}
 		measured[l] = row
 	}
 	if len(measured) == 0 {
@@ -68,6 +71,15 @@ func newText(counts map[string][]float64) (Text, error) {
 		t[l] = choices(measured[nearest], shuffled(l))
 	}
 	return t, nil
+}
+
+// counted says that probabilities can be made of counts.
+func counted(row []float64) bool {
+	var sum float64
+	for _, c := range row {
+		sum += c
+	}
+	return slices.Min(row) >= 0 && sum > 0 && sum <= math.MaxFloat64/TopK
 }
 
 // seeded makes numbers that only a simulation sees: the same ones for the same seed.
