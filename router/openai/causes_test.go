@@ -78,6 +78,32 @@ func TestSiblingsAreGivenUp(t *testing.T) {
 	}
 }
 
+// talkers say one letter and wait to be told that it is enough.
+type talkers struct{ causes chan error }
+
+func (s talkers) Submit(ctx context.Context, _ *engine.Request) (<-chan engine.Event, error) {
+	out := make(chan engine.Event, 1)
+	out <- engine.Event{Token: 'a', HasToken: true}
+	go func() {
+		defer close(out)
+		<-ctx.Done()
+		s.causes <- context.Cause(ctx)
+	}()
+	return out, nil
+}
+
+// A sequence that has said its stop string has finished: nobody gave it up.
+func TestStopStringIsEnough(t *testing.T) {
+	gen := talkers{causes: make(chan error, 2)}
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.Generator = gen })
+	call(t, 200, url+completions, `{"prompt":"x","n":2,"stop":"a"}`)
+	for range 2 {
+		if got := <-gen.causes; !errors.Is(got, engine.ErrEnough) {
+			t.Errorf("ended by %v, want %v", got, engine.ErrEnough)
+		}
+	}
+}
+
 // The prompt of a request that is refused, and sent again, counts once.
 func TestPromptTokensOfRefusedRequests(t *testing.T) {
 	eng := &fake.Engine{Script: "a"}

@@ -60,3 +60,24 @@ func TestOneOfSeveralFaultsIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// What a client sent is quoted whole up to 80 bytes.
+func TestQuotesAreClipped(t *testing.T) {
+	url := start(t, &fake.Engine{})
+	for n, quoted := range map[int]string{80: strings.Repeat("r", 80) + `"`, 81: strings.Repeat("r", 80) + `…"`} {
+		got := call(t, 400, url+chat, `{"messages":[{"role":"`+strings.Repeat("r", n)+`","content":"x"}]}`)
+		wantError(t, got, "messages[0].role", "", `is "`+quoted)
+	}
+}
+
+// A server that is not told when it is ready always is.
+func TestReadyByDefault(t *testing.T) {
+	want(t, get(t, 200, start(t, &fake.Engine{})+"/ready"), `{"status":"ready"}`)
+}
+
+// An answer without a token has no first one and counts none.
+func TestNoTokenIsCounted(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "abc"}, withMetrics)
+	call(t, 200, url+completions, `{"prompt":"xyz","max_tokens":0,"echo":true}`)
+	wantMetric(t, url, "olmoe_http_completion_tokens_total 0", "olmoe_http_time_to_first_token_seconds_count 0")
+}

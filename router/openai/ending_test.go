@@ -21,6 +21,7 @@ func TestEndings(t *testing.T) {
 		{"almost, then length", "x qrt", `"stop":["qrs"],"max_tokens":4`, `"x qr"`, `"length"`, `null`, "4"},
 		{"stop token", "xyz", `"stop_token_ids":[121]`, `"x"`, `"stop"`, `121`, "2"},
 		{"stop token included", "xyz", `"stop_token_ids":[121],"include_stop_str_in_output":true`, `"xy"`, `"stop"`, `121`, "2"},
+		{"length, and the first id would stop", "xyz", `"stop_token_ids":[0],"max_tokens":2`, `"xy"`, `"length"`, `null`, "2"},
 		{"special tokens kept, the last is none of the text", "xy", `"skip_special_tokens":false`, `"xy"`, `"stop"`, `null`, "3"},
 		{"end of sequence ignored", "xy", `"ignore_eos":true,"max_tokens":4`, `"xy"`, `"length"`, `null`, "4"},
 		{"ignored and shown", "xy", `"ignore_eos":true,"max_tokens":4,"skip_special_tokens":false`, `"xy<eos><eos>"`, `"length"`, `null`, "4"},
