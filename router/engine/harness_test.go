@@ -97,7 +97,7 @@ type rig struct {
 	fatal   chan error
 	metrics *prometheus.Registry
 	stop    context.CancelFunc
-	spoilt  atomic.Bool // every log-probability is NaN
+	spoilt  atomic.Pointer[float32] // what every log-probability is, if set
 	mu      sync.Mutex
 	drawn   map[uint64]*drawnFrom // by the request's seed
 }
@@ -131,8 +131,8 @@ func (r *rig) record(seed uint64, s engine.Sampler) engine.Sampler {
 
 func (r *rig) logprobs(logits []float32, token int32, n int) (engine.TokenLogprob, []engine.TokenLogprob) {
 	p, top := sampling.Logprobs(logits, token, n)
-	if r.spoilt.Load() {
-		p.Logprob = float32(math.NaN())
+	if v := r.spoilt.Load(); v != nil {
+		p.Logprob = *v
 	}
 	return p, top
 }

@@ -96,7 +96,9 @@ func TestOthersOutliveARowThatIsNotFinite(t *testing.T) {
 // Where only the probabilities are wrong, they do not go out either.
 func TestAScoreThatIsNotFiniteFails(t *testing.T) {
 	r := start(t, limits())
-	r.spoilt.Store(true)
-	refused(t, r.ask(t, scoring(text(1, 70))))
-	refused(t, r.ask(t, drawing(text(1, 70), 3, 0)))
+	for _, v := range []float32{float32(math.NaN()), float32(math.Inf(-1)), float32(math.Inf(1))} {
+		r.spoilt.Store(&v)
+		refused(t, r.ask(t, scoring(text(1, 70))))
+		refused(t, r.ask(t, drawing(text(1, 70), 3, 0)))
+	}
 }
