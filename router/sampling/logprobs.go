@@ -46,7 +46,6 @@ func largest(logits []float32, n int) []engine.TokenLogprob {
 	if n <= 0 {
 		return nil
 	}
-	n = min(n, len(logits))
 	top := make([]engine.TokenLogprob, 0, n)
 	for i, v := range logits {
 		if len(top) == n && v <= logits[top[n-1].ID] {

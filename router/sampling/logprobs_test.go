@@ -2,6 +2,7 @@ package sampling
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"testing"
 )
@@ -20,6 +21,20 @@ func TestLogprobsSmall(t *testing.T) {
 		}
 		if len(top) != 0 {
 			t.Errorf("asked for none, got %v", top)
+		}
+	}
+}
+
+// Of equal ones the lower id comes first, wherever in the list they are.
+func TestLogprobsTies(t *testing.T) {
+	for n, want := range map[int][]int32{1: {1}, 2: {1, 3}, 3: {1, 3, 4}, 4: {1, 3, 4, 0}, 6: {1, 3, 4, 0, 2, 5}} {
+		_, top := Logprobs([]float32{2, 3, 2, 3, 3, 1}, 0, n)
+		var got []int32
+		for _, e := range top {
+			got = append(got, e.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the first %d are %v, want %v", n, got, want)
 		}
 	}
 }

@@ -32,6 +32,8 @@ func TestAdjust(t *testing.T) {
 	}{
 		{"nothing", engine.Sampling{}, []int32{0}, []int32{1}, nil, []float32{2, -2, 1, 0}},
 		{"presence: once, generated only", engine.Sampling{PresencePenalty: 0.5}, []int32{0}, []int32{1, 1, 2}, nil, []float32{2, -2.5, 0.5, 0}},
+		{"presence of 1 and nothing else", engine.Sampling{PresencePenalty: 1}, []int32{0}, []int32{1}, nil, []float32{2, -3, 1, 0}},
+		{"presence and frequency spare the prompt, also where repetition counts it", engine.Sampling{RepetitionPenalty: 2, PresencePenalty: 0.5, FrequencyPenalty: 0.25}, []int32{0}, []int32{1}, nil, []float32{1, -4.75, 1, 0}},
 		{"frequency: per occurrence", engine.Sampling{FrequencyPenalty: 0.5}, []int32{0}, []int32{1, 1, 2}, nil, []float32{2, -3, 0.5, 0}},
 		{"negative frequency raises", engine.Sampling{FrequencyPenalty: -0.5}, nil, []int32{3, 3}, nil, []float32{2, -2, 1, 1}},
 		{"repetition: prompt and generated, by sign", engine.Sampling{RepetitionPenalty: 2}, []int32{0}, []int32{1, 1}, nil, []float32{1, -4, 1, 0}},

@@ -51,6 +51,32 @@ func TestGreedy(t *testing.T) {
 	}
 }
 
+// The lowest temperature that is not greedy draws among equals.
+func TestLowestTemperature(t *testing.T) {
+	seen := map[int32]bool{}
+	for seed := range uint64(20) {
+		seen[next(t, New(engine.Sampling{Temperature: greedyBelow, TopP: 1, Seed: seed}, nil, 3), []float32{1, 3, 3})] = true
+	}
+	if len(seen) != 2 || seen[0] {
+		t.Errorf("drawn: %v, want 1 and 2", seen)
+	}
+}
+
+// The ends of the interval: 0 draws the first token that is possible, and what rounds up
+// to 1 the last, with filters and without.
+func TestEndsOfTheInterval(t *testing.T) {
+	for u, want := range map[float64]int32{0: 1, 1: 3} {
+		b := scratch{work: []float32{ninf, 0, -1, -2}}
+		if got := b.pickAny(u); got != want {
+			t.Errorf("%v without filters draws %d, want %d", u, got, want)
+		}
+		c := []candidate{{weight: 0, id: 0}, {weight: 1, id: 1}, {weight: 0.5, id: 2}, {weight: 0.25, id: 3}}
+		if got := pick(c, u); got != want {
+			t.Errorf("%v with filters draws %d, want %d", u, got, want)
+		}
+	}
+}
+
 func TestWrongVocabIsAnError(t *testing.T) {
 	if _, err := New(engine.Sampling{}, nil, 4).Next(make([]float32, 3), nil); err == nil {
 		t.Error("3 logits for a vocabulary of 4 passed")
@@ -91,7 +117,7 @@ func TestMatchesReference(t *testing.T) {
 				}
 			}
 		}
-		p := engine.Sampling{Temperature: 0.1 + 2*r.Float32(), TopP: 1, Seed: r.Uint64()}
+		p := engine.Sampling{Temperature: 0.1 + 2*r.Float32(), TopP: float32(trial % 2), Seed: r.Uint64()} // top_p 0 and 1 are off
 		if r.IntN(2) == 0 {
 			p.TopK = 1 + r.IntN(v+5)
 		}
