@@ -118,6 +118,7 @@ func testAnnounce() *Announce {
 func TestAnnounceRoundTrip(t *testing.T) {
 	want := testAnnounce()
 	for _, typ := range []Type{Hello, Update} {
+		want.Draining = typ == Update
 		in := receive(t, NewAnnounce(typ, want).Bytes(), 9)
 		if err := in.Parse(); err != nil {
 			t.Fatal(err)
@@ -131,7 +132,7 @@ func TestAnnounceRoundTrip(t *testing.T) {
 		}
 		got.Held, in.Header.Type = want.Held, typ
 		if got.Name != want.Name || got.Fingerprint != want.Fingerprint || got.Instance != want.Instance ||
-			got.Sequence != want.Sequence || got.ReadyEpoch != want.ReadyEpoch || got.Hidden != want.Hidden || !got.Draining {
+			got.Sequence != want.Sequence || got.ReadyEpoch != want.ReadyEpoch || got.Hidden != want.Hidden || got.Draining != want.Draining {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
