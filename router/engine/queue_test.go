@@ -120,11 +120,12 @@ func TestHangUpFreesWithinAStep(t *testing.T) {
 	r.settled(t, "olmoe_engine_kv_pages_used", 0)
 }
 
-// A step that waits for experts ends when nobody is left to wait for it, each time.
+// A step that waits for experts ends when nobody is left to wait for it, each time, and
+// goes on while somebody is.
 func TestHangUpEndsAWaitingStep(t *testing.T) {
 	r := start(t, limits())
 	left := 0
-	for _, clients := range []int{2, 3} {
+	for _, clients := range []int{1, 2, 3} {
 		entered := r.experts.stall()
 		ctx, cancel := context.WithCancel(context.Background())
 		var streams []<-chan engine.Event
@@ -137,7 +138,12 @@ func TestHangUpEndsAWaitingStep(t *testing.T) {
 			for range ch {
 			}
 		}
-		r.experts.set(nil)
+		r.experts.set(func(ctx context.Context, _ int) error {
+			if ctx.Err() != nil {
+				t.Error("a step ends for which a client waits")
+			}
+			return nil
+		})
 		if got := r.ask(t, request(3)); got.Err != nil {
 			t.Errorf("the next request: %v", got.Err)
 		}
