@@ -220,26 +220,3 @@ func randomRound(t *testing.T, rng *rand.Rand, r, reference *rig, seed uint64) {
 	}
 }
 
-// Pages that a sequence would share are no reason to let it wait for room.
-func TestSharedPagesLetAPromptIn(t *testing.T) {
-	l := limits()
-	l.KVBytes = 10 * pageBytes // room for one such sequence and the unshared pages of another
-	r := start(t, l)
-	begun, let := r.stepwise(t)
-	prompt := text(1, 64) // one step
-	first := r.submit(t, t.Context(), drawing(prompt, 40, 0))
-	<-begun
-	second := r.submit(t, t.Context(), drawing(prompt, 40, 0))
-	let <- struct{}{}
-	<-begun
-	if got := r.metric(t, "olmoe_engine_running_sequences"); got != 2 {
-		t.Errorf("%g sequences run, want both", got)
-	}
-	r.experts.set(nil)
-	let <- struct{}{}
-	for _, ch := range []<-chan engine.Event{first, second} {
-		if a := collect(t, ch); a.Err != nil || len(a.Tokens) != 40 {
-			t.Errorf("%d tokens, %v", len(a.Tokens), a.Err)
-		}
-	}
-}
