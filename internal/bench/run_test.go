@@ -37,8 +37,12 @@ func (f *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Prompt    []int32 `json:"prompt"`
 		MaxTokens int     `json:"max_tokens"`
+		Stream    bool    `json:"stream"`
 	}
-	_ = json.NewDecoder(r.Body).Decode(&request)
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil || !request.Stream {
+		http.Error(w, "no request for a stream", http.StatusBadRequest)
+		return
+	}
 	f.mu.Lock()
 	f.prompts = append(f.prompts, request.Prompt)
 	f.mu.Unlock()
@@ -68,7 +72,7 @@ var unit = Limits{Read: 1, F32: 1, Int8: 1}
 // takes in memory is what the counters grew by, a token.
 func TestDecodeIsHeldAgainstTheCounters(t *testing.T) {
 	for _, batch := range []int{1, 3} {
-		f := &router{}
+		f := &router{activations: 100, mallocs: 1000}
 		b, c := fakeBench(t, f)
 		o, err := b.decode(t.Context(), c, batch, 4, 9)
 		if err != nil {

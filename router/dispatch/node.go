@@ -87,7 +87,6 @@ func (n *node) ready() bool { return n.up > 0 && !n.draining }
 // leave lets a node go that the placement no longer names: its lanes answer what
 // is in flight and end. The caller holds d.mu.
 func (n *node) leave() {
-	n.draining = true
 	n.d.running.Go(func() {
 		for _, l := range n.lanes {
 			l.finish()

@@ -94,7 +94,6 @@ func (l *lane) remove(s *shard) {
 	l.node.inflight.Add(-int64(len(s.slots)))
 	if l.closing && len(l.pending) == 0 {
 		close(l.idle)
-		l.closing = false
 	}
 }
 
@@ -110,7 +109,6 @@ func (l *lane) finish() {
 	l.load.Store(notUp)
 	if len(l.pending) == 0 {
 		close(l.idle)
-		l.closing = false
 	}
 }
 

@@ -1,0 +1,59 @@
+package dispatch
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Before the first placement nothing is served, and that is said.
+func TestStatusBeforeAPlacement(t *testing.T) {
+	s := router(t, nil).Status()
+	if s.ServingEpoch != 0 || s.ReadyEpoch != 0 || s.Covered != 0 || s.Ready() || s.Problem != "no placement yet" {
+		t.Errorf("%+v", s)
+	}
+	if (&Status{}).Ready() {
+		t.Error("a router that knows of no expert is ready")
+	}
+}
+
+// A call that waited in vain leaves nothing behind.
+func TestNobodyWaitsAfterACall(t *testing.T) {
+	d := router(t, func(o *Options) { o.MaxWait = time.Millisecond })
+	var notReady *NotReadyError
+	if err := newTask(small, 0, 1, 2).do(t.Context(), d); !errors.As(err, &notReady) {
+		t.Errorf("error %v", err)
+	}
+	if waiting := d.metrics.waiting.Load(); len(d.waiters) != 0 || waiting != 0 || d.metrics.calls.Load() != 0 {
+		t.Errorf("%d calls wait for a route, %d are counted", len(d.waiters), waiting)
+	}
+}
+
+// Placements that no call uses any more are let go.
+func TestOldEpochsAreLetGo(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	d := router(t, nil)
+	for epoch := int64(1); epoch <= 10; epoch++ {
+		d.Apply(place(small, epoch, a))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.epochs); n > 2 {
+		t.Errorf("%d placements are kept, want the last and the one before it", n)
+	}
+}
+
+// A node that becomes another one under its stream is refused, as one that was so from
+// the beginning.
+func TestUpdateOfAnotherModelIsRefused(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	d := router(t, nil)
+	d.Apply(place(small, 1, a))
+	await(t, "the node is ready", func() bool { return ready(d) })
+	a.change(func() { a.fingerprint = "beef" })
+	await(t, "it is refused", func() bool {
+		n := d.Status().Nodes[0]
+		return !n.Ready && strings.Contains(n.Problem, "fingerprint beef")
+	})
+}
