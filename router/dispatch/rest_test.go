@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,4 +57,16 @@ func TestUpdateOfAnotherModelIsRefused(t *testing.T) {
 		n := d.Status().Nodes[0]
 		return !n.Ready && strings.Contains(n.Problem, "fingerprint beef")
 	})
+}
+
+// Of a request that failed, pairs that another has answered, or still carries, are not
+// asked for again.
+func TestOnlyWhatNobodyCarriesIsAskedAgain(t *testing.T) {
+	d := router(t, nil)
+	c := newCall(d)
+	c.carriers = []int8{answered, 1, 2}
+	c.retry(&shard{call: c, node: &node{d: d, name: "a"}, slots: []int32{2, 1, 0}}, errTimeout, time.Second)
+	if !slices.Equal(c.todo, []int32{1}) || !slices.Equal(c.carriers, []int8{answered, 0, 1}) {
+		t.Errorf("asked again: pairs %v; carriers %v", c.todo, c.carriers)
+	}
 }

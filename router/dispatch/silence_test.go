@@ -46,6 +46,9 @@ func TestSilenceIsHeard(t *testing.T) {
 	if names := d.Silent(); len(names) != 1 || names[0] != "a" {
 		t.Errorf("silent: %v", names)
 	}
+	if n := d.hedges.spent.Load(); n != 0 { // nobody else can be asked
+		t.Errorf("a hedge is paid for that was not sent: %d", n)
+	}
 	close(release)
 	if err := <-done; err != nil {
 		t.Fatal(err)

@@ -219,4 +219,3 @@ func randomRound(t *testing.T, rng *rand.Rand, r, reference *rig, seed uint64) {
 		same(t, r, reference, a.req, collect(t, a.stream))
 	}
 }
-
