@@ -70,3 +70,34 @@ func TestOnlyWhatNobodyCarriesIsAskedAgain(t *testing.T) {
 		t.Errorf("asked again: pairs %v; carriers %v", c.todo, c.carriers)
 	}
 }
+
+// Hedges may come in a burst; after it there is one for so many answers. One that was not
+// sent costs nothing.
+func TestBudgetOfHedges(t *testing.T) {
+	var h hedges
+	for i := range hedgeBurst {
+		if !h.take() {
+			t.Fatalf("hedge %d of a burst of %d is refused", i+1, hedgeBurst)
+		}
+	}
+	if h.take() {
+		t.Errorf("a burst of more than %d", hedgeBurst)
+	}
+	taken := 0
+	for range 10 * hedgeShare {
+		h.answered()
+		if h.take() {
+			taken++
+		}
+	}
+	if taken != 10 {
+		t.Errorf("%d hedges for %d answers, want 10", taken, 10*hedgeShare)
+	}
+	h = hedges{}
+	for range 10 * hedgeBurst {
+		if !h.take() {
+			t.Fatal("hedges that were given back are used up")
+		}
+		h.giveBack()
+	}
+}
