@@ -4,8 +4,13 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
 
 // Before the first placement nothing is served, and that is said.
@@ -100,4 +105,68 @@ func TestBudgetOfHedges(t *testing.T) {
 		}
 		h.giveBack()
 	}
+}
+
+// A single pair that was refused is asked for again after the pause, not at the end of
+// all patience.
+func TestOnePairIsAskedAgain(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	var refused atomic.Bool
+	a.fault = func(s *fakeStream, in *wire.In) bool {
+		if !refused.CompareAndSwap(false, true) {
+			return false
+		}
+		_ = s.send(wire.NewError(in.Call, &wire.Failure{Code: wire.Overloaded}))
+		return true
+	}
+	d := router(t, nil)
+	d.Apply(place(small, 1, a))
+	if err := newTask(small, 0, 1, 5).do(t.Context(), d); err != nil || !refused.Load() {
+		t.Errorf("refused %v, error %v", refused.Load(), err)
+	}
+}
+
+// A node that the placement no longer names is let go once its answers have come: they
+// are not asked for elsewhere.
+func TestANodeThatLeavesMayAnswer(t *testing.T) {
+	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+	release := make(chan struct{})
+	a.fault = func(*fakeStream, *wire.In) bool { <-release; return false }
+	d := router(t, nil)
+	d.Apply(place(small, 1, a))
+	done := make(chan error, 1)
+	go func() { done <- newTask(small, 0, 1, 0).do(t.Context(), d) }()
+	await(t, "a works", func() bool { return a.requests.Load() == 1 })
+	d.mu.Lock()
+	left := d.nodes["a"]
+	d.mu.Unlock()
+	d.Apply(place(small, 2, b))
+	await(t, "b is ready", func() bool { return ready(d) })
+	close(release)
+	if err := <-done; err != nil || b.requests.Load() != 0 {
+		t.Errorf("error %v, %d requests to the other node", err, b.requests.Load())
+	}
+	await(t, "a is let go", func() bool { return left.ctx.Err() != nil })
+}
+
+// A connection that is lost is counted.
+func TestLostStreamsAreCounted(t *testing.T) {
+	a, reg := startFake(t, small, "a", "127.0.0.1:0"), prometheus.NewRegistry()
+	d := router(t, func(o *Options) { o.Metrics = reg })
+	d.Apply(place(small, 1, a))
+	await(t, "connected", func() bool { return ready(d) })
+	a.server.Stop()
+	await(t, "both lanes are counted", func() bool {
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "olmoe_dispatch_stream_errors_total" {
+				m := f.GetMetric()[0]
+				return m.GetLabel()[0].GetValue() == "Connection" && int(m.GetCounter().GetValue()) == d.opts.Lanes
+			}
+		}
+		return false
+	})
 }
