@@ -105,6 +105,11 @@ func TestKeepingGivesWay(t *testing.T) {
 		t.Errorf("%d parts were kept while an assignment waited", h.cache.Count(weightcache.Kept))
 	}
 	<-h.wake
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if h.keep(stopped); h.cache.Count(weightcache.Kept) != 0 {
+		t.Errorf("%d parts were kept by a node that was stopped", h.cache.Count(weightcache.Kept))
+	}
 	if h.keep(t.Context()); h.cache.Count(weightcache.Kept) != 16 {
 		t.Errorf("%d parts are kept, want 16", h.cache.Count(weightcache.Kept))
 	}
