@@ -47,3 +47,34 @@ func TestExpertsAreAnnouncedAsTheyCome(t *testing.T) {
 		t.Errorf("held as it was told: %v, of %d", counts, all)
 	}
 }
+
+// What serves, or has no owner at all, is loaded at once; what only the next placement
+// asks for, beside serving.
+func TestWhatIsLoadedNext(t *testing.T) {
+	h, _ := keeper(t, sharedModel(t))
+	serving, target := []expertID{{0, 0}, {0, 1}}, []expertID{{0, 1}, {1, 2}}
+	a := &assignment{order: []expertID{{0, 0}, {0, 1}, {1, 2}}, epochs: []share{{1, serving}, {2, target}}}
+	for _, c := range []struct {
+		name    string
+		missing []expertID
+		urgent  bool
+		want    []expertID
+		beside  bool
+	}{
+		{"nothing", nil, false, nil, false},
+		{"all", a.order, false, serving, false},
+		{"one that serves", []expertID{{0, 1}, {1, 2}}, false, []expertID{{0, 1}}, false},
+		{"one of the target", []expertID{{1, 2}}, false, []expertID{{1, 2}}, true},
+		{"one that nobody has", []expertID{{1, 2}}, true, []expertID{{1, 2}}, false},
+	} {
+		whole := slices.Clone(h.loaded)
+		for _, x := range c.missing {
+			h.at(x).expert = nil
+		}
+		a.urgent = c.urgent
+		if list, beside := h.next(a); !slices.Equal(list, c.want) || beside != c.beside {
+			t.Errorf("%s is missing: %v is loaded, beside serving: %v; want %v, %v", c.name, list, beside, c.want, c.beside)
+		}
+		copy(h.loaded, whole)
+	}
+}
