@@ -43,7 +43,7 @@ func TestAdjust(t *testing.T) {
 		{"bias before repetition", engine.Sampling{RepetitionPenalty: 2, LogitBias: map[int32]float32{0: -3, 3: 4}}, []int32{0, 3}, nil, nil, []float32{-2, -2, 1, 2}},
 		{"a ban beats any bias", engine.Sampling{LogitBias: map[int32]float32{0: 100}}, nil, nil, []int32{0}, []float32{ninf, -2, 1, 0}},
 		{"-Inf survives penalties", engine.Sampling{RepetitionPenalty: 2, PresencePenalty: -1}, []int32{0}, []int32{0}, []int32{0}, []float32{ninf, -2, 1, 0}},
-		{"ids outside the vocabulary do nothing", engine.Sampling{RepetitionPenalty: 2, LogitBias: map[int32]float32{99: 5, -1: 5}}, []int32{99, -1}, nil, nil, []float32{2, -2, 1, 0}},
+		{"ids outside the vocabulary do nothing", engine.Sampling{RepetitionPenalty: 2, LogitBias: map[int32]float32{4: 5, 99: 5, -1: 5}}, []int32{4, 99, -1}, nil, []int32{4}, []float32{2, -2, 1, 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for i, got := range adjusted(c.p, logits, c.prompt, c.generated, c.banned) {
