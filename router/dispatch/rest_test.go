@@ -24,15 +24,37 @@ func TestStatusBeforeAPlacement(t *testing.T) {
 	}
 }
 
-// A call that waited in vain leaves nothing behind.
+// series reads a family's first series.
+func series(t *testing.T, reg *prometheus.Registry, name string) (label string, count int) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if m := f.GetMetric()[0]; f.GetName() == name {
+			if labels := m.GetLabel(); len(labels) > 0 {
+				label = labels[0].GetValue()
+			}
+			return label, int(m.GetCounter().GetValue()) + int(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return "", 0
+}
+
+// A call that waited in vain is counted, and leaves nothing behind.
 func TestNobodyWaitsAfterACall(t *testing.T) {
-	d := router(t, func(o *Options) { o.MaxWait = time.Millisecond })
+	reg := prometheus.NewRegistry()
+	d := router(t, func(o *Options) { o.MaxWait, o.Metrics = time.Millisecond, reg })
 	var notReady *NotReadyError
 	if err := newTask(small, 0, 1, 2).do(t.Context(), d); !errors.As(err, &notReady) {
 		t.Errorf("error %v", err)
 	}
 	if waiting := d.metrics.waiting.Load(); len(d.waiters) != 0 || waiting != 0 || d.metrics.calls.Load() != 0 {
 		t.Errorf("%d calls wait for a route, %d are counted", len(d.waiters), waiting)
+	}
+	if _, waits := series(t, reg, "olmoe_dispatch_wait_seconds"); waits != 1 {
+		t.Errorf("%d waits are counted, want 1", waits)
 	}
 }
 
@@ -157,16 +179,19 @@ func TestLostStreamsAreCounted(t *testing.T) {
 	await(t, "connected", func() bool { return ready(d) })
 	a.server.Stop()
 	await(t, "both lanes are counted", func() bool {
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			if f.GetName() == "olmoe_dispatch_stream_errors_total" {
-				m := f.GetMetric()[0]
-				return m.GetLabel()[0].GetValue() == "Connection" && int(m.GetCounter().GetValue()) == d.opts.Lanes
-			}
-		}
-		return false
+		reason, n := series(t, reg, "olmoe_dispatch_stream_errors_total")
+		return reason == "Connection" && n == d.opts.Lanes
 	})
+}
+
+// A node computes what it holds while it still loads the rest of its share.
+func TestANodeThatLoadsIsUsed(t *testing.T) {
+	a := startFake(t, small, "a", "127.0.0.1:0")
+	a.ready, a.held = 0, wire.NewBitmap(small.layers, small.experts)
+	a.held.Set(0, 3)
+	d := router(t, nil)
+	d.Apply(place(small, 1, a))
+	if err := newTask(small, 0, 1, 3).do(t.Context(), d); err != nil {
+		t.Error(err)
+	}
 }

@@ -81,3 +81,13 @@ func TestNoTokenIsCounted(t *testing.T) {
 	call(t, 200, url+completions, `{"prompt":"xyz","max_tokens":0,"echo":true}`)
 	wantMetric(t, url, "olmoe_http_completion_tokens_total 0", "olmoe_http_time_to_first_token_seconds_count 0")
 }
+
+// Lists may be as long as their limits.
+func TestListsAtTheirLimits(t *testing.T) {
+	url := start(t, &fake.Engine{Script: "x"})
+	stops := strings.Repeat(`"`+strings.Repeat("s", 1024)+`",`, 15) + `"` + strings.Repeat("s", 1024) + `"`
+	ids := strings.Repeat("1,", 255) + "1"
+	for _, field := range []string{`"stop":[` + stops + `]`, `"stop_token_ids":[` + ids + `]`} {
+		call(t, 200, url+completions, `{"prompt":"a","temperature":0,`+field+`}`)
+	}
+}
