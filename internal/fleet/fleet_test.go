@@ -128,6 +128,32 @@ func TestRoundIsBounded(t *testing.T) {
 	})
 }
 
+// slow are pods that take a while to read a document.
+type slow struct {
+	Fleet
+	now, most atomic.Int32
+}
+
+func (s *slow) Apply(context.Context, Pod, []byte) error {
+	n := s.now.Add(1)
+	defer s.now.Add(-1)
+	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
+	}
+	time.Sleep(Timeout / 4)
+	return nil
+}
+
+// Documents are large, so only some pods are handed one at a time.
+func TestDocumentsAtOnceAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f slow
+		ApplyAll(t.Context(), &f, make([]Pod, 3*parallel), nil)
+		if got := f.most.Load(); got != parallel {
+			t.Errorf("%d at once, want %d", got, parallel)
+		}
+	})
+}
+
 // A router that is told addresses and says nothing holds nobody up.
 func TestPointIsBounded(t *testing.T) {
 	pod := serve(t, &program{deaf: true})

@@ -5,9 +5,11 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 )
@@ -101,28 +103,48 @@ func TestARestartedPodIsReached(t *testing.T) {
 	}
 }
 
+// A connection that nobody used for keepLine is closed when another call ends; what is in
+// use, or was lately, stays.
 func TestUnusedConnectionsAreClosed(t *testing.T) {
-	p := &program{answer: &controlpb.DescribeResponse{}}
-	g := &GRPC{}
-	var pods []Pod
-	for range 3 {
-		pods = append(pods, serve(t, p))
-		if _, err := g.Describe(t.Context(), pods[len(pods)-1]); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		var s lines
+		take := func(address string) *line {
+			l, err := s.take(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
 		}
+		call := func(address string) *line {
+			l := take(address)
+			s.release(address, l, false)
+			return l
+		}
+		unused, steady, busy := call("unused:1"), call("steady:1"), take("busy:1")
+		time.Sleep(keepLine - 1)
+		call("steady:1")
+		if len(s.open) != 3 {
+			t.Errorf("%d connections open before keepLine is over, want 3", len(s.open))
+		}
+		time.Sleep(1)
+		last := call("last:1")
+		for name, l := range map[string]*line{"unused": unused, "steady": steady, "busy": busy, "last": last} {
+			closed := l.conn.GetState() == connectivity.Shutdown
+			if open := s.open[name+":1"] == l; open == closed || closed != (name == "unused") {
+				t.Errorf("%s: open %v, closed %v", name, open, closed)
+			}
+		}
+		for _, l := range s.open {
+			_ = l.conn.Close()
+		}
+	})
+}
+
+// An address of nonsense is an error of that call alone.
+func TestAddressOfNonsense(t *testing.T) {
+	if err := (&GRPC{}).Apply(t.Context(), Pod{Name: "pod", Address: "\x7f"}, nil); err == nil {
+		t.Error("a document was handed to nobody")
 	}
-	busy, err := g.lines.take(pods[0].Address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.lines.mu.Lock()
-	g.lines.tidy(time.Now().Add(2 * keepLine))
-	left := len(g.lines.open)
-	g.lines.mu.Unlock()
-	if left != 1 {
-		t.Errorf("%d connections left, want the one in use", left)
-	}
-	g.lines.release(pods[0].Address, busy, false)
 }
 
 // Pods are reached directly, whatever proxy the environment names: it knows no pods.
