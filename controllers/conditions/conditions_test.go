@@ -57,8 +57,8 @@ func TestTimesChangeOnlyWithStatus(t *testing.T) {
 func TestLimits(t *testing.T) {
 	var list []metav1.Condition
 	Set(&list, 1, time.Now(), Verdict{Stalled: true, Reason: "X", Message: strings.Repeat("x", 40000)})
-	if n := len(Of(list, v1alpha1.ConditionStalled).Message); n != maxMessage {
-		t.Errorf("message of %d bytes, the API takes %d", n, maxMessage)
+	if m := Of(list, v1alpha1.ConditionStalled).Message; len(m) != maxMessage || !strings.HasSuffix(m, "x...") {
+		t.Errorf("message of %d bytes that ends in %q, want %d and an end that tells of the rest", len(m), m[len(m)-4:], maxMessage)
 	}
 	if c := Of(nil, v1alpha1.ConditionReady); c.Status != metav1.ConditionUnknown {
 		t.Errorf("a missing condition is %s, want Unknown", c.Status)
