@@ -108,9 +108,12 @@ func (e *Events) look(ctx context.Context, o client.Object, now time.Time, find 
 // trouble is over.
 func refused(ctx context.Context, live client.Reader, owner client.Object, made, now time.Time) (*Problem, error) {
 	events, err := listEvents(ctx, live, owner, fields.Set{"reason": "FailedCreate"})
-	event := newest(events, func(*corev1.Event) bool { return true })
-	if event == nil || err != nil {
+	if err != nil {
 		return nil, err
+	}
+	event := newest(events, func(*corev1.Event) bool { return true })
+	if event == nil {
+		return nil, nil
 	}
 	if at := event.LastTimestamp.Time; at.Before(made) || now.Sub(at) > retriedWithin {
 		return nil, nil

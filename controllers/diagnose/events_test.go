@@ -9,11 +9,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// server answers each question for events, and counts them.
+// server answers each question for events as the API server does, and counts them.
 type server struct {
 	client.Reader
 	asked  int
@@ -30,7 +31,11 @@ func (s *server) List(ctx context.Context, list client.ObjectList, opts ...clien
 	if o.ApplyOptions(opts); o.Limit != maxEvents {
 		return fmt.Errorf("%d events are asked for at once, want %d", o.Limit, maxEvents)
 	}
-	list.(*corev1.EventList).Items = s.events
+	for _, e := range s.events {
+		if o.FieldSelector.Matches(fields.Set{"involvedObject.uid": string(e.InvolvedObject.UID), "type": e.Type, "reason": e.Reason}) {
+			list.(*corev1.EventList).Items = append(list.(*corev1.EventList).Items, e)
+		}
+	}
 	return s.err
 }
 
@@ -45,9 +50,10 @@ func waitingPod(uid types.UID) corev1.Pod {
 	return *p
 }
 
-// event of a mount that failed.
-func event(at time.Time, message string) corev1.Event {
-	return corev1.Event{Reason: "FailedMount", LastTimestamp: metav1.NewTime(at), Message: message}
+// event of a mount that failed, in a pod.
+func event(pod types.UID, at time.Time, message string) corev1.Event {
+	return corev1.Event{InvolvedObject: corev1.ObjectReference{UID: pod}, Type: "Warning", Reason: "FailedMount",
+		LastTimestamp: metav1.NewTime(at), Message: message}
 }
 
 // Words of the kubelet.
@@ -61,7 +67,7 @@ const (
 // TestLook: a pod's events are asked for now and then, what they told is known
 // meanwhile, and a server that does not tell them changes nothing.
 func TestLook(t *testing.T) {
-	s := &server{events: []corev1.Event{event(now.Add(-time.Minute), refusedNFS), event(now.Add(-time.Hour), noDirectory), event(now, timedOut)}}
+	s := &server{events: []corev1.Event{event("a", now.Add(-time.Minute), refusedNFS), event("a", now.Add(-time.Hour), noDirectory), event("a", now, timedOut)}}
 	var e Events
 	pods := []corev1.Pod{waitingPod("a")}
 	known := func(at time.Time) string {
@@ -82,7 +88,10 @@ func TestLook(t *testing.T) {
 		{"an error", 6 * time.Second, func() { s.err = errors.New("no answer") }, 2, "VolumeNotFound"},
 		{"errors are not asked for again at once", 7 * time.Second, func() { s.err = nil }, 2, "VolumeNotFound"},
 		{"mended", 12 * time.Second, nil, 3, ""},
-		{"another pod of the name", 13 * time.Second, func() { pods[0].UID = "b"; s.events = []corev1.Event{event(now, noDirectory)} }, 4, "ModelNotFound"},
+		{"another pod of the name", 13 * time.Second, func() {
+			pods[0].UID = "b"
+			s.events = []corev1.Event{event("a", now, refusedNFS), event("b", now, noDirectory)}
+		}, 4, "ModelNotFound"},
 		{"it runs", 14 * time.Second, func() {
 			pods[0].Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 		}, 4, ""},
@@ -111,19 +120,48 @@ func TestLook(t *testing.T) {
 func TestRefused(t *testing.T) {
 	set := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts", UID: "s"}}
 	cases := []struct {
-		name       string
-		ago, newer time.Duration // the event, the newest pod
-		want       bool
+		name, reason string
+		ago, newer   time.Duration // the event, the newest pod
+		want         bool
 	}{
-		{"just now", 0, time.Hour, true},
-		{"between two tries", 15 * time.Minute, time.Hour, true},
-		{"a pod was made since", 15 * time.Minute, time.Minute, false},
-		{"long ago", 21 * time.Minute, time.Hour, false},
+		{"just now", "FailedCreate", 0, time.Hour, true},
+		{"between two tries", "FailedCreate", 15 * time.Minute, time.Hour, true},
+		{"a pod was made since", "FailedCreate", 15 * time.Minute, time.Minute, false},
+		{"long ago", "FailedCreate", 21 * time.Minute, time.Hour, false},
+		{"another event", "RecreatingFailedPod", 0, time.Hour, false},
 	}
 	for _, c := range cases {
-		s := &server{events: []corev1.Event{event(now.Add(-c.ago), "exceeded quota")}}
+		e := event("s", now.Add(-c.ago), "exceeded quota")
+		e.Reason = c.reason
+		s := &server{events: []corev1.Event{e}}
 		if got := new(Events).Refused(t.Context(), s, set, now.Add(-c.newer), now); (got != nil) != c.want {
 			t.Errorf("%s: %+v", c.name, got)
 		}
+	}
+}
+
+// TestRefusalIsRemembered: a server that does not tell events takes back nothing that it
+// told before.
+func TestRefusalIsRemembered(t *testing.T) {
+	set := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts", UID: "s"}}
+	e := event("s", now, "exceeded quota")
+	e.Reason = "FailedCreate"
+	s := &server{events: []corev1.Event{e}}
+	var known Events
+	if p := known.Refused(t.Context(), s, set, now, now); p == nil {
+		t.Fatal("no refusal is found")
+	}
+	s.events, s.err = nil, errors.New("no answer")
+	if p := known.Refused(t.Context(), s, set, now, now.Add(time.Minute)); p == nil {
+		t.Error("the refusal is forgotten, and nobody took it back")
+	}
+}
+
+// TestStatusIsTold: what a pod's status says needs no event.
+func TestStatusIsTold(t *testing.T) {
+	p := waitingPod("a")
+	p.Status.ContainerStatuses[0].State.Waiting.Reason = "ImagePullBackOff"
+	if got := new(Events).Problem(&p, now); got == nil || got.Reason != "ImagePullFailed" {
+		t.Errorf("%+v, want ImagePullFailed", got)
 	}
 }

@@ -48,7 +48,7 @@ func TestMounts(t *testing.T) {
 		if c.edit != nil {
 			c.edit(&pods[0])
 		}
-		e := event(now, c.message)
+		e := event("a", now, c.message)
 		e.Reason = c.reason
 		var events Events
 		events.Look(t.Context(), &server{events: []corev1.Event{e}}, pods, now)
@@ -67,7 +67,7 @@ func TestMountsPass(t *testing.T) {
 	pods := []corev1.Pod{waitingPod("a")}
 	pods[0].Status.Conditions = []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now)}}
 	var events Events
-	events.Look(t.Context(), &server{events: []corev1.Event{event(now, refusedNFS)}}, pods, now)
+	events.Look(t.Context(), &server{events: []corev1.Event{event("a", now, refusedNFS)}}, pods, now)
 	for after, want := range map[time.Duration]bool{0: true, 4 * time.Minute: true, 6 * time.Minute: false} {
 		if p := events.Problem(&pods[0], now.Add(after)); p == nil || p.Passing != want {
 			t.Errorf("after %s: %+v, want passing %v", after, p, want)
@@ -78,7 +78,10 @@ func TestMountsPass(t *testing.T) {
 // TestHangs: a pod that is being started for minutes hangs, whatever events say.
 func TestHangs(t *testing.T) {
 	since := func(ago time.Duration) []corev1.PodCondition {
-		return []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now.Add(-ago))}}
+		return []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now)},
+			{Type: corev1.ContainersReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now.Add(-ago))},
+		}
 	}
 	for _, reason := range []string{"ContainerCreating", "PodInitializing", "ErrImagePull"} {
 		p := waitingPod("a")
@@ -91,5 +94,17 @@ func TestHangs(t *testing.T) {
 		if want := reason != "ErrImagePull"; Hangs(&p, now) != want {
 			t.Errorf("%s: hangs after 6 minutes is %v", reason, !want)
 		}
+	}
+}
+
+// TestLeavingPodDoesNotHang: nothing is expected any more of a pod that leaves.
+func TestLeavingPodDoesNotHang(t *testing.T) {
+	p := waitingPod("a")
+	if !Hangs(&p, now) {
+		t.Fatal("a pod that has been starting for ever does not hang")
+	}
+	p.DeletionTimestamp = &metav1.Time{Time: now}
+	if Hangs(&p, now) {
+		t.Error("it hangs")
 	}
 }

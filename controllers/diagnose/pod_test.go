@@ -165,8 +165,43 @@ func TestLeavingPodHasNoProblem(t *testing.T) {
 }
 
 func TestLongMessagesAreCut(t *testing.T) {
-	if got := firstLine(strings.Repeat("é", 1000)); len(got) > maxMessage+3 || !strings.HasSuffix(got, "...") || strings.ContainsRune(got, '\uFFFD') {
-		t.Errorf("%d bytes: %q", len(got), got[len(got)-10:])
+	for name, c := range map[string]struct{ message, want string }{
+		"just fits":     {strings.Repeat("x", maxMessage), strings.Repeat("x", maxMessage)},
+		"too long":      {strings.Repeat("x", maxMessage+1), strings.Repeat("x", maxMessage) + "..."},
+		"between runes": {"x" + strings.Repeat("é", maxMessage), "x" + strings.Repeat("é", maxMessage/2-1) + "..."},
+		"first line":    {"\n boom\nstack\n", "boom"},
+	} {
+		if got := firstLine(c.message); got != c.want {
+			t.Errorf("%s: %d bytes that end in %q, want %d", name, len(got), got[max(0, len(got)-10):], len(c.want))
+		}
+	}
+}
+
+// TestWorse: the first problem is told, unless only the second needs somebody.
+func TestWorse(t *testing.T) {
+	passing, lasting, other := &Problem{Reason: "passing", Passing: true}, &Problem{Reason: "lasting"}, &Problem{Reason: "other"}
+	for _, c := range []struct{ a, b, want *Problem }{
+		{nil, nil, nil}, {nil, passing, passing}, {passing, nil, passing}, {lasting, nil, lasting},
+		{passing, lasting, lasting}, {lasting, passing, lasting}, {lasting, other, lasting}, {passing, &Problem{Passing: true}, passing},
+	} {
+		if got := Worse(c.a, c.b); got != c.want {
+			t.Errorf("of %+v and %+v: %+v", c.a, c.b, got)
+		}
+	}
+}
+
+// TestReady: only the kubelet's condition of this name counts.
+func TestReady(t *testing.T) {
+	condition := func(kind corev1.PodConditionType, is corev1.ConditionStatus) corev1.PodCondition {
+		return corev1.PodCondition{Type: kind, Status: is}
+	}
+	for want, list := range map[bool][]corev1.PodCondition{
+		true:  {condition(corev1.PodInitialized, "False"), condition(corev1.PodReady, "True")},
+		false: {condition(corev1.PodInitialized, "True"), condition(corev1.PodReady, "False")},
+	} {
+		if got := Ready(&corev1.Pod{Status: corev1.PodStatus{Conditions: list}}); got != want {
+			t.Errorf("%v: ready is %v", list, got)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func notReadySince(pod *corev1.Pod) time.Time {
 
 // starting says whether the kubelet prepares the pod's containers.
 func starting(pod *corev1.Pod) bool {
-	return !over(pod) && pod.Spec.NodeName != "" && slices.ContainsFunc(pod.Status.ContainerStatuses, prepared)
+	return !over(pod) && slices.ContainsFunc(pod.Status.ContainerStatuses, prepared)
 }
 
 // prepared: what is injected into a pod may run before its containers do.
