@@ -20,7 +20,7 @@ func oneLayer(r *load.Report, o Options) []string {
 	columns := stripColumns(o.Width-minName-1, len(rows))
 	label := min(maxName, o.Width-columns-1)
 	line := func(name string, values []float64) {
-		lines = append(lines, pad(tail(name, label), label)+" "+strip(values, sum/float64(len(rows)), columns, o.Colour))
+		lines = append(lines, tail(name, label)+" "+strip(values, sum/float64(len(rows)), columns, o.Colour))
 	}
 	line("all", rows)
 	for _, n := range r.Nodes {
@@ -45,6 +45,7 @@ func hotTable(r *load.Report, o Options, rows []float64, sum float64) []string {
 	return lines
 }
 
+// hotLine is of an expert that has had rows; of batches its nodes may tell anything.
 func hotLine(r *load.Report, layer, e int, share float64, experts int) string {
 	var rows, batches, queue uint64
 	busy := 0.0
@@ -60,5 +61,5 @@ func hotLine(r *load.Report, layer, e int, share float64, experts int) string {
 		on = append(on, n.Name)
 	}
 	return fmt.Sprintf("%6d %5.1f %% %7.1f %10.1f %5.1f %% %9s  %s", e, 100*share, share*float64(experts), float64(rows)/float64(max(1, batches)),
-		100*busy, number(float64(queue)/float64(max(1, rows))/1e6), strings.Join(on, " "))
+		100*busy, number(float64(queue)/float64(rows)/1e6), strings.Join(on, " "))
 }

@@ -32,7 +32,7 @@ func nodeTable(r *load.Report, o Options, room int) []string {
 		rows = append(rows, nodeLine(n, mean, name, bar, o))
 	}
 	for _, f := range r.Failed {
-		rows = append(rows, clip(fmt.Sprintf("%s %s", pad(f.Node, name), "no answer: "+f.Error), o.Width))
+		rows = append(rows, clip(fmt.Sprintf("%s %s", tail(f.Node, name), "no answer: "+f.Error), o.Width))
 	}
 	if room > 0 && len(rows) > room {
 		more := fmt.Sprintf("… %d more nodes", len(rows)-room+1)
@@ -64,7 +64,7 @@ func nodeLine(n *load.Node, mean float64, name, bar int, o Options) string {
 		share = n.RowsPerSecond() / mean
 	}
 	u := n.Utilisation()
-	line := fmt.Sprintf("%s %s %3.0f%% %9s %4.2fx %9s %7d %7d", pad(n.Name, name), gauge(u, bar), 100*u, number(n.RowsPerSecond()), share,
+	line := fmt.Sprintf("%s %s %3.0f%% %9s %4.2fx %9s %7d %7d", tail(n.Name, name), gauge(u, bar), 100*u, number(n.RowsPerSecond()), share,
 		number(1e3*n.MeanQueue().Seconds()), n.WaitingRows, n.Held())
 	line = clip(line, o.Width)
 	switch {

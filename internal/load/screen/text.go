@@ -45,12 +45,11 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", width-len([]rune(text)))
 }
 
-// tail cuts the front off a text that is too long: what tells pods apart is at
-// the end of their names.
+// tail is pad for names: it cuts the front off, as what tells pods apart is at the end.
 func tail(text string, width int) string {
 	runes := []rune(clean(text))
 	if len(runes) <= width {
-		return string(runes)
+		return pad(text, width)
 	}
 	return "…" + string(runes[len(runes)-width+1:])
 }
