@@ -129,3 +129,11 @@ func TestNamesFit(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelsAreRead: whose an object is can be read from the labels that it was given.
+func TestLabelsAreRead(t *testing.T) {
+	l := Labels("demo", Router)
+	if !Is(l, Router) || Is(l, ExpertNode) || Is(nil, Router) || Instance(l) != "demo" {
+		t.Errorf("%v: router %v, expert node %v, of %q", l, Is(l, Router), Is(l, ExpertNode), Instance(l))
+	}
+}
