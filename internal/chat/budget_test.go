@@ -14,9 +14,11 @@ func TestRefusedForTheirCost(t *testing.T) {
 		"{% set ns = namespace(x=1) %}{% set ns.x = {'a': ns} %}{{ ns }}":       "a namespace cannot be put into another value",
 		"{% set ns = namespace(x=1) %}{% set ns.x = dict(a=ns) %}{{ ns }}":      "a namespace cannot be put into another value",
 		"{% set ns = namespace(x=1) %}{% set ns.x = namespace(a=ns) %}{{ ns }}": "a namespace cannot be put into another value",
+		"{% set ns = namespace(x=1) %}{% set m = namespace(a=ns) %}{{ m.a.x }}": "a namespace cannot be put into another value",
 		"{{ big.strip(big) }}":                                "chars has 2097152 bytes, more than 256",
 		"{{ big | trim(big) }}":                               "chars has 2097152 bytes, more than 256",
-		"{{ range(100000) | tojson(separators=[big, big]) }}": "a separator of more than 16 bytes",
+		"{{ range(100000) | tojson(separators=[big, ':']) }}": "a separator of more than 16 bytes",
+		"{{ range(100000) | tojson(separators=[',', big]) }}": "a separator of more than 16 bytes",
 	} {
 		_, err := mustParse(t, template).Render(nil, false, long)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -76,6 +76,7 @@ func TestLoadErrors(t *testing.T) {
 		{"template is a number", map[string]string{configFile: `{"chat_template": 3}`}, []string{configFile, "chat_template", "neither a string nor a list"}},
 		{"no default", map[string]string{configFile: `{"chat_template": [{"name": "a"}, {"name": "b"}]}`}, []string{"none of the 2 templates is named default"}},
 		{"token is a number", map[string]string{configFile: `{"chat_template": "x", "bos_token": 5}`}, []string{configFile, "bos_token", "neither a string nor an object"}},
+		{"special tokens are not JSON", map[string]string{templateFile: "x", specialFile: `[`}, []string{specialFile, "unexpected end"}},
 		{"token has no content", map[string]string{templateFile: "x", specialFile: `{"eos_token": {"id": 5}}`}, []string{specialFile, "eos_token"}},
 		{"syntax", map[string]string{configFile: `{"chat_template": "{% if %}"}`}, []string{"chat template"}},
 		{"too large", map[string]string{templateFile: strings.Repeat("x", maxTemplateBytes+1)}, []string{"more than"}},

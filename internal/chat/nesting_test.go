@@ -61,3 +61,14 @@ func TestDeepSources(t *testing.T) {
 		})
 	}
 }
+
+// Branches and sets that follow each other are not nested, however many there are.
+func TestBranchesDoNotNest(t *testing.T) {
+	template := "{% if false %}" + strings.Repeat("{% elif false %}", maxBlocks) + "{% else %}" + strings.Repeat("{% set x = 1 %}", maxBlocks) + "{{ x }}{% endif %}"
+	if got, err := mustParse(t, template).Render(nil, false, nil); err != nil || got != "1" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := Parse(strings.Repeat("{% if 1 %}", maxBlocks+1), nil); err == nil || !strings.Contains(err.Error(), "blocks within blocks") {
+		t.Errorf("%d blocks within blocks: %v", maxBlocks+1, err)
+	}
+}

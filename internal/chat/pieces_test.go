@@ -13,6 +13,7 @@ func TestStrftime(t *testing.T) {
 	at := time.Date(2024, 7, 6, 15, 4, 5, 0, time.UTC)
 	for format, want := range map[string]string{
 		"%d %b %Y": "06 Jul 2024", "%Y-%m-%d": "2024-07-06", "%A, %B %e": "Saturday, July  6", "%H:%M:%S": "15:04:05",
+		"%y%m%d %D %F %T": "240706 07/06/24 2024-07-06 15:04:05", "%a %Z %z": "Sat UTC +0000",
 		"%I %p": "03 PM", "%j": "188", "100%%": "100%", "plain 2006": "plain 2006", "": "",
 	} {
 		if got, err := strftime(at, format); err != nil || got != want {
