@@ -75,6 +75,36 @@ func TestNodes(t *testing.T) {
 	}
 }
 
+// TestFirstNodesOfAScaledPool: a new pool begins within the range that it is scaled in.
+func TestFirstNodesOfAScaledPool(t *testing.T) {
+	for _, c := range []struct{ lowest, highest, want int32 }{{1, 9, 2}, {4, 9, 4}, {1, 1, 1}} {
+		v := testView()
+		v.deployment.Spec.Scaling = &v1alpha1.ScalingSettings{Min: c.lowest, Max: c.highest}
+		if got := v.firstNodes(); got != c.want {
+			t.Errorf("scaled from %d to %d: a new pool gets %d nodes, want %d", c.lowest, c.highest, got, c.want)
+		}
+	}
+}
+
+// TestRoutersLeftToOthers: a Deployment whose number others decide is applied at the version
+// that was looked at, for in a later one the number may be ours, and would go back to 1.
+func TestRoutersLeftToOthers(t *testing.T) {
+	v := testView()
+	v.routers.UID, v.routers.ResourceVersion = "r", "42"
+	f := v.family(&apply.Applier{Owner: v.deployment})
+	if d := v.routerDeployment(f); *d.Spec.Replicas != 2 || d.ResourceVersion != nil {
+		t.Errorf("given: %d routers at version %v", *d.Spec.Replicas, d.ResourceVersion)
+	}
+	v.deployment.Spec.Routers.Replicas = nil
+	if d := v.routerDeployment(f); d.Spec.Replicas != nil || *d.ResourceVersion != "42" {
+		t.Errorf("left out: %v routers at version %v", d.Spec.Replicas, d.ResourceVersion)
+	}
+	v.routers.UID = ""
+	if d := v.routerDeployment(f); d.Spec.Replicas != nil || d.ResourceVersion != nil {
+		t.Errorf("new: %v routers at version %v", d.Spec.Replicas, d.ResourceVersion)
+	}
+}
+
 func TestEndpoint(t *testing.T) {
 	v := testView()
 	if got := v.endpoint(); got != "http://demo-router.ns.svc" {
