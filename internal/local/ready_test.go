@@ -1,9 +1,14 @@
 package local
 
 import (
+	"context"
+	"errors"
+	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -25,5 +30,33 @@ func TestReadyAtAllInterfacesWithoutIPv6(t *testing.T) {
 		if err := (&Pool{failed: failed}).AwaitReady(t.Context(), "http://"+host+":"+port+"/ready"); err != nil {
 			t.Errorf("%q: %v", host, err)
 		}
+	}
+}
+
+// Whoever waits for a process that loads is told when it serves, that another has failed, or
+// that nobody waits any more.
+func TestAwaitReady(t *testing.T) {
+	var loading atomic.Int32
+	loading.Store(2)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if loading.Add(-1) >= 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	kept := keptProcess(nil)
+	p := &Pool{failed: make(chan error, 1), kept: []*process{kept}}
+	if err := p.AwaitReady(t.Context(), srv.URL); err != nil || loading.Load() >= 0 || !kept.served.Load() {
+		t.Errorf("ready: %v, %d answers before, served %v", err, 2-loading.Load(), kept.served.Load())
+	}
+	loading.Store(math.MaxInt32)
+	p.failed <- io.ErrUnexpectedEOF
+	if err := p.AwaitReady(t.Context(), srv.URL); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a node failed: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.AwaitReady(ctx, srv.URL); !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits: %v", err)
 	}
 }
