@@ -6,12 +6,11 @@ import "slices"
 // pair that the merge list names first, leftmost on a tie (Sennrich et al.
 // 2016, as in the reference library).
 type bpe struct {
-	byteIDs     [256]int32 // the token of one byte, or absent
-	merges      mergeTable
-	unk         int32            // for bytes without a token; absent: they are dropped
-	fuseUnk     bool             // one unk for a run of such bytes
-	whole       map[string]int32 // ignore_merges: word bytes -> token; nil if off
-	longestWord int              // longest key of whole
+	byteIDs [256]int32 // the token of one byte, or absent
+	merges  mergeTable
+	unk     int32            // for bytes without a token; absent: they are dropped
+	fuseUnk bool             // one unk for a run of such bytes
+	whole   map[string]int32 // ignore_merges: word bytes -> token; nil if off
 }
 
 const absent int32 = -1
@@ -29,7 +28,7 @@ const scanLimit = 64
 
 // word returns the tokens of one word. Both ways give the same ids.
 func (m *bpe) word(w string) []int32 {
-	if id, ok := m.wholeWord(w); ok {
+	if id, ok := m.whole[w]; ok {
 		return []int32{id}
 	}
 	ids := m.symbols(w)
@@ -37,14 +36,6 @@ func (m *bpe) word(w string) []int32 {
 		return m.mergeScan(ids)
 	}
 	return m.mergeHeap(ids)
-}
-
-func (m *bpe) wholeWord(w string) (int32, bool) {
-	if m.whole == nil || len(w) > m.longestWord {
-		return 0, false
-	}
-	id, ok := m.whole[w]
-	return id, ok
 }
 
 // symbols are the one-byte tokens to start from.

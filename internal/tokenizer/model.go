@@ -63,7 +63,6 @@ func (m *bpe) setWhole(vocab map[string]int64) {
 	for s, id := range vocab {
 		if b, ok := unspell(s); ok {
 			m.whole[string(b)] = int32(id)
-			m.longestWord = max(m.longestWord, len(b))
 		}
 	}
 }
