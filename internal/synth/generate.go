@@ -95,7 +95,6 @@ func toF16(v float32) uint16 {
 	case abs < 0x1p-14: // subnormal: count steps of 2^-24
 		return sign | uint16(math.RoundToEven(float64(abs)*0x1p24))
 	}
-	b &= 0x7FFFFFFF
-	b += 0xFFF + b>>13&1 // round at bit 13; a carry moves into the exponent
+	b += 0xFFF + b>>13&1 // round at bit 13; a carry moves into the exponent, the sign falls off
 	return sign | uint16(b>>13-(127-15)<<10)
 }

@@ -90,6 +90,9 @@ func TestPresetSizes(t *testing.T) {
 			t.Errorf("%s has %d weights, want %d", name, got, params)
 		}
 	}
+	if o := synth.Demo(); o.EOSTokenID != o.VocabSize-1 || o.Shards != 0 || !o.Legible {
+		t.Errorf("demo is one file whose every token can be said, mostly words; got %+v", o)
+	}
 	if _, err := synth.Preset("huge"); err == nil || !strings.Contains(err.Error(), "huge") {
 		t.Errorf("unknown preset: %v", err)
 	}
@@ -131,6 +134,20 @@ func TestFailedWriteLeavesNoWeightsFile(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A disk that is full leaves no half of a file under the weights' name.
+func TestWriteToAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("/dev/full", filepath.Join(dir, "model.safetensors.tmp")); err != nil {
+		t.Skip(err)
+	}
+	if err := synth.Write(dir, synth.Tiny()); err == nil || !strings.Contains(err.Error(), "model.safetensors: ") {
+		t.Errorf("error %v, want one that names the file", err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "model.safetensors")); err == nil {
+		t.Error("weights are there")
 	}
 }
 
