@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
 // TestApply: what is written, and whether that changed anything.
@@ -34,7 +35,14 @@ func TestApply(t *testing.T) {
 			t.Errorf("%s: %v, asked for %q, wrote %v; want %q, %v", c.name, err, c.s.asked, wrote, c.asked, c.wrote)
 		}
 	}
-	s := server{service: there("1"), version: "2", generation: 7}
+	s := server{service: there("1")}
+	s.service.ManagedFields[0].FieldsV1 = metav1.NewFieldsV1(`{"f:spec": {"f:type": {}}}`)
+	s.service.Spec.Type = corev1.ServiceTypeNodePort
+	spec := corev1ac.Service("a", "ns").WithSpec(corev1ac.ServiceSpec().WithType(corev1.ServiceTypeNodePort))
+	if wrote, err := s.applier(new(Settled)).ApplyTo(t.Context(), s.service, spec); wrote || err != nil || len(s.asked) > 0 {
+		t.Errorf("a spec alone, as wanted: asked for %q, wrote %v, %v", s.asked, wrote, err)
+	}
+	s = server{service: there("1"), version: "2", generation: 7}
 	s.service.Generation = 7
 	if wrote, err := s.apply(t, new(Settled), "2"); wrote || err != nil {
 		t.Errorf("a write that left the generation as it was: changed %v, %v", wrote, err)
@@ -49,8 +57,9 @@ func TestApplyFails(t *testing.T) {
 	forbidden := apierrors.NewForbidden(schema.GroupResource{}, "a", errors.New("quota"))
 	terminating := apierrors.NewForbidden(schema.GroupResource{}, "a", errors.New("terminating"))
 	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
-	theirs := there("1")
+	theirs, damaged := there("1"), there("1")
 	theirs.OwnerReferences = nil
+	damaged.ManagedFields[0].FieldsV1 = metav1.NewFieldsV1("{")
 	cases := []struct {
 		name   string
 		s      server
@@ -65,6 +74,7 @@ func TestApplyFails(t *testing.T) {
 		{"the owner cannot be read", server{owner: owner(), unreadable: noService}, "read ExpertPool demo: ", "", 0},
 		{"it cannot be read", server{service: there("1"), unreadable: noService}, "read Service a: ", "", 0},
 		{"it is somebody else's", server{service: theirs}, "Service a exists and belongs to somebody else", "NameConflict", 0},
+		{"its fields cannot be read", server{service: damaged}, "managedFields of a: ", "", 0},
 		{"forbidden", server{service: there("1"), answers: []error{forbidden}}, "the API server refuses Service a", "ChildRefused", 1},
 		{"a bad request", server{service: there("1"), answers: []error{apierrors.NewBadRequest("x")}}, "the API server refuses Service a", "ChildRefused", 1},
 		{"invalid, also after a patch", server{service: there("1"), answers: []error{invalid, nil, invalid}}, "the API server refuses Service a", "ChildRefused", 3},
