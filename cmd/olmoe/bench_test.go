@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/bench"
 )
 
 // TestPlotsFolder: one that cannot be made is told before anything is measured.
@@ -16,5 +19,30 @@ func TestPlotsFolder(t *testing.T) {
 	cmd.SetArgs([]string{"--model", tiny(t), "--plots", "/dev/null/plots"})
 	if err := cmd.ExecuteContext(ctx); !errors.Is(err, errFlags) || !strings.Contains(err.Error(), "--plots: mkdir /dev/null") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestBenchTable: each number stands under its heading, and what costs are compared with is
+// what is divided by.
+func TestBenchTable(t *testing.T) {
+	var out bytes.Buffer
+	table := &benchTable{out: &out}
+	table.begin(bench.Limits{})
+	table.row(bench.Result{Name: "decode", Weights: "bf16", Nodes: 2, Batch: 4, Tokens: 32, Context: 128,
+		TokensPerSecond: 10, SecondsP50: 0.25, FractionOfLimit: 0.5, OfOneProcess: 0.75, AllocationsPerToken: 3})
+	table.row(bench.Result{Name: "prefill", AllocationsPerToken: 3})
+	table.end(&bench.Report{Wire: []bench.Wire{{Rows: 32, Dispatch: 400e-6, Unary: 200e-6, TCP: 100e-6}}})
+	for _, want := range []string{
+		"WORK WEIGHTS NODES BATCH TOKENS CONTEXT TOKENS/S P50 MS OF LIMIT OF 1 PROC. ALLOCS/TOKEN", "decode bf16 2 4 32 128 10.0 250.00 0.50 0.750 3",
+		"prefill 0 0 0 0 0.0 0.00 0.00 - -", "ROWS DISPATCH µs UNARY µs TCP µs OF UNARY OF TCP", "32 400 200 100 2.00 4.00",
+	} {
+		if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+	before := out.Len()
+	table.silent = true
+	if table.end(&bench.Report{}); out.Len() != before {
+		t.Error("a table is printed beside JSON")
 	}
 }

@@ -16,7 +16,7 @@ func TestOperatorRefuses(t *testing.T) {
 		args       []string
 		flags      bool
 	}{
-		{"no image", "--image is missing", nil, true},
+		{"no image", "--image is missing", []string{}, true},
 		{"log level", "--log-level", []string{"--image=x", "--log-level=loud"}, true},
 		{"no cluster", "set KUBECONFIG", []string{"--image=x"}, false},
 		{"argument", `"now" is no flag`, []string{"now"}, true},

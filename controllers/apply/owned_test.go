@@ -109,3 +109,33 @@ func TestOwnsAlone(t *testing.T) {
 		}
 	}
 }
+
+// Whatever fields an object says are owned, only what it has is picked from it.
+func FuzzOwned(f *testing.F) {
+	for _, fields := range []string{
+		`{"f:metadata": {"f:labels": {".": {}, "f:mine": {}}}, "f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:name": {}}}}}`,
+		`{"f:metadata": {"f:finalizers": {"v:\"ours/f\"": {}}}}`, `{"f:spec": {"f:ports": {"k:{": {}, "v:": {}, "f:x": {}}, "f:type": {"f:x": {}}}}`, `{"f:spec": null}`, `[]`, `{`,
+		`{"f:spec": {"f:ports": {"k:{\"name\":{}}": {}, "v:[1]": {}, "v:{}": {}}}}`,
+	} {
+		f.Add(fields)
+	}
+	f.Fuzz(func(t *testing.T, fields string) {
+		s := service(t)
+		s.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(fields)}}
+		got, err := owned(s, Manager)
+		if err != nil {
+			return
+		}
+		whole, err := toMap(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range got {
+			if _, ok := whole[name]; !ok {
+				t.Errorf("%s: %q is not the object's", fields, name)
+			}
+		}
+		Owns(s, Manager, "spec", "ports")
+		OwnsAlone(s, Manager, "metadata", "labels")
+	})
+}

@@ -1,6 +1,11 @@
 package chat
 
-import "testing"
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
 
 // No template and no message makes the process panic, hang or print without
 // bound: Parse or Render returns.
@@ -21,6 +26,37 @@ func FuzzTemplate(f *testing.F) {
 		got, err := tpl.Render([]Message{{Role: "user", Content: content}, {Role: "assistant", Content: "ok"}}, true, nil)
 		if err == nil && len(got) > maxText+len(template) {
 			t.Errorf("%d bytes of output", len(got))
+		}
+	})
+}
+
+// Whatever a checkpoint's files hold, they are a template or an error that names a file.
+func FuzzLoad(f *testing.F) {
+	f.Add(`{"chat_template": "{{ bos_token }}{{ messages[0].content }}", "bos_token": {"content": "<b>"}}`, `{"eos_token": "<e>"}`)
+	f.Add(`{"chat_template": [{"name": "default", "template": "x"}, {"name": "tool_use"}]}`, `null`)
+	f.Add(`{"chat_template": [null, 3]}`, `{`)
+	f.Add(`[]`, ``)
+	f.Fuzz(func(t *testing.T, config, special string) {
+		tpl, err := Load(writeFiles(t, map[string]string{configFile: config, specialFile: special}))
+		switch {
+		case err == nil:
+			_, _ = tpl.Render([]Message{{Role: "user", Content: "hi"}}, true, nil)
+		case !errors.Is(err, ErrNoTemplate) && !strings.Contains(err.Error(), ".json: ") && !strings.Contains(err.Error(), "chat template: "):
+			t.Errorf("%q and %q: %v", config, special, err)
+		}
+	})
+}
+
+// A time is no longer than what is charged for it.
+func FuzzStrftime(f *testing.F) {
+	for _, format := range []string{"%d %b %Y", "%A %B %e %j", "%H:%M:%S %z %Z", "%F%T%D", "100%%", "%", "%Q"} {
+		f.Add(format)
+	}
+	longest := time.Date(2024, time.September, 25, 23, 59, 59, 0, time.UTC) // a Wednesday
+	f.Fuzz(func(t *testing.T, format string) {
+		got, err := strftime(longest, format)
+		if err == nil && len(got) > longestDirective*len(format) {
+			t.Errorf("%q became %q, longer than %d for each byte", format, got, longestDirective)
 		}
 	})
 }

@@ -130,6 +130,15 @@ func TestCutNamesDiffer(t *testing.T) {
 	}
 }
 
+// A name is shown whole where there is room, also that of a node which does not answer.
+func TestLongNames(t *testing.T) {
+	r := load.NewReport(pool(1, 64).Nodes, []load.Fault{{Node: "a-deployment-of-many-words-experts-9", Error: "no answer"}})
+	lines := nodeTable(r, Options{Width: 120}, 0)
+	if want := "a-deployment-of-many-words-experts-9 no answer: "; !strings.HasPrefix(lines[2], want) {
+		t.Errorf("%q, want it to begin with %q", lines[2], want)
+	}
+}
+
 // Nodes stay in their order where all have room; else the busiest come first.
 func TestNodesThatHaveRoomKeepTheirOrder(t *testing.T) {
 	r := pool(3, 64)
