@@ -394,3 +394,11 @@ func TestModelThatIsNotThere(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 }
+
+// A form of the KV cache that nobody knows ends a router before it reads weights.
+func TestKVCacheOfAnUnknownForm(t *testing.T) {
+	core, err := router.Open(t.Context(), router.CoreOptions{Model: model(t), KVType: "f7", Log: logr.Discard()})
+	if err == nil || !strings.Contains(err.Error(), "f7") {
+		t.Errorf("opened %+v, %v", core, err)
+	}
+}
