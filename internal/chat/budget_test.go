@@ -15,6 +15,7 @@ func TestRefusedForTheirCost(t *testing.T) {
 		"{% set ns = namespace(x=1) %}{% set ns.x = dict(a=ns) %}{{ ns }}":      "a namespace cannot be put into another value",
 		"{% set ns = namespace(x=1) %}{% set ns.x = namespace(a=ns) %}{{ ns }}": "a namespace cannot be put into another value",
 		"{% set ns = namespace(x=1) %}{% set m = namespace(a=ns) %}{{ m.a.x }}": "a namespace cannot be put into another value",
+		"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}":                       "macros call each other more than 50 deep",
 		"{{ big.strip(big) }}":                                "chars has 2097152 bytes, more than 256",
 		"{{ big | trim(big) }}":                               "chars has 2097152 bytes, more than 256",
 		"{{ range(100000) | tojson(separators=[big, ':']) }}": "a separator of more than 16 bytes",

@@ -16,6 +16,9 @@ const (
 	each            = bytesPerWork              // a unit for each member
 )
 
+// said is what a template says itself.
+var said = strings.Repeat("word ", 8000)
+
 // charges are about the bytes that an operation reads and makes.
 var charges = []struct {
 	what  string
@@ -29,6 +32,10 @@ var charges = []struct {
 	{"big | indent", big}, {"big | replace('xx', 'yyy')", big + big/2}, {"big.replace('xx', 'y')", 2 * big}, {"big.join([1, 2, 3])", 4 * big},
 	{"[big, big] | join(big)", 6 * big}, {"big | list", big * each}, {"big | reverse", big * each}, {"big | sort", big * each}, {"big | map('upper')", 2 * big * each},
 	{"{% for c in big %}{% break %}{% endfor %}", big * each},
+	{"{% for i in [1, 2] %}" + said + "{% endfor %}", 2 * len(said)},
+	{"{% for i in [1, 2] %}{% if i %}" + said + "{% endif %}{% endfor %}", 2 * len(said)},
+	{"{% for i in [1, 2] %}{% raw %}" + said + "{% endraw %}{% endfor %}", 2 * len(said)},
+	{"{% for i in [1, 2] %}{% generation %}" + said + "{% endgeneration %}{% endfor %}", 2 * len(said)},
 	{"[][big]", 1}, {"many[big]", 1},
 
 	{"list[::2]", bigList}, {"list[1:]", 1}, {"list[1]", 1}, {"list == list", sorting * 2 * bigList}, {"list != [1]", sorting * bigList}, {"list == 1", 1},
@@ -60,7 +67,7 @@ func TestOperationsPay(t *testing.T) {
 	for _, c := range charges {
 		got := work(t, c.what, vars)
 		if least := c.bytes / bytesPerWork; got < least || got > 2*least+20 {
-			t.Errorf("%s: %d units of work, want about %d", c.what, got, least)
+			t.Errorf("%.60s: %d units of work, want about %d", c.what, got, least)
 		}
 	}
 }
