@@ -3,6 +3,7 @@ package apply
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -141,7 +142,7 @@ func hasKeys(item any, text string) bool {
 		return false
 	}
 	for k, v := range keys {
-		if object[k] != v {
+		if !reflect.DeepEqual(object[k], v) { // whoever edits managedFields can name any value
 			return false
 		}
 	}
@@ -150,5 +151,5 @@ func hasKeys(item any, text string) bool {
 
 func isValue(item any, text string) bool {
 	var v any
-	return json.Unmarshal([]byte(text), &v) == nil && v == item
+	return json.Unmarshal([]byte(text), &v) == nil && reflect.DeepEqual(v, item)
 }
