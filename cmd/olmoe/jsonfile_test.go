@@ -21,6 +21,13 @@ func TestReadJSON(t *testing.T) {
 	}
 }
 
+// What cannot be read is no empty file.
+func TestReadJSONOfAFolder(t *testing.T) {
+	if err := readJSON(t.TempDir(), new(any)); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A file without an end is not read to its end (invariant 8).
 func TestReadJSONOfABoundedFile(t *testing.T) {
 	name := planFile(t, strings.Repeat(" ", maxJSONFile)+`{"0": [1]}`)
