@@ -35,7 +35,7 @@ func TestReadiness(t *testing.T) {
 		say("lost", "<nil>")
 		time.Sleep(time.Minute - 1)
 		say("lost for a moment", "<nil>")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		say("lost for a minute", "no owner")
 		lost = nil
 		say("back", "<nil>")

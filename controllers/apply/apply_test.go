@@ -71,8 +71,8 @@ func TestApplyFails(t *testing.T) {
 		{"the owner was made anew", server{owner: anew}, ErrOwnerGone.Error(), "", 0},
 		{"the owner is leaving", server{owner: leaving}, ErrOwnerGone.Error(), "", 0},
 		{"its namespace is leaving", server{owner: owner(), answers: []error{terminating}}, ErrOwnerGone.Error(), "", 1},
-		{"the owner cannot be read", server{owner: owner(), unreadable: noService}, "read ExpertPool demo: ", "", 0},
-		{"it cannot be read", server{service: there("1"), unreadable: noService}, "read Service a: ", "", 0},
+		{"the owner cannot be read", server{owner: owner(), unreadable: errBusy}, "read ExpertPool demo: ", "", 0},
+		{"it cannot be read", server{service: there("1"), unreadable: errBusy}, "read Service a: ", "", 0},
 		{"it is somebody else's", server{service: theirs}, "Service a exists and belongs to somebody else", "NameConflict", 0},
 		{"its fields cannot be read", server{service: damaged}, "managedFields of a: ", "", 0},
 		{"forbidden", server{service: there("1"), answers: []error{forbidden}}, "the API server refuses Service a", "ChildRefused", 1},
@@ -80,7 +80,7 @@ func TestApplyFails(t *testing.T) {
 		{"invalid, also after a patch", server{service: there("1"), answers: []error{invalid, nil, invalid}}, "the API server refuses Service a", "ChildRefused", 3},
 		{"invalid, and so is the patch", server{service: there("1"), answers: []error{invalid, invalid}}, "the API server refuses Service a", "ChildRefused", 2},
 		{"invalid when it is made", server{owner: owner(), answers: []error{invalid}}, "the API server refuses Service a", "ChildRefused", 1},
-		{"it may pass", server{service: there("1"), answers: []error{noService}}, "apply Service a: ", "", 1},
+		{"it may pass", server{service: there("1"), answers: []error{errBusy}}, "apply Service a: ", "", 1},
 	}
 	for _, c := range cases {
 		wrote, err := c.s.apply(t, new(Settled), "2")
@@ -101,8 +101,8 @@ func TestHandOver(t *testing.T) {
 	if err := s.applier(nil).HandOver(t.Context(), there("1"), wanted("1")); err != nil || !slices.Equal(s.asked, []string{"apply"}) {
 		t.Errorf("%v after %q", err, s.asked)
 	}
-	s.answers = []error{noService}
-	if err := s.applier(nil).HandOver(t.Context(), there("1"), wanted("1")); !errors.Is(err, noService) {
-		t.Errorf("%v, want %v", err, noService)
+	s.answers = []error{errBusy}
+	if err := s.applier(nil).HandOver(t.Context(), there("1"), wanted("1")); !errors.Is(err, errBusy) {
+		t.Errorf("%v, want %v", err, errBusy)
 	}
 }

@@ -29,9 +29,9 @@ type server struct {
 }
 
 var (
-	notFound  = apierrors.NewNotFound(schema.GroupResource{}, "x")
-	invalid   = apierrors.NewInvalid(schema.GroupKind{}, "x", nil)
-	noService = errors.New("the API server is busy")
+	notFound = apierrors.NewNotFound(schema.GroupResource{}, "x")
+	invalid  = apierrors.NewInvalid(schema.GroupKind{}, "x", nil)
+	errBusy  = errors.New("the API server is busy")
 )
 
 func (s *server) Get(_ context.Context, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {

@@ -126,7 +126,7 @@ func TestUnusedConnectionsAreClosed(t *testing.T) {
 		if len(s.open) != 3 {
 			t.Errorf("%d connections open before keepLine is over, want 3", len(s.open))
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		last := call("last:1")
 		for name, l := range map[string]*line{"unused": unused, "steady": steady, "busy": busy, "last": last} {
 			closed := l.conn.GetState() == connectivity.Shutdown
