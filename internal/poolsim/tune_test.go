@@ -18,7 +18,7 @@ func TestRateIsOfThePeak(t *testing.T) {
 	least, most := math.Inf(1), 0.0 // work of a frame, by the mixture of texts
 	for _, m := range trace.Mix {
 		var work float64
-		for _, layer := range s.planner.work[m] {
+		for _, layer := range s.plans.work[m] {
 			for _, a := range layer {
 				work += a.mean
 			}
