@@ -173,7 +173,7 @@ func deployed(ctx context.Context, f *benchFlags, nodes int, whole bool, measure
 	d := dialBench(&doc, ck.Config().HiddenSize)
 	defer d.Close()
 	o.Checkpoint, o.Dispatcher = ck, d
-	return measure(ctx, o)
+	return pool.While(ctx, func(ctx context.Context) error { return measure(ctx, o) })
 }
 
 // dialBench makes the router's way to experts that lie as doc says.

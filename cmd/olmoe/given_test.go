@@ -16,10 +16,13 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
-// TestPlanOfNoSlots: no room that is asked for is not a default.
-func TestPlanOfNoSlots(t *testing.T) {
+// TestPlanOfNothing: a 0 that is asked for is not a default.
+func TestPlanOfNothing(t *testing.T) {
 	loads := planFile(t, `{"0": [1, 2]}`)
-	if _, err := runPlanCommand("--loads", loads, "--nodes", "1", "--slots", "0"); !errors.Is(err, errFlags) || !strings.Contains(err.Error(), "--slots 0: give at least one") {
-		t.Errorf("%v", err)
+	for _, flag := range []string{"--slots", "--machines", "--max-moves", "--expert-bytes"} {
+		_, err := runPlanCommand("--loads", loads, "--nodes", "1", flag, "0")
+		if !errors.Is(err, errFlags) || !strings.Contains(err.Error(), flag+" 0: give at least") {
+			t.Errorf("%s 0: %v", flag, err)
+		}
 	}
 }

@@ -57,7 +57,7 @@ func newPlanCommand() *cobra.Command {
 			"placement can exceed, and what has to move from the placement in force.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmp.Or(f.check(), needed(cmd.Flags())); err != nil {
+			if err := cmp.Or(needed(cmd.Flags()), f.check()); err != nil {
 				return err
 			}
 			return runPlan(cmd.OutOrStdout(), &f)
@@ -104,12 +104,17 @@ func ratio(flag string, v float64) error {
 	return nil
 }
 
-// needed refuses --read-rows where it would be ignored, and --slots 0, which is not the same
-// as no --slots. --min-gain and --max-moves are bounds of moves: with nothing in force there
-// are none, and they hold.
+// needed refuses --read-rows where it would be ignored, and a 0 that would be taken for no
+// flag. --min-gain and --max-moves are bounds of moves: with nothing in force there are
+// none, and they hold.
 func needed(flags *pflag.FlagSet) error {
-	if slots := flags.Lookup("slots"); slots.Changed && slots.Value.String() == "0" {
-		return fmt.Errorf("%w: --slots 0: give at least one for each replica of each expert, or leave it out", errFlags)
+	for flag, hint := range map[string]string{
+		"slots": "give at least one for each replica of each expert", "machines": "give at least 1", "expert-bytes": "give at least 1",
+		"max-moves": "give at least 1; with a large --min-gain no expert moves that does not have to",
+	} {
+		if flags.Changed(flag) && flags.Lookup(flag).Value.String() == "0" {
+			return fmt.Errorf("%w: --%s 0: %s, or leave it out", errFlags, flag, hint)
+		}
 	}
 	if flags.Changed("read-rows") && flags.Lookup("activations").Value.String() == "" {
 		return fmt.Errorf("%w: --read-rows needs --activations", errFlags)
