@@ -52,6 +52,7 @@ unit() {
   norace || status=1
   (cd hack/image && gotest image pkgname-and-test-fails ./...) || status=1
   (cd hack/tools/licenses && gotest licenses pkgname-and-test-fails ./...) || status=1
+  (cd test/gitops && CGO_ENABLED=0 gotest gitops pkgname-and-test-fails -trimpath ./...) || status=1
   (cd test/monitoring && CGO_ENABLED=0 gotest monitoring pkgname-and-test-fails -trimpath ./...) || status=1
   return $status
 }
