@@ -74,57 +74,105 @@ func lasts(points []promql.FPoint) (longest time.Duration) {
 	return longest
 }
 
+// faults are what can be wrong, one thing each, by the alert that is to fire.
+var faults = map[string][]map[string]string{
+	"":                         {nil},
+	"OLMoENotServing":          {{`olmoe_deployment_available{` + told + `}`: "0"}},
+	"OLMoEStalled":             {{`olmoe_deployment_stalled{` + told + `}`: "1"}},
+	"OLMoEExpertsWithoutOwner": {{`olmoe_pool_experts_covered{` + told + `}`: "64"}},
+	"OLMoEExpertNodesMissing":  {{`olmoe_pool_ready_nodes{` + told + `}`: "1"}},
+	"OLMoECopiesShareMachine":  {{`olmoe_pool_experts_sharing_machine{` + told + `}`: "3"}},
+	"OLMoEBalancerFailing":     {{`olmoe_pool_balancer_ok{` + told + `}`: "0"}},
+	"OLMoEExpertNodesBusy":     {{`olmoe_expert_utilization{` + nodeB + `}`: "0.95"}},
+	"OLMoERequestErrors":       {{`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="500"}`: "+1"}},
+	"OLMoEStreamErrors":        {{`olmoe_http_stream_errors_total{` + router + `,code="500"}`: "+1"}},
+	"OLMoERequestsRefused":     {{`olmoe_engine_refused_total{` + router + `}`: "+1"}},
+	"OLMoERequestsQueue":       {{`olmoe_engine_queued_sequences{` + router + `}`: "1"}},
+	"OLMoEKVCacheShort":        {{`olmoe_engine_preempted_total{` + router + `}`: "+1"}},
+	"OLMoECallsWait":           {{`olmoe_dispatch_waiting_calls{` + router + `}`: "1"}},
+	"OLMoEDamagedFrames": {
+		{`olmoe_expert_bad_frames_total{` + nodeA + `}`: "+1"},
+		{`olmoe_dispatch_stream_errors_total{` + router + `,reason="BadFrame"}`: "+1"},
+	},
+	"OLMoESlowKernels": {
+		{`olmoe_pod_info{` + nodeB + `,role="expert-node",version="v0.1.0",kernels="portable"}`: "1"},
+	},
+	"OLMoEOperatorDown":   {{leader: "0"}}, // both replicas stand by
+	"OLMoEOperatorErrors": {{reconcileErrors: "+5"}},
+}
+
 // TestAlerts: nothing fires while all is well, and of what can be wrong each thing makes
 // its own alert fire, and no other.
 func TestAlerts(t *testing.T) {
 	rules, e := alerts(t), engine(t)
-	cases := map[string]map[string]string{
-		"":                         nil,
-		"OLMoENotServing":          {`olmoe_deployment_available{` + pool + `}`: "0"},
-		"OLMoEStalled":             {`olmoe_deployment_stalled{` + pool + `}`: "1"},
-		"OLMoEExpertsWithoutOwner": {`olmoe_pool_experts_covered{` + pool + `}`: "64"},
-		"OLMoEExpertNodesMissing":  {`olmoe_pool_ready_nodes{` + pool + `}`: "1"},
-		"OLMoECopiesShareMachine":  {`olmoe_pool_experts_sharing_machine{` + pool + `}`: "3"},
-		"OLMoEBalancerFailing":     {`olmoe_pool_balancer_ok{` + pool + `}`: "0"},
-		"OLMoEExpertNodesBusy":     {`olmoe_pool_busiest_utilization{` + pool + `}`: "0.95"},
-		"OLMoERequestErrors":       {`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="500"}`: "+1"},
-		"OLMoEStreamErrors":        {`olmoe_http_stream_errors_total{` + router + `,code="500"}`: "+1"},
-		"OLMoERequestsRefused":     {`olmoe_engine_refused_total{` + router + `}`: "+1"},
-		"OLMoERequestsQueue":       {`olmoe_engine_queued_sequences{` + router + `}`: "1"},
-		"OLMoEKVCacheShort":        {`olmoe_engine_preempted_total{` + router + `}`: "+1"},
-		"OLMoECallsWait":           {`olmoe_dispatch_waiting_calls{` + router + `}`: "1"},
-		"OLMoEDamagedFrames":       {`olmoe_expert_bad_frames_total{` + nodeA + `}`: "+1"},
-		"OLMoEOperatorDown":        {`up{job="olmoe-operator"}`: "0"},
-		"OLMoEOperatorErrors":      {`controller_runtime_reconcile_errors_total{job="olmoe-operator",controller="expertpool"}`: "+5"},
-	}
-	const kernels = "OLMoESlowKernels" // of a label
-	for want, others := range cases {
-		world := load(t, others)
-		for _, r := range rules {
-			got := firing(t, e, world, r)
-			if (r.Alert == want) != (len(got) == 1) || len(got) > 1 {
-				t.Errorf("in the world of %q %s fires for %v", want, r.Alert, got)
-			}
-			for _, of := range got {
-				checkWords(t, r, of)
+	for want, worlds := range faults {
+		for _, others := range worlds {
+			world := load(t, others, nil)
+			for _, r := range rules {
+				got := firing(t, e, world, r)
+				if (r.Alert == want) != (len(got) == 1) || len(got) > 1 {
+					t.Errorf("in the world of %q %s fires for %v", want, r.Alert, got)
+				}
+				for _, of := range got {
+					checkWords(t, r, of)
+				}
 			}
 		}
 	}
 	for _, r := range rules {
-		if _, ok := cases[r.Alert]; !ok && r.Alert != kernels {
+		if len(faults[r.Alert]) == 0 {
 			t.Errorf("%s is not tested", r.Alert)
 		}
 	}
 }
 
-// TestSlowKernels: a pod without fast kernels is told.
-func TestSlowKernels(t *testing.T) {
-	slow := `olmoe_pod_info{` + nodeB + `,role="expert-node",version="v0.1.0",kernels="portable"}`
-	healthy[slow] = "1"
-	defer delete(healthy, slow)
-	rules, e, world := alerts(t), engine(t), load(t, nil)
-	for _, r := range rules {
-		if got := firing(t, e, world, r); (r.Alert == "OLMoESlowKernels") != (len(got) == 1) {
+// TestLife: what goes by the operator's pods survives them, and what is no fault raises no
+// alert.
+func TestLife(t *testing.T) {
+	ofOperator := func(series string) bool { return strings.Contains(series, operator) }
+	for _, c := range []struct {
+		name   string
+		others map[string]string
+		there  func(series string, sample int) bool
+		want   string
+	}{
+		{"the operator is gone", nil, func(series string, i int) bool { return !ofOperator(series) || i < broken }, "OLMoEOperatorDown"},
+		{"it is seen once in five minutes, between crashes", nil, func(series string, i int) bool { return !ofOperator(series) || i%20 == 0 }, "OLMoEOperatorDown"},
+		{"it is away for three minutes", nil, func(series string, i int) bool { return !ofOperator(series) || i < broken || i > broken+12 }, ""},
+		{"a first placement is being loaded", map[string]string{`olmoe_pool_experts_covered{` + told + `}`: "0", `olmoe_dispatch_serving_epoch{` + router + `}`: "0"}, nil, ""},
+		{"a roll without end", map[string]string{`olmoe_pool_balancer_ok{` + told + `}`: "0", `olmoe_pool_ready_nodes{` + told + `}`: "1"}, nil, "OLMoEExpertNodesMissing"},
+		{"requests and errors do not begin with the router", nil, func(series string, _ int) bool { return !strings.Contains(series, `code="5`) }, ""},
+	} {
+		rules, e, world := alerts(t), engine(t), load(t, c.others, c.there)
+		for _, r := range rules {
+			if got := firing(t, e, world, r); (r.Alert == c.want) != (len(got) > 0) {
+				t.Errorf("%s: %s fires for %v", c.name, r.Alert, got)
+			}
+		}
+	}
+}
+
+// TestANewLeaderIsNoNews: an alert goes on when another pod of the operator tells the same.
+func TestANewLeaderIsNoNews(t *testing.T) {
+	const block = 4 * 12 // each pod leads for twelve minutes
+	others := map[string]string{`olmoe_pool_ready_nodes{` + told + `}`: "1"}
+	for series, v := range healthy {
+		if strings.Contains(series, operator) {
+			other := strings.Replace(series, "olmoe-operator-a", "olmoe-operator-b", 1)
+			healthy[other] = v
+			defer delete(healthy, other)
+			if o := others[series]; o != "" {
+				others[other] = o
+			}
+		}
+	}
+	world := load(t, others, func(series string, i int) bool {
+		a, b := strings.Contains(series, "olmoe-operator-a"), strings.Contains(series, "olmoe-operator-b")
+		return !a && !b || a == (i/block%2 == 0)
+	})
+	e := engine(t)
+	for _, r := range alerts(t) {
+		if got := firing(t, e, world, r); (r.Alert == "OLMoEExpertNodesMissing") != (len(got) == 1) {
 			t.Errorf("%s fires for %v", r.Alert, got)
 		}
 	}

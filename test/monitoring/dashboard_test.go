@@ -33,12 +33,12 @@ func panels(t *testing.T) (list []panel) {
 }
 
 // variables are the dashboard's, for the healthy world.
-var variables = strings.NewReplacer("$namespace", "nlp", "$pool", "demo", "$__rate_interval", "2m")
+var variables = strings.NewReplacer("$namespace", "nlp", "$pool", "demo", "$__rate_interval", "1m")
 
 // TestDashboardShowsSomething: each query of a healthy deployment has an answer, of numbers,
 // with the labels that its legend names.
 func TestDashboardShowsSomething(t *testing.T) {
-	e, world, n := engine(t), load(t, nil), 0
+	e, world, n := engine(t), load(t, nil, nil), 0
 	for _, p := range panels(t) {
 		for _, target := range p.Targets {
 			n++

@@ -1,12 +1,14 @@
 package monitoring
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +19,9 @@ import (
 )
 
 const (
-	step    = 30 * time.Second // between two scrapes
-	samples = 240
-	broken  = 60 // the sample from which on a broken world is broken
+	step    = 15 * time.Second // between two scrapes, as in the monitors
+	samples = 480
+	broken  = 120 // the sample from which on a broken world is broken
 )
 
 const (
@@ -27,6 +29,14 @@ const (
 	router = pool + `,job="olmoe",pod="demo-router-0"`
 	nodeA  = pool + `,job="olmoe",pod="demo-experts-0"`
 	nodeB  = pool + `,job="olmoe",pod="demo-experts-1"`
+
+	operator = `job="olmoe-operator",pod="olmoe-operator-a"`
+	told     = pool + `,` + operator // of a pool, by the operator
+)
+
+const (
+	leader          = `leader_election_master_status{namespace="olmoe-system",name="olmoe-operator.serving.olmoe.dev",` + operator + `}`
+	reconcileErrors = `controller_runtime_reconcile_errors_total{` + operator + `,controller="expertpool"}`
 )
 
 // healthy is a deployment of two layers under steady traffic, as scraped: a number, or
@@ -34,14 +44,14 @@ const (
 // event are there, for somebody once had one.
 var healthy = map[string]string{
 	// operator
-	`olmoe_deployment_available{` + pool + `}`: "1", `olmoe_deployment_ready{` + pool + `}`: "1", `olmoe_deployment_stalled{` + pool + `}`: "0",
-	`olmoe_pool_experts{` + pool + `}`: "128", `olmoe_pool_experts_covered{` + pool + `}`: "128", `olmoe_pool_experts_sharing_machine{` + pool + `}`: "0",
-	`olmoe_pool_wanted_nodes{` + pool + `}`: "2", `olmoe_pool_ready_nodes{` + pool + `}`: "2", `olmoe_pool_placement_revision{` + pool + `}`: "7",
-	`olmoe_pool_balancedness{` + pool + `}`: "0.97", `olmoe_pool_busiest_utilization{` + pool + `}`: "0.6", `olmoe_pool_reading_ratio{` + pool + `}`: "0.8",
-	`olmoe_pool_balancer_ok{` + pool + `}`: "1", `olmoe_pool_rebalanced_bytes_total{` + pool + `}`: "+1000",
-	`up{job="olmoe-operator"}`: "1",
-	`controller_runtime_reconcile_total{job="olmoe-operator",controller="expertpool",result="success"}`: "+10",
-	`controller_runtime_reconcile_errors_total{job="olmoe-operator",controller="expertpool"}`:           "+0",
+	`olmoe_deployment_available{` + told + `}`: "1", `olmoe_deployment_ready{` + told + `}`: "1", `olmoe_deployment_stalled{` + told + `}`: "0",
+	`olmoe_pool_experts{` + told + `}`: "128", `olmoe_pool_experts_covered{` + told + `}`: "128", `olmoe_pool_experts_sharing_machine{` + told + `}`: "0",
+	`olmoe_pool_wanted_nodes{` + told + `}`: "2", `olmoe_pool_ready_nodes{` + told + `}`: "2", `olmoe_pool_placement_revision{` + told + `}`: "7",
+	`olmoe_pool_balancedness{` + told + `}`: "0.97", `olmoe_pool_busiest_utilization{` + told + `}`: "0.6", `olmoe_pool_reading_ratio{` + told + `}`: "0.8",
+	`olmoe_pool_balancer_ok{` + told + `}`: "1", `olmoe_pool_rebalanced_bytes_total{` + told + `}`: "+1000",
+	leader: "1",
+	`controller_runtime_reconcile_total{` + operator + `,controller="expertpool",result="success"}`: "+10",
+	reconcileErrors: "+0",
 	// router
 	`olmoe_pod_info{` + router + `,role="router",version="v0.1.0",kernels="avx2"}`: "1",
 	`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="200"}`:  "+60",
@@ -71,6 +81,7 @@ var healthy = map[string]string{
 	`olmoe_dispatch_round_trip_seconds_sum{` + router + `}`:                        "+30",
 	`olmoe_dispatch_remote_seconds_total{` + router + `,doing="computing"}`:        "+20",
 	`olmoe_dispatch_remote_seconds_total{` + router + `,doing="queued"}`:           "+4",
+	`olmoe_dispatch_stream_errors_total{` + router + `,reason="BadFrame"}`:         "+0",
 	`olmoe_dispatch_waiting_calls{` + router + `}`:                                 "0",
 	`olmoe_dispatch_retries_total{` + router + `,reason="stream"}`:                 "+0",
 	`olmoe_dispatch_hedges_total{` + router + `,outcome="won"}`:                    "+0",
@@ -82,16 +93,17 @@ var healthy = map[string]string{
 func init() {
 	for _, node := range []string{nodeA, nodeB} {
 		maps.Copy(healthy, map[string]string{
-			`olmoe_pod_info{` + node + `,role="expert-node",version="v0.1.0",kernels="avx2"}`: "1",
-			`olmoe_expert_utilization{` + node + `}`:                                          "0.6",
-			`olmoe_expert_queue_seconds_mean{` + node + `}`:                                   "0.001",
-			`olmoe_expert_held{` + node + `}`:                                                 "64",
-			`olmoe_expert_loaded_bytes_total{` + node + `}`:                                   "+0",
-			`olmoe_expert_bad_frames_total{` + node + `}`:                                     "+0",
-			`olmoe_expert_errors_total{` + node + `,code="Unavailable"}`:                      "+0",
-			`olmoe_expert_weights_cache_total{` + node + `,outcome="hit"}`:                    "+0",
-			`process_cpu_seconds_total{` + node + `}`:                                         "+30",
-			`process_resident_memory_bytes{` + node + `}`:                                     "7e9",
+			`olmoe_pod_info{` + node + `,role="expert-node",version="v0.1.0",kernels="avx2"}`:     "1",
+			`olmoe_pod_info{` + node + `,role="expert-node",version="v0.1.0",kernels="portable"}`: "0", // there is no such series
+			`olmoe_expert_utilization{` + node + `}`:                                              "0.6",
+			`olmoe_expert_queue_seconds_mean{` + node + `}`:                                       "0.001",
+			`olmoe_expert_held{` + node + `}`:                                                     "64",
+			`olmoe_expert_loaded_bytes_total{` + node + `}`:                                       "+0",
+			`olmoe_expert_bad_frames_total{` + node + `}`:                                         "+0",
+			`olmoe_expert_errors_total{` + node + `,code="Unavailable"}`:                          "+0",
+			`olmoe_expert_weights_cache_total{` + node + `,outcome="hit"}`:                        "+0",
+			`process_cpu_seconds_total{` + node + `}`:                                             "+30",
+			`process_resident_memory_bytes{` + node + `}`:                                         "7e9",
 		})
 		for layer := range 2 {
 			maps.Copy(healthy, map[string]string{
@@ -104,37 +116,48 @@ func init() {
 }
 
 // load fills a Prometheus with the healthy world, in which some series are others from
-// sample number broken on.
-func load(t *testing.T, others map[string]string) *teststorage.TestStorage {
+// sample number broken on, and some are there in a part of the samples alone.
+func load(t *testing.T, others map[string]string, there func(series string, sample int) bool) *teststorage.TestStorage {
 	t.Helper()
-	var text strings.Builder
-	fmt.Fprintf(&text, "load %s\n", step)
-	for _, series := range slices.Sorted(maps.Keys(healthy)) {
-		fmt.Fprintf(&text, "  %s %s\n", series, values(healthy[series], others[series]))
-	}
 	for series := range others {
 		if healthy[series] == "" {
 			t.Fatalf("the healthy world has no %s", series)
 		}
 	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "load %s\n", step)
+	for _, series := range slices.Sorted(maps.Keys(healthy)) {
+		list := values(t, healthy[series], cmp.Or(others[series], healthy[series]))
+		for i := range list {
+			if there != nil && !there(series, i) {
+				list[i] = "stale" // as Prometheus marks a target that is gone
+			}
+		}
+		fmt.Fprintf(&text, "  %s %s\n", series, strings.Join(list, " "))
+	}
 	return promqltest.LoadedStorage(t, text.String())
 }
 
-// values are all samples of a series in promqltest's notation: of a counter that grows, or
-// of a gauge, first as it is, then as it is when broken.
-func values(is, then string) string {
-	if then == "" {
-		then = is
-	}
-	if grow, ok := strings.CutPrefix(is, "+"); ok {
-		faster := strings.TrimPrefix(then, "+")
-		var n, m float64
-		if _, err := fmt.Sscan(grow+" "+faster, &n, &m); err != nil {
-			panic(err)
+// values are the samples of a series, of a gauge or of a counter that grows, first as it is,
+// then as it is when broken.
+func values(t *testing.T, is, then string) (list []string) {
+	sum := 0.0
+	for i := range samples {
+		v := is
+		if i >= broken {
+			v = then
 		}
-		return fmt.Sprintf("0+%vx%d %v+%vx%d", n, broken-1, n*broken, m, samples-broken-1)
+		if grow, ok := strings.CutPrefix(v, "+"); ok {
+			n, err := strconv.ParseFloat(grow, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += n
+			v = strconv.FormatFloat(sum, 'f', -1, 64)
+		}
+		list = append(list, v)
 	}
-	return fmt.Sprintf("%sx%d %sx%d", is, broken-1, then, samples-broken-1)
+	return list
 }
 
 func engine(t *testing.T) *promql.Engine {
@@ -178,7 +201,7 @@ func reference(t *testing.T) map[string][]string {
 }
 
 // foreign are metrics that are not ours.
-var foreign = regexp.MustCompile(`^(up$|process_|controller_runtime_)`)
+var foreign = regexp.MustCompile(`^(process_|controller_runtime_|leader_election_)`)
 
 // TestTheWorldIsReal: each series of the healthy world has a name and labels that the
 // reference has.
