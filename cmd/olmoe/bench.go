@@ -155,11 +155,11 @@ func deployed(ctx context.Context, f *benchFlags, nodes int, whole bool, measure
 	defer pool.Wait()
 	defer cancel()
 	o := bench.Options{Nodes: metricsURLs(pool.Nodes), Weights: f.Weights, Runs: f.runs}
-	if o.URL, err = startRouter(ctx, pool, "127.0.0.1:0"); err != nil {
+	if o.URL, err = startRouter(ctx, pool, "router", "127.0.0.1:0"); err != nil {
 		return err
 	}
 	if whole {
-		if o.OneProcess, err = startRouter(ctx, pool, "127.0.0.1:0", "--one-process"); err != nil {
+		if o.OneProcess, err = startRouter(ctx, pool, "one-process", "127.0.0.1:0", "--one-process"); err != nil {
 			return err
 		}
 	}

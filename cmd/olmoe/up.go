@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -99,7 +98,7 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 	defer pool.Close()
 	defer pool.Wait() // after cancel: no process outlives us
 	defer cancel()
-	url, err := startRouter(ctx, pool, listen)
+	url, err := startRouter(ctx, pool, "router", listen)
 	if err != nil {
 		return err
 	}
@@ -125,9 +124,9 @@ func checkListen(address string) error {
 
 // startRouter starts the router's process and returns its URL once it is ready: with the
 // host as it was asked for, which is what others know, and the port that it has.
-func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...string) (string, error) {
+func startRouter(ctx context.Context, pool *local.Pool, name, listen string, more ...string) (string, error) {
 	args := func(http, grpc string) []string {
-		own := append([]string{"router", "--name", "router", "--listen", http, "--control", grpc, "--drain-delay", "0s"}, more...)
+		own := append([]string{"router", "--name", name, "--listen", http, "--control", grpc, "--drain-delay", "0s"}, more...)
 		return append(own, pool.CommonArgs()...)
 	}
 	process := pool.Keep(ctx, args(listen, "127.0.0.1:0"), func(a local.Announcement) []string { return args(a.HTTP, a.GRPC) })
@@ -140,10 +139,7 @@ func startRouter(ctx context.Context, pool *local.Pool, listen string, more ...s
 	}
 	host, _, _ := net.SplitHostPort(listen)
 	if _, port, err := net.SplitHostPort(at.HTTP); err == nil && host != "" {
-		return httpURL(net.JoinHostPort(host, port)), nil
+		return local.URL(net.JoinHostPort(host, port), ""), nil
 	}
-	return httpURL(at.HTTP), nil
+	return local.URL(at.HTTP, ""), nil
 }
-
-// httpURL escapes what an address may have that a URL must not: the zone of fe80::1%eth0.
-func httpURL(address string) string { return (&url.URL{Scheme: "http", Host: address}).String() }

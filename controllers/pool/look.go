@@ -13,8 +13,8 @@ import (
 
 // look asks the expert nodes for their load, a few times in each window. The report is of
 // the nodes of the placement; what other pods have computed, on their way in or out, counts
-// for what experts cost. It ends soon after an alarm: a lost node's experts wait for the
-// round to end, and this node for nobody's question.
+// for what experts cost. It ends soon after an alarm: the experts of a lost node wait until
+// the round ends, and the load of the others can wait.
 func (r *Reconciler) look(ctx context.Context, v *view) {
 	l, w, p := &v.memory.looks, v.wanted, current(v.record.doc)
 	if !w.measures() || p == nil || v.now.Sub(l.last) < w.lookInterval() {

@@ -154,13 +154,12 @@ func (s *sentry) stallsAt(pool types.NamespacedName) stalls {
 // hurried is a context for the questions of a round. Without an alarm it is ctx; with
 // one, also if it comes meanwhile, it ends soon.
 func (s *sentry) hurried(ctx context.Context, pool types.NamespacedName) (context.Context, context.CancelFunc) {
-	alarmed := len(s.waited(pool)) > 0
 	ctx, cancel := context.WithCancel(ctx)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	p := s.post(pool)
 	p.hurry = cancel
-	if alarmed {
+	s.mu.Unlock()
+	if len(s.waited(pool)) > 0 { // after hurry is set: an alarm is seen here or by ring
 		time.AfterFunc(hurry, cancel)
 	}
 	return ctx, func() {

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
-
 	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
 

@@ -140,7 +140,22 @@ func TestPushLogsInAsDockerDoes(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(login), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), []string{"push", "--binary", writeProgram(t, "program"), "--insecure", host + "/me/olmoe:v1"}); err != nil {
+	if err := run(t.Context(), []string{"push", "--binary", writeProgram(t, "program"), host + "/me/olmoe:v1"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestInsecurePushAsksNobody: a cluster of this machine's own has a registry without login,
+// whatever Docker Desktop has left in the configuration.
+func TestInsecurePushAsksNobody(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(`{"credsStore": "is-not-there"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ref := strings.TrimPrefix(server.URL, "http://") + "/olmoe:v1"
+	if err := run(t.Context(), []string{"push", "--binary", writeProgram(t, "program"), "--insecure", ref}); err != nil {
 		t.Error(err)
 	}
 }

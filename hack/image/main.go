@@ -87,14 +87,17 @@ func push(ctx context.Context, args []string) error {
 		return err
 	}
 	var opts []name.Option
-	if *insecure {
+	to := []remote.Option{remote.WithContext(ctx)}
+	if *insecure { // no password goes over plain HTTP
 		opts = append(opts, name.Insecure)
+	} else {
+		to = append(to, remote.WithAuthFromKeychain(authn.DefaultKeychain))
 	}
 	ref, err := name.ParseReference(f.Arg(0), opts...)
 	if err != nil {
 		return err
 	}
-	if err := remote.Write(ref, img, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+	if err := remote.Write(ref, img, to...); err != nil {
 		return fmt.Errorf("push %s: %w", ref, err)
 	}
 	return printDigest(ref, img)

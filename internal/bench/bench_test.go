@@ -48,6 +48,20 @@ func BenchmarkWire(b *testing.B) {
 	}
 }
 
+// TestEchoOfManyRows: as many rows as the flag takes fit each way's messages.
+func TestEchoOfManyRows(t *testing.T) {
+	e, err := newEcho(t.Context(), dial, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	for name, call := range map[string]func(context.Context) error{"dispatch": e.dispatch, "unary": e.unary, "tcp": e.tcp} {
+		if err := call(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Each way brings the bytes back.
 func TestEchoes(t *testing.T) {
 	e, err := newEcho(t.Context(), dial, 3)

@@ -32,6 +32,7 @@ const (
 	// that alternated one by one would pay for each other's garbage and caches.
 	wireTurns  = 20
 	wireRounds = 100
+	wireRows   = 64 // with more rows there are fewer round trips, or they take minutes
 )
 
 // Dispatcher is a router's way to the experts, to be closed at the end.
@@ -54,7 +55,7 @@ func MeasureWire(ctx context.Context, dial Dial, rows int) (Wire, error) {
 	calls := [3]func(context.Context) error{e.dispatch, e.unary, e.tcp}
 	for range wireTurns {
 		for i, call := range calls {
-			if seconds[i], err = rounds(ctx, call, seconds[i]); err != nil {
+			if seconds[i], err = rounds(ctx, call, max(1, wireRounds*wireRows/max(rows, wireRows)), seconds[i]); err != nil {
 				return Wire{}, err
 			}
 		}
@@ -62,9 +63,9 @@ func MeasureWire(ctx context.Context, dial Dial, rows int) (Wire, error) {
 	return Wire{Rows: rows, Dispatch: median(seconds[0]), Unary: median(seconds[1]), TCP: median(seconds[2])}, nil
 }
 
-// rounds appends the times of a turn.
-func rounds(ctx context.Context, call func(context.Context) error, seconds []float64) ([]float64, error) {
-	for range wireRounds {
+// rounds appends the times of a turn of n round trips.
+func rounds(ctx context.Context, call func(context.Context) error, n int, seconds []float64) ([]float64, error) {
+	for range n {
 		start := time.Now()
 		if err := call(ctx); err != nil {
 			return nil, err
@@ -115,7 +116,7 @@ func (e *echo) openGRPC(dial Dial) error {
 		Nodes: []placement.Node{{Name: "echo", Address: l.Addr().String(), Experts: [][]int{{0}}}}}
 	e.dispatcher = dial(&placement.Document{Revision: 1, Serving: only, Target: only}, wireHidden)
 	e.client, err = grpc.NewClient("passthrough:///"+l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.CallContentSubtype(rawCodec{}.Name())))
+		grpc.WithDefaultCallOptions(grpc.CallContentSubtype(rawCodec{}.Name()), grpc.MaxCallRecvMsgSize(wire.MaxFrameBytes)))
 	return err
 }
 

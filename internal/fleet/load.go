@@ -21,6 +21,9 @@ func LoadAll(ctx context.Context, f Fleet, pods []Pod, window time.Duration) *lo
 		n, err := f.Load(ctx, p, window)
 		mu.Lock()
 		defer mu.Unlock()
+		if err != nil && ctx.Err() != nil { // whoever ended it: the node had not answered
+			err = fmt.Errorf("pod %s at %s: no answer in time", p.Name, p.Address)
+		}
 		if err != nil {
 			failed = append(failed, load.Fault{Node: p.Name, Error: err.Error()})
 			return

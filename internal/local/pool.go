@@ -121,7 +121,10 @@ func (p *Pool) Keep(ctx context.Context, args []string, again func(Announcement)
 	p.kept = append(p.kept, pr)
 	p.alive.Go(func() {
 		if err := pr.keep(ctx); err != nil {
-			p.failed <- err
+			select {
+			case p.failed <- err:
+			case <-ctx.Done(): // nobody asks any more
+			}
 		}
 	})
 	return pr

@@ -38,10 +38,12 @@ func (p *Pool) AwaitReady(ctx context.Context, urls ...string) error {
 	return nil
 }
 
-// ReadyURL is where a process tells whether it is ready. It escapes what an address may
-// have that a URL must not: the zone of fe80::1%eth0.
-func (a Announcement) ReadyURL() string {
-	return (&url.URL{Scheme: "http", Host: a.HTTP, Path: "/ready"}).String()
+// ReadyURL is where a process tells whether it is ready.
+func (a Announcement) ReadyURL() string { return URL(a.HTTP, "/ready") }
+
+// URL escapes what an address may have that a URL must not: the zone of fe80::1%eth0.
+func URL(address, path string) string {
+	return (&url.URL{Scheme: "http", Host: address, Path: path}).String()
 }
 
 // ready polls a URL of this machine until it answers 200, and yields when that was. It

@@ -1,8 +1,6 @@
 package placement
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Node finds a node by name; nil if there is none.
 func (p *Placement) Node(name string) *Node {
