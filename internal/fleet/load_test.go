@@ -43,7 +43,7 @@ func TestLoadAll(t *testing.T) {
 	if len(r.Failed) != 3 || r.Summary.Answered != 2 || r.Summary.Expected != 5 {
 		t.Fatalf("failed %v, summary %+v", r.Failed, r.Summary)
 	}
-	for i, want := range []string{"gone at 127.0.0.1:1", "DeadlineExceeded", `this is pod "x"`} {
+	for i, want := range []string{"gone at 127.0.0.1:1", "no answer in time", `this is pod "x"`} {
 		if !strings.Contains(r.Failed[i].Error, want) {
 			t.Errorf("error %q, want one with %q", r.Failed[i].Error, want)
 		}
