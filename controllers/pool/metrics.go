@@ -63,6 +63,9 @@ func (v *view) measureLoad(req ctrl.Request) {
 		ok = 0
 	}
 	okGauge.WithLabelValues(labels...).Set(ok)
+	for _, c := range allCounters {
+		c.WithLabelValues(labels...) // 0 before the first: a rate sees no rise of a series that begins with it
+	}
 	if v.decision.Balance != nil && v.decision.Doc != v.record.doc {
 		rebalanceCounter.WithLabelValues(labels...).Inc()
 		bytesCounter.WithLabelValues(labels...).Add(float64(v.kept.moved.Bytes))

@@ -19,6 +19,8 @@ type metrics struct {
 	computing prometheus.Counter
 	retries   *prometheus.CounterVec
 	streams   *prometheus.CounterVec
+	lost      prometheus.Counter
+	damaged   prometheus.Counter
 	late      prometheus.Counter
 	hedgeWon  prometheus.Counter
 	hedgeLost prometheus.Counter
@@ -48,6 +50,8 @@ func newMetrics(d *Dispatcher) *metrics {
 	hedged := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_dispatch_hedges_total",
 		Help: "Late requests that were sent to another owner as well, by whose answer came first: the other's (won) or the late one's (lost)."}, []string{"outcome"})
 	m.hedgeWon, m.hedgeLost = hedged.WithLabelValues("won"), hedged.WithLabelValues("lost")
+	// All there from the start: a rate sees no rise of a series that begins with it.
+	m.lost, m.damaged = m.streams.WithLabelValues("Connection"), m.streams.WithLabelValues("BadFrame")
 	m.queued, m.computing = m.remote.WithLabelValues("queued"), m.remote.WithLabelValues("computing")
 	if d.opts.Metrics != nil {
 		d.opts.Metrics.MustRegister(m.roundTrip, m.remote, m.retries, m.streams, m.late, m.waits, hedged)
@@ -111,10 +115,10 @@ func (m *metrics) retry(why error) {
 }
 
 func (m *metrics) streamError(err error) {
-	reason := "Connection"
 	var bad *wire.FrameError
 	if errors.As(err, &bad) {
-		reason = "BadFrame"
+		m.damaged.Inc()
+	} else {
+		m.lost.Inc()
 	}
-	m.streams.WithLabelValues(reason).Inc()
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -44,6 +45,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Prompt tokens of the requests that were queued."}),
 		answerTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("completion_tokens_total"),
 			Help: "Tokens generated for clients."}),
+	}
+	for _, status := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		m.streamErrors.WithLabelValues(strconv.Itoa(status)) // 0 before the first: a rate sees no rise of a series that begins with it
 	}
 	if reg != nil {
 		reg.MustRegister(m.requests, m.inFlight, m.streamErrors, m.firstToken, m.nextToken, m.promptTokens, m.answerTokens)
