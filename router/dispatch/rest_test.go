@@ -176,7 +176,11 @@ func TestLostStreamsAreCounted(t *testing.T) {
 	a, reg := startFake(t, small, "a", "127.0.0.1:0"), prometheus.NewRegistry()
 	d := router(t, func(o *Options) { o.Metrics = reg })
 	d.Apply(place(small, 1, a))
-	await(t, "connected", func() bool { return ready(d) })
+	await(t, "both lanes are up", func() bool { // one that is not yet would be no loss
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.nodes["a"].up == d.opts.Lanes
+	})
 	a.server.Stop()
 	await(t, "both lanes are counted", func() bool {
 		reason, n := series(t, reg, "olmoe_dispatch_stream_errors_total")
