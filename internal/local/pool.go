@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
@@ -117,7 +116,7 @@ func (p *Pool) CommonArgs() []string {
 
 // Keep starts a process of this program and keeps it alive until ctx ends.
 func (p *Pool) Keep(ctx context.Context, args []string, again func(Announcement) []string) *process {
-	pr := &process{args: args, again: again, stderr: p.opts.Stderr, announce: make(chan Announcement, 1), served: new(atomic.Bool)}
+	pr := newProcess(args, again, p.opts.Stderr)
 	p.kept = append(p.kept, pr)
 	p.alive.Go(func() {
 		if err := pr.keep(ctx); err != nil {

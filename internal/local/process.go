@@ -55,6 +55,12 @@ type process struct {
 	stderr   io.Writer
 	announce chan Announcement // receives once
 	served   *atomic.Bool      // the deployment has been ready, this process with it
+	pause    time.Duration     // between two starts
+	most     int               // failures in a row
+}
+
+func newProcess(args []string, again func(Announcement) []string, stderr io.Writer) *process {
+	return &process{args: args, again: again, stderr: stderr, announce: make(chan Announcement, 1), served: new(atomic.Bool), pause: restartPause, most: maxFailures}
 }
 
 // life is one run of a process, from its start to its end.
@@ -73,7 +79,7 @@ func (p *process) keep(ctx context.Context) error {
 			return nil
 		}
 		hopeless := first && l.ready == 0 && exitCode(l.end) == ExitHopeless
-		if failures = p.count(failures, l); hopeless || failures == maxFailures {
+		if failures = p.count(failures, l); hopeless || failures == p.most {
 			return fmt.Errorf("the %s process ended: %s%s", p.name(), ending(l.end), hint(l.end))
 		}
 		_, _ = fmt.Fprintf(p.stderr, "olmoe: %s ended (%s); it is started again\n", p.name(), ending(l.end))
@@ -81,7 +87,7 @@ func (p *process) keep(ctx context.Context) error {
 			args = p.again(l.at)
 		}
 		select {
-		case <-time.After(restartPause):
+		case <-time.After(p.pause):
 		case <-ctx.Done():
 			return nil
 		}

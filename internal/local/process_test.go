@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -39,14 +38,14 @@ func TestMain(m *testing.M) {
 		<-stop
 		os.Exit(0)
 	}
+	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // a child that ends well waits for no reports of races
 	os.Exit(m.Run())
 }
 
 func keptProcess(said io.Writer) *process {
-	return &process{
-		args: []string{"router", "at any port"}, again: func(a Announcement) []string { return []string{"router", a.GRPC, a.HTTP} },
-		stderr: said, announce: make(chan Announcement, 1), served: new(atomic.Bool),
-	}
+	p := newProcess([]string{"router", "at any port"}, func(a Announcement) []string { return []string{"router", a.GRPC, a.HTTP} }, said)
+	p.pause = time.Millisecond
+	return p
 }
 
 // A process that fails at each start is given up (invariant 8), at once where it would

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -59,7 +58,9 @@ func newParent(t *testing.T, ready, end int) {
 
 func newChild(said *bytes.Buffer) *process {
 	args := []string{"expert-node", "--name", "expert-node-7"}
-	return &process{args: args, again: func(Announcement) []string { return args }, stderr: said, announce: make(chan Announcement, 1), served: new(atomic.Bool)}
+	p := newProcess(args, func(Announcement) []string { return args }, said)
+	p.pause, p.most = time.Millisecond, 2
+	return p
 }
 
 // Each start again is told, with the process and how it ended; and so is the end of it all,
@@ -72,10 +73,10 @@ func TestRestartsAreTold(t *testing.T) {
 		starts        int
 		servedAlready bool
 	}{
-		{"fails", 503, 203, "exit status 3", " (its last words are above)", maxFailures, false},
-		{"is killed", 503, 410, "signal: killed", ": is there enough memory?", maxFailures, false},
-		{"ends well", 503, 200, "exit status 0", "", maxFailures, false},
-		{"fails when the deployment has served", 200, 203, "exit status 3", " (its last words are above)", maxFailures, true},
+		{"fails", 503, 203, "exit status 3", " (its last words are above)", 2, false},
+		{"is killed", 503, 410, "signal: killed", ": is there enough memory?", 2, false},
+		{"ends well", 503, 200, "exit status 0", "", 2, false},
+		{"fails when the deployment has served", 200, 203, "exit status 3", " (its last words are above)", 2, true},
 		{"hopeless", 503, 202, "exit status 2", " (its last words are above)", 1, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -106,7 +107,7 @@ func TestKillsAreTold(t *testing.T) {
 	p.served.Store(true)
 	args := p.args
 	p.again = func(Announcement) []string {
-		if kills++; kills > maxFailures {
+		if kills++; kills > p.most {
 			cancel()
 		}
 		return args
@@ -114,8 +115,8 @@ func TestKillsAreTold(t *testing.T) {
 	if err := p.keep(ctx); err != nil {
 		t.Error(err)
 	}
-	if n := strings.Count(said.String(), "olmoe: expert-node-7 ended (signal: killed); it is started again\n"); n != maxFailures+1 {
-		t.Errorf("%d kills told, want %d: %s", n, maxFailures+1, &said)
+	if n := strings.Count(said.String(), "olmoe: expert-node-7 ended (signal: killed); it is started again\n"); n != p.most+1 {
+		t.Errorf("%d kills told, want %d: %s", n, p.most+1, &said)
 	}
 }
 
