@@ -2,6 +2,7 @@ package podctl
 
 import (
 	"encoding/json"
+	"net"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -16,6 +17,11 @@ func FuzzDocument(f *testing.F) {
 	good := document(7)
 	raw, err := json.Marshal(good)
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	good.Serving.Nodes[0].Address = "nowhere"
+	if raw, err = json.Marshal(good); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(raw)
@@ -34,6 +40,9 @@ func FuzzDocument(f *testing.F) {
 			for l := range shape.Layers {
 				owned := map[int]bool{}
 				for _, n := range p.Nodes {
+					if _, _, err := net.SplitHostPort(n.Address); err != nil {
+						t.Errorf("node %s: %v", n.Name, err)
+					}
 					for _, e := range n.Experts[l] {
 						owned[e] = true
 					}
