@@ -9,8 +9,9 @@ import (
 // Parts of any size are kept whole: none, a byte, a chunk, a byte more.
 func TestPartsOfAnySize(t *testing.T) {
 	c, log := logged("model", t.TempDir())
+	longest := bytesOf(8)
 	for _, size := range []int{0, 1, chunk - 1, chunk, chunk + 1} {
-		want := bytesOf(8)[:size]
+		want := longest[:size]
 		c.Store(t.Context(), part, want, nil)
 		into := make([]byte, size)
 		if !c.Load(t.Context(), part, into, nil) || !bytes.Equal(into, want) {
