@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -104,7 +105,13 @@ func TestNames(t *testing.T) {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}
-	if got := (&Options{CoreOptions: CoreOptions{Name: "r"}}).podName(); got != "r" {
-		t.Errorf("a given name became %s", got)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for given, want := range map[string]string{"": host, "r": "r"} {
+		if got := (&Options{CoreOptions: CoreOptions{Name: given}}).podName(); got != want {
+			t.Errorf("the pod's name %q became %s, want %s", given, got, want)
+		}
 	}
 }
