@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"google.golang.org/grpc"
 
 	"github.com/olmoe-serving/olmoe-operator/expertnode"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"

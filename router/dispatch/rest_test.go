@@ -24,7 +24,7 @@ func TestStatusBeforeAPlacement(t *testing.T) {
 	}
 }
 
-// series reads a family's first series.
+// series reads the first series of a family that has counted anything.
 func series(t *testing.T, reg *prometheus.Registry, name string) (label string, count int) {
 	t.Helper()
 	families, err := reg.Gather()
@@ -32,11 +32,15 @@ func series(t *testing.T, reg *prometheus.Registry, name string) (label string, 
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if m := f.GetMetric()[0]; f.GetName() == name {
+		for _, m := range f.GetMetric() {
+			n := int(m.GetCounter().GetValue()) + int(m.GetHistogram().GetSampleCount())
+			if f.GetName() != name || n == 0 {
+				continue
+			}
 			if labels := m.GetLabel(); len(labels) > 0 {
 				label = labels[0].GetValue()
 			}
-			return label, int(m.GetCounter().GetValue()) + int(m.GetHistogram().GetSampleCount())
+			return label, n
 		}
 	}
 	return "", 0
