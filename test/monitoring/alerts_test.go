@@ -107,7 +107,7 @@ func TestAlerts(t *testing.T) {
 	rules, e := alerts(t), engine(t)
 	for want, worlds := range faults {
 		for _, others := range worlds {
-			world := load(t, others, nil)
+			world := load(t, healthy, others, nil)
 			for _, r := range rules {
 				got := firing(t, e, world, r)
 				if (r.Alert == want) != (len(got) == 1) || len(got) > 1 {
@@ -143,7 +143,7 @@ func TestLife(t *testing.T) {
 		{"a roll without end", map[string]string{`olmoe_pool_balancer_ok{` + told + `}`: "0", `olmoe_pool_ready_nodes{` + told + `}`: "1"}, nil, "OLMoEExpertNodesMissing"},
 		{"requests and errors do not begin with the router", nil, func(series string, _ int) bool { return !strings.Contains(series, `code="5`) }, ""},
 	} {
-		rules, e, world := alerts(t), engine(t), load(t, c.others, c.there)
+		rules, e, world := alerts(t), engine(t), load(t, healthy, c.others, c.there)
 		for _, r := range rules {
 			if got := firing(t, e, world, r); (r.Alert == c.want) != (len(got) > 0) {
 				t.Errorf("%s: %s fires for %v", c.name, r.Alert, got)
@@ -155,18 +155,17 @@ func TestLife(t *testing.T) {
 // TestANewLeaderIsNoNews: an alert goes on when another pod of the operator tells the same.
 func TestANewLeaderIsNoNews(t *testing.T) {
 	const block = 4 * 12 // each pod leads for twelve minutes
-	others := map[string]string{`olmoe_pool_ready_nodes{` + told + `}`: "1"}
+	both, others := maps.Clone(healthy), map[string]string{`olmoe_pool_ready_nodes{` + told + `}`: "1"}
 	for series, v := range healthy {
 		if strings.Contains(series, operator) {
 			other := strings.Replace(series, "olmoe-operator-a", "olmoe-operator-b", 1)
-			healthy[other] = v
-			defer delete(healthy, other)
+			both[other] = v
 			if o := others[series]; o != "" {
 				others[other] = o
 			}
 		}
 	}
-	world := load(t, others, func(series string, i int) bool {
+	world := load(t, both, others, func(series string, i int) bool {
 		a, b := strings.Contains(series, "olmoe-operator-a"), strings.Contains(series, "olmoe-operator-b")
 		return !a && !b || a == (i/block%2 == 0)
 	})

@@ -38,7 +38,7 @@ var variables = strings.NewReplacer("$namespace", "nlp", "$pool", "demo", "$__ra
 // TestDashboardShowsSomething: each query of a healthy deployment has an answer, of numbers,
 // with the labels that its legend names.
 func TestDashboardShowsSomething(t *testing.T) {
-	e, world, n := engine(t), load(t, nil, nil), 0
+	e, world, n := engine(t), load(t, healthy, nil, nil), 0
 	for _, p := range panels(t) {
 		for _, target := range p.Targets {
 			n++

@@ -115,19 +115,19 @@ func init() {
 	}
 }
 
-// load fills a Prometheus with the healthy world, in which some series are others from
-// sample number broken on, and some are there in a part of the samples alone.
-func load(t *testing.T, others map[string]string, there func(series string, sample int) bool) *teststorage.TestStorage {
+// load fills a Prometheus with a world, in which some series are others from sample number
+// broken on, and some are there in a part of the samples alone.
+func load(t *testing.T, world, others map[string]string, there func(series string, sample int) bool) *teststorage.TestStorage {
 	t.Helper()
 	for series := range others {
-		if healthy[series] == "" {
-			t.Fatalf("the healthy world has no %s", series)
+		if world[series] == "" {
+			t.Fatalf("the world has no %s", series)
 		}
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "load %s\n", step)
-	for _, series := range slices.Sorted(maps.Keys(healthy)) {
-		list := values(t, healthy[series], cmp.Or(others[series], healthy[series]))
+	for _, series := range slices.Sorted(maps.Keys(world)) {
+		list := values(t, world[series], cmp.Or(others[series], world[series]))
 		for i := range list {
 			if there != nil && !there(series, i) {
 				list[i] = "stale" // as Prometheus marks a target that is gone
