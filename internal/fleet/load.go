@@ -6,6 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/load/loadpb"
@@ -21,7 +24,7 @@ func LoadAll(ctx context.Context, f Fleet, pods []Pod, window time.Duration) *lo
 		n, err := f.Load(ctx, p, window)
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil && ctx.Err() != nil { // whoever ended it: the node had not answered
+		if err != nil && (ctx.Err() != nil || status.Code(err) == codes.DeadlineExceeded) { // whoever ended it, here or there
 			err = fmt.Errorf("pod %s at %s: no answer in time", p.Name, p.Address)
 		}
 		if err != nil {
