@@ -112,11 +112,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	r.lookAtEvents(ctx, v)
 	v.measure(req)
-	if err := r.writeStatus(ctx, v); err != nil {
+	verdict := v.readiness().verdict()
+	if err := r.writeStatus(ctx, v, verdict); err != nil {
 		return ctrl.Result{}, err
 	}
 	turn := v.turn()
-	return ctrl.Result{RequeueAfter: v.interval(), Priority: &turn}, nil
+	return ctrl.Result{RequeueAfter: v.interval(verdict), Priority: &turn}, nil
 }
 
 // applier writes a pool's children, or its number of nodes.

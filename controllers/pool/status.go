@@ -18,10 +18,9 @@ import (
 )
 
 // writeStatus writes the status if it differs; this controller is its only writer.
-func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
+func (r *Reconciler) writeStatus(ctx context.Context, v *view, verdict conditions.Verdict) error {
 	next := v.pool.DeepCopy()
 	v.fill(&next.Status)
-	verdict := v.readiness().verdict()
 	conditions.Set(&next.Status.Conditions, v.pool.Generation, v.now, verdict)
 	r.setBalanced(v, &next.Status)
 	if equality.Semantic.DeepEqual(v.pool.Status, next.Status) {

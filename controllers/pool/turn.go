@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 )
 
 // How often pods are asked when no watch event comes first.
@@ -44,8 +46,8 @@ func (v *view) inNeed() bool {
 }
 
 // interval is when to look again without an event.
-func (v *view) interval() time.Duration {
-	switch verdict := v.readiness().verdict(); {
+func (v *view) interval(verdict conditions.Verdict) time.Duration {
+	switch {
 	case v.decision.Doc != nil && v.decision.Doc.Target != nil:
 		return progressInterval
 	case v.losses().lately():
