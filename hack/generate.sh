@@ -8,7 +8,7 @@ tool=hack/tools/tool.sh
 # large for "kubectl apply" on the client's side (262144 bytes).
 "$($tool controller-gen)" object applyconfiguration crd:maxDescLen=600 paths=./api/... output:crd:dir=config/crd
 cp config/crd/serving.olmoe.dev_*.yaml charts/olmoe-operator/crds/
-cp config/monitoring/{prometheusrule.yaml,olmoe.json} charts/olmoe-operator/files/
+cp config/monitoring/{podmonitor.yaml,servicemonitor.yaml,prometheusrule.yaml,olmoe.json} charts/olmoe-operator/files/
 go run ./hack/refdocs config/crd/serving.olmoe.dev_olmoedeployments.yaml config/crd/serving.olmoe.dev_expertpools.yaml >docs/reference/api.md
 
 # What says //go:generate: the control API and the assembly kernels. All of it with Go alone.
