@@ -56,7 +56,7 @@ func (b *batch) add(ctx context.Context, p *params, pr *prompt, choice int) erro
 		return err
 	}
 	index := len(b.seqs)
-	b.seqs = append(b.seqs, b.s.newSequence(index, p, pr))
+	b.seqs = append(b.seqs, newSequence(b.s.Tokenizer, index, p, pr))
 	b.stop = append(b.stop, stop)
 	b.wait.Add(1)
 	go b.forward(ctx, index, events)

@@ -11,15 +11,16 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, pr, err := s.parseChat(r.Context(), f)
+	p, pr, err := s.parser.parseChat(r.Context(), f)
 	if err != nil {
 		return err
 	}
-	return s.generate(w, r, p, []prompt{pr}, chatFormat{s, p, pr.ids})
+	return s.generate(w, r, p, []prompt{pr}, chatFormat{s.names, p, pr.ids})
 }
 
-func (s *Server) parseChat(ctx context.Context, f *fields) (*params, prompt, error) {
-	p := s.parseParams(f)
+// parseChat reads a request of /v1/chat/completions, and fits it to the context.
+func (ps *parser) parseChat(ctx context.Context, f *fields) (*params, prompt, error) {
+	p := ps.parseParams(f)
 	p.promptParam = "messages"
 	if f.err != nil {
 		return nil, prompt{}, f.err // before work is done for the messages
@@ -29,10 +30,10 @@ func (s *Server) parseChat(ctx context.Context, f *fields) (*params, prompt, err
 	if f.boolean("echo", false) {
 		f.fail("echo", "is not supported for chat; use continue_final_message to go on with a message")
 	}
-	text, special := s.parseConversation(f, false)
-	pr := s.cutInto(ctx, f, special, text)
+	text, special := ps.parseConversation(f, false)
+	pr := ps.cutInto(ctx, f, special, text)
 	refuseUnsupported(f)
-	s.fit(f, &p, []prompt{pr}, 0)
+	ps.fit(f, &p, []prompt{pr}, 0)
 	return &p, pr, f.end()
 }
 
@@ -76,7 +77,7 @@ type chatChunk struct {
 
 // chatFormat writes chat.completion objects and chat.completion.chunk events.
 type chatFormat struct {
-	s      *Server
+	names  tokenNames
 	p      *params
 	prompt []int32
 }
@@ -114,7 +115,7 @@ func (c chatFormat) chunk(q *sequence, d delta, _ bool) any {
 
 func (c chatFormat) extras(d delta) (logprobs *chatLogprobs, tokenIDs []int32) {
 	if c.p.Logprobs >= 0 {
-		logprobs = c.s.chatLogprobs(d.tokens)
+		logprobs = c.names.chatLogprobs(d.tokens)
 	}
 	if c.p.returnIDs {
 		tokenIDs = ids(d.tokens)

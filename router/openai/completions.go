@@ -14,15 +14,16 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, prompts, err := s.parseCompletion(r.Context(), f)
+	p, prompts, err := s.parser.parseCompletion(r.Context(), f)
 	if err != nil {
 		return err
 	}
-	return s.generate(w, r, p, prompts, completionFormat{s, p})
+	return s.generate(w, r, p, prompts, completionFormat{s.names, p})
 }
 
-func (s *Server) parseCompletion(ctx context.Context, f *fields) (*params, []prompt, error) {
-	p := s.parseParams(f)
+// parseCompletion reads a request of /v1/completions, and fits it to the context.
+func (ps *parser) parseCompletion(ctx context.Context, f *fields) (*params, []prompt, error) {
+	p := ps.parseParams(f)
 	p.promptParam = "prompt"
 	if f.err != nil {
 		return nil, nil, f.err // before work is done for the prompt
@@ -34,9 +35,9 @@ func (s *Server) parseCompletion(ctx context.Context, f *fields) (*params, []pro
 	}
 	p.parseMaxTokens(f, 0, "max_tokens")
 	special := f.boolean("add_special_tokens", true)
-	prompts := s.parsePrompts(ctx, f, special)
+	prompts := ps.parsePrompts(ctx, f, special)
 	refuseUnsupported(f)
-	s.fit(f, &p, prompts, defaultMaxTokens)
+	ps.fit(f, &p, prompts, defaultMaxTokens)
 	return &p, prompts, f.end()
 }
 
@@ -52,8 +53,8 @@ type completionChoice struct {
 // completionFormat writes text_completion objects; streamed events have the
 // same shape.
 type completionFormat struct {
-	s *Server
-	p *params
+	names tokenNames
+	p     *params
 }
 
 func (c completionFormat) full(q *sequence, d delta) any { return c.chunk(q, d, true) }
@@ -65,7 +66,7 @@ func (c completionFormat) promptIDs() []int32            { return nil }
 func (c completionFormat) chunk(q *sequence, d delta, first bool) any {
 	out := completionChoice{Index: q.index, Text: d.text, ending: endingOf(d)}
 	if c.p.Logprobs >= 0 {
-		out.Logprobs = c.s.completionLogprobs(d.tokens)
+		out.Logprobs = c.names.completionLogprobs(d.tokens)
 	}
 	if c.p.returnIDs {
 		out.TokenIDs = ids(d.tokens)

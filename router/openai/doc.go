@@ -2,14 +2,19 @@
 // API (completions, chat, models) and vLLM's (tokenize, detokenize, and its
 // extra request and response fields).
 //
-// A request goes through one pipeline:
+// Three types share the work. Server does what there is of HTTP, and runs the sequences.
+// Its parser makes of a request's JSON what the engine takes: it knows the model's limits,
+// and nothing of HTTP. Its tokenNames write tokens in log-probabilities.
+//
+// A request goes through one pipeline, file by file:
 //
 //	server, middleware         routes, request id, panics, limits
 //	body, jsoncheck            bounded body -> valid, unambiguous JSON
+//	parser                     what is known of the model while a request is read
 //	fields, params, lists      typed and ranged fields; an unknown one is an error
 //	unsupported                fields that are refused, and why
 //	prompt, messages, resume   text, messages or ids -> token ids
-//	cut                        texts wait for their turn to be cut into tokens
+//	encode, turns              texts wait for their turn to be cut into tokens
 //	length                     how much may be generated and scored
 //	batch                      one engine request per choice, events merged
 //	sequence, stop             tokens -> text, stop strings across tokens

@@ -39,7 +39,7 @@ func stringList(raw json.RawMessage) ([]string, error) {
 
 // idList reads a list of token ids of the vocabulary. It reads the text itself:
 // encoding/json would take 50 bytes and a reflection call for each.
-func (s *Server) idList(raw json.RawMessage) ([]int32, error) {
+func (ps *parser) idList(raw json.RawMessage) ([]int32, error) {
 	if raw[0] != '[' {
 		return nil, errors.New("must be a list of token ids")
 	}
@@ -50,18 +50,19 @@ func (s *Server) idList(raw json.RawMessage) ([]int32, error) {
 	ids := make([]int32, 0, len(body)/6+1)
 	for len(body) > 0 {
 		item, rest, _ := bytes.Cut(body, []byte{','}) // valid JSON: no trailing comma
-		id, err := s.tokenID(string(bytes.TrimSpace(item)))
+		id, err := ps.tokenID(string(bytes.TrimSpace(item)))
 		if err != nil {
-			return nil, fmt.Errorf("has %s at index %d; token ids are integers between 0 and %d", clip(string(bytes.TrimSpace(item))), len(ids), s.Vocab-1)
+			return nil, fmt.Errorf("has %s at index %d; token ids are integers between 0 and %d", clip(string(bytes.TrimSpace(item))), len(ids), ps.vocab-1)
 		}
 		ids, body = append(ids, id), rest
 	}
 	return ids, nil
 }
 
-func (s *Server) tokenID(text string) (int32, error) {
+// tokenID reads one token id of the vocabulary.
+func (ps *parser) tokenID(text string) (int32, error) {
 	id, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || int(id) >= s.Vocab {
+	if err != nil || int(id) >= ps.vocab {
 		return 0, fmt.Errorf("%q is not a token id", text)
 	}
 	return int32(id), nil

@@ -23,21 +23,21 @@ type completionLogprobs struct {
 	TopLogprobs   []map[string]float64 `json:"top_logprobs"`
 }
 
-func (s *Server) completionLogprobs(tokens []token) *completionLogprobs {
+func (n tokenNames) completionLogprobs(tokens []token) *completionLogprobs {
 	out := &completionLogprobs{TextOffset: []int{}, TokenLogprobs: []*float64{}, Tokens: []string{}, TopLogprobs: []map[string]float64{}}
 	for _, t := range tokens {
 		out.TextOffset = append(out.TextOffset, t.offset)
-		out.Tokens = append(out.Tokens, s.uniqueText(t.ID))
+		out.Tokens = append(out.Tokens, n.uniqueText(t.ID))
 		if t.first { // nothing comes before it, so it has no probability
 			out.TokenLogprobs = append(out.TokenLogprobs, nil)
 			out.TopLogprobs = append(out.TopLogprobs, nil)
 			continue
 		}
 		p := finite(t.Logprob)
-		top := map[string]float64{s.uniqueText(t.ID): p}
+		top := map[string]float64{n.uniqueText(t.ID): p}
 		for _, e := range t.top {
 			if e.ID != t.ID {
-				top[s.uniqueText(e.ID)] = finite(e.Logprob)
+				top[n.uniqueText(e.ID)] = finite(e.Logprob)
 			}
 		}
 		out.TokenLogprobs = append(out.TokenLogprobs, &p)
@@ -49,9 +49,9 @@ func (s *Server) completionLogprobs(tokens []token) *completionLogprobs {
 // uniqueText is a token's text as a map key: "bytes:\xe2\x82" if it is not
 // whole characters (as OpenAI writes it) and "token_id:N" if it has no text, or
 // another token's, so that two tokens never share a key.
-func (s *Server) uniqueText(id int32) string {
-	b := s.Tokenizer.TokenBytes(id)
-	if len(b) == 0 || s.vocabulary.unnamed[id] {
+func (n tokenNames) uniqueText(id int32) string {
+	b := n.tokenizer.TokenBytes(id)
+	if len(b) == 0 || n.unnamed[id] {
 		return fmt.Sprintf("token_id:%d", id)
 	}
 	if utf8.Valid(b) {
@@ -82,20 +82,20 @@ type chatLogprobs struct {
 	Refusal *string            `json:"refusal"`
 }
 
-func (s *Server) chatLogprobs(tokens []token) *chatLogprobs {
+func (n tokenNames) chatLogprobs(tokens []token) *chatLogprobs {
 	out := &chatLogprobs{Content: []chatTokenLogprob{}}
 	for _, t := range tokens {
-		entry := chatTokenLogprob{chatLogprob: s.chatLogprob(t.TokenLogprob), TopLogprobs: []chatLogprob{}}
+		entry := chatTokenLogprob{chatLogprob: n.chatLogprob(t.TokenLogprob), TopLogprobs: []chatLogprob{}}
 		for _, e := range t.top {
-			entry.TopLogprobs = append(entry.TopLogprobs, s.chatLogprob(e))
+			entry.TopLogprobs = append(entry.TopLogprobs, n.chatLogprob(e))
 		}
 		out.Content = append(out.Content, entry)
 	}
 	return out
 }
 
-func (s *Server) chatLogprob(t engine.TokenLogprob) chatLogprob {
-	b := s.Tokenizer.TokenBytes(t.ID)
+func (n tokenNames) chatLogprob(t engine.TokenLogprob) chatLogprob {
+	b := n.tokenizer.TokenBytes(t.ID)
 	out := chatLogprob{Token: strings.ToValidUTF8(string(b), "\uFFFD"), Logprob: finite(t.Logprob), Bytes: make([]int, len(b))}
 	for i, c := range b {
 		out.Bytes[i] = int(c)

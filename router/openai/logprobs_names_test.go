@@ -26,11 +26,11 @@ func (twins) Encode(text string) []int32 {
 func TestTokensOfEqualBytes(t *testing.T) {
 	s := New(Options{Model: "m", Vocab: 10, Context: 10, Tokenizer: twins{}})
 	for id, want := range []string{"a", "token_id:1", "\n", "  ", `bytes:\xe2\x82`, "token_id:5", "b", "token_id:7", "token_id:8", "token_id:9"} {
-		if got := s.uniqueText(int32(id)); got != want {
+		if got := s.names.uniqueText(int32(id)); got != want {
 			t.Errorf("token %d is %q, want %q", id, got, want)
 		}
 	}
-	lp := s.completionLogprobs([]token{{TokenLogprob: engine.TokenLogprob{ID: 3, Logprob: -0.5},
+	lp := s.names.completionLogprobs([]token{{TokenLogprob: engine.TokenLogprob{ID: 3, Logprob: -0.5},
 		top: []engine.TokenLogprob{{ID: 3, Logprob: -0.5}, {ID: 2, Logprob: -3}, {ID: 1, Logprob: -9}}}})
 	if top := lp.TopLogprobs[0]; len(top) != 3 || top[lp.Tokens[0]] != -0.5 || top["token_id:1"] != -9 {
 		t.Errorf("token %q, likeliest %v", lp.Tokens[0], top)

@@ -104,7 +104,7 @@ func parseContent(f *fields) string {
 // parseConversation reads messages and the fields that say how to render them,
 // and returns the prompt's text, to be cut with or without special tokens. anyRole: see
 // parseMessages.
-func (s *Server) parseConversation(f *fields, anyRole bool) (text string, special bool) {
+func (ps *parser) parseConversation(f *fields, anyRole bool) (text string, special bool) {
 	messages := parseMessages(f, anyRole)
 	resume := f.boolean("continue_final_message", false)
 	generate := f.boolean("add_generation_prompt", !resume)
@@ -114,31 +114,33 @@ func (s *Server) parseConversation(f *fields, anyRole bool) (text string, specia
 		f.fail("continue_final_message", "cannot be used with add_generation_prompt")
 	}
 	switch {
-	case f.err == nil && !s.hasText:
+	case f.err == nil && !ps.hasText:
 		f.fail("messages", "cannot be used: this checkpoint has no tokenizer.json; /v1/completions takes token ids")
-	case f.err == nil && s.Chat == nil:
+	case f.err == nil && ps.chat == nil:
 		f.fail("messages", "cannot be used: this checkpoint has no chat template; use /v1/completions")
 	}
 	if f.err != nil {
 		return "", false
 	}
-	text, err := s.render(messages, generate, resume, kwargs)
+	text, err := ps.render(messages, generate, resume, kwargs)
 	if err != nil {
 		f.fail("messages", "cannot be rendered: %s", strings.TrimSuffix(err.Error(), "."))
 		return "", false
 	}
-	if !anyRole && s.cannotFit(text) {
-		f.err = s.tooLong("messages", fmt.Sprintf("The messages have %d bytes, which is more however they are cut into tokens", len(text)))
+	if !anyRole && ps.cannotFit(text) {
+		f.err = ps.tooLong("messages", fmt.Sprintf("The messages have %d bytes, which is more however they are cut into tokens", len(text)))
 		return "", false
 	}
 	return text, special
 }
 
-func (s *Server) render(messages []Message, generate, resume bool, kwargs map[string]any) (string, error) {
+// render makes the conversation's text: up to where the answer begins, or goes on with
+// the last message.
+func (ps *parser) render(messages []Message, generate, resume bool, kwargs map[string]any) (string, error) {
 	if resume && len(messages) > 0 {
-		return s.renderToResume(messages, kwargs)
+		return ps.renderToResume(messages, kwargs)
 	}
-	return s.Chat.Render(messages, generate, kwargs)
+	return ps.chat.Render(messages, generate, kwargs)
 }
 
 func parseKwargs(f *fields) map[string]any {

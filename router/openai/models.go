@@ -24,13 +24,13 @@ func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 // model serves /v1/models/{id}; an id may hold slashes, escaped or not.
 func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
 	if id := r.PathValue("id"); id != s.Model {
-		return s.unknownModel(id)
+		return unknownModel(id, s.Model)
 	}
 	return writeJSON(w, http.StatusOK, s.info())
 }
 
-func (s *Server) unknownModel(name string) error {
-	e := badRequest("model", "The model %q does not exist; this server has %q.", clip(name), s.Model).withCode("model_not_found")
+func unknownModel(name, served string) error {
+	e := badRequest("model", "The model %q does not exist; this server has %q.", clip(name), served).withCode("model_not_found")
 	e.status = http.StatusNotFound
 	return e
 }

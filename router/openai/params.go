@@ -41,27 +41,30 @@ type params struct {
 	promptParam    string // likewise: prompt or messages
 }
 
-func (s *Server) parseParams(f *fields) params {
+// parseParams reads all fields that completions and chat share, but for max_tokens,
+// logprobs and echo, which the two have in different forms.
+func (ps *parser) parseParams(f *fields) params {
 	p := params{keepSpecial: !f.boolean("skip_special_tokens", true)}
-	s.parseModel(f)
-	p.n = int(f.integer("n", 1, 1, int64(s.MaxChoices)))
+	ps.parseModel(f)
+	p.n = int(f.integer("n", 1, 1, int64(ps.maxChoices)))
 	if best := f.integer("best_of", int64(p.n), 1, math.MaxInt64); best != int64(p.n) {
 		f.fail("best_of", "must equal n: choosing among more candidates than are returned is not supported")
 	}
 	parseSampling(f, &p.Sampling)
 	p.parseSeed(f)
-	p.LogitBias = s.parseLogitBias(f)
+	p.LogitBias = ps.parseLogitBias(f)
 	p.parseStream(f)
-	s.parseEnding(f, &p)
+	ps.parseEnding(f, &p)
 	p.returnIDs = f.boolean("return_token_ids", false)
 	p.Logprobs, p.PromptLogprobs = -1, -1
 	return p
 }
 
-func (s *Server) parseModel(f *fields) {
-	name := f.text("model", s.Model)
-	if name != s.Model && f.err == nil {
-		f.err = s.unknownModel(name)
+// parseModel refuses any other model than the one that is served.
+func (ps *parser) parseModel(f *fields) {
+	name := f.text("model", ps.model)
+	if name != ps.model && f.err == nil {
+		f.err = unknownModel(name, ps.model)
 	}
 }
 
@@ -93,7 +96,7 @@ func (p *params) seedOf(i int) uint64 {
 	return sampling.SeedOf(p.Seed, i)
 }
 
-func (s *Server) parseLogitBias(f *fields) map[int32]float32 {
+func (ps *parser) parseLogitBias(f *fields) map[int32]float32 {
 	sub := f.object("logit_bias")
 	if sub == nil || len(sub.raw) == 0 {
 		return nil
@@ -104,9 +107,9 @@ func (s *Server) parseLogitBias(f *fields) map[int32]float32 {
 	}
 	bias := make(map[int32]float32, len(sub.raw))
 	for _, key := range sortedKeys(sub.raw) {
-		id, err := s.tokenID(key)
+		id, err := ps.tokenID(key)
 		if err != nil {
-			f.fail("logit_bias", "has the key %q, which is not a token id between 0 and %d", clip(key), s.Vocab-1)
+			f.fail("logit_bias", "has the key %q, which is not a token id between 0 and %d", clip(key), ps.vocab-1)
 			return nil
 		}
 		bias[id] = float32(sub.number(key, 0, -maxBias, maxBias))
@@ -132,15 +135,15 @@ func (p *params) parseStream(f *fields) {
 
 // parseEnding reads what ends a sequence, but for max_tokens, whose default
 // differs between the two endpoints.
-func (s *Server) parseEnding(f *fields, p *params) {
+func (ps *parser) parseEnding(f *fields, p *params) {
 	p.IgnoreEOS = f.boolean("ignore_eos", false)
-	p.MinTokens = int(f.integer("min_tokens", 0, 0, int64(s.Context)))
+	p.MinTokens = int(f.integer("min_tokens", 0, 0, int64(ps.context)))
 	p.includeStop = f.boolean("include_stop_str_in_output", false)
-	p.stops = s.parseStops(f)
-	p.StopTokenIDs = s.parseStopTokens(f)
+	p.stops = ps.parseStops(f)
+	p.StopTokenIDs = ps.parseStopTokens(f)
 }
 
-func (s *Server) parseStops(f *fields) []string {
+func (ps *parser) parseStops(f *fields) []string {
 	raw, ok := f.take("stop")
 	if !ok {
 		return nil
@@ -149,7 +152,7 @@ func (s *Server) parseStops(f *fields) []string {
 	switch {
 	case err != nil:
 		f.fail("stop", "must be a string or a list of strings")
-	case len(stops) > 0 && !s.hasText:
+	case len(stops) > 0 && !ps.hasText:
 		f.fail("stop", "cannot be matched: this checkpoint has no tokenizer.json; use stop_token_ids")
 	case len(stops) > maxStops:
 		f.fail("stop", "has %d strings, more than the %d allowed", len(stops), maxStops)
@@ -162,12 +165,12 @@ func (s *Server) parseStops(f *fields) []string {
 	return stops
 }
 
-func (s *Server) parseStopTokens(f *fields) []int32 {
+func (ps *parser) parseStopTokens(f *fields) []int32 {
 	raw, ok := f.take("stop_token_ids")
 	if !ok {
 		return nil
 	}
-	ids, err := s.idList(raw)
+	ids, err := ps.idList(raw)
 	switch {
 	case err != nil:
 		f.fail("stop_token_ids", "%v", err)

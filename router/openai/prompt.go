@@ -16,13 +16,13 @@ type prompt struct {
 
 // parsePrompts reads the four forms of "prompt": a string, a list of strings, a
 // list of token ids, a list of lists of token ids.
-func (s *Server) parsePrompts(ctx context.Context, f *fields, addSpecial bool) []prompt {
+func (ps *parser) parsePrompts(ctx context.Context, f *fields, addSpecial bool) []prompt {
 	raw, ok := f.take("prompt")
 	if !ok {
 		f.fail("prompt", "is required")
 		return nil
 	}
-	prompts, err := s.prompts(ctx, raw, addSpecial)
+	prompts, err := ps.promptsOf(ctx, raw, addSpecial)
 	var api *apiError
 	switch {
 	case errors.As(err, &api), errors.Is(err, errClientGone):
@@ -38,6 +38,7 @@ func (s *Server) parsePrompts(ctx context.Context, f *fields, addSpecial bool) [
 	return prompts
 }
 
+// nth names prompt i of n in a message; one alone needs no name.
 func nth(i, n int) string {
 	if n == 1 {
 		return ""
@@ -45,15 +46,17 @@ func nth(i, n int) string {
 	return fmt.Sprintf("number %d ", i)
 }
 
-func (s *Server) prompts(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+// promptsOf reads any of the forms. An error is a client's already (apiError,
+// errClientGone), or says what is wrong with "prompt".
+func (ps *parser) promptsOf(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
 	switch kind := promptKind(raw); kind {
 	case '"':
-		return s.textPrompts(ctx, raw, addSpecial)
+		return ps.textPrompts(ctx, raw, addSpecial)
 	case '0':
-		ids, err := s.idList(raw)
+		ids, err := ps.idList(raw)
 		return []prompt{{ids: ids}}, err
 	case '[':
-		return s.nestedPrompts(raw)
+		return ps.nestedPrompts(raw)
 	case ']':
 		return nil, fmt.Errorf("is an empty list")
 	}
@@ -79,43 +82,45 @@ func promptKind(raw json.RawMessage) byte {
 	return 0
 }
 
-func (s *Server) textPrompts(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+// textPrompts reads a string or a list of strings.
+func (ps *parser) textPrompts(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
 	texts, err := stringList(raw)
 	if err != nil {
 		return nil, fmt.Errorf("must hold strings only, or token ids only")
 	}
-	if len(texts) > s.MaxChoices {
-		return nil, s.tooMany(len(texts))
+	if len(texts) > ps.maxChoices {
+		return nil, ps.tooMany(len(texts))
 	}
-	if !s.hasText {
+	if !ps.hasText {
 		return nil, fmt.Errorf("must be token ids: this checkpoint has no tokenizer.json")
 	}
 	for i, t := range texts {
-		if s.cannotFit(t) {
-			return nil, s.tooLong("prompt", fmt.Sprintf("The prompt %shas %d bytes, which is more however they are cut into tokens", nth(i, len(texts)), len(t)))
+		if ps.cannotFit(t) {
+			return nil, ps.tooLong("prompt", fmt.Sprintf("The prompt %shas %d bytes, which is more however they are cut into tokens", nth(i, len(texts)), len(t)))
 		}
 	}
-	return s.cut(ctx, addSpecial, texts...)
+	return ps.cut(ctx, addSpecial, texts...)
 }
 
-func (s *Server) nestedPrompts(raw json.RawMessage) ([]prompt, error) {
+// nestedPrompts reads a list of lists of token ids.
+func (ps *parser) nestedPrompts(raw json.RawMessage) ([]prompt, error) {
 	var lists []json.RawMessage
 	if err := json.Unmarshal(raw, &lists); err != nil {
 		return nil, err
 	}
-	if len(lists) > s.MaxChoices {
-		return nil, s.tooMany(len(lists))
+	if len(lists) > ps.maxChoices {
+		return nil, ps.tooMany(len(lists))
 	}
 	prompts := make([]prompt, len(lists))
 	for i, l := range lists {
 		var err error
-		if prompts[i].ids, err = s.idList(l); err != nil {
+		if prompts[i].ids, err = ps.idList(l); err != nil {
 			return nil, fmt.Errorf("number %d %w", i, err)
 		}
 	}
 	return prompts, nil
 }
 
-func (s *Server) tooMany(n int) error {
-	return fmt.Errorf("has %d prompts, more than the %d sequences a request may have", n, s.MaxChoices)
+func (ps *parser) tooMany(n int) error {
+	return fmt.Errorf("has %d prompts, more than the %d sequences a request may have", n, ps.maxChoices)
 }

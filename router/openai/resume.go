@@ -17,8 +17,8 @@ const blank = "\v"
 
 // renderToResume renders a conversation up to the end of its last message, so that
 // the model goes on with it.
-func (s *Server) renderToResume(messages []Message, kwargs map[string]any) (string, error) {
-	text, trimmed, err := s.renderMarked(messages, kwargs)
+func (ps *parser) renderToResume(messages []Message, kwargs map[string]any) (string, error) {
+	text, trimmed, err := ps.renderMarked(messages, kwargs)
 	if err != nil || !trimmed {
 		return text, err
 	}
@@ -26,15 +26,15 @@ func (s *Server) renderToResume(messages []Message, kwargs map[string]any) (stri
 	messages = slices.Clone(messages)
 	last := &messages[len(messages)-1]
 	last.Content = strings.TrimRightFunc(last.Content, unicode.IsSpace)
-	text, _, err = s.renderMarked(messages, kwargs)
+	text, _, err = ps.renderMarked(messages, kwargs)
 	return text, err
 }
 
 // renderMarked returns what comes before the mark, and whether the template trims.
-func (s *Server) renderMarked(messages []Message, kwargs map[string]any) (text string, trimmed bool, err error) {
+func (ps *parser) renderMarked(messages []Message, kwargs map[string]any) (text string, trimmed bool, err error) {
 	messages = slices.Clone(messages)
 	messages[len(messages)-1].Content += mark + blank
-	text, err = s.Chat.Render(messages, false, kwargs)
+	text, err = ps.chat.Render(messages, false, kwargs)
 	if err != nil {
 		return "", false, err
 	}

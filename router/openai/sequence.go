@@ -46,10 +46,10 @@ type sequence struct {
 	done      bool
 }
 
-func (s *Server) newSequence(index int, p *params, pr *prompt) *sequence {
-	q := &sequence{index: index, p: p, prompt: pr, decoder: s.Tokenizer.NewDecoder(!p.keepSpecial),
+func newSequence(t Tokenizer, index int, p *params, pr *prompt) *sequence {
+	q := &sequence{index: index, p: p, prompt: pr, decoder: t.NewDecoder(!p.keepSpecial),
 		stops: stopMatcher{stops: p.stops, include: p.includeStop}}
-	q.prime(s.Tokenizer)
+	q.prime(t)
 	return q
 }
 

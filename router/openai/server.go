@@ -11,25 +11,24 @@ import (
 // Server answers the HTTP API. It is safe for concurrent use.
 type Server struct {
 	Options
-	hasText    bool // there is a tokenizer
-	vocabulary vocabulary
-	created    int64
-	slots      chan struct{} // one for each request being answered
-	texts      chan struct{} // one for each /tokenize or /detokenize being worked on
-	short      chan struct{} // one for each request whose texts, of a few bytes, are being cut into tokens
-	long       chan struct{} // likewise, of many
-	mux        *http.ServeMux
+	parser  *parser    // reads what requests ask for
+	names   tokenNames // for log-probabilities
+	created int64
+	slots   chan struct{} // one for each request being answered
+	texts   turns         // of each /tokenize or /detokenize being worked on
+	mux     *http.ServeMux
 }
 
 // New makes a Server. It starts nothing: see NewHTTPServer.
 func New(o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{Options: o, hasText: o.Tokenizer != nil, created: time.Now().Unix(),
-		slots: make(chan struct{}, o.MaxRequests), texts: make(chan struct{}, o.MaxTokenize), short: make(chan struct{}, o.MaxTokenize), long: make(chan struct{}, o.MaxTokenize)}
-	if !s.hasText {
-		s.Tokenizer = noTokenizer{}
+	hasText := o.Tokenizer != nil
+	if !hasText {
+		o.Tokenizer = noTokenizer{}
 	}
-	s.vocabulary = readVocabulary(s.Tokenizer, s.Vocab)
+	names, longest := readVocabulary(o.Tokenizer, o.Vocab)
+	s := &Server{Options: o, parser: newParser(o, hasText, longest), names: names, created: time.Now().Unix(),
+		slots: make(chan struct{}, o.MaxRequests), texts: newTurns(o.MaxTokenize, o.TurnTimeout)}
 	s.mux = s.routes()
 	return s
 }

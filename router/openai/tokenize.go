@@ -19,11 +19,8 @@ func (s *Server) textRequest(w http.ResponseWriter, r *http.Request) (f *fields,
 	if f, err = s.readBody(w, r); err != nil {
 		return nil, nil, err
 	}
-	if leave, err = s.enter(r.Context(), s.texts); err != nil {
-		return nil, nil, err
-	}
-	s.parseModel(f)
-	return f, leave, nil
+	leave, err = s.texts.enter(r.Context())
+	return f, leave, err
 }
 
 // tokenize serves POST /tokenize: of a prompt, or of messages as the chat
@@ -34,10 +31,8 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	spell := f.boolean("return_token_strs", false)
-	ids := s.parseTokenize(r.Context(), f)
-	refuseUnsupported(f)
-	if err := f.end(); err != nil {
+	ids, spell, err := s.parser.parseTokenize(r.Context(), f)
+	if err != nil {
 		return err
 	}
 	answer := tokenizeAnswer{Count: len(ids), MaxModelLen: s.Context, Tokens: ids}
@@ -53,27 +48,30 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-func (s *Server) parseTokenize(ctx context.Context, f *fields) []int32 {
-	messages, text := f.given("messages"), f.given("prompt")
-	switch {
-	case messages && text:
-		f.fail("messages", "cannot be used with prompt: give one of them")
-	case messages:
-		text, special := s.parseConversation(f, true)
-		return s.cutInto(ctx, f, special, text).ids
-	case text:
-		text, special := s.parseText(f)
-		return s.cutInto(ctx, f, special, text).ids
-	default:
-		f.fail("prompt", "is required (or messages)")
-	}
-	return nil
+// parseTokenize reads a request of /tokenize; spell: the tokens' spellings are wanted too.
+func (ps *parser) parseTokenize(ctx context.Context, f *fields) (ids []int32, spell bool, err error) {
+	ps.parseModel(f)
+	spell = f.boolean("return_token_strs", false)
+	text, special := ps.parseText(f)
+	ids = ps.cutInto(ctx, f, special, text).ids
+	refuseUnsupported(f)
+	return ids, spell, f.end()
 }
 
-func (s *Server) parseText(f *fields) (text string, special bool) {
+// parseText reads the text of /tokenize, and whether special tokens go around it.
+func (ps *parser) parseText(f *fields) (text string, special bool) {
+	messages, prompt := f.given("messages"), f.given("prompt")
+	switch {
+	case messages && prompt:
+		f.fail("messages", "cannot be used with prompt: give one of them")
+	case messages:
+		return ps.parseConversation(f, true)
+	case !prompt:
+		f.fail("prompt", "is required (or messages)")
+	}
 	special = f.boolean("add_special_tokens", true)
 	text = f.text("prompt", "")
-	if !s.hasText {
+	if !ps.hasText {
 		f.fail("prompt", "cannot be tokenized: this checkpoint has no tokenizer.json")
 	}
 	return text, special
@@ -86,20 +84,29 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
+	ids, err := s.parser.parseDetokenize(f)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, map[string]string{"prompt": s.Tokenizer.Decode(ids, false)})
+}
+
+// parseDetokenize reads a request of /detokenize.
+func (ps *parser) parseDetokenize(f *fields) ([]int32, error) {
+	ps.parseModel(f)
 	raw, ok := f.take("tokens")
 	if !ok {
 		f.fail("tokens", "is required")
 	}
-	if !s.hasText {
+	if !ps.hasText {
 		f.fail("tokens", "cannot be decoded: this checkpoint has no tokenizer.json")
 	}
 	if err := f.end(); err != nil {
-		return err
+		return nil, err
 	}
-	ids, err := s.idList(raw)
+	ids, err := ps.idList(raw)
 	if err != nil {
 		f.fail("tokens", "%v", err)
-		return f.err
 	}
-	return writeJSON(w, http.StatusOK, map[string]string{"prompt": s.Tokenizer.Decode(ids, false)})
+	return ids, f.err
 }

@@ -2,33 +2,34 @@ package openai
 
 import "slices"
 
-// vocabulary is what is known of all tokens together.
-type vocabulary struct {
-	longest int            // bytes that one token can stand for
-	unnamed map[int32]bool // tokens whose bytes are another one's name
+// tokenNames writes tokens in log-probabilities.
+type tokenNames struct {
+	tokenizer Tokenizer
+	unnamed   map[int32]bool // tokens whose bytes are another one's name
 }
 
-// readVocabulary finds of tokens with equal bytes the one to be named by them: that
-// which the text is encoded as, else the first. OLMo's has each run of 2 to 24 spaces
-// twice.
-func readVocabulary(t Tokenizer, size int) vocabulary {
-	v := vocabulary{longest: 1, unnamed: map[int32]bool{}}
+// readVocabulary looks at every token once. It finds of those with equal bytes the one to
+// be named by them: that which the text is encoded as, else the first. OLMo's has each run
+// of 2 to 24 spaces twice. longest is the most bytes that one token stands for.
+func readVocabulary(t Tokenizer, size int) (names tokenNames, longest int) {
+	unnamed := map[int32]bool{}
+	longest = 1
 	named := make(map[string]int32, size)
 	for id := range int32(size) {
 		text := string(t.TokenBytes(id))
 		if text == "" {
 			continue
 		}
-		v.longest = max(v.longest, len(text))
+		longest = max(longest, len(text))
 		other, twice := named[text]
 		switch {
 		case !twice:
 			named[text] = id
 		case slices.Equal(t.Encode(text), []int32{id}):
-			named[text], v.unnamed[other] = id, true
+			named[text], unnamed[other] = id, true
 		default:
-			v.unnamed[id] = true
+			unnamed[id] = true
 		}
 	}
-	return v
+	return tokenNames{t, unnamed}, longest
 }
