@@ -31,7 +31,7 @@ func (ps *parser) parseChat(ctx context.Context, f *fields) (*params, prompt, er
 		f.fail("echo", "is not supported for chat; use continue_final_message to go on with a message")
 	}
 	text, special := ps.parseConversation(f, false)
-	pr := ps.cutInto(ctx, f, special, text)
+	pr := ps.tokenizeOne(ctx, f, special, text)
 	refuseUnsupported(f)
 	ps.fit(f, &p, []prompt{pr}, 0)
 	return &p, pr, f.end()

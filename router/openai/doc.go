@@ -14,7 +14,7 @@
 //	fields, params, lists      typed and ranged fields; an unknown one is an error
 //	unsupported                fields that are refused, and why
 //	prompt, messages, resume   text, messages or ids -> token ids
-//	encode, turns              texts wait for their turn to be cut into tokens
+//	encode, turns              texts wait for their turn to be tokenized
 //	length                     how much may be generated and scored
 //	batch                      one engine request per choice, events merged
 //	sequence, stop             tokens -> text, stop strings across tokens

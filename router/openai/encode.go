@@ -6,10 +6,10 @@ import "context"
 // of 4096); the worst text of so many bytes takes some 40 ms.
 const shortText = 32 << 10
 
-// cut makes tokens of a request's texts. All that does goes through here, and few at once:
+// tokenize makes prompts of a request's texts. All of them go through here, few at once:
 // the worst text of a whole body takes seconds of a CPU that every stream's steps need.
 // Short texts never wait behind long ones, and nobody behind a client that reads or sends.
-func (ps *parser) cut(ctx context.Context, special bool, texts ...string) ([]prompt, error) {
+func (ps *parser) tokenize(ctx context.Context, special bool, texts ...string) ([]prompt, error) {
 	size := 0
 	for _, t := range texts {
 		size += len(t)
@@ -37,13 +37,13 @@ func (ps *parser) encode(text string, special bool) []int32 {
 	return ps.tokenizer.Encode(text)
 }
 
-// cutInto is cut of one text for a parser: an error becomes f's. After one that f has
-// there is nothing to cut.
-func (ps *parser) cutInto(ctx context.Context, f *fields, special bool, text string) prompt {
+// tokenizeOne is tokenize of the one text that f asks for: an error becomes f's. After
+// one that f has there is nothing to do.
+func (ps *parser) tokenizeOne(ctx context.Context, f *fields, special bool, text string) prompt {
 	if f.err != nil {
 		return prompt{}
 	}
-	prompts, err := ps.cut(ctx, special, text)
+	prompts, err := ps.tokenize(ctx, special, text)
 	if err != nil {
 		f.err = err
 		return prompt{}

@@ -241,8 +241,8 @@ func TestTooManyRequests(t *testing.T) {
 	call(t, 200, url+"/tokenize", `{"prompt":"a"}`)
 }
 
-// counting notes how many texts are cut into tokens, and how many at once; each takes
-// until go is closed.
+// counting notes how many texts are tokenized, and how many at once; each takes
+// until proceed is closed.
 type counting struct {
 	fake.Tokenizer
 	total, now, most atomic.Int32
@@ -259,9 +259,9 @@ func (c *counting) EncodeSpecial(text string) []int32 {
 	return c.Encode(text)
 }
 
-// Few texts are cut into tokens at once, whatever asks for it; others wait, while their
+// Few texts are tokenized at once, whatever asks for it; others wait, while their
 // clients do.
-func TestTextsAreCutInTurns(t *testing.T) {
+func TestTextsAreTokenizedInTurns(t *testing.T) {
 	long := strings.Repeat("a", 40000)
 	for _, c := range []struct{ name, path, body string }{
 		{"tokenize", "/tokenize", `{"prompt":"a"}`},
@@ -281,7 +281,7 @@ func TestTextsAreCutInTurns(t *testing.T) {
 			for range 4 {
 				go func() { status <- statusOf(t, context.Background(), url+c.path, c.body) }()
 			}
-			waitFor(t, "two texts to be cut", func() bool { return tok.now.Load() == 2 })
+			waitFor(t, "two texts to be tokenized", func() bool { return tok.now.Load() == 2 })
 			go func() { status <- statusOf(t, ctx, url+c.path, c.body) }()
 			waitFor(t, "all five to be there", func() bool { return strings.Contains(metricsText(t, url), "olmoe_http_requests_in_flight 6\n") })
 			cancel()
@@ -298,7 +298,7 @@ func TestTextsAreCutInTurns(t *testing.T) {
 				}
 			}
 			if tok.total.Load() != 4 || tok.most.Load() != 2 {
-				t.Errorf("%d texts were cut, %d at once; want 4 and 2", tok.total.Load(), tok.most.Load())
+				t.Errorf("%d texts were tokenized, %d at once; want 4 and 2", tok.total.Load(), tok.most.Load())
 			}
 		})
 	}
@@ -324,7 +324,7 @@ func TestShortTextsPassLongOnes(t *testing.T) {
 	long := `{"prompt":[` + half + `,` + half + `],"max_tokens":1}`
 	first := make(chan int)
 	go func() { first <- statusOf(t, context.Background(), url+completions, long) }()
-	waitFor(t, "a long text to be cut", func() bool { return tok.now.Load() == 1 })
+	waitFor(t, "a long text to be tokenized", func() bool { return tok.now.Load() == 1 })
 	if got := statusOf(t, context.Background(), url+completions, long); got != http.StatusTooManyRequests {
 		t.Errorf("status %d for the second", got)
 	}

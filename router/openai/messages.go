@@ -101,8 +101,8 @@ func parseContent(f *fields) string {
 	return strings.Join(texts, "\n")
 }
 
-// parseConversation reads messages and the fields that say how to render them,
-// and returns the prompt's text, to be cut with or without special tokens. anyRole: see
+// parseConversation reads messages and the fields that say how to render them, and
+// returns the prompt's text, and whether special tokens go around it. anyRole: see
 // parseMessages.
 func (ps *parser) parseConversation(f *fields, anyRole bool) (text string, special bool) {
 	messages := parseMessages(f, anyRole)

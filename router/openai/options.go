@@ -43,9 +43,9 @@ const (
 	// DefaultMaxRequests bounds the bodies held at once: with what is read from them some
 	// 20 MiB each, if all clients send the largest body in the same moment.
 	DefaultMaxRequests = 512
-	// DefaultMaxTokenize bounds the requests at once whose short texts are cut into tokens,
-	// those whose long ones are (see cut), and those that are answered with tokens or a text:
-	// the answer to a large body takes up to 200 MiB while it is made.
+	// DefaultMaxTokenize bounds the requests at once whose short texts are tokenized, those
+	// whose long ones are (see parser.tokenize), and those that are answered with tokens or
+	// a text: the answer to a large body takes up to 200 MiB while it is made.
 	DefaultMaxTokenize = 4
 	// DefaultKeepAlive is below the 15 to 60 s after which proxies cut an idle stream.
 	DefaultKeepAlive = 10 * time.Second

@@ -99,7 +99,7 @@ func (ps *parser) textPrompts(ctx context.Context, raw json.RawMessage, addSpeci
 			return nil, ps.tooLong("prompt", fmt.Sprintf("The prompt %shas %d bytes, which is more however they are cut into tokens", nth(i, len(texts)), len(t)))
 		}
 	}
-	return ps.cut(ctx, addSpecial, texts...)
+	return ps.tokenize(ctx, addSpecial, texts...)
 }
 
 // nestedPrompts reads a list of lists of token ids.

@@ -53,7 +53,7 @@ func (ps *parser) parseTokenize(ctx context.Context, f *fields) (ids []int32, sp
 	ps.parseModel(f)
 	spell = f.boolean("return_token_strs", false)
 	text, special := ps.parseText(f)
-	ids = ps.cutInto(ctx, f, special, text).ids
+	ids = ps.tokenizeOne(ctx, f, special, text).ids
 	refuseUnsupported(f)
 	return ids, spell, f.end()
 }
