@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// chat serves POST /v1/chat/completions.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
+// serveChat answers POST /v1/chat/completions.
+func (s *Server) serveChat(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.readBody(w, r)
 	if err != nil {
 		return err

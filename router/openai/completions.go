@@ -8,8 +8,8 @@ import (
 // defaultMaxTokens of a completion, as OpenAI documents it.
 const defaultMaxTokens = 16
 
-// completions serves POST /v1/completions.
-func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
+// serveCompletions answers POST /v1/completions.
+func (s *Server) serveCompletions(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.readBody(w, r)
 	if err != nil {
 		return err

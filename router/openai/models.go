@@ -17,12 +17,13 @@ func (s *Server) info() modelInfo {
 	return modelInfo{ID: s.Model, Object: "model", Created: s.created, OwnedBy: "olmoe", Root: s.Model, Context: s.Context}
 }
 
-func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
+// serveModels answers /v1/models: there is one.
+func (s *Server) serveModels(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []modelInfo{s.info()}})
 }
 
-// model serves /v1/models/{id}; an id may hold slashes, escaped or not.
-func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
+// serveModel answers /v1/models/{id}; an id may hold slashes, escaped or not.
+func (s *Server) serveModel(w http.ResponseWriter, r *http.Request) error {
 	if id := r.PathValue("id"); id != s.Model {
 		return unknownModel(id, s.Model)
 	}

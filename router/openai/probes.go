@@ -2,14 +2,14 @@ package openai
 
 import "net/http"
 
-// health says that the process answers; it does not depend on experts, so that
+// serveHealth says that the process answers; it does not depend on experts, so that
 // a router is not restarted for what it cannot mend.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// ready says whether requests should be sent here, and if not, why.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
+// serveReady says whether requests should be sent here, and if not, why.
+func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) error {
 	status, answer := http.StatusOK, map[string]string{"status": "ready"}
 	if err := s.Ready(); err != nil {
 		status, answer = http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()}
@@ -17,6 +17,6 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, status, answer)
 }
 
-func (s *Server) version(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]string{"version": s.Version})
 }

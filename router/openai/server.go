@@ -29,7 +29,7 @@ func New(o Options) *Server {
 	names, longest := readVocabulary(o.Tokenizer, o.Vocab)
 	s := &Server{Options: o, parser: newParser(o, hasText, longest), names: names, created: time.Now().Unix(),
 		slots: make(chan struct{}, o.MaxRequests), texts: newTurns(o.MaxTokenize, o.TurnTimeout)}
-	s.mux = s.routes()
+	s.mux = s.newMux()
 	return s
 }
 
@@ -44,34 +44,40 @@ type route struct {
 // begun to answer it returns nil or errClientGone.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-func (s *Server) table() []route {
+func (s *Server) routes() []route {
 	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: s.limited(h)} }
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
 	routes := []route{
-		{"/v1/completions", post(s.completions), false},
-		{"/v1/chat/completions", post(s.chat), false},
-		{"/v1/models", get(s.models), false},
-		{"/v1/models/{id...}", get(s.model), false},
-		{"/tokenize", post(s.tokenize), false},
-		{"/detokenize", post(s.detokenize), false},
-		{"/health", get(s.health), true},
-		{"/ready", get(s.ready), true},
-		{"/version", get(s.version), true},
+		{"/v1/completions", post(s.serveCompletions), false},
+		{"/v1/chat/completions", post(s.serveChat), false},
+		{"/v1/models", get(s.serveModels), false},
+		{"/v1/models/{id...}", get(s.serveModel), false},
+		{"/tokenize", post(s.serveTokenize), false},
+		{"/detokenize", post(s.serveDetokenize), false},
+		{"/health", get(s.serveHealth), true},
+		{"/ready", get(s.serveReady), true},
+		{"/version", get(s.serveVersion), true},
 	}
 	if s.MetricsPage != nil {
-		serve := func(w http.ResponseWriter, r *http.Request) error { s.MetricsPage.ServeHTTP(w, r); return nil }
-		routes = append(routes, route{"/metrics", get(serve), true})
+		routes = append(routes, route{"/metrics", get(page(s.MetricsPage)), true})
 	}
 	if s.Load != nil || s.Generator == nil {
-		serve := func(w http.ResponseWriter, r *http.Request) error { s.Load.ServeHTTP(w, r); return nil }
-		routes = append(routes, route{"/debug/load", get(serve), false})
+		routes = append(routes, route{"/debug/load", get(page(s.Load)), false})
 	}
 	return routes
 }
 
-func (s *Server) routes() *http.ServeMux {
+// page is a handler that cannot fail.
+func page(h http.Handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h.ServeHTTP(w, r)
+		return nil
+	}
+}
+
+func (s *Server) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, rt := range s.table() {
+	for _, rt := range s.routes() {
 		for method, h := range rt.methods {
 			if !rt.open {
 				h = s.authorised(s.loaded(h))

@@ -23,9 +23,9 @@ func (s *Server) textRequest(w http.ResponseWriter, r *http.Request) (f *fields,
 	return f, leave, err
 }
 
-// tokenize serves POST /tokenize: of a prompt, or of messages as the chat
+// serveTokenize answers POST /tokenize: of a prompt, or of messages as the chat
 // template renders them (vLLM's two request shapes).
-func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) error {
 	f, leave, err := s.textRequest(w, r)
 	if err != nil {
 		return err
@@ -77,8 +77,8 @@ func (ps *parser) parseText(f *fields) (text string, special bool) {
 	return text, special
 }
 
-// detokenize serves POST /detokenize.
-func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
+// serveDetokenize answers POST /detokenize.
+func (s *Server) serveDetokenize(w http.ResponseWriter, r *http.Request) error {
 	f, leave, err := s.textRequest(w, r)
 	if err != nil {
 		return err
