@@ -27,37 +27,37 @@ type format interface {
 
 // generate answers one request, streamed or not.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, prompts []prompt, f format) error {
-	b, err := s.submit(r.Context(), p, prompts)
+	g, err := s.submit(r.Context(), p, prompts)
 	if err != nil {
 		return err
 	}
-	defer b.close()
+	defer g.close()
 	s.Metrics.prompt(prompts)
 	object, chunk := f.object()
 	env := envelope{ID: f.idPrefix() + newID(), Created: time.Now().Unix(), Model: s.Model, Fingerprint: s.Fingerprint}
 	if p.stream {
 		env.Object = chunk
-		st := &streamer{s: s, p: p, f: f, env: env, b: b, out: newSSE(w), opened: make([]bool, len(b.seqs))}
+		st := &streamer{s: s, p: p, f: f, env: env, g: g, out: newSSE(w), opened: make([]bool, len(g.seqs))}
 		return st.run(r)
 	}
 	env.Object = object
-	choices := make([]delta, len(b.seqs))
-	err = b.run(r.Context(), s.KeepAlive, nil, func(q *sequence, d delta) (bool, error) {
+	choices := make([]delta, len(g.seqs))
+	err = g.run(r.Context(), s.KeepAlive, nil, func(q *sequence, d delta) (bool, error) {
 		choices[q.index].add(d)
 		return false, nil
 	})
 	if err != nil {
 		return err
 	}
-	return answer(w, env, b, f, choices)
+	return answer(w, env, g, f, choices)
 }
 
-func answer(w http.ResponseWriter, env envelope, b *batch, f format, choices []delta) error {
+func answer(w http.ResponseWriter, env envelope, g *group, f format, choices []delta) error {
 	list := make([]any, len(choices))
 	for i, d := range choices {
-		list[i] = choice{f: f, q: b.seqs[i], d: d}
+		list[i] = choice{f: f, q: g.seqs[i], d: d}
 	}
-	env.Choices, env.Usage, env.PromptTokenIDs = list, b.usage(), f.promptIDs()
+	env.Choices, env.Usage, env.PromptTokenIDs = list, g.usage(), f.promptIDs()
 	return writeJSON(w, http.StatusOK, env)
 }
 
@@ -81,20 +81,20 @@ type streamer struct {
 	p      *params
 	f      format
 	env    envelope
-	b      *batch
+	g      *group
 	out    *sse
 	opened []bool // by choice
 	sent   bool   // an event of any choice has gone out
 }
 
 func (st *streamer) run(r *http.Request) error {
-	err := st.b.run(r.Context(), st.s.KeepAlive, st.out.keepAlive, st.delta)
+	err := st.g.run(r.Context(), st.s.KeepAlive, st.out.keepAlive, st.delta)
 	if err != nil {
 		return st.fail(r, err)
 	}
 	if st.p.includeUsage {
 		env := st.env
-		env.Choices, env.Usage = []any{}, st.b.usage()
+		env.Choices, env.Usage = []any{}, st.g.usage()
 		if err := st.out.send(env); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (st *streamer) event(choice any, unsent int) error {
 	}
 	switch {
 	case st.p.runningUsage:
-		u := st.b.usage()
+		u := st.g.usage()
 		u.CompletionTokens -= unsent
 		u.TotalTokens -= unsent
 		env.Usage = u

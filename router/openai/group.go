@@ -13,9 +13,9 @@ import (
 // waits. Only a fault in the engine does that.
 var errEndedEarly = errors.New("openai: the engine ended a sequence without a finish reason")
 
-// batch is the sequences of one request: prompts x n, choice i of prompt j at
-// index j*n + i.
-type batch struct {
+// group is the sequences of one request: prompts x n, choice i of prompt j at
+// index j*n + i. Each is a request of its own to the engine.
+type group struct {
 	s      *Server
 	seqs   []*sequence
 	stop   []context.CancelCauseFunc // frees one sequence's work
@@ -31,80 +31,80 @@ type tagged struct {
 }
 
 // submit queues all sequences of a request, or none: if one is refused, those
-// before it are cancelled. The caller must close the batch.
-func (s *Server) submit(ctx context.Context, p *params, prompts []prompt) (*batch, error) {
+// before it are cancelled. The caller must close the group.
+func (s *Server) submit(ctx context.Context, p *params, prompts []prompt) (*group, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	b := &batch{s: s, events: make(chan tagged), cancel: cancel}
+	g := &group{s: s, events: make(chan tagged), cancel: cancel}
 	for j := range prompts {
 		for i := range p.n {
-			if err := b.add(ctx, p, &prompts[j], i); err != nil {
-				b.close()
+			if err := g.add(ctx, p, &prompts[j], i); err != nil {
+				g.close()
 				return nil, err
 			}
 		}
 	}
-	return b, nil
+	return g, nil
 }
 
-func (b *batch) add(ctx context.Context, p *params, pr *prompt, choice int) error {
+func (g *group) add(ctx context.Context, p *params, pr *prompt, choice int) error {
 	own, stop := context.WithCancelCause(ctx)
 	r := p.Request
 	r.Prompt, r.Seed = pr.ids, p.seedOf(choice)
-	events, err := b.s.Generator.Submit(own, &r)
+	events, err := g.s.Generator.Submit(own, &r)
 	if err != nil {
 		stop(err)
 		return err
 	}
-	index := len(b.seqs)
-	b.seqs = append(b.seqs, newSequence(b.s.Tokenizer, index, p, pr))
-	b.stop = append(b.stop, stop)
-	b.wait.Add(1)
-	go b.forward(ctx, index, events)
+	index := len(g.seqs)
+	g.seqs = append(g.seqs, newSequence(g.s.Tokenizer, index, p, pr))
+	g.stop = append(g.stop, stop)
+	g.wait.Add(1)
+	go g.forward(ctx, index, events)
 	return nil
 }
 
-// forward merges one sequence's events into the batch's. It ends with the
-// batch, whether or not anybody still reads.
-func (b *batch) forward(ctx context.Context, index int, events <-chan engine.Event) {
-	defer b.wait.Done()
+// forward merges one sequence's events into the group's. It ends with the
+// group, whether or not anybody still reads.
+func (g *group) forward(ctx context.Context, index int, events <-chan engine.Event) {
+	defer g.wait.Done()
 	for ev := range events {
 		select {
-		case b.events <- tagged{index: index, event: ev}:
+		case g.events <- tagged{index: index, event: ev}:
 		case <-ctx.Done():
 			return
 		}
 	}
 	select {
-	case b.events <- tagged{index: index, ended: true}:
+	case g.events <- tagged{index: index, ended: true}:
 	case <-ctx.Done():
 	}
 }
 
-// close frees everything the batch still computes. Where the client has hung up that
+// close frees everything the group still computes. Where the client has hung up that
 // has ended its context before, and stays the cause.
-func (b *batch) close() {
-	b.cancel(engine.ErrGivenUp)
-	for _, stop := range b.stop {
+func (g *group) close() {
+	g.cancel(engine.ErrGivenUp)
+	for _, stop := range g.stop {
 		stop(nil)
 	}
-	b.wait.Wait()
+	g.wait.Wait()
 }
 
 // run hands every delta to on, in the order of each sequence, until all have
 // finished. on says whether it showed the client something; idle is called when that
 // is so long ago; nil = never.
-func (b *batch) run(ctx context.Context, every time.Duration, idle func() error, on func(*sequence, delta) (shown bool, err error)) error {
-	clock := newClock(b.s.Metrics, len(b.seqs))
+func (g *group) run(ctx context.Context, every time.Duration, idle func() error, on func(*sequence, delta) (shown bool, err error)) error {
+	clock := newClock(g.s.Metrics, len(g.seqs))
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for left := len(b.seqs); left > 0; {
+	for left := len(g.seqs); left > 0; {
 		select {
-		case t := <-b.events:
-			q := b.seqs[t.index]
+		case t := <-g.events:
+			q := g.seqs[t.index]
 			if q.done {
 				continue // what came after a stop string
 			}
-			d, err := b.receive(q, t)
+			d, err := g.receive(q, t)
 			if err != nil {
 				return err
 			}
@@ -117,7 +117,7 @@ func (b *batch) run(ctx context.Context, every time.Duration, idle func() error,
 				ticker.Reset(every)
 			}
 			if q.done {
-				b.stop[t.index](engine.ErrEnough)
+				g.stop[t.index](engine.ErrEnough)
 				left--
 			}
 		case <-ticker.C:
@@ -134,7 +134,7 @@ func (b *batch) run(ctx context.Context, every time.Duration, idle func() error,
 	return nil
 }
 
-func (b *batch) receive(q *sequence, t tagged) (delta, error) {
+func (g *group) receive(q *sequence, t tagged) (delta, error) {
 	switch {
 	case t.ended:
 		return delta{}, errEndedEarly
@@ -143,7 +143,7 @@ func (b *batch) receive(q *sequence, t tagged) (delta, error) {
 	}
 	var d delta
 	if q.p.echo && !q.started {
-		d = q.echoed(b.s.Tokenizer, t.event.Prompt)
+		d = q.echoed(g.s.Tokenizer, t.event.Prompt)
 	}
 	q.started = true
 	d.add(q.push(t.event))
@@ -151,9 +151,9 @@ func (b *batch) receive(q *sequence, t tagged) (delta, error) {
 }
 
 // usage counts each prompt once, however many choices it has.
-func (b *batch) usage() *usage {
+func (g *group) usage() *usage {
 	u := &usage{}
-	for i, q := range b.seqs {
+	for i, q := range g.seqs {
 		if i%q.p.n == 0 {
 			u.PromptTokens += len(q.prompt.ids)
 			u.PromptTokensDetails.CachedTokens += q.cached
