@@ -115,10 +115,10 @@ func (c chatFormat) chunk(q *sequence, d delta, _ bool) any {
 
 func (c chatFormat) extras(d delta) (logprobs *chatLogprobs, tokenIDs []int32) {
 	if c.p.Logprobs >= 0 {
-		logprobs = c.names.chatLogprobs(d.tokens)
+		logprobs = c.names.forChat(d.tokens)
 	}
 	if c.p.returnIDs {
-		tokenIDs = ids(d.tokens)
+		tokenIDs = generatedIDs(d.tokens)
 	}
 	return logprobs, tokenIDs
 }

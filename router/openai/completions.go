@@ -66,10 +66,10 @@ func (c completionFormat) promptIDs() []int32            { return nil }
 func (c completionFormat) chunk(q *sequence, d delta, first bool) any {
 	out := completionChoice{Index: q.index, Text: d.text, ending: endingOf(d)}
 	if c.p.Logprobs >= 0 {
-		out.Logprobs = c.names.completionLogprobs(d.tokens)
+		out.Logprobs = c.names.forCompletion(d.tokens)
 	}
 	if c.p.returnIDs {
-		out.TokenIDs = ids(d.tokens)
+		out.TokenIDs = generatedIDs(d.tokens)
 		if first {
 			out.PromptTokenIDs = q.prompt.ids
 		}

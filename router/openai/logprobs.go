@@ -1,9 +1,7 @@
 package openai
 
 import (
-	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
@@ -23,7 +21,7 @@ type completionLogprobs struct {
 	TopLogprobs   []map[string]float64 `json:"top_logprobs"`
 }
 
-func (n tokenNames) completionLogprobs(tokens []token) *completionLogprobs {
+func (n tokenNames) forCompletion(tokens []token) *completionLogprobs {
 	out := &completionLogprobs{TextOffset: []int{}, TokenLogprobs: []*float64{}, Tokens: []string{}, TopLogprobs: []map[string]float64{}}
 	for _, t := range tokens {
 		out.TextOffset = append(out.TextOffset, t.offset)
@@ -46,25 +44,6 @@ func (n tokenNames) completionLogprobs(tokens []token) *completionLogprobs {
 	return out
 }
 
-// uniqueText is a token's text as a map key: "bytes:\xe2\x82" if it is not
-// whole characters (as OpenAI writes it) and "token_id:N" if it has no text, or
-// another token's, so that two tokens never share a key.
-func (n tokenNames) uniqueText(id int32) string {
-	b := n.tokenizer.TokenBytes(id)
-	if len(b) == 0 || n.unnamed[id] {
-		return fmt.Sprintf("token_id:%d", id)
-	}
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	var hex strings.Builder
-	hex.WriteString("bytes:")
-	for _, c := range b {
-		fmt.Fprintf(&hex, `\x%02x`, c)
-	}
-	return hex.String()
-}
-
 // chatLogprob is one token in the form of /v1/chat/completions.
 type chatLogprob struct {
 	Token   string  `json:"token"`
@@ -77,24 +56,25 @@ type chatTokenLogprob struct {
 	TopLogprobs []chatLogprob `json:"top_logprobs"`
 }
 
+// chatLogprobs is the form of /v1/chat/completions: one list of one entry a token.
 type chatLogprobs struct {
 	Content []chatTokenLogprob `json:"content"`
 	Refusal *string            `json:"refusal"`
 }
 
-func (n tokenNames) chatLogprobs(tokens []token) *chatLogprobs {
+func (n tokenNames) forChat(tokens []token) *chatLogprobs {
 	out := &chatLogprobs{Content: []chatTokenLogprob{}}
 	for _, t := range tokens {
-		entry := chatTokenLogprob{chatLogprob: n.chatLogprob(t.TokenLogprob), TopLogprobs: []chatLogprob{}}
+		entry := chatTokenLogprob{chatLogprob: n.chatEntry(t.TokenLogprob), TopLogprobs: []chatLogprob{}}
 		for _, e := range t.top {
-			entry.TopLogprobs = append(entry.TopLogprobs, n.chatLogprob(e))
+			entry.TopLogprobs = append(entry.TopLogprobs, n.chatEntry(e))
 		}
 		out.Content = append(out.Content, entry)
 	}
 	return out
 }
 
-func (n tokenNames) chatLogprob(t engine.TokenLogprob) chatLogprob {
+func (n tokenNames) chatEntry(t engine.TokenLogprob) chatLogprob {
 	b := n.tokenizer.TokenBytes(t.ID)
 	out := chatLogprob{Token: strings.ToValidUTF8(string(b), "\uFFFD"), Logprob: finite(t.Logprob), Bytes: make([]int, len(b))}
 	for i, c := range b {

@@ -16,13 +16,13 @@ type prompt struct {
 
 // parsePrompts reads the four forms of "prompt": a string, a list of strings, a
 // list of token ids, a list of lists of token ids.
-func (ps *parser) parsePrompts(ctx context.Context, f *fields, addSpecial bool) []prompt {
+func (ps *parser) parsePrompts(ctx context.Context, f *fields, special bool) []prompt {
 	raw, ok := f.take("prompt")
 	if !ok {
 		f.fail("prompt", "is required")
 		return nil
 	}
-	prompts, err := ps.promptsOf(ctx, raw, addSpecial)
+	prompts, err := ps.promptsOf(ctx, raw, special)
 	var api *apiError
 	switch {
 	case errors.As(err, &api), errors.Is(err, errClientGone):
@@ -48,10 +48,10 @@ func nth(i, n int) string {
 
 // promptsOf reads any of the forms. An error is a client's already (apiError,
 // errClientGone), or says what is wrong with "prompt".
-func (ps *parser) promptsOf(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+func (ps *parser) promptsOf(ctx context.Context, raw json.RawMessage, special bool) ([]prompt, error) {
 	switch kind := promptKind(raw); kind {
 	case '"':
-		return ps.textPrompts(ctx, raw, addSpecial)
+		return ps.textPrompts(ctx, raw, special)
 	case '0':
 		ids, err := ps.idList(raw)
 		return []prompt{{ids: ids}}, err
@@ -83,7 +83,7 @@ func promptKind(raw json.RawMessage) byte {
 }
 
 // textPrompts reads a string or a list of strings.
-func (ps *parser) textPrompts(ctx context.Context, raw json.RawMessage, addSpecial bool) ([]prompt, error) {
+func (ps *parser) textPrompts(ctx context.Context, raw json.RawMessage, special bool) ([]prompt, error) {
 	texts, err := stringList(raw)
 	if err != nil {
 		return nil, fmt.Errorf("must hold strings only, or token ids only")
@@ -99,7 +99,7 @@ func (ps *parser) textPrompts(ctx context.Context, raw json.RawMessage, addSpeci
 			return nil, ps.tooLong("prompt", fmt.Sprintf("The prompt %shas %d bytes, which is more however they are cut into tokens", nth(i, len(texts)), len(t)))
 		}
 	}
-	return ps.tokenize(ctx, addSpecial, texts...)
+	return ps.tokenize(ctx, special, texts...)
 }
 
 // nestedPrompts reads a list of lists of token ids.

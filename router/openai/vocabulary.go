@@ -1,6 +1,11 @@
 package openai
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
 // tokenNames writes tokens in log-probabilities.
 type tokenNames struct {
@@ -32,4 +37,23 @@ func readVocabulary(t Tokenizer, size int) (names tokenNames, longest int) {
 		}
 	}
 	return tokenNames{t, unnamed}, longest
+}
+
+// uniqueText is a token's text as a map key: "bytes:\xe2\x82" if it is not
+// whole characters (as OpenAI writes it) and "token_id:N" if it has no text, or
+// another token's, so that two tokens never share a key.
+func (n tokenNames) uniqueText(id int32) string {
+	b := n.tokenizer.TokenBytes(id)
+	if len(b) == 0 || n.unnamed[id] {
+		return fmt.Sprintf("token_id:%d", id)
+	}
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	var hex strings.Builder
+	hex.WriteString("bytes:")
+	for _, c := range b {
+		fmt.Fprintf(&hex, `\x%02x`, c)
+	}
+	return hex.String()
 }

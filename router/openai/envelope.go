@@ -1,6 +1,12 @@
 package openai
 
-import "github.com/olmoe-serving/olmoe-operator/router/engine"
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
+)
 
 // usage is OpenAI's count of tokens.
 type usage struct {
@@ -39,9 +45,9 @@ func endingOf(d delta) ending {
 	return ending{FinishReason: &d.finish, StopReason: d.reason}
 }
 
-// ids of a delta's generated tokens, for return_token_ids. An echoed prompt's
-// tokens are given as prompt_token_ids.
-func ids(tokens []token) []int32 {
+// generatedIDs are the ids of a delta's generated tokens, for return_token_ids. Those of
+// an echoed prompt are given as prompt_token_ids.
+func generatedIDs(tokens []token) []int32 {
 	out := make([]int32, 0, len(tokens))
 	for _, t := range tokens {
 		if !t.echoed {
@@ -49,4 +55,19 @@ func ids(tokens []token) []int32 {
 		}
 	}
 	return out
+}
+
+// writeJSON fails with errClientGone where the client does not take the answer: it is
+// to be cut then.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return encodeJSON(w, v)
+}
+
+// encodeJSON leaves text readable, as the clients of the API expect.
+func encodeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }

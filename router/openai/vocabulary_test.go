@@ -30,7 +30,7 @@ func TestTokensOfEqualBytes(t *testing.T) {
 			t.Errorf("token %d is %q, want %q", id, got, want)
 		}
 	}
-	lp := s.names.completionLogprobs([]token{{TokenLogprob: engine.TokenLogprob{ID: 3, Logprob: -0.5},
+	lp := s.names.forCompletion([]token{{TokenLogprob: engine.TokenLogprob{ID: 3, Logprob: -0.5},
 		top: []engine.TokenLogprob{{ID: 3, Logprob: -0.5}, {ID: 2, Logprob: -3}, {ID: 1, Logprob: -9}}}})
 	if top := lp.TopLogprobs[0]; len(top) != 3 || top[lp.Tokens[0]] != -0.5 || top["token_id:1"] != -9 {
 		t.Errorf("token %q, likeliest %v", lp.Tokens[0], top)
