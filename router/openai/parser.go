@@ -1,8 +1,8 @@
 package openai
 
 // parser makes what the engine takes of a request's JSON: checked and bounded fields, and
-// texts as token ids. It knows the model's limits, and nothing of HTTP or of other
-// requests but how many of them have texts made into tokens.
+// texts as token ids. It knows the model's limits, and nothing of HTTP. One does it for all
+// requests, whose texts take turns.
 type parser struct {
 	tokenizer Tokenizer
 	hasText   bool // there is a tokenizer: else texts are refused
@@ -14,8 +14,8 @@ type parser struct {
 	longest    int // bytes that one token can stand for
 	maxChoices int
 
-	short turns // of requests whose texts, of a few bytes, are being tokenized
-	long  turns // likewise, of many
+	short turns // of requests with few bytes of text to be tokenized
+	long  turns // of those with many
 }
 
 func newParser(o Options, hasText bool, longest int) *parser {
