@@ -13,22 +13,17 @@ const spare = 2
 // admit drops what its client has given up and moves requests from the queue to
 // the running set, first come first served.
 func (e *Engine) admit() {
-	e.running = e.sweep(e.running)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.queue = e.sweep(e.queue)
-	n := 0
-	for claimed := e.claimed(); n < len(e.queue) && len(e.running) < e.MaxSequences; n++ {
-		s := e.queue[n]
-		if !e.fits(s, claimed) {
-			break
+	e.running = slices.DeleteFunc(e.running, e.reap)
+	claimed := e.claimed()
+	e.queue.shift(func(s *sequence) bool {
+		if len(e.running) >= e.MaxSequences || !e.fits(s, claimed) {
+			return false
 		}
 		claimed += e.claim(s)
 		e.enter(s)
 		e.running = append(e.running, s)
-	}
-	e.queue = slices.Delete(e.queue, 0, n) // which clears their places: what ends is held nowhere
-	e.countQueue()
+		return true
+	})
 	e.Metrics.running.Set(float64(len(e.running)))
 	e.Metrics.pages(e.pages)
 }

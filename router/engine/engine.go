@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/go-logr/logr"
@@ -45,19 +45,14 @@ type Options struct {
 }
 
 // Engine runs sequences in steps: one loop owns all state but the queue, which requests
-// enter, and leave when their client hangs up, under mu; events leave by an outbox a request.
+// enter and leave under its lock; events leave by an outbox a request.
 type Engine struct {
 	Options
 	pages   *model.Pages
 	context int // longest sequence: the model's, or what the KV cache holds
 	vocab   int
 	eos     []int32
-
-	mu      sync.Mutex // guards queue, stopped, broken
-	queue   []*sequence
-	stopped bool
-	broken  error
-	wake    chan struct{}
+	queue   queue
 
 	running    []*sequence // the loop's own
 	rows       []model.Row
@@ -85,12 +80,13 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		Options: o, context: min(c.MaxPositionEmbeddings, pages.Total()*model.PageTokens), vocab: c.VocabSize, eos: c.EOSTokenIDs, pages: pages,
-		wake:   make(chan struct{}, 1),
+		queue:  queue{max: o.MaxQueue, length: o.Metrics.queued, wake: make(chan struct{}, 1)},
 		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
 	}
 	if e.context < c.MaxPositionEmbeddings {
 		o.Log.Info("the KV cache bounds the context", "tokens", e.context, "model", c.MaxPositionEmbeddings)
 	}
+	e.queue.reap = e.reap
 	e.bind()
 	return e, nil
 }
@@ -106,20 +102,14 @@ func (e *Engine) SubmitTraced(ctx context.Context, r *Request, tr Tracer) (<-cha
 		return nil, err
 	}
 	s := e.newSequence(ctx, r, tr)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case e.broken != nil:
-		return nil, fmt.Errorf("%w: %v", ErrNotReady, e.broken)
-	case e.stopped:
-		return nil, ErrDraining
-	case len(e.queue) >= e.MaxQueue:
-		e.Metrics.refused.Inc()
-		return nil, ErrQueueFull
+	e.active.Add(1) // before the loop knows of s, which counts it off
+	if err := e.queue.push(s); err != nil {
+		e.active.Add(-1)
+		if errors.Is(err, ErrQueueFull) {
+			e.Metrics.refused.Inc()
+		}
+		return nil, err
 	}
-	e.enqueue(s, len(e.queue))
-	e.active.Add(1)
-	e.notify()
 	ch := make(chan Event)
 	go s.out.deliver(ctx, ch)
 	return ch, nil
@@ -161,13 +151,6 @@ func (e *Engine) newSequence(ctx context.Context, r *Request, tr Tracer) *sequen
 	return s
 }
 
-func (e *Engine) notify() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
 // Active is the number of requests queued or running.
 func (e *Engine) Active() int { return int(e.active.Load()) }
 
@@ -177,7 +160,7 @@ func (e *Engine) Run(ctx context.Context) {
 		e.admit()
 		if len(e.running) == 0 {
 			select {
-			case <-e.wake:
+			case <-e.queue.wake:
 				continue
 			case <-ctx.Done():
 				e.abandon(ErrDraining)

@@ -220,4 +220,9 @@ func TestChangedWeightsEndTheEngine(t *testing.T) {
 	if _, err := r.Submit(context.Background(), request(1)); !errors.Is(err, engine.ErrNotReady) {
 		t.Errorf("the next request: %v", err)
 	}
+	r.stop()
+	<-r.stopped
+	if _, err := r.Submit(context.Background(), request(1)); !errors.Is(err, engine.ErrNotReady) {
+		t.Errorf("after it was stopped as well: %v", err)
+	}
 }

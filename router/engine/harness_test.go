@@ -97,6 +97,7 @@ type rig struct {
 	fatal   chan error
 	metrics *prometheus.Registry
 	stop    context.CancelFunc
+	stopped <-chan struct{}         // the loop has ended
 	spoilt  atomic.Pointer[float32] // what every log-probability is, if set
 	mu      sync.Mutex
 	drawn   map[uint64]*drawnFrom // by the request's seed
@@ -212,7 +213,7 @@ func startWith(t *testing.T, l engine.Limits, prefixCache bool) *rig {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	r.stop = cancel
+	r.stop, r.stopped = cancel, done
 	go func() { defer close(done); r.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done; pool.Close(); _ = ck.Close() })
 	return r

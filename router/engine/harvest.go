@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // logitRows is how many rows' logits are computed at once: enough to read the
@@ -167,12 +166,4 @@ func (s *sequence) promptScores() []PromptLogprob {
 		return []PromptLogprob{{}}
 	}
 	return s.prompt
-}
-
-// finish sends the last event and takes the sequence out of the running set.
-func (e *Engine) finish(s *sequence, last Event) {
-	if i := slices.Index(e.running, s); i >= 0 {
-		e.running = slices.Delete(e.running, i, i+1)
-	}
-	e.end(s, last)
 }

@@ -96,8 +96,6 @@ func (e *Engine) preempt(i int) *sequence {
 		e.Metrics.preempted.Inc()
 	}
 	e.detach(s)
-	e.mu.Lock()
-	e.enqueue(s, 0)
-	e.mu.Unlock()
+	e.queue.pushFront(s)
 	return s
 }

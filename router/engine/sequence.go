@@ -14,7 +14,7 @@ type Sampler interface {
 }
 
 // sequence is a request on its way. Only the engine's loop touches it, and while it is
-// queued who holds the engine's mu, but for ctx and out.
+// queued who holds the queue's mu, but for ctx and out.
 type sequence struct {
 	ctx  context.Context
 	req  *Request

@@ -144,9 +144,6 @@ func (e *Engine) stepFailed(err error) {
 // could be trusted.
 func (e *Engine) breakDown(err error) {
 	e.Log.Error(err, "cannot serve on")
-	e.mu.Lock()
-	e.broken = err
-	e.mu.Unlock()
 	e.abandon(fmt.Errorf("%w: %v", ErrNotReady, err))
 	e.Fatal(err)
 }
