@@ -20,7 +20,7 @@ func (e *Engine) admit() {
 			return false
 		}
 		claimed += e.claim(s)
-		e.enter(s)
+		e.clients.enter(s)
 		e.running = append(e.running, s)
 		return true
 	})

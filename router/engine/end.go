@@ -18,7 +18,7 @@ func (e *Engine) reap(s *sequence) bool {
 
 // release frees what a sequence holds.
 func (e *Engine) release(s *sequence) {
-	e.leave(s)
+	e.clients.leave(s)
 	s.ended = true
 	e.pages.Put(s.kv.Pages...)
 	s.kv.Pages = nil

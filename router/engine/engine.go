@@ -45,24 +45,22 @@ type Options struct {
 }
 
 // Engine runs sequences in steps: one loop owns all state but the queue, which requests
-// enter and leave under its lock; events leave by an outbox a request.
+// enter and leave under its lock, and the count of clients; events leave by an outbox a
+// request.
 type Engine struct {
 	Options
-	pages   *model.Pages
 	context int // longest sequence: the model's, or what the KV cache holds
 	vocab   int
 	eos     []int32
-	queue   queue
 
-	running    []*sequence // the loop's own
-	rows       []model.Row
-	owners     []rowOwner
-	hidden     []float32    // [rows that need logits, H]
-	logits     []float32    // [logitRows, V]
-	live       atomic.Int64 // clients of running sequences that have not hung up
-	cancelStep atomic.Pointer[context.CancelFunc]
-	now        current
-	active     atomic.Int64 // queued or running
+	queue   queue
+	clients clients      // of the running sequences
+	active  atomic.Int64 // sequences, queued or running
+
+	// The loop's own.
+	pages   *model.Pages
+	running []*sequence
+	step    stepState
 }
 
 // New makes an engine; Run starts it. Without memory for the KV cache there is none.
@@ -80,14 +78,14 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		Options: o, context: min(c.MaxPositionEmbeddings, pages.Total()*model.PageTokens), vocab: c.VocabSize, eos: c.EOSTokenIDs, pages: pages,
-		queue:  queue{max: o.MaxQueue, length: o.Metrics.queued, wake: make(chan struct{}, 1)},
-		hidden: make([]float32, logitRows*c.HiddenSize), logits: make([]float32, logitRows*c.VocabSize),
+		queue: queue{max: o.MaxQueue, length: o.Metrics.queued, wake: make(chan struct{}, 1)},
+		step:  newStepState(c.HiddenSize, c.VocabSize),
 	}
 	if e.context < c.MaxPositionEmbeddings {
 		o.Log.Info("the KV cache bounds the context", "tokens", e.context, "model", c.MaxPositionEmbeddings)
 	}
 	e.queue.reap = e.reap
-	e.bind()
+	e.step.forward, e.step.sample, e.step.useRow = e.forward, e.sample, e.useRow
 	return e, nil
 }
 
@@ -171,7 +169,7 @@ func (e *Engine) Run(ctx context.Context) {
 			e.abandon(ErrDraining)
 			return
 		}
-		e.step(ctx)
+		e.runStep(ctx)
 	}
 }
 

@@ -6,22 +6,14 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
-// rowOwner says whose row of the step it is.
-type rowOwner struct {
-	seq *sequence
-	pos int
-}
-
-// plan fills rows and owners with the next step's work: one row for every
-// decoding sequence, then prefill chunks in order of arrival while the token
-// budget lasts. What a step contains never changes an answer (invariant 1), so
+// plan fills the step, which is empty: one row for every decoding sequence, then
+// prefill chunks in order of arrival while the token budget lasts. What a step contains never changes an answer (invariant 1), so
 // this order is about latency alone.
 func (e *Engine) plan() {
 	for {
-		e.rows, e.owners = e.rows[:0], e.owners[:0]
 		e.planDecodes()
 		e.planPrefills()
-		if len(e.rows) > 0 || len(e.running) == 0 {
+		if len(e.step.rows) > 0 || len(e.running) == 0 {
 			return
 		}
 		// Only prefills that wait for each other's pages are left.
@@ -41,14 +33,14 @@ func (e *Engine) planDecodes() {
 			}
 		}
 		if i < len(e.running) && e.running[i] == s {
-			e.addRows(s, 1)
+			e.step.add(s, 1)
 		}
 	}
 }
 
 func (e *Engine) planPrefills() {
 	for _, s := range e.running {
-		budget := e.MaxRows - len(e.rows)
+		budget := e.MaxRows - len(e.step.rows)
 		if budget == 0 {
 			return
 		}
@@ -62,7 +54,7 @@ func (e *Engine) planPrefills() {
 		n := min(s.pending(), budget)
 		e.grow(s, s.computed+n)
 		room := len(s.kv.Pages)*model.PageTokens - s.computed
-		e.addRows(s, min(n, room))
+		e.step.add(s, min(n, room))
 	}
 }
 
@@ -78,20 +70,13 @@ func (e *Engine) grow(s *sequence, n int) bool {
 	return true
 }
 
-func (e *Engine) addRows(s *sequence, n int) {
-	for p := s.computed; p < s.computed+n; p++ {
-		e.rows = append(e.rows, model.Row{Token: s.tokens[p], Pos: p, KV: &s.kv})
-		e.owners = append(e.owners, rowOwner{s, p})
-	}
-}
-
 // preempt takes the pages of the running sequence at index i and puts it back at
 // the head of the queue: it is computed again later, to the same bits. The last one
 // never lacks a page: no sequence is longer than the cache.
 func (e *Engine) preempt(i int) *sequence {
 	s := e.running[i]
 	e.running = slices.Delete(e.running, i, i+1)
-	e.leave(s)
+	e.clients.leave(s)
 	if len(s.kv.Pages) > 0 {
 		e.Metrics.preempted.Inc()
 	}

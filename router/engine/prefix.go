@@ -58,7 +58,7 @@ func (e *Engine) underWay(s *sequence) bool {
 	if !e.PrefixCache || end > s.firstWanted() {
 		return false
 	}
-	return slices.ContainsFunc(e.owners, func(o rowOwner) bool {
+	return slices.ContainsFunc(e.step.owners, func(o rowOwner) bool {
 		return o.pos == end-1 && o.seq.before(i) == s.before(i) && slices.Equal(o.seq.page(i), s.page(i))
 	})
 }

@@ -10,91 +10,37 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 )
 
-// step runs the model once over the planned rows and hands out what it yields.
-func (e *Engine) step(ctx context.Context) {
+// runStep runs the model once over the planned rows and hands out what it yields.
+func (e *Engine) runStep(ctx context.Context) {
 	e.plan()
-	if len(e.rows) == 0 {
+	st := &e.step
+	if len(st.rows) == 0 {
 		return
 	}
-	defer e.forget()
+	defer st.forget()
 	start := time.Now()
-	e.freshContext(ctx)
-	fault := e.Guard(e.now.forward)
+	st.ctx = e.clients.context(ctx)
+	fault := e.Guard(st.forward)
 	switch {
 	case fault != nil:
 		e.breakDown(fault)
 		return
-	case e.now.err != nil:
-		e.stepFailed(e.now.err)
+	case st.err != nil:
+		e.stepFailed(st.err)
 		return
 	}
-	e.keepSound(e.now.hidden)
-	if fault := e.Guard(e.now.harvest); fault != nil {
+	e.keepSound()
+	if fault := e.Guard(st.sample); fault != nil {
 		e.breakDown(fault)
 		return
 	}
-	e.Metrics.step(time.Since(start), len(e.rows), e.Runner.Halves(len(e.rows)))
+	e.Metrics.step(time.Since(start), len(st.rows), e.Runner.Halves(len(st.rows)))
 }
 
-// forget drops the step's rows: an engine at rest holds on to no sequence that has ended.
-func (e *Engine) forget() {
-	clear(e.rows)
-	clear(e.owners)
-}
-
-// current is what one step needs, made once: a step allocates nothing.
-type current struct {
-	ctx    context.Context // cancelled when no client of the running sequences is left
-	hidden []float32       // what the step gave
-	err    error
-
-	batch    []rowOwner // rows whose logits are computed together
-	outcomes []outcome  // and what they gave
-
-	forward, harvest func()
-	use              func(i int)
-}
-
-func (e *Engine) bind() {
-	e.now.forward = func() { e.now.hidden, e.now.err = e.Runner.Step(e.now.ctx, e.rows, e.tracer()) }
-	e.now.harvest = func() { e.harvest(e.now.hidden) }
-	e.now.use = e.useRow
-	e.now.batch, e.now.outcomes = make([]rowOwner, 0, logitRows), make([]outcome, logitRows)
-}
-
-// freshContext makes the step's context, unless the last step's is still good. It is
-// cancelled early when no client of the running sequences is left.
-func (e *Engine) freshContext(ctx context.Context) {
-	if e.now.ctx == nil || e.now.ctx.Err() != nil {
-		fresh, cancel := context.WithCancel(ctx)
-		e.now.ctx = fresh
-		e.cancelStep.Store(&cancel)
-	}
-	if e.live.Load() == 0 {
-		(*e.cancelStep.Load())()
-	}
-}
-
-// enter counts a sequence's client among those that wait for the step.
-func (e *Engine) enter(s *sequence) {
-	s.unwatch()
-	e.live.Add(1)
-	s.running = true
-	s.unwatch = context.AfterFunc(s.ctx, func() {
-		if e.live.Add(-1) == 0 {
-			if cancel := e.cancelStep.Load(); cancel != nil {
-				(*cancel)()
-			}
-		}
-	})
-}
-
-// leave watches a sequence's client no more.
-func (e *Engine) leave(s *sequence) {
-	if s.unwatch() && s.running {
-		e.live.Add(-1)
-	}
-	s.running = false
+// forward runs the model over the step's rows.
+func (e *Engine) forward() {
+	st := &e.step
+	st.hidden, st.err = e.Runner.Step(st.ctx, st.rows, st.tracer())
 }
 
 // errNotFinite ends a sequence: what a model computes is finite, so this is no answer.
@@ -105,12 +51,12 @@ var errNotFinite = errors.New("the model computed NaN or infinity: an expert nod
 // a row would fail whatever begins alike, long after its cause is gone (invariant 1). To
 // look at the last layer's is enough: what is not finite stays so in the residual stream,
 // and whatever attends to it is not finite either.
-func (e *Engine) keepSound(hidden []float32) {
+func (e *Engine) keepSound() {
 	h := e.Runner.Config().HiddenSize
-	for i, o := range e.owners {
+	for i, o := range e.step.owners {
 		switch {
 		case o.seq.ended: // an earlier row of it
-		case finite(hidden[i*h : (i+1)*h]):
+		case finite(e.step.hidden[i*h : (i+1)*h]):
 			e.advance(o.seq, o.pos)
 		default:
 			e.finish(o.seq, Event{Err: fmt.Errorf("position %d: %w", o.pos, errNotFinite)})
@@ -132,8 +78,8 @@ func (e *Engine) stepFailed(err error) {
 	if !errors.Is(err, ErrNotReady) {
 		err = fmt.Errorf("%w: %v", ErrNotReady, err)
 	}
-	e.Log.Error(err, "step failed", "rows", len(e.rows))
-	for _, o := range e.owners {
+	e.Log.Error(err, "step failed", "rows", len(e.step.rows))
+	for _, o := range e.step.owners {
 		if !o.seq.ended {
 			e.finish(o.seq, Event{Err: err})
 		}

@@ -16,10 +16,10 @@ type Tracer interface {
 type rowTracer struct{ owners []rowOwner }
 
 // tracer is nil, and costs nothing, when no sequence is traced.
-func (e *Engine) tracer() model.Tracer {
-	for _, o := range e.owners {
+func (st *stepState) tracer() model.Tracer {
+	for _, o := range st.owners {
 		if o.seq.trace != nil {
-			return rowTracer{e.owners}
+			return rowTracer{st.owners}
 		}
 	}
 	return nil

@@ -10,22 +10,22 @@ import (
 // (32 x 50304 x 4 B = 6.4 MB).
 const logitRows = 32
 
-// harvest computes logits where they are wanted and uses them.
-func (e *Engine) harvest(hidden []float32) {
-	h := e.Runner.Config().HiddenSize
-	batch := e.now.batch
-	for i, o := range e.owners {
+// sample computes logits where they are wanted, and draws and scores from them.
+func (e *Engine) sample() {
+	st, h := &e.step, e.Runner.Config().HiddenSize
+	batch := st.batch
+	for i, o := range st.owners {
 		if o.seq.wantsLogits(o.pos) {
-			copy(e.hidden[len(batch)*h:(len(batch)+1)*h], hidden[i*h:(i+1)*h])
+			copy(st.gathered[len(batch)*h:(len(batch)+1)*h], st.hidden[i*h:(i+1)*h])
 			batch = append(batch, o)
 		}
-		if len(batch) == logitRows || (i == len(e.owners)-1 && len(batch) > 0) {
+		if len(batch) == logitRows || (i == len(st.owners)-1 && len(batch) > 0) {
 			e.useLogits(batch)
 			batch = batch[:0]
 		}
 	}
-	for i, o := range e.owners {
-		lastRow := i == len(e.owners)-1 || e.owners[i+1].seq != o.seq
+	for i, o := range st.owners {
+		lastRow := i == len(st.owners)-1 || st.owners[i+1].seq != o.seq
 		if lastRow && !o.seq.ended && o.seq.req.MaxTokens == 0 && o.seq.pending() == 0 {
 			last := Event{Finish: FinishLength}
 			e.first(o.seq, &last)
@@ -57,20 +57,20 @@ type outcome struct {
 // useLogits computes a batch's logits, draws and scores in parallel, and hands out
 // in order.
 func (e *Engine) useLogits(batch []rowOwner) {
-	h, v := e.Runner.Config().HiddenSize, e.vocab
-	e.Runner.Logits(e.logits[:len(batch)*v], e.hidden[:len(batch)*h], len(batch))
-	e.now.batch = batch
-	e.Runner.Pool().Run(len(batch), e.now.use)
+	st, h, v := &e.step, e.Runner.Config().HiddenSize, e.vocab
+	e.Runner.Logits(st.logits[:len(batch)*v], st.gathered[:len(batch)*h], len(batch))
+	st.batch = batch
+	e.Runner.Pool().Run(len(batch), st.useRow)
 	e.handOut(batch)
 	clear(batch) // hold on to no sequence that has ended
-	clear(e.now.outcomes)
-	e.now.batch = batch[:0]
+	clear(st.outcomes)
+	st.batch = batch[:0]
 }
 
 // useRow draws from or scores one row of the batch.
 func (e *Engine) useRow(i int) {
-	o, out := e.now.batch[i], &e.now.outcomes[i]
-	logits := e.logits[i*e.vocab : (i+1)*e.vocab]
+	o, out := e.step.batch[i], &e.step.outcomes[i]
+	logits := e.step.logits[i*e.vocab : (i+1)*e.vocab]
 	if o.seq.scores(o.pos) {
 		out.score.Token, out.score.Top, out.err = e.logprobs(logits, o.seq.tokens[o.pos+1], o.seq.req.PromptLogprobs)
 	}
@@ -90,19 +90,19 @@ func (e *Engine) logprobs(logits []float32, token int32, n int) (p TokenLogprob,
 }
 
 func (e *Engine) handOut(batch []rowOwner) {
-	v, outcomes := e.vocab, e.now.outcomes
+	st, v := &e.step, e.vocab
 	for i, o := range batch {
 		if o.seq.trace != nil {
-			o.seq.trace.Logits(o.pos, e.logits[i*v:(i+1)*v])
+			o.seq.trace.Logits(o.pos, st.logits[i*v:(i+1)*v])
 		}
 		switch { // a row cannot do both: the prompt's last row scores nothing
 		case o.seq.ended: // an earlier row of it
-		case outcomes[i].err != nil:
-			e.finish(o.seq, Event{Err: outcomes[i].err})
+		case st.outcomes[i].err != nil:
+			e.finish(o.seq, Event{Err: st.outcomes[i].err})
 		case o.seq.scores(o.pos):
-			o.seq.addScore(outcomes[i].score)
+			o.seq.addScore(st.outcomes[i].score)
 		case o.seq.draws(o.pos):
-			e.emit(o.seq, outcomes[i].drawn)
+			e.emit(o.seq, st.outcomes[i].drawn)
 		}
 	}
 }
