@@ -1,6 +1,3 @@
-// Package engine turns prompts of token ids into sampled tokens: continuous
-// batching, chunked prefill, KV cache, attention and gating; experts are
-// reached through a dispatcher.
 package engine
 
 import (
