@@ -8,7 +8,6 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
-	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
@@ -64,9 +63,9 @@ func (l *loadedExpert) bytes() int64 {
 }
 
 // freeAll gives the experts' own memory back.
-func freeAll(list []loadedExpert) {
+func (h *holder) freeAll(list []loadedExpert) {
 	for i := range list {
-		mem.Free(list[i].memory)
+		h.cache.Free(list[i].memory)
 	}
 }
 
@@ -171,12 +170,12 @@ func (h *holder) drop(a *assignment) {
 	for _, l := range gone {
 		h.ck.Release(l.tensors...)
 	}
-	freeAll(gone)
+	h.freeAll(gone)
 }
 
 // close frees all memory; nothing runs any more.
 func (h *holder) close() {
-	freeAll(h.loaded)
+	h.freeAll(h.loaded)
 	h.loaded = nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
-	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
 
@@ -80,7 +79,7 @@ func (h *holder) loadOne(ctx context.Context, x expertID, beside bool) (l loaded
 		return l, h.read(ctx, &l, beside)
 	}
 	if err = h.readInt8(ctx, x, &l, beside); err != nil {
-		mem.Free(l.memory)
+		h.cache.Free(l.memory)
 	}
 	return l, err
 }

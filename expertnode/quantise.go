@@ -31,18 +31,18 @@ func (h *holder) readBy(ctx context.Context, l *loadedExpert, load func(context.
 // readInt8 reads an expert's 8-bit form from the cache, or makes it of what is
 // stored and gives back the memory of that.
 func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, beside bool) (err error) {
-	if l.memory, err = mem.Allocate(l.expert.Int8Bytes()); err != nil {
-		return fmt.Errorf("%s: %w: give the pod more memory, or more expert nodes", checkpoint.ExpertName(x.layer, x.index), err)
-	}
-	load := h.ck.Read
+	load, name, n := h.ck.Read, checkpoint.ExpertName(x.layer, x.index), l.expert.Int8Bytes()
 	var p *pace.Pace
 	if beside {
 		load, p = h.ck.ReadBeside, pace.New(pace.LongRest)
 	}
-	if l.cached = h.cache.Load(ctx, checkpoint.ExpertName(x.layer, x.index), l.memory, p); l.cached {
-		h.bytesRead.Add(int64(len(l.memory)))
-		l.expert = l.expert.Int8View(l.memory)
+	if l.memory = h.cache.Load(ctx, name, n, p); l.memory != nil {
+		h.bytesRead.Add(int64(n))
+		l.cached, l.expert = true, l.expert.Int8View(l.memory)
 		return nil
+	}
+	if l.memory, err = mem.Allocate(n); err != nil {
+		return fmt.Errorf("%s: %w: give the pod more memory, or more expert nodes", name, err)
 	}
 	if err := h.readBy(ctx, l, load); err != nil {
 		return err

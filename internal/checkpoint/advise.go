@@ -1,11 +1,12 @@
 package checkpoint
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 )
 
 // A page fault in a mapped file also maps the pages around it (64 KiB on
@@ -51,10 +52,6 @@ func markLoaded(b []byte) { _ = unix.Madvise(b, unix.MADV_NORMAL) }
 // drop gives the pages back; touching them again reads the file again.
 func drop(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }
 
-// hugePage is what a processor maps by one entry of its tables, on x86 and on arm64
-// with pages of 4 KiB.
-const hugePage = 2 << 20
-
 // hugeFiles: since Linux 5.18 a fault in an area that is both huge and random reads
 // exactly one huge page of the file, and before it, or where small pages are not of
 // 4 KiB and huge ones of another size, a single small one.
@@ -94,7 +91,7 @@ func markRun(data []byte, lo, hi int) (ahead bool) {
 // kernel maps files of this size so that it is their place in memory, too; where it
 // does not, pages are small.
 func hugePages(data []byte, lo, hi int) (from, to int) {
-	from, to = (lo+hugePage-1)/hugePage*hugePage, hi/hugePage*hugePage
+	from, to = (lo+mem.HugePage-1)/mem.HugePage*mem.HugePage, hi/mem.HugePage*mem.HugePage
 	return from, min(to, len(data))
 }
 
@@ -105,9 +102,5 @@ func populate(b []byte, ahead bool) error {
 	if ahead {
 		_ = unix.Madvise(b, unix.MADV_WILLNEED)
 	}
-	err := unix.Madvise(b, unix.MADV_POPULATE_READ)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		return nil // before Linux 5.14: the scan that follows touches every page
-	}
-	return err
+	return mem.Populate(b)
 }

@@ -19,6 +19,7 @@ type Checkpoint struct {
 	tensors     map[string]placed
 	fingerprint string
 	weights     Weights
+	joined      Mapped     // may be nil
 	closing     sync.Mutex // of Close against Unchanged
 }
 

@@ -26,6 +26,16 @@ func (c *Checkpoint) Guard(f func()) (err error) {
 	return nil
 }
 
+// Mapped is files outside of the checkpoint from which its weights are used as well.
+type Mapped interface {
+	Holding(address uintptr) (path string) // of the file mapped there; empty if none is
+	Changed() (paths []string)             // of files that were written or truncated since they were mapped
+}
+
+// Join lets Guard and Watch look at other files, too: what holds for the checkpoint's
+// own holds for them. It comes before both.
+func (c *Checkpoint) Join(m Mapped) { c.joined = m }
+
 // FaultError is what Guard makes of a recovered panic: ErrChanged if it is a
 // fault in a mapping, else nil.
 func (c *Checkpoint) FaultError(recovered any) error {
@@ -36,10 +46,17 @@ func (c *Checkpoint) FaultError(recovered any) error {
 	if err, ok := recovered.(error); !ok || !errors.As(err, &fault) {
 		return nil
 	}
+	path := ""
 	for _, s := range c.shards {
 		if s.contains(fault.Addr()) {
-			return &Error{Kind: ErrChanged, Path: s.path, Problem: "mapped bytes can no longer be read; the file was truncated, or its disk failed"}
+			path = s.path
 		}
 	}
-	return nil
+	if path == "" && c.joined != nil {
+		path = c.joined.Holding(fault.Addr())
+	}
+	if path == "" {
+		return nil
+	}
+	return &Error{Kind: ErrChanged, Path: path, Problem: "mapped bytes can no longer be read; the file was truncated, or its disk failed"}
 }

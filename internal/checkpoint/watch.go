@@ -55,6 +55,7 @@ func (c *Checkpoint) Unchanged() bool {
 type watcher struct {
 	shards   []*watchedShard
 	side     []sideFile
+	joined   Mapped
 	reported map[string]bool // kind and path
 }
 
@@ -65,7 +66,7 @@ type watchedShard struct {
 }
 
 func (c *Checkpoint) newWatcher() *watcher {
-	w := &watcher{side: c.side, reported: map[string]bool{}}
+	w := &watcher{side: c.side, joined: c.joined, reported: map[string]bool{}}
 	for _, s := range c.shards {
 		w.shards = append(w.shards, &watchedShard{s, s.base})
 	}
@@ -87,6 +88,11 @@ func (w *watcher) check() []error {
 	}
 	for i := range w.side {
 		add(w.side[i].replaced())
+	}
+	if w.joined != nil {
+		for _, path := range w.joined.Changed() {
+			add(&Error{Kind: ErrChanged, Path: path, Problem: "was modified while in use; a restart makes it again"})
+		}
 	}
 	return found
 }

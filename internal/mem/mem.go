@@ -1,4 +1,6 @@
-// Package mem takes memory outside of Go's heap, for weights and for the KV cache.
+// Package mem takes memory outside of Go's heap, for weights and for the KV cache, and
+// maps files of weights.
+//
 // Gigabytes of them there would let the garbage collector put off its work until as
 // much garbage has gathered, and what is freed would not go back to the machine at once.
 package mem
@@ -10,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hugePage is the size of large pages on amd64; arm64 has it too, among others.
-const hugePage = 2 << 20
+// HugePage is the size of large pages on amd64; arm64 has it too, among others.
+const HugePage = 2 << 20
 
 // Allocate returns n zero bytes, which the machine gives when they are first written.
 func Allocate(n int) ([]byte, error) {
@@ -23,7 +25,7 @@ func Allocate(n int) ([]byte, error) {
 	return b, nil
 }
 
-// Free gives memory of Allocate back; nobody may touch it any more.
+// Free gives memory of Allocate or MapFile back; nobody may touch it any more.
 func Free(b []byte) {
 	_ = unix.Munmap(b) // of nil: nothing
 }
@@ -33,8 +35,8 @@ func Free(b []byte) {
 // 7 % of its time (docs/adr/0099). A kernel without them ignores it.
 func preferHugePages(b []byte) {
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-	skip := int(-start % hugePage)
-	if n := (len(b) - skip) / hugePage * hugePage; n > 0 {
+	skip := int(-start % HugePage)
+	if n := (len(b) - skip) / HugePage * HugePage; n > 0 {
 		_ = unix.Madvise(b[skip:skip+n], unix.MADV_HUGEPAGE)
 	}
 }

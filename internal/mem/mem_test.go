@@ -8,7 +8,7 @@ import (
 )
 
 func TestAllocate(t *testing.T) {
-	for _, n := range []int{1, 4096, hugePage - 1, 3*hugePage + 5} {
+	for _, n := range []int{1, 4096, HugePage - 1, 3*HugePage + 5} {
 		b, err := Allocate(n)
 		if err != nil || len(b) != n {
 			t.Fatalf("%d bytes: %d, %v", n, len(b), err)

@@ -14,12 +14,17 @@ import (
 )
 
 // OpenCache opens the folders in which the checkpoint's 8-bit form is kept between
-// starts: nil, a cache of nothing, without folders and for weights as stored.
+// starts: nil, a cache of nothing, without folders and for weights as stored. From then
+// on the checkpoint guards and watches its files.
 func OpenCache(ck *checkpoint.Checkpoint, log logr.Logger, f weightcache.Folders) *weightcache.Cache {
 	if ck.Weights() != checkpoint.Int8 {
 		return nil
 	}
-	return weightcache.Open(ck.Origin()+"\n"+formOf(), log, f)
+	c := weightcache.Open(ck.Origin()+"\n"+formOf(), log, f)
+	if c != nil {
+		ck.Join(c)
+	}
+	return c
 }
 
 // A probe has several outputs and chunks of groups, and a last group and a last

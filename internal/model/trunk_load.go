@@ -45,18 +45,22 @@ func (t *Trunk) int8Matrices(ck *checkpoint.Checkpoint) (list []*int8Matrix) {
 // from the cache, or makes it.
 func (t *Trunk) load(ctx context.Context, ck *checkpoint.Checkpoint, all []tensor.Tensor, cache *weightcache.Cache) error {
 	matrices := t.int8Matrices(ck)
-	for _, m := range matrices {
-		var err error
-		if m.data, err = mem.Allocate(kernels.Int8Bytes(m.w.Out, m.w.In)); err != nil { // until the process ends
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-	}
 	var g errgroup.Group
 	g.SetLimit(checkpoint.Readers())
 	for _, m := range matrices {
-		g.Go(func() error { m.cached = cache.Load(ctx, m.name, m.data, nil); return nil })
+		g.Go(func() (err error) { // what it takes is kept until the process ends
+			n := kernels.Int8Bytes(m.w.Out, m.w.In)
+			if m.data = cache.Load(ctx, m.name, n, nil); m.data != nil {
+				m.cached = true
+			} else if m.data, err = mem.Allocate(n); err != nil {
+				err = fmt.Errorf("%s: %w", m.name, err)
+			}
+			return err
+		})
 	}
-	_ = g.Wait() // no part fails
+	if err := g.Wait(); err != nil {
+		return err
+	}
 	all = slices.DeleteFunc(all, func(s tensor.Tensor) bool {
 		return s.Name != checkpoint.EmbedTokens && slices.ContainsFunc(matrices, func(m *int8Matrix) bool { return m.name == s.Name })
 	})

@@ -18,16 +18,20 @@ const keyBytes = 8
 // Cache is the parts made of one checkpoint. Its methods may be called from
 // several goroutines. A nil Cache holds nothing and keeps nothing.
 type Cache struct {
-	key    string
-	dirs   []string   // of the parts; the first is written to
-	limit  int64      // bytes that such folders may hold together; 0 = no limit of its own
-	taking sync.Mutex // room
-	used   atomic.Int64
-	free   float64 // part of the file system that stays free
-	log    logr.Logger
-	failed atomic.Bool // nothing can be kept any more
-	counts [outcomes]atomic.Int64
+	key     string
+	folders []*folder  // of the parts; the first is written to
+	limit   int64      // bytes that such folders may hold together; 0 = no limit of its own
+	taking  sync.Mutex // room
+	used    atomic.Int64
+	free    float64 // part of the file system that stays free
+	log     logr.Logger
+	failed  atomic.Bool // nothing can be kept any more
+	counts  [outcomes]atomic.Int64
+	mapped  mapped
 }
+
+// own is the folder that is written to.
+func (c *Cache) own() string { return c.folders[0].dir }
 
 // Folders are where parts are looked for. They are kept in the first one, which is
 // made if it is missing.
@@ -46,7 +50,7 @@ func Open(key string, log logr.Logger, f Folders) *Cache {
 	sum := sha256.Sum256([]byte(key))
 	c := &Cache{key: key, log: log, limit: f.Limit, free: cmp.Or(f.Free, keepFree)}
 	for _, dir := range f.Dirs {
-		c.dirs = append(c.dirs, filepath.Join(dir, hex.EncodeToString(sum[:keyBytes])))
+		c.folders = append(c.folders, &folder{dir: filepath.Join(dir, hex.EncodeToString(sum[:keyBytes]))})
 	}
 	c.prune(time.Now())
 	if c.limit > 0 {

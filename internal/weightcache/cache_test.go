@@ -43,7 +43,7 @@ func logged(key string, dirs ...string) (c *Cache, log *strings.Builder) {
 	return Open(key, funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{}), Folders{Dirs: dirs, Free: fullDisk}), log
 }
 
-func (c *Cache) path() string { return filepath.Join(c.dirs[0], part) }
+func (c *Cache) path() string { return filepath.Join(c.own(), part) }
 
 func wantCounts(t *testing.T, c *Cache, want map[Outcome]int64) {
 	t.Helper()
@@ -57,17 +57,17 @@ func wantCounts(t *testing.T, c *Cache, want map[Outcome]int64) {
 func TestWhatIsKeptIsRead(t *testing.T) {
 	dir, want := t.TempDir(), bytesOf(1)
 	c, log := logged("model", dir)
-	into := make([]byte, len(want))
-	if c.Load(t.Context(), part, into, nil) {
+	if c.Load(t.Context(), part, len(want), nil) != nil {
 		t.Fatal("read what was never kept")
 	}
 	c.Store(t.Context(), part, want, pace.New(time.Millisecond))
 	other, _ := logged("model", t.TempDir(), dir) // the second folder is read as well
 	for _, c := range []*Cache{c, other} {
-		clear(into)
-		if !c.Load(t.Context(), part, into, pace.New(time.Millisecond)) || !bytes.Equal(into, want) {
+		got := c.Load(t.Context(), part, len(want), pace.New(time.Millisecond))
+		if !bytes.Equal(got, want) {
 			t.Error("what was kept is not read")
 		}
+		c.Free(got)
 	}
 	wantCounts(t, c, map[Outcome]int64{Miss: 1, Kept: 1, Hit: 1})
 	if log.Len() > 0 {
@@ -78,7 +78,7 @@ func TestWhatIsKeptIsRead(t *testing.T) {
 func TestNoFoldersNoCache(t *testing.T) {
 	c := Open("model", logr.Discard(), Folders{})
 	c.Store(t.Context(), part, bytesOf(1), nil)
-	if c.Load(t.Context(), part, make([]byte, 1), nil) || c.Count(Miss) != 0 {
+	if c.Load(t.Context(), part, 1, nil) != nil || c.Count(Miss) != 0 {
 		t.Error("a cache without folders did something")
 	}
 }
@@ -86,20 +86,24 @@ func TestNoFoldersNoCache(t *testing.T) {
 // damages are what can befall a file; each is found, said, and mended by Store.
 var damages = map[string]func(file []byte) []byte{
 	"empty":               func([]byte) []byte { return nil },
-	"cut in the header":   func(b []byte) []byte { return b[:headerSize-1] },
-	"cut behind it":       func(b []byte) []byte { return b[:headerSize] },
+	"cut below a footer":  func(b []byte) []byte { return b[:footerSize-1] },
+	"cut before it":       func(b []byte) []byte { return b[:len(b)-footerSize] },
 	"cut by a byte":       func(b []byte) []byte { return b[:len(b)-1] },
-	"bit of the first":    func(b []byte) []byte { b[headerSize] ^= 1; return b },
-	"bit of the last":     func(b []byte) []byte { b[len(b)-1] ^= 0x80; return b },
-	"bit of the header":   func(b []byte) []byte { b[30] ^= 4; return b },
-	"two chunks swapped":  func(b []byte) []byte { return swapped(b, headerSize, headerSize+chunk) },
-	"zeros":               func(b []byte) []byte { clear(b[headerSize+chunk:][:4096]); return b },
-	"another program's":   func(b []byte) []byte { copy(b, "\x7fELF"); return b },
-	"another version":     func(b []byte) []byte { binary.LittleEndian.PutUint32(b[8:], version+1); return sealed(b) },
-	"another size":        func(b []byte) []byte { binary.LittleEndian.PutUint64(b[16:], 1<<60); return sealed(b) },
-	"another checkpoint":  func(b []byte) []byte { id := partID("other", part); copy(b[24:], id[:]); return sealed(b) },
-	"another part's file": func(b []byte) []byte { id := partID("model", "x"); copy(b[24:], id[:]); return sealed(b) },
+	"a byte more":         func(b []byte) []byte { return append([]byte{0}, b...) },
+	"bit of the first":    func(b []byte) []byte { b[0] ^= 1; return b },
+	"bit of the last":     func(b []byte) []byte { b[len(b)-footerSize-1] ^= 0x80; return b },
+	"bit of the footer":   func(b []byte) []byte { foot(b)[30] ^= 4; return b },
+	"two chunks swapped":  func(b []byte) []byte { return swapped(b, 0, chunk) },
+	"zeros":               func(b []byte) []byte { clear(b[chunk:][:4096]); return b },
+	"another program's":   func(b []byte) []byte { copy(foot(b), "\x7fELF"); return b },
+	"another version":     func(b []byte) []byte { binary.LittleEndian.PutUint32(foot(b)[8:], version+1); return sealed(b) },
+	"another size":        func(b []byte) []byte { binary.LittleEndian.PutUint64(foot(b)[16:], 1<<60); return sealed(b) },
+	"another checkpoint":  func(b []byte) []byte { id := partID("other", part); copy(foot(b)[24:], id[:]); return sealed(b) },
+	"another part's file": func(b []byte) []byte { id := partID("model", "x"); copy(foot(b)[24:], id[:]); return sealed(b) },
 }
+
+// foot is a file's footer.
+func foot(b []byte) []byte { return b[len(b)-footerSize:] }
 
 // swapped exchanges two chunks.
 func swapped(b []byte, x, y int) []byte {
@@ -109,9 +113,10 @@ func swapped(b []byte, x, y int) []byte {
 	return b
 }
 
-// sealed makes a changed header's own digest right.
+// sealed makes a changed footer's own digest right.
 func sealed(b []byte) []byte {
-	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
+	f := foot(b)
+	binary.LittleEndian.PutUint32(f[60:], crc32.Checksum(f[:60], castagnoli))
 	return b
 }
 
@@ -128,15 +133,14 @@ func TestDamagedFilesAreFoundAndReplaced(t *testing.T) {
 			if err := os.WriteFile(c.path(), damage(bytes.Clone(whole)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			into := make([]byte, len(want))
-			if c.Load(t.Context(), part, into, nil) {
+			if c.Load(t.Context(), part, len(want), nil) != nil {
 				t.Fatal("a damaged file was taken")
 			}
 			if !strings.Contains(log.String(), c.path()) {
 				t.Errorf("the log does not name the file: %q", log)
 			}
 			c.Store(t.Context(), part, want, nil)
-			if !c.Load(t.Context(), part, into, nil) || !bytes.Equal(into, want) {
+			if !bytes.Equal(c.Load(t.Context(), part, len(want), nil), want) {
 				t.Error("it was not replaced")
 			}
 			wantCounts(t, c, map[Outcome]int64{Damaged: 1, Kept: 2, Hit: 1})
@@ -149,7 +153,7 @@ func TestOtherKeyIsAnotherFolder(t *testing.T) {
 	a, _ := logged("model at noon", dir)
 	a.Store(t.Context(), part, want, nil)
 	b, _ := logged("model, written again at one", dir)
-	if b.Load(t.Context(), part, make([]byte, len(want)), nil) {
+	if b.Load(t.Context(), part, len(want), nil) != nil {
 		t.Error("read what was made of other weights")
 	}
 }
@@ -160,7 +164,7 @@ func TestFolderInPlaceOfFile(t *testing.T) {
 	if err := os.MkdirAll(c.path(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if c.Load(t.Context(), part, make([]byte, 8), nil) {
+	if c.Load(t.Context(), part, 8, nil) != nil {
 		t.Error("a folder was read")
 	}
 }
@@ -175,7 +179,7 @@ func TestFileInPlaceOfFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, log := logged("model", file)
-	if c.Load(t.Context(), part, make([]byte, 10), nil) || log.Len() > 0 {
+	if c.Load(t.Context(), part, 10, nil) != nil || log.Len() > 0 {
 		t.Errorf("read, or told: %s", log)
 	}
 	wantCounts(t, c, map[Outcome]int64{Miss: 1})
@@ -187,10 +191,9 @@ func TestManyWritersAndReaders(t *testing.T) {
 	for range 4 {
 		c, log := logged("model", dir)
 		all.Go(func() {
-			into := make([]byte, len(want))
 			for range 20 {
 				c.Store(t.Context(), part, want, nil)
-				if !c.Load(t.Context(), part, into, nil) || !bytes.Equal(into, want) {
+				if !bytes.Equal(c.Load(t.Context(), part, len(want), nil), want) {
 					t.Errorf("not read: %s", log)
 				}
 			}
@@ -198,7 +201,7 @@ func TestManyWritersAndReaders(t *testing.T) {
 	}
 	all.Wait()
 	c, _ := logged("model", dir)
-	if entries, err := os.ReadDir(c.dirs[0]); err != nil || len(entries) != 1 {
+	if entries, err := os.ReadDir(c.own()); err != nil || len(entries) != 1 {
 		t.Errorf("%d files left, %v", len(entries), err)
 	}
 }
@@ -211,7 +214,7 @@ func unwritable(t *testing.T, dir string, reasons ...string) {
 	for range 3 {
 		c.Store(t.Context(), part, bytesOf(5), nil)
 	}
-	if c.Load(t.Context(), part, make([]byte, 9), nil) || c.Count(Kept) != 0 {
+	if c.Load(t.Context(), part, 9, nil) != nil || c.Count(Kept) != 0 {
 		t.Error("something was kept")
 	}
 	said := 0
@@ -221,7 +224,7 @@ func unwritable(t *testing.T, dir string, reasons ...string) {
 	if said != 1 || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("log %q, want one of %q, once", log, reasons)
 	}
-	if entries, err := os.ReadDir(c.dirs[0]); err == nil && len(entries) > 0 {
+	if entries, err := os.ReadDir(c.own()); err == nil && len(entries) > 0 {
 		t.Errorf("%s stays", entries[0].Name())
 	}
 }
@@ -242,16 +245,16 @@ func TestFullDisk(t *testing.T) {
 	unwritable(t, mountTmpfs(t, 0, "size=1m"), "would stay free")
 
 	c, _ := logged("model", mountTmpfs(t, 0, "size=4m"))
-	if err := os.MkdirAll(c.dirs[0], 0o755); err != nil {
+	if err := os.MkdirAll(c.own(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(filepath.Dir(c.dirs[0]), "other"), make([]byte, 3<<20), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(filepath.Dir(c.own()), "other"), make([]byte, 3<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.put(t.Context(), part, bytesOf(6), nil); err == nil || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("error %v", err)
 	}
-	if entries, _ := os.ReadDir(c.dirs[0]); len(entries) > 0 {
+	if entries, _ := os.ReadDir(c.own()); len(entries) > 0 {
 		t.Errorf("%s stays on a full disk", entries[0].Name())
 	}
 }
@@ -276,7 +279,7 @@ func TestKubeletsRoom(t *testing.T) {
 // other checkpoints make room for those of the one in use, the one used last as late as
 // possible; what this package has not written does not count, nor what could not be written.
 func TestLimit(t *testing.T) {
-	const limit = 10 << 20 // four parts
+	const limit = 18 << 20 // four parts
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), make([]byte, limit), 0o600); err != nil {
 		t.Fatal(err)
@@ -296,7 +299,7 @@ func TestLimit(t *testing.T) {
 		if key == "model" {
 			at = at.Add(-time.Hour)
 		}
-		if err := os.Chtimes(c.dirs[0], at, at); err != nil {
+		if err := os.Chtimes(c.own(), at, at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -310,7 +313,7 @@ func TestLimit(t *testing.T) {
 	}
 	fill := c.Count(Kept)
 	c.Store(t.Context(), part, bytesOf(1), nil)
-	if n := kept(dir); n > limit || fill != 4 || c.Count(Kept) != 4 || !strings.Contains(log.String(), "the limit of 10 MB is reached") {
+	if n := kept(dir); n > limit || fill != 4 || c.Count(Kept) != 4 || !strings.Contains(log.String(), "the limit of 18 MB is reached") {
 		t.Errorf("the folder holds %d bytes, %d parts are kept, log %q", n, c.Count(Kept), log)
 	}
 }
@@ -353,11 +356,11 @@ func TestInterruptedStoreLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c.Store(ctx, part, bytesOf(7), nil)
-	if entries, err := os.ReadDir(c.dirs[0]); err != nil || len(entries) != 0 || log.Len() != 0 {
+	if entries, err := os.ReadDir(c.own()); err != nil || len(entries) != 0 || log.Len() != 0 {
 		t.Errorf("%d files, %v, log %q", len(entries), err, log)
 	}
 	c.Store(t.Context(), part, bytesOf(7), nil)
-	if c.Load(ctx, part, make([]byte, 2*chunk+12345), nil) {
+	if c.Load(ctx, part, 2*chunk+12345, nil) != nil {
 		t.Error("a load did not end with its context")
 	}
 	wantCounts(t, c, map[Outcome]int64{Kept: 1})
@@ -371,22 +374,22 @@ func TestPrune(t *testing.T) {
 	paths := map[string]string{}
 	for i, key := range []string{"oldest", "old", "recent"} {
 		c, _ := logged(key, dir)
-		paths[key] = c.dirs[0]
+		paths[key] = c.own()
 		c.Store(t.Context(), part, []byte("x"), nil)
 		at := old.Add(time.Duration(i) * time.Minute)
-		if err := os.Chtimes(c.dirs[0], at, at); err != nil {
+		if err := os.Chtimes(c.own(), at, at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	user := filepath.Join(dir, "0123456789abcdeg")
 	own, _ := logged("own", dir)
-	for _, d := range []string{user, own.dirs[0]} {
+	for _, d := range []string{user, own.own()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, at := range map[string]time.Time{"a.1.tmp": old, "b.2.tmp": time.Now(), "kept": old} {
-		path := filepath.Join(own.dirs[0], name)
+		path := filepath.Join(own.own(), name)
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -397,8 +400,8 @@ func TestPrune(t *testing.T) {
 	again, _ := logged("own", dir)
 	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
 	for path, want := range map[string]bool{
-		user: true, again.dirs[0]: true, paths["recent"]: true, paths["old"]: true, paths["oldest"]: false,
-		filepath.Join(again.dirs[0], "a.1.tmp"): false, filepath.Join(again.dirs[0], "b.2.tmp"): true, filepath.Join(again.dirs[0], "kept"): true,
+		user: true, again.own(): true, paths["recent"]: true, paths["old"]: true, paths["oldest"]: false,
+		filepath.Join(again.own(), "a.1.tmp"): false, filepath.Join(again.own(), "b.2.tmp"): true, filepath.Join(again.own(), "kept"): true,
 	} {
 		if exists(path) != want {
 			t.Errorf("%s: exists %v, want %v", path, !want, want)
@@ -406,9 +409,9 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// FuzzHeader: whatever the bytes, they are refused or mean what they say.
-func FuzzHeader(f *testing.F) {
-	f.Add(header{1, 2, partID("key", part)}.encode())
+// FuzzFooter: whatever the bytes, they are refused or mean what they say.
+func FuzzFooter(f *testing.F) {
+	f.Add(footer{1, 2, partID("key", part)}.encode())
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, b := range [][]byte{b, sealedCopy(b)} {
@@ -420,7 +423,7 @@ func FuzzHeader(f *testing.F) {
 }
 
 func sealedCopy(b []byte) []byte {
-	b = append(bytes.Clone(b), make([]byte, headerSize)...)[:headerSize]
+	b = append(bytes.Clone(b), make([]byte, footerSize)...)[:footerSize]
 	copy(b, magic)
 	return sealed(b)
 }

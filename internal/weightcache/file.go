@@ -12,7 +12,8 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// A file is this header, then the part's bytes. Numbers are little-endian.
+// A file is the part's bytes, then this footer: the bytes begin with a page, so that
+// huge pages of the file are huge pages of the part. Numbers are little-endian.
 //
 //	 0  8 magic
 //	 8  4 version
@@ -20,14 +21,14 @@ import (
 //	16  8 number of the part's bytes
 //	24 32 SHA-256 of the cache's key and the part's name
 //	56  4 zero
-//	60  4 CRC-32C of the header's first 60 bytes
+//	60  4 CRC-32C of the footer's first 60 bytes
 const (
 	magic      = "OLMOE-W\n"
-	version    = 2 // 1 had a CRC-32C of the part
-	headerSize = 64
+	version    = 3 // 1 had a CRC-32C of the part, 2 a header
+	footerSize = 64
 )
 
-// castagnoli is the header's.
+// castagnoli is the footer's.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // digestFactor is odd, so that a digest depends on every chunk and on their order.
@@ -51,8 +52,8 @@ func digestOf(data []byte) (d digest) {
 	return d
 }
 
-// header says what a file holds.
-type header struct {
+// footer says what a file holds.
+type footer struct {
 	sum  uint32 // of the part's digest
 	size uint64
 	id   [sha256.Size]byte
@@ -63,35 +64,36 @@ func partID(key, name string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(key + "\n" + name))
 }
 
-func (h header) encode() []byte {
-	b := make([]byte, 0, headerSize)
+func (f footer) encode() []byte {
+	b := make([]byte, 0, footerSize)
 	b = append(b, magic...)
 	b = binary.LittleEndian.AppendUint32(b, version)
-	b = binary.LittleEndian.AppendUint32(b, h.sum)
-	b = binary.LittleEndian.AppendUint64(b, h.size)
-	b = append(b, h.id[:]...)
+	b = binary.LittleEndian.AppendUint32(b, f.sum)
+	b = binary.LittleEndian.AppendUint64(b, f.size)
+	b = append(b, f.id[:]...)
 	b = append(b, 0, 0, 0, 0)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 var (
 	errFormat  = errors.New("is not a file of this cache")
-	errHeader  = errors.New("has a damaged header")
+	errCut     = errors.New("has another size than it says")
+	errFooter  = errors.New("has a damaged footer")
 	errOther   = errors.New("holds another part, or was made of other weights")
 	errDamaged = errors.New("is damaged: the digest does not match")
 )
 
-// decode reads a header and checks that it is one.
-func decode(b []byte) (h header, err error) {
+// decode reads a footer and checks that it is one.
+func decode(b []byte) (f footer, err error) {
 	switch {
-	case len(b) != headerSize || !bytes.HasPrefix(b, []byte(magic)):
-		return h, errFormat
+	case len(b) != footerSize || !bytes.HasPrefix(b, []byte(magic)):
+		return f, errFormat
 	case binary.LittleEndian.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli):
-		return h, errHeader
+		return f, errFooter
 	case binary.LittleEndian.Uint32(b[8:]) != version:
-		return h, fmt.Errorf("has version %d, this program reads %d", binary.LittleEndian.Uint32(b[8:]), version)
+		return f, fmt.Errorf("has version %d, this program reads %d", binary.LittleEndian.Uint32(b[8:]), version)
 	}
-	h.sum, h.size = binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint64(b[16:])
-	copy(h.id[:], b[24:56])
-	return h, nil
+	f.sum, f.size = binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint64(b[16:])
+	copy(f.id[:], b[24:56])
+	return f, nil
 }

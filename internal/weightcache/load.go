@@ -10,55 +10,86 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/pace"
 )
 
-// chunk is the unit of reading and writing: it is checked while it is in the
-// CPU's cache, and takes less than a millisecond of one core.
-const chunk = 1 << 20
+// chunk is the unit of reading, writing and checking: a whole huge page, which the
+// kernel keeps as one only if it is written at once, and about a millisecond of one core.
+const chunk = mem.HugePage
 
-// Load fills into with a part and tells whether it could. If not, into may hold
-// anything.
-func (c *Cache) Load(ctx context.Context, name string, into []byte, p *pace.Pace) bool {
+// Load returns a part of n bytes, or nil if there is none to be had. Free gives it
+// back, after the last use.
+func (c *Cache) Load(ctx context.Context, name string, n int, p *pace.Pace) []byte {
 	if c == nil {
-		return false
+		return nil
 	}
 	outcome := Miss
-	for _, dir := range c.dirs {
-		err := c.read(ctx, filepath.Join(dir, name), name, into, p)
+	for _, from := range c.folders {
+		part, err := c.load(ctx, from, name, n, p)
 		switch {
 		case err == nil:
 			c.counts[Hit].Add(1)
-			return true
+			return part
 		case ctx.Err() != nil:
-			return false
+			return nil
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // there is one
-			c.log.Info("cached weights are of no use and are made again", "file", filepath.Join(dir, name), "reason", err.Error())
+			c.log.Info("cached weights are of no use and are made again", "file", filepath.Join(from.dir, name), "reason", err.Error())
 			outcome = Damaged
 		}
 	}
 	c.counts[outcome].Add(1)
-	return false
+	return nil
 }
 
-// read reads and checks a file.
-func (c *Cache) read(ctx context.Context, path, name string, into []byte, p *pace.Pace) error {
-	f, err := os.Open(path)
+// load brings a file's part into memory and checks it.
+func (c *Cache) load(ctx context.Context, from *folder, name string, n int, p *pace.Pace) ([]byte, error) {
+	f, err := os.Open(filepath.Join(from.dir, name))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	h, err := readHeader(f)
+	foot, err := readFooter(f)
 	if err != nil {
+		return nil, err
+	}
+	if foot.id != partID(c.key, name) || foot.size != uint64(n) { //nolint:gosec // a size is not negative
+		return nil, errOther
+	}
+	if !from.maps(n) {
+		return readPart(ctx, f, foot, p)
+	}
+	part, err := c.mapPart(ctx, f, foot, p)
+	if err == nil && !from.huge(part) {
+		c.Free(part)
+		return readPart(ctx, f, foot, p)
+	}
+	return part, err
+}
+
+// readPart reads a part into memory of its own.
+func readPart(ctx context.Context, f *os.File, foot footer, p *pace.Pace) (part []byte, err error) {
+	if part, err = mem.Allocate(int(foot.size)); err != nil { //nolint:gosec // it is what was asked for
+		return nil, err
+	}
+	err = foot.check(ctx, part, p, func(piece []byte) error {
+		_, err := io.ReadFull(f, piece)
 		return err
+	})
+	if err != nil {
+		mem.Free(part)
+		return nil, err
 	}
-	if h.id != partID(c.key, name) || h.size != uint64(len(into)) {
-		return errOther
-	}
+	return part, nil
+}
+
+// check goes over a part in pieces, each of which bring makes readable, and compares its
+// digest.
+func (f footer) check(ctx context.Context, part []byte, p *pace.Pace, bring func(piece []byte) error) error {
 	var d digest
-	for rest := into; len(rest) > 0; {
+	for rest := part; len(rest) > 0; {
 		piece := rest[:min(chunk, len(rest))]
-		if _, err := io.ReadFull(f, piece); err != nil {
+		if err := bring(piece); err != nil {
 			return fmt.Errorf("cannot be read to its end: %w", err)
 		}
 		d.add(piece)
@@ -67,24 +98,27 @@ func (c *Cache) read(ctx context.Context, path, name string, into []byte, p *pac
 			return err
 		}
 	}
-	if d.sum() != h.sum {
+	if d.sum() != f.sum {
 		return errDamaged
 	}
 	return nil
 }
 
-func readHeader(f *os.File) (header, error) {
+// readFooter reads the end of a file, of which there is no more than the part and it.
+func readFooter(f *os.File) (foot footer, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return header{}, err
+		return foot, err
 	}
-	if !info.Mode().IsRegular() {
-		return header{}, errFormat
+	if !info.Mode().IsRegular() || info.Size() < footerSize {
+		return foot, errFormat
 	}
-	b := make([]byte, headerSize)
-	n, err := io.ReadFull(f, b)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return header{}, err
+	b := make([]byte, footerSize)
+	if _, err := f.ReadAt(b, info.Size()-footerSize); err != nil && !errors.Is(err, io.EOF) {
+		return foot, err
 	}
-	return decode(b[:n])
+	if foot, err = decode(b); err == nil && foot.size != uint64(info.Size()-footerSize) { //nolint:gosec // at least 0
+		err = errCut
+	}
+	return foot, err
 }

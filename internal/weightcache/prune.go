@@ -24,7 +24,7 @@ const (
 // of those used last. Only what is named as this package names it is touched. A
 // folder that is in use elsewhere may go: its parts are read, or made again.
 func (c *Cache) prune(now time.Time) {
-	own := c.dirs[0]
+	own := c.own()
 	_ = os.Chtimes(own, now, now) // the mark of its last use
 	others := c.others()
 	for _, d := range others[min(keepOthers, len(others)):] {
@@ -35,7 +35,7 @@ func (c *Cache) prune(now time.Time) {
 
 // others are the folders of other checkpoints' parts, those used last first.
 func (c *Cache) others() []fs.FileInfo {
-	own := c.dirs[0]
+	own := c.own()
 	list := slices.DeleteFunc(keyDirs(filepath.Dir(own)), func(d fs.FileInfo) bool { return d.Name() == filepath.Base(own) })
 	slices.SortFunc(list, func(a, b fs.FileInfo) int {
 		return cmp.Or(b.ModTime().Compare(a.ModTime()), cmp.Compare(a.Name(), b.Name()))

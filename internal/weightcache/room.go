@@ -20,18 +20,18 @@ const (
 )
 
 // onDisk is what a file of a part takes.
-func onDisk(size int64) int64 { return (size + headerSize + block - 1) / block * block }
+func onDisk(size int64) int64 { return (size + footerSize + block - 1) / block * block }
 
 // room takes room for a part. It refuses what is above the limit, and to fill a file
 // system that others need too. A part that replaces another counts twice: rather too
 // little is kept than a pod evicted.
 func (c *Cache) room(size int) error {
 	need := onDisk(int64(size))
-	if err := fileSystemRoom(c.dirs[0], need, c.free); err != nil {
+	if err := fileSystemRoom(c.own(), need, c.free); err != nil {
 		return err
 	}
 	if c.limit > 0 && !c.take(need) {
-		return fmt.Errorf("%s: the limit of %d MB is reached", filepath.Dir(c.dirs[0]), c.limit>>20)
+		return fmt.Errorf("%s: the limit of %d MB is reached", filepath.Dir(c.own()), c.limit>>20)
 	}
 	return nil
 }
@@ -49,7 +49,7 @@ func (c *Cache) take(need int64) bool {
 		if len(others) == 0 {
 			return false
 		}
-		last := filepath.Join(filepath.Dir(c.dirs[0]), others[len(others)-1].Name())
+		last := filepath.Join(filepath.Dir(c.own()), others[len(others)-1].Name())
 		bytes := usage(last)
 		if os.RemoveAll(last) != nil {
 			return false

@@ -13,7 +13,7 @@ import (
 func TestRoomIsCountedInBlocks(t *testing.T) {
 	for _, c := range []struct {
 		size, takes int
-	}{{0, block}, {block - headerSize, block}, {block - headerSize + 1, 2 * block}, {2*block - headerSize, 2 * block}} {
+	}{{0, block}, {block - footerSize, block}, {block - footerSize + 1, 2 * block}, {2*block - footerSize, 2 * block}} {
 		dir := t.TempDir()
 		cache := Open("model", logr.Discard(), Folders{Dirs: []string{dir}, Limit: 1 << 20, Free: fullDisk})
 		cache.Store(t.Context(), part, make([]byte, c.size), nil)
@@ -40,7 +40,7 @@ func TestThoseUsedLastStay(t *testing.T) {
 	var dirs []string
 	for i := range 6 {
 		c := Open("model "+strconv.Itoa(i), logr.Discard(), Folders{Dirs: []string{dir}, Free: fullDisk})
-		dirs = append(dirs, c.dirs[0])
+		dirs = append(dirs, c.own())
 	}
 	for i, d := range dirs {
 		if err := os.MkdirAll(d, 0o755); err != nil {

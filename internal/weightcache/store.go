@@ -17,7 +17,7 @@ func (c *Cache) Store(ctx context.Context, name string, data []byte, p *pace.Pac
 	if c == nil || c.failed.Load() {
 		return
 	}
-	err := os.MkdirAll(c.dirs[0], 0o755)
+	err := os.MkdirAll(c.own(), 0o755)
 	if err == nil {
 		err = c.room(len(data))
 	}
@@ -30,14 +30,14 @@ func (c *Cache) Store(ctx context.Context, name string, data []byte, p *pace.Pac
 	case err == nil:
 		c.counts[Kept].Add(1)
 	case ctx.Err() == nil && c.failed.CompareAndSwap(false, true):
-		c.log.Info("weights made here cannot be kept for the next start, which will make them again", "dir", c.dirs[0], "reason", err.Error())
+		c.log.Info("weights made here cannot be kept for the next start, which will make them again", "dir", c.own(), "reason", err.Error())
 	}
 }
 
 // put makes the file under another name first. It is not synced: what a crash
 // leaves of it does not match its digest.
 func (c *Cache) put(ctx context.Context, name string, data []byte, p *pace.Pace) (err error) {
-	f, err := os.CreateTemp(c.dirs[0], name+".*"+temporary)
+	f, err := os.CreateTemp(c.own(), name+".*"+temporary)
 	if err != nil {
 		return err
 	}
@@ -47,10 +47,6 @@ func (c *Cache) put(ctx context.Context, name string, data []byte, p *pace.Pace)
 			_ = os.Remove(f.Name())
 		}
 	}()
-	h := header{sum: digestOf(data).sum(), size: uint64(len(data)), id: partID(c.key, name)}
-	if _, err := f.Write(h.encode()); err != nil {
-		return err
-	}
 	for rest := data; len(rest) > 0; {
 		n, err := f.Write(rest[:min(chunk, len(rest))])
 		if err != nil {
@@ -61,11 +57,15 @@ func (c *Cache) put(ctx context.Context, name string, data []byte, p *pace.Pace)
 			return err
 		}
 	}
+	foot := footer{sum: digestOf(data).sum(), size: uint64(len(data)), id: partID(c.key, name)}
+	if _, err := f.Write(foot.encode()); err != nil {
+		return err
+	}
 	if err := f.Chmod(0o644); err != nil { // for pods that run as somebody else
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), filepath.Join(c.dirs[0], name))
+	return os.Rename(f.Name(), filepath.Join(c.own(), name))
 }
