@@ -33,6 +33,8 @@ type fakeNode struct {
 	compute func(layer int, expert uint16, in, out []float32)
 	// fault, if set, may answer a request itself (true) or delay it.
 	fault func(s *fakeStream, in *wire.In) bool
+	// greet, if set, may change each Hello.
+	greet func(hello *wire.Out)
 
 	instance uint64
 	sequence atomic.Uint64
@@ -138,7 +140,11 @@ func (n *fakeNode) change(f func()) {
 // Dispatch implements wire.Server.
 func (n *fakeNode) Dispatch(gs grpc.ServerStream) error {
 	s := &fakeStream{gs: gs}
-	if err := s.send(wire.NewAnnounce(wire.Hello, n.announce())); err != nil {
+	hello := wire.NewAnnounce(wire.Hello, n.announce())
+	if n.greet != nil {
+		n.greet(&hello)
+	}
+	if err := s.send(hello); err != nil {
 		return err
 	}
 	n.mu.Lock()

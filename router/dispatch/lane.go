@@ -23,8 +23,8 @@ const (
 	// retryPause between attempts to open a stream; the connection below backs
 	// off by itself, up to a second.
 	retryPause = 100 * time.Millisecond
-	// refusedPause after a node was refused (another model, another name): a
-	// person has to act.
+	// refusedPause after a node was refused (another model, another name, another
+	// version of frames): a person has to act.
 	refusedPause = time.Second
 )
 
@@ -89,11 +89,16 @@ func (l *lane) session(ctx context.Context) error {
 	return err
 }
 
-// hello reads the node's introduction.
+// hello reads the node's introduction. One that is no frame of ours refuses the node: it
+// speaks another version, most likely.
 func (l *lane) hello(stream grpc.ClientStream) error {
 	in := wire.NewIn()
 	defer in.Recycle()
 	if err := wire.Receive(stream, in); err != nil {
+		var bad *wire.FrameError
+		if errors.As(err, &bad) {
+			err = fmt.Errorf("%w: %w", errRefused, err)
+		}
 		return err
 	}
 	if in.Type != wire.Hello {
