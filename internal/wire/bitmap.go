@@ -1,6 +1,9 @@
 package wire
 
-import "math/bits"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // Bitmap is a set of (layer, expert) pairs.
 type Bitmap struct {
@@ -39,6 +42,11 @@ func (b *Bitmap) Count() int {
 		n += bits.OnesCount8(x)
 	}
 	return n
+}
+
+// Equal reports whether both sets are of one size and hold the same pairs.
+func (b *Bitmap) Equal(o *Bitmap) bool {
+	return b.Layers == o.Layers && b.Experts == o.Experts && bytes.Equal(b.bits, o.bits)
 }
 
 // tidy reports that no bit past a layer's last expert is set.

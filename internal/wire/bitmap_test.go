@@ -37,3 +37,31 @@ func TestBitmap(t *testing.T) {
 		t.Error("the first expert of the next layer is one more of this")
 	}
 }
+
+func TestEqualBitmaps(t *testing.T) {
+	with := func(layers, experts int, pairs ...[2]int) Bitmap {
+		b := NewBitmap(layers, experts)
+		for _, p := range pairs {
+			b.Set(p[0], p[1])
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name string
+		a, b Bitmap
+		want bool
+	}{
+		{"nothing yet", Bitmap{}, Bitmap{}, true},
+		{"none", with(2, 9), with(2, 9), true},
+		{"the same", with(2, 9, [2]int{1, 8}), with(2, 9, [2]int{1, 8}), true},
+		{"one more", with(2, 9), with(2, 9, [2]int{1, 8}), false},
+		{"another one", with(2, 9, [2]int{0, 8}), with(2, 9, [2]int{1, 8}), false},
+		{"more layers", with(2, 9), with(3, 9), false},
+		{"more experts in as many bytes", with(2, 9), with(2, 10), false},
+		{"another shape in as many bytes", with(2, 8), with(1, 16), false},
+	} {
+		if tt.a.Equal(&tt.b) != tt.want || tt.b.Equal(&tt.a) != tt.want {
+			t.Errorf("%s: %v", tt.name, !tt.want)
+		}
+	}
+}

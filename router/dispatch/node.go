@@ -27,7 +27,7 @@ type node struct {
 	ctx           context.Context
 	cancel        context.CancelFunc
 
-	// Guarded by d.mu.
+	// Guarded by d.mu. What newRoute reads of it changes only together with the route.
 	instance, sequence uint64      // of the newest announcement
 	readyEpoch         int64       // as the node says
 	held               wire.Bitmap // as the node says
@@ -119,8 +119,9 @@ func (n *node) redial(old *grpc.ClientConn) {
 }
 
 // announced takes what the node says of itself. A Hello replaces what was known;
-// an Update only counts if it is newer within the same process. An error refuses
-// the node.
+// an Update only counts if it is newer within the same process, and makes a new route
+// only if it says something new: each lane tells of every change, and what one lane has
+// told is in the route already. An error refuses the node.
 func (n *node) announced(a *wire.Announce, hello bool) error {
 	if err := n.check(a); err != nil {
 		return err
@@ -139,11 +140,15 @@ func (n *node) announced(a *wire.Announce, hello bool) error {
 	} else if a.Instance != n.instance {
 		stale = true
 	}
+	news := hello
 	if !stale {
+		news = news || a.Draining != n.draining || a.ReadyEpoch != n.readyEpoch || !a.Held.Equal(&n.held)
 		n.instance, n.sequence = a.Instance, a.Sequence
 		n.held, n.draining, n.readyEpoch = a.Held, a.Draining, a.ReadyEpoch
 	}
-	n.d.reroute()
+	if news {
+		n.d.reroute()
+	}
 	return nil
 }
 
