@@ -32,9 +32,6 @@ func (b *Bitmap) Has(layer, expert int) bool {
 // Set adds a pair, which must be in range.
 func (b *Bitmap) Set(layer, expert int) { b.bits[layer*b.stride+expert/8] |= 1 << (expert % 8) }
 
-// Clear removes a pair, which must be in range.
-func (b *Bitmap) Clear(layer, expert int) { b.bits[layer*b.stride+expert/8] &^= 1 << (expert % 8) }
-
 // Count is the number of pairs in the set.
 func (b *Bitmap) Count() int {
 	n := 0

@@ -37,7 +37,7 @@ func lateCount(d *Dispatcher) float64 {
 func TestUpdatesChangeTheRoute(t *testing.T) {
 	a := startFake(t, small, "a", "127.0.0.1:0")
 	d := router(t, nil)
-	a.held.Clear(0, 3)
+	a.held = without(a.held, 0, 3)
 	d.Apply(place(small, 1, a))
 	await(t, "all but one expert", func() bool { return d.Status().Covered == small.layers*small.experts-1 })
 	done := make(chan error, 1)
@@ -47,7 +47,7 @@ func TestUpdatesChangeTheRoute(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	a.change(func() { a.held.Clear(1, 1) })
+	a.change(func() { a.held = without(a.held, 1, 1) })
 	await(t, "one expert is gone", func() bool { return d.Status().Covered == small.layers*small.experts-1 })
 }
 

@@ -137,7 +137,7 @@ func TestANodeThatRestartsIsFoundAgain(t *testing.T) {
 // Invariant 2: waiting is bounded, and the error names what is missing.
 func TestWaitingIsBounded(t *testing.T) {
 	a := startFake(t, small, "a", "127.0.0.1:0")
-	a.held.Clear(2, 5)
+	a.held = without(a.held, 2, 5)
 	gone := startFake(t, small, "gone", "127.0.0.1:0")
 	gone.server.Stop()
 	none := func(int, int) []*fakeNode { return nil }

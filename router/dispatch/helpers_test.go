@@ -115,6 +115,17 @@ func (n *fakeNode) announce() *wire.Announce {
 	return a
 }
 
+// without is a copy of a bitmap that lacks one pair.
+func without(b wire.Bitmap, layer, expert int) wire.Bitmap {
+	rest := wire.NewBitmap(b.Layers, b.Experts)
+	for i := range b.Layers * b.Experts {
+		if l, e := i/b.Experts, i%b.Experts; b.Has(l, e) && (l != layer || e != expert) {
+			rest.Set(l, e)
+		}
+	}
+	return rest
+}
+
 // breaks sets fault while the node has streams.
 func (n *fakeNode) breaks(fault func(s *fakeStream, in *wire.In) bool) {
 	n.mu.Lock()

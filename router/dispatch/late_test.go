@@ -62,8 +62,8 @@ func TestALateNodeIsAskedForWhatItDoesNotOwe(t *testing.T) {
 // meanwhile.
 func TestACallThatWaitsHedgesToo(t *testing.T) {
 	frozen, other := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
-	frozen.held.Clear(0, 1)
-	other.held.Clear(0, 1)
+	frozen.held = without(frozen.held, 0, 1)
+	other.held = without(other.held, 0, 1)
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	frozen.records(release, 1)
