@@ -26,3 +26,13 @@ func TestPlanOfNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanNamesTheSameFlag: of several that are wrong, the first is named each time.
+func TestPlanNamesTheSameFlag(t *testing.T) {
+	for range 20 {
+		_, err := runPlanCommand("--max-moves", "0", "--expert-bytes", "0", "--machines", "0", "--slots", "0")
+		if err == nil || !strings.Contains(err.Error(), "--slots 0") {
+			t.Fatal(err)
+		}
+	}
+}

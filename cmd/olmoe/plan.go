@@ -108,12 +108,14 @@ func ratio(flag string, v float64) error {
 // flag. --min-gain and --max-moves are bounds of moves: with nothing in force there are
 // none, and they hold.
 func needed(flags *pflag.FlagSet) error {
-	for flag, hint := range map[string]string{
-		"slots": "give at least one for each replica of each expert", "machines": "give at least 1", "expert-bytes": "give at least 1",
-		"max-moves": "give at least 1; with a large --min-gain no expert moves that does not have to",
+	for _, f := range [...]struct{ flag, hint string }{ // in one order: of two that are wrong the same is named
+		{"slots", "give at least one for each replica of each expert"},
+		{"machines", "give at least 1"},
+		{"expert-bytes", "give at least 1"},
+		{"max-moves", "give at least 1; with a large --min-gain no expert moves that does not have to"},
 	} {
-		if flags.Changed(flag) && flags.Lookup(flag).Value.String() == "0" {
-			return fmt.Errorf("%w: --%s 0: %s, or leave it out", errFlags, flag, hint)
+		if flags.Changed(f.flag) && flags.Lookup(f.flag).Value.String() == "0" {
+			return fmt.Errorf("%w: --%s 0: %s, or leave it out", errFlags, f.flag, f.hint)
 		}
 	}
 	if flags.Changed("read-rows") && flags.Lookup("activations").Value.String() == "" {
