@@ -1,6 +1,10 @@
 package chat
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
+)
 
 // feature is a case of testdata/features.json; text and error are Jinja2's own
 // (testdata/generate.py).
@@ -20,7 +24,7 @@ func TestFeatures(t *testing.T) {
 		Messages []map[string]any
 		Cases    []feature
 	}
-	readJSON(t, &file, "testdata/features.json")
+	goldentest.JSON(t, &file, "testdata/features.json")
 	if len(file.Cases) < 250 {
 		t.Fatalf("only %d cases", len(file.Cases))
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
 // No template and no message makes the process panic, hang or print without
@@ -14,7 +16,7 @@ func FuzzTemplate(f *testing.F) {
 		Messages []map[string]any
 		Cases    []feature
 	}
-	readJSON(f, &file, "testdata/features.json")
+	goldentest.JSON(f, &file, "testdata/features.json")
 	for _, c := range file.Cases {
 		f.Add(c.Template, "Hi {{ x }}")
 	}

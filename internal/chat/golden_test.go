@@ -1,24 +1,11 @@
 package chat
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
-
-func readJSON(t testing.TB, into any, path string) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-}
 
 func TestGoldenChat(t *testing.T) {
 	dir := goldentest.Path(t, "chat")
@@ -27,13 +14,13 @@ func TestGoldenChat(t *testing.T) {
 		BOS          string `json:"bos_token"`
 		EOS          string `json:"eos_token"`
 	}
-	readJSON(t, &templates, filepath.Join(dir, "chat_templates.json"))
+	goldentest.JSON(t, &templates, filepath.Join(dir, "chat_templates.json"))
 	var cases []struct {
 		Name, Model, Text string
 		Prompt            bool `json:"add_generation_prompt"`
 		Messages          []Message
 	}
-	readJSON(t, &cases, filepath.Join(dir, "chat_cases.json"))
+	goldentest.JSON(t, &cases, filepath.Join(dir, "chat_cases.json"))
 	if len(cases) == 0 {
 		t.Fatal("no cases")
 	}

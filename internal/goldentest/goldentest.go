@@ -5,6 +5,7 @@
 package goldentest
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,6 +42,18 @@ func Find(t testing.TB, elem ...string) string {
 		return ""
 	}
 	return path
+}
+
+// JSON reads a file into what a pointer leads to.
+func JSON(t testing.TB, into any, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path) //nolint:gosec // a test's own
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
 }
 
 // folder may not exist, unless it is named: who names one wants it looked at.

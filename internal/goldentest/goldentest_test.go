@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,12 +26,18 @@ func (c *caught) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// ask looks for a path as a test of its own would.
-func ask(t *testing.T, elem ...string) (path string, c *caught) {
-	c = &caught{TB: t}
+// catch runs a part of a test as a test of its own.
+func catch(t *testing.T, run func(t testing.TB)) *caught {
+	c := &caught{TB: t}
 	done := make(chan struct{})
-	go func() { defer close(done); path = Path(c, elem...) }()
+	go func() { defer close(done); run(c) }()
 	<-done
+	return c
+}
+
+// ask looks for a path.
+func ask(t *testing.T, elem ...string) (path string, c *caught) {
+	c = catch(t, func(t testing.TB) { path = Path(t, elem...) })
 	return path, c
 }
 
@@ -82,6 +89,27 @@ func TestSiblingFolder(t *testing.T) {
 	t.Chdir(inside)
 	if got, c := ask(t); got != golden {
 		t.Errorf("found %q, want %q (skipped %q, failed %q)", got, golden, c.skipped, c.failed)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct{ name, text, failed string }{
+		{"good.json", `{"ids": [1, 2]}`, ""},
+		{"bad.json", `{"ids": [1, `, "bad.json: unexpected end"},
+		{"absent.json", "", "absent.json: no such file"},
+	} {
+		path := filepath.Join(dir, tt.name)
+		if tt.text != "" {
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got struct{ IDs []int }
+		c := catch(t, func(t testing.TB) { JSON(t, &got, path) })
+		if tt.failed == "" && !slices.Equal(got.IDs, []int{1, 2}) || !strings.Contains(c.failed, tt.failed) || (tt.failed == "") != (c.failed == "") {
+			t.Errorf("%s: read %v, failed %q", tt.name, got.IDs, c.failed)
+		}
 	}
 }
 

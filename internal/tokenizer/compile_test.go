@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
 // edited is testdata/tiny.json with one change.
 func edited(t testing.TB, change func(f map[string]any)) []byte {
 	t.Helper()
 	var f map[string]any
-	readJSON(t, &f, "testdata/tiny.json")
+	goldentest.JSON(t, &f, "testdata/tiny.json")
 	change(f)
 	data, err := json.Marshal(f)
 	if err != nil {

@@ -1,25 +1,12 @@
 package tokenizer
 
 import (
-	"encoding/json"
-	"os"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
-
-func readJSON(t testing.TB, into any, path string) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-}
 
 var loaded sync.Map // name -> *Tokenizer: loading takes a while
 
@@ -49,7 +36,7 @@ type goldenCase struct {
 func TestGoldenEncode(t *testing.T) {
 	tok := loadGolden(t, "tokenizer.json")
 	var cases []goldenCase
-	readJSON(t, &cases, goldentest.Path(t, "tokenizer", "encode_cases.json"))
+	goldentest.JSON(t, &cases, goldentest.Path(t, "tokenizer", "encode_cases.json"))
 	for _, c := range cases {
 		for range 2 { // the second time words come from the cache
 			if got := tok.Encode(c.Text); !slices.Equal(got, c.IDs) {
@@ -71,7 +58,7 @@ func TestGoldenEncode(t *testing.T) {
 func TestGoldenDecode(t *testing.T) {
 	tok := loadGolden(t, "tokenizer.json")
 	var cases []goldenCase
-	readJSON(t, &cases, goldentest.Path(t, "tokenizer", "decode_cases.json"))
+	goldentest.JSON(t, &cases, goldentest.Path(t, "tokenizer", "decode_cases.json"))
 	for _, c := range cases {
 		checkDecode(t, tok, c)
 	}
@@ -108,7 +95,7 @@ func TestGoldenChatIDs(t *testing.T) {
 		Model, Text string
 		IDs         []int32
 	}
-	readJSON(t, &cases, goldentest.Path(t, "chat", "chat_cases.json"))
+	goldentest.JSON(t, &cases, goldentest.Path(t, "chat", "chat_cases.json"))
 	for _, c := range cases {
 		tok := loadGolden(t, files[c.Model])
 		if got := tok.Encode(c.Text); !slices.Equal(got, c.IDs) {
@@ -125,7 +112,7 @@ func TestGoldenPromptTexts(t *testing.T) {
 			TokenIDs   []int32 `json:"token_ids"`
 		}
 	}
-	readJSON(t, &file, goldentest.Path(t, "goldens", "small", "goldens.json"))
+	goldentest.JSON(t, &file, goldentest.Path(t, "goldens", "small", "goldens.json"))
 	for _, p := range file.Prompts {
 		if got := tok.Encode(p.Text); p.Text != "" && !slices.Equal(got, p.TokenIDs) {
 			t.Errorf("%s: Encode = %v, want %v", p.Name, got, p.TokenIDs)

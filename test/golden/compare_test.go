@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/goldentest"
 )
 
 // Tolerances of float32 activations against the float32 reference, whose own
@@ -34,19 +36,8 @@ func readPrompts(t *testing.T, path string) []prompt {
 	var f struct {
 		Prompts []prompt `json:"prompts"`
 	}
-	readJSON(t, path, &f)
+	goldentest.JSON(t, &f, path)
 	return f.Prompts
-}
-
-func readJSON(t *testing.T, path string, to any) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, to); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
 }
 
 // array is a tensor of a golden file; one of the slices is set.
@@ -167,7 +158,7 @@ func compareTop(t *testing.T, p prompt, want, got map[string]array) {
 func compareGreedy(t *testing.T, prompts []prompt, path string) {
 	t.Helper()
 	var got map[string][]int32
-	readJSON(t, path, &got)
+	goldentest.JSON(t, &got, path)
 	for _, p := range prompts {
 		ids := got[p.Name]
 		if len(ids) != len(p.GreedyIDs) {
