@@ -48,47 +48,61 @@ func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	kvType, err := model.ParseKV(o.KVType, ck.Weights())
-	if err != nil {
-		_ = ck.Close()
-		return nil, err
-	}
-	var trunk *model.Trunk
-	if fault := ck.Guard(func() { trunk, err = model.OpenTrunk(ctx, ck, model.OpenCache(ck, o.Log, o.Cache)) }); fault != nil {
-		err = fault
-	}
-	if err != nil {
-		_ = ck.Close()
-		return nil, err
-	}
-	c := &Core{Checkpoint: ck, pool: kernels.NewPool(kernels.Threads(o.Workers))}
-	c.Dispatcher = dispatch.New(dispatch.Options{
-		Name: o.Name, Model: ck.Fingerprint(),
-		Layers: trunk.Config().NumLayers, Experts: trunk.Config().NumExperts, Hidden: trunk.Config().HiddenSize,
-		MaxWait: o.MaxWait, Log: o.Log.WithName("dispatch"), Metrics: o.Metrics,
-	})
-	runner, err := c.runner(ctx, trunk, o)
-	if err != nil {
+	c := &Core{Checkpoint: ck}
+	if err := c.open(ctx, o); err != nil {
 		c.Close()
 		return nil, err
+	}
+	return c, nil
+}
+
+// open makes what stands on the checkpoint. When it fails, Close lets go of what there is.
+func (c *Core) open(ctx context.Context, o CoreOptions) error {
+	kvType, err := model.ParseKV(o.KVType, c.Checkpoint.Weights())
+	if err != nil {
+		return err
+	}
+	trunk, err := c.trunk(ctx, o)
+	if err != nil {
+		return err
+	}
+	c.pool = kernels.NewPool(kernels.Threads(o.Workers))
+	c.Dispatcher = c.newDispatcher(o)
+	runner, err := c.runner(ctx, trunk, o)
+	if err != nil {
+		return err
 	}
 	c.Engine, err = engine.New(engine.Options{
 		Limits:      o.Limits,
 		PrefixCache: o.PrefixCache,
 		KVType:      kvType,
 		Runner:      runner,
-		NewSampler:  newSampler(trunk.Config().VocabSize),
+		NewSampler:  newSampler(c.Config().VocabSize),
 		Logprobs:    sampling.Logprobs,
-		Guard:       ck.Guard,
+		Guard:       c.Checkpoint.Guard,
 		Fatal:       o.Fatal,
 		Log:         o.Log.WithName("engine"),
 		Metrics:     engine.NewMetrics(o.Metrics),
 	})
-	if err != nil {
-		c.Close()
-		return nil, err
+	return err
+}
+
+// trunk reads the weights that are the router's. Files may change meanwhile.
+func (c *Core) trunk(ctx context.Context, o CoreOptions) (t *model.Trunk, err error) {
+	ck := c.Checkpoint
+	if fault := ck.Guard(func() { t, err = model.OpenTrunk(ctx, ck, model.OpenCache(ck, o.Log, o.Cache)) }); fault != nil {
+		return nil, fault
 	}
-	return c, nil
+	return t, err
+}
+
+func (c *Core) newDispatcher(o CoreOptions) *dispatch.Dispatcher {
+	cfg := c.Config()
+	return dispatch.New(dispatch.Options{
+		Name: o.Name, Model: c.Checkpoint.Fingerprint(),
+		Layers: cfg.NumLayers, Experts: cfg.NumExperts, Hidden: cfg.HiddenSize,
+		MaxWait: o.MaxWait, Log: o.Log.WithName("dispatch"), Metrics: o.Metrics,
+	})
 }
 
 // runner computes steps with the experts of the nodes, in halves where they are
@@ -109,9 +123,11 @@ func (c *Core) runner(ctx context.Context, trunk *model.Trunk, o CoreOptions) (*
 // Config is the model's configuration.
 func (c *Core) Config() *checkpoint.Config { return c.Checkpoint.Config() }
 
-// Close lets go of everything; the engine must have stopped.
+// Close lets go of everything that was opened; the engine must have stopped.
 func (c *Core) Close() {
-	c.Dispatcher.Close()
+	if c.Dispatcher != nil {
+		c.Dispatcher.Close()
+	}
 	c.pool.Close()
 	_ = c.Checkpoint.Close()
 }

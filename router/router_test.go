@@ -168,10 +168,27 @@ func TestModelThatIsNotThere(t *testing.T) {
 	}
 }
 
-// A form of the KV cache that nobody knows ends a router before it reads weights.
-func TestKVCacheOfAnUnknownForm(t *testing.T) {
-	core, err := router.Open(t.Context(), router.CoreOptions{Model: model(t), KVType: "f7", Log: logr.Discard()})
-	if err == nil || !strings.Contains(err.Error(), "f7") {
-		t.Errorf("opened %+v, %v", core, err)
+// However far a core comes before it fails, nothing of it stays.
+func TestCoresThatCannotBeOpened(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, tt := range []struct {
+		name, want string
+		ctx        context.Context
+		change     func(*router.CoreOptions)
+	}{
+		{"a KV cache of an unknown form", "f7", t.Context(), func(o *router.CoreOptions) { o.KVType = "f7" }},
+		{"interrupted while it reads", "canceled", stopped, func(*router.CoreOptions) {}},
+		{"a KV cache larger than any memory", "KV cache", t.Context(), func(o *router.CoreOptions) { o.KVBytes = 1 << 62 }},
+	} {
+		o := router.CoreOptions{Model: model(t), Log: logr.Discard(), Limits: engine.Limits{MaxSequences: 1, MaxRows: 1, KVBytes: 1 << 20}}
+		tt.change(&o)
+		core, err := router.Open(tt.ctx, o)
+		if core != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: opened %+v, %v", tt.name, core, err)
+		}
+		if maps, err := os.ReadFile("/proc/self/maps"); err == nil && strings.Contains(string(maps), o.Model) { // Linux
+			t.Errorf("%s: the checkpoint is still mapped", tt.name)
+		}
 	}
 }
