@@ -2,7 +2,6 @@ package router
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -41,15 +40,12 @@ func (p *process) modelOptions(core *Core) (openai.Options, error) {
 	o := p.api
 	o.Generator, o.Ready, o.Load = core.Engine, p.ready.err, loadPage(core)
 	o.Context, o.Vocab, o.Fingerprint = core.Engine.Context(), core.Config().VocabSize, core.Checkpoint.Fingerprint()
-	if err := checkpoint.Readable(p.o.Model, append(chat.Files(), "tokenizer.json")...); err != nil {
-		return o, err
-	}
 	tok, err := tokenizer.Load(filepath.Join(p.o.Model, "tokenizer.json"))
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, checkpoint.ErrNotFound):
 		p.log.Info("no tokenizer.json: only prompts of token ids are served")
 	case err != nil:
-		return o, &checkpoint.Error{Kind: checkpoint.ErrInvalid, Path: p.o.Model, Problem: "tokenizer", Cause: err}
+		return o, p.modelError("tokenizer", err)
 	default:
 		o.Tokenizer = openai.FromTokenizer(tok)
 	}
@@ -58,11 +54,19 @@ func (p *process) modelOptions(core *Core) (openai.Options, error) {
 	case errors.Is(err, chat.ErrNoTemplate):
 		p.log.Info("no chat template: chat requests are refused")
 	case err != nil:
-		return o, &checkpoint.Error{Kind: checkpoint.ErrInvalid, Path: p.o.Model, Problem: "chat template", Cause: err}
+		return o, p.modelError("chat template", err)
 	default:
 		o.Chat = openai.FromTemplate(template)
 	}
 	return o, nil
+}
+
+// modelError is of a kind of package checkpoint: the file's own, where it cannot be read.
+func (p *process) modelError(what string, err error) error {
+	if e := (*checkpoint.Error)(nil); errors.As(err, &e) {
+		return e
+	}
+	return &checkpoint.Error{Kind: checkpoint.ErrInvalid, Path: p.o.Model, Problem: what, Cause: err}
 }
 
 func (p *process) servedModel() string {

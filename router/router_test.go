@@ -192,3 +192,26 @@ func TestCoresThatCannotBeOpened(t *testing.T) {
 		}
 	}
 }
+
+// A file that is there and cannot be read ends a router with its own kind of error, also where
+// it might be missing.
+func TestFilesOfTextThatCannotBeRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		target    string
+		want, not error
+	}{
+		"tokenizer.json":          {"../gone", checkpoint.ErrDangling, checkpoint.ErrInvalid},
+		"special_tokens_map.json": {"../gone", checkpoint.ErrDangling, checkpoint.ErrInvalid},
+		"tokenizer_config.json":   {"/dev/zero", checkpoint.ErrInvalid, checkpoint.ErrNotFound},
+	} {
+		dir := model(t)
+		path := filepath.Join(dir, name)
+		_ = os.Remove(path)
+		if err := os.Symlink(c.target, path); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-start(t, dir, "").done; !errors.Is(err, c.want) || errors.Is(err, c.not) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}

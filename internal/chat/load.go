@@ -5,20 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 )
 
-// The files of a checkpoint that we read, in the order in which they win.
+// The files of a checkpoint that we read, in the order in which they win. Any may be missing.
 const (
 	templateFile = "chat_template.jinja"
 	configFile   = "tokenizer_config.json"
 	specialFile  = "special_tokens_map.json"
 )
-
-// Files are their names. Any may be missing.
-func Files() []string { return []string{templateFile, configFile, specialFile} }
 
 // maxFileBytes bounds each file: tokenizer_config.json may list thousands of
 // added tokens (1 MB in practice).
@@ -28,7 +25,8 @@ const maxFileBytes = 16 << 20
 var specialNames = []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
 
 // Load reads the chat template of the checkpoint in dir. It returns
-// ErrNoTemplate if there is none.
+// ErrNoTemplate if there is none. Errors of a file that cannot be read are of package
+// checkpoint's kinds.
 func Load(dir string) (*Template, error) {
 	config, err := readObject(filepath.Join(dir, configFile))
 	if err != nil {
@@ -147,15 +145,9 @@ func readObject(path string) (map[string]json.RawMessage, error) {
 
 // readFile is nil, nil for a file that is not there.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := checkpoint.ReadFile(path, maxFileBytes)
+	if errors.Is(err, checkpoint.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxFileBytes {
-		return nil, fmt.Errorf("%s: %d bytes, more than the %d allowed", path, info.Size(), maxFileBytes)
-	}
-	return os.ReadFile(path)
+	return data, err
 }

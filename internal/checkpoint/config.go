@@ -55,7 +55,7 @@ func LoadConfig(dir string) (*Config, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, configFile)
-	raw, err := readFile(path, maxConfigBytes)
+	raw, err := ReadFile(path, maxConfigBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func inVocab(ids []int64, vocab int) []int32 {
 // mergeGeneration adds the end-of-text ids of generation_config.json, where
 // Instruct checkpoints may list more than config.json does.
 func (c *Config) mergeGeneration(path string) error {
-	raw, err := readFile(path, maxConfigBytes)
+	raw, err := ReadFile(path, maxConfigBytes)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

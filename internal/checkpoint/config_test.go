@@ -226,7 +226,7 @@ func TestLoadConfigOfABadDirectory(t *testing.T) {
 		{"file", ErrInvalid, "file: is not a directory"},
 		{"", ErrNotFound, "config.json: does not exist"},
 		{"big", ErrInvalid, "config.json: is larger than 1048576 bytes"},
-		{"dir", ErrInvalid, "config.json: cannot be read"},
+		{"dir", ErrInvalid, "config.json: is not a regular file"},
 	} {
 		_, err := LoadConfig(filepath.Join(dir, c.path))
 		if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) {

@@ -27,7 +27,7 @@ func findLayout(dir string) (*layout, error) {
 		return &layout{files: []string{singleFile}, source: single}, nil
 	}
 	path := filepath.Join(dir, indexFile)
-	raw, err := readFile(path, maxIndexBytes)
+	raw, err := ReadFile(path, maxIndexBytes)
 	if errors.Is(err, ErrNotFound) {
 		return nil, &Error{Kind: ErrNotFound, Path: dir, Problem: fmt.Sprintf("holds neither %s nor %s", singleFile, indexFile)}
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"unicode/utf8"
 )
 
@@ -17,52 +15,6 @@ const (
 	maxConfigBytes = 1 << 20
 	maxIndexBytes  = 64 << 20
 )
-
-// readFile reads a whole file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, openError(path, err)
-	}
-	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fileError(path, "cannot be read", err)
-	}
-	if int64(len(raw)) > limit {
-		return nil, fileError(path, fmt.Sprintf("is larger than %d bytes", limit), nil)
-	}
-	return raw, nil
-}
-
-// openError tells a missing file from one that cannot be opened.
-func openError(path string, err error) error {
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return &Error{Kind: ErrUnreadable, Path: path, Problem: "cannot be opened", Cause: err}
-	case !errors.Is(err, os.ErrNotExist):
-		return fileError(path, "cannot be opened", err)
-	}
-	if target, err := os.Readlink(path); err == nil {
-		return &Error{Kind: ErrDangling, Path: path, Problem: fmt.Sprintf("is a symbolic link to %s, which is not there", target)}
-	}
-	return &Error{Kind: ErrNotFound, Path: path, Problem: "does not exist"}
-}
-
-// Readable finds a file of the directory that is there and cannot be opened, or that is a
-// link to nothing. One that is missing may be.
-func Readable(dir string, names ...string) error {
-	for _, name := range names {
-		path := filepath.Join(dir, name)
-		f, err := os.Open(path)
-		if err == nil {
-			_ = f.Close()
-		} else if err := openError(path, err); !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return nil
-}
 
 // member is one name and value of a JSON object.
 type member struct {

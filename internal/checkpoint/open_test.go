@@ -180,37 +180,6 @@ func TestLinkedFiles(t *testing.T) {
 	open(t, dir)
 }
 
-// TestLinksToNothing: of such a cache a pod sees the links alone. None of them passes for a
-// file that is missing, not even one that may be.
-func TestLinksToNothing(t *testing.T) {
-	for _, c := range []struct {
-		file   string
-		shards int
-	}{{"config.json", 1}, {"generation_config.json", 1}, {"model.safetensors", 1}, {index, 2}, {shard2, 2}} {
-		o := mini()
-		o.Shards = c.shards
-		dir := write(t, o)
-		path := filepath.Join(dir, c.file)
-		_ = os.Remove(path)
-		must(t, os.Symlink("../../blobs/f00d", path))
-		_, err := checkpoint.Open(dir)
-		wantError(t, err, checkpoint.ErrDangling, c.file, "symbolic link to ../../blobs/f00d, which is not there")
-		if errors.Is(err, checkpoint.ErrNotFound) {
-			t.Errorf("%s: %v", c.file, err)
-		}
-	}
-}
-
-// TestReadable: of files that may be missing, those that are there must be readable.
-func TestReadable(t *testing.T) {
-	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "there"), nil)
-	must(t, os.Symlink("there", filepath.Join(dir, "link")))
-	must(t, checkpoint.Readable(dir, "there", "link", "missing"))
-	must(t, os.Symlink("../gone", filepath.Join(dir, "dangling")))
-	wantError(t, checkpoint.Readable(dir, "there", "dangling"), checkpoint.ErrDangling, "dangling", "../gone")
-}
-
 // TestUnreadable: what may not be read is not damaged.
 func TestUnreadable(t *testing.T) {
 	if os.Geteuid() == 0 {

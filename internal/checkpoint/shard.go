@@ -21,9 +21,9 @@ type shard struct {
 
 // openShard opens a file, checks its header and maps it.
 func openShard(path string) (*shard, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, err
 	}
 	s := &shard{path: path, file: f}
 	if err := s.read(); err != nil {
@@ -37,9 +37,6 @@ func openShard(path string) (*shard, error) {
 func (s *shard) read() error {
 	if err := unix.Fstat(int(s.file.Fd()), &s.base); err != nil {
 		return fileError(s.path, "cannot be examined", err)
-	}
-	if s.base.Mode&unix.S_IFMT != unix.S_IFREG {
-		return fileError(s.path, "is not a regular file", nil)
 	}
 	var err error
 	if s.entries, err = readHeader(s.path, s.file, s.base.Size); err != nil {

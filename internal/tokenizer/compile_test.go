@@ -201,7 +201,7 @@ func TestLoadErrors(t *testing.T) {
 	if err := os.Truncate(path, maxFileBytes+1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "is larger than") {
 		t.Errorf("too large: %v", err)
 	}
 }

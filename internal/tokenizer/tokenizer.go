@@ -15,7 +15,8 @@ package tokenizer
 
 import (
 	"fmt"
-	"os"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 )
 
 // maxFileBytes bounds the file we parse: the largest tokenizer.json in
@@ -43,16 +44,10 @@ type Tokenizer struct {
 	prefix, suffix []int32 // what post_processor adds around one text
 }
 
-// Load reads a tokenizer.json. Errors name the file and the field.
+// Load reads a tokenizer.json. Errors name the file and the field; those of a file that
+// cannot be read are of package checkpoint's kinds.
 func Load(path string) (*Tokenizer, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	if info.Size() > maxFileBytes {
-		return nil, fmt.Errorf("tokenizer: %s: %d bytes, more than the %d a tokenizer.json may have", path, info.Size(), maxFileBytes)
-	}
-	data, err := os.ReadFile(path)
+	data, err := checkpoint.ReadFile(path, maxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
