@@ -158,14 +158,23 @@ func TestOtherKeyIsAnotherFolder(t *testing.T) {
 	}
 }
 
-// A folder in the place of a file is no reason to fail either.
-func TestFolderInPlaceOfFile(t *testing.T) {
-	c, _ := logged("model", t.TempDir())
-	if err := os.MkdirAll(c.path(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if c.Load(t.Context(), part, 8, nil) != nil {
-		t.Error("a folder was read")
+// A folder or a FIFO in the place of a file is no reason to fail or to wait either: they may
+// come with a checkpoint.
+func TestOtherThanFileInPlaceOfFile(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"folder": func(path string) error { return os.Mkdir(path, 0o755) },
+		"FIFO":   func(path string) error { return unix.Mkfifo(path, 0o600) },
+	} {
+		c, _ := logged("model", t.TempDir())
+		if err := os.MkdirAll(filepath.Dir(c.path()), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := put(c.path()); err != nil {
+			t.Fatal(err)
+		}
+		if c.Load(t.Context(), part, 8, nil) != nil {
+			t.Errorf("a %s was read", name)
+		}
 	}
 }
 
