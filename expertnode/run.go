@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/conns"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
@@ -94,12 +95,19 @@ const (
 	// httpTimeout bounds a probe's or scraper's slow request, and its slow reading.
 	httpTimeout = 10 * time.Second
 	// httpIdle bounds a kept connection between requests, above the usual minute between
-	// two scrapes: whoever reaches the port could else take all of the process's files.
+	// two scrapes.
 	httpIdle = 2 * time.Minute
+	// httpConnections is many for probes and scrapers, and few of the process's files:
+	// whoever reaches the port could else take them all.
+	httpConnections = 256
+	httpHeaderBytes = 16 << 10
 )
 
 func (n *node) httpServer() *http.Server {
-	return &http.Server{Handler: n.handler(), ReadTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: httpIdle}
+	s := &http.Server{Handler: n.handler(), ReadTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: httpIdle,
+		MaxHeaderBytes: httpHeaderBytes, ErrorLog: conns.ErrorLog(n.opts.Log.WithName("http"))}
+	conns.Bound(s, httpConnections)
+	return s
 }
 
 // computeLoop answers requests until work ends.

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/conns"
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
@@ -83,6 +84,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	server := openai.NewHTTPServer(o.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.handler.Load()).ServeHTTP(w, r) }))
+	server.ErrorLog = conns.ErrorLog(p.log.WithName("http"))
 	defer func() { _ = server.Close() }()
 	go p.serve(func() error { return server.Serve(web) })
 	p.gate.Register(p.control)

@@ -40,11 +40,14 @@ type server struct {
 	listener memnet.Listener
 }
 
-func serve(t *testing.T) server {
+func serve(t *testing.T, change ...func(*openai.Options)) server {
 	t.Helper()
 	large := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 4*muchText)) })
 	o := openai.Options{Generator: &fake.Engine{}, Tokenizer: fake.Tokenizer{}, Model: "m", Context: testContext, Vocab: fake.Vocab, Load: large}
 	withMetrics(&o)
+	for _, f := range change {
+		f(&o)
+	}
 	s := server{openai.New(o).Handler(), make(memnet.Listener)}
 	srv := openai.NewHTTPServer("", s.Handler)
 	go func() { _ = srv.Serve(s.listener) }()
@@ -52,11 +55,17 @@ func serve(t *testing.T) server {
 	return s
 }
 
-func (s server) ask(t *testing.T, what, body string) (client net.Conn) {
+func (s server) connect(t *testing.T) (client net.Conn) {
 	t.Helper()
 	client, end := net.Pipe()
 	t.Cleanup(func() { client.Close() })
 	s.listener <- end
+	return client
+}
+
+func (s server) ask(t *testing.T, what, body string) (client net.Conn) {
+	t.Helper()
+	client = s.connect(t)
 	fmt.Fprintf(client, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", what, len(body), body)
 	return client
 }
