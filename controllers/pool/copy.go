@@ -50,6 +50,9 @@ func fromEpoch(e *v1alpha1.PlacementEpoch, address func(node string) string) (*p
 		return nil, nil
 	}
 	p := &placement.Placement{Epoch: e.Epoch, Layers: int(e.Layers), Experts: int(e.Experts)}
+	if err := placement.CheckSize(p.Layers, p.Experts); err != nil {
+		return nil, err
+	}
 	for _, n := range e.Nodes {
 		experts, err := placement.ParseExperts(n.Experts, p.Layers, p.Experts)
 		if err != nil {

@@ -60,6 +60,8 @@ func TestDamagedCopyIsNotUsed(t *testing.T) {
 		"revision":  func(s *v1alpha1.PlacementStatus) { s.Revision = 0 },
 		"no owner":  func(s *v1alpha1.PlacementStatus) { s.Serving.Nodes = s.Serving.Nodes[:1] },
 		"text":      func(s *v1alpha1.PlacementStatus) { s.Target.Nodes[0].Experts = "0:x" },
+		"experts":   func(s *v1alpha1.PlacementStatus) { s.Target.Experts, s.Target.Nodes[0].Experts = 1e9, "0:0-900000000" },
+		"layers":    func(s *v1alpha1.PlacementStatus) { s.Target.Layers = -1 },
 		"placement": func(s *v1alpha1.PlacementStatus) { s.Serving, s.Target = nil, nil },
 	}
 	for name, damage := range cases {
@@ -92,6 +94,7 @@ func TestNewest(t *testing.T) {
 		{"record is lost", "", newer, newer},
 		{"record is damaged", `{"revision": 10`, newer, newer},
 		{"record is empty", `{}`, newer, newer},
+		{"record is of experts without end", `{"revision":99,"serving":{"epoch":1,"layers":1,"experts":100000000000,"nodes":[{"name":"a","experts":[[0]]}]}}`, newer, newer},
 		{"record is older than the copy", asText(t, older), newer, newer},
 		{"record is urgent", asText(t, urgent), newer, urgent},
 		{"record is urgent and older than the copy", asText(t, olderUrgent), newer, newer},

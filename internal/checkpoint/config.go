@@ -5,6 +5,8 @@ package checkpoint
 
 import (
 	"path/filepath"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // Config is config.json with transformers' OlmoeConfig defaults filled in,
@@ -38,13 +40,13 @@ type Config struct {
 // 64, 50304, 4096) and low enough that no product of them overflows.
 const (
 	maxHidden       = 1 << 16
-	maxLayers       = 1 << 10
+	maxLayers       = placement.MaxLayers
 	maxHeads        = 1 << 10
 	maxIntermediate = 1 << 18
 	maxExperts      = 1 << 12
 	maxVocab        = 1 << 22
 	maxPositions    = 1 << 22
-	maxAllExperts   = 1 << 16 // layers x experts
+	maxAllExperts   = placement.MaxAllExperts
 )
 
 // LoadConfig reads DIR/config.json and, where present, the end-of-text ids of

@@ -43,6 +43,10 @@ func NewCounts(layers, experts int) *Counts {
 // size is how many numbers Counts has.
 func size(layers, experts int) int { return 4*layers*experts + 3*layers }
 
+// Words is how much memory Counts take, in words of 8 bytes: numbers, and where lists begin
+// and end.
+func Words(layers, experts int) int { return size(layers, experts) + 4*3*layers }
+
 // copyFrom makes c equal to from, which has the same shape. Both are NewCounts'.
 func (c *Counts) copyFrom(from *Counts) { copy(c.all, from.all) }
 

@@ -3,6 +3,8 @@ package load
 import (
 	"fmt"
 	"math"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // Node is what one expert node says about a window.
@@ -17,9 +19,6 @@ type Node struct {
 	ExpertBytes int64 `json:"expert_bytes"` // of one expert of one layer
 }
 
-// maxCells bounds what is read from a node: checkpoints have no more experts.
-const maxCells = 1 << 16
-
 // Check says what is wrong with a node's answer: its lists must all have the
 // shape [layers][experts].
 func (n *Node) Check() error {
@@ -27,8 +26,8 @@ func (n *Node) Check() error {
 		return fmt.Errorf("node %s: a window of %v seconds", n.Name, n.Seconds)
 	}
 	layers, experts := n.Layers(), n.Experts()
-	if layers < 1 || experts < 1 || layers > maxCells/experts {
-		return fmt.Errorf("node %s: load of %d layers of %d experts", n.Name, layers, experts)
+	if err := placement.CheckSize(layers, experts); err != nil {
+		return fmt.Errorf("node %s: load of %w", n.Name, err)
 	}
 	for _, m := range []Matrix{n.Rows, n.Activations, n.BusyNs, n.QueueNs} {
 		if len(m) != layers {

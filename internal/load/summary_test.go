@@ -77,7 +77,7 @@ func TestReportLeavesOutWhatDoesNotFit(t *testing.T) {
 	bad := map[string]func(n *Node){
 		"a window of NaN seconds":               func(n *Node) { n.Seconds = math.NaN() },
 		"a window of -1 seconds":                func(n *Node) { n.Seconds = -1 },
-		"load of 0 layers of 0 experts":         func(n *Node) { n.Rows = nil },
+		"load of 0 layers x 0 experts":          func(n *Node) { n.Rows = nil },
 		"load of 1 layers beside 2":             func(n *Node) { n.BusyNs = n.BusyNs[:1] },
 		"load of 1 experts in layer 1 beside 2": func(n *Node) { n.QueueNs[1] = n.QueueNs[1][:1] },
 		"load of 3 layers beside 2":             func(n *Node) { n.Tokens = make([]uint64, 3) },

@@ -3,6 +3,7 @@
 // placement needs nothing else. Package planner finds out which node should hold what.
 //
 //	placement, validate   Placement, Node, Document, and what must hold of them
+//	size                  how large a model may be
 //	text                  a node's experts as the API writes them
 //	choose                which of a Document's placements a router's calls use
 //	diff                  what nodes load to get from one placement to the next

@@ -13,10 +13,11 @@ func (p *Placement) Node(name string) *Node {
 }
 
 // Validate checks what every reader of a placement relies on: names are there
-// and differ, lists are ascending and in range, and every expert has an owner.
+// and differ, lists are ascending and in range, and every expert has an owner. It may be
+// asked about what was just read.
 func (p *Placement) Validate() error {
-	if p.Layers < 1 || p.Experts < 1 {
-		return fmt.Errorf("placement epoch %d: %d layers x %d experts: both must be at least 1", p.Epoch, p.Layers, p.Experts)
+	if err := CheckSize(p.Layers, p.Experts); err != nil {
+		return fmt.Errorf("placement epoch %d: %w", p.Epoch, err)
 	}
 	seen := map[string]bool{}
 	for _, n := range p.Nodes {

@@ -20,6 +20,7 @@ func TestValidate(t *testing.T) {
 		{"names", func(p *Placement) { p.Nodes[1].Name = "n-0" }, "there twice"},
 		{"no name", func(p *Placement) { p.Nodes[1].Name = "" }, "empty"},
 		{"no layers", func(p *Placement) { p.Layers = 0 }, "at least 1"},
+		{"experts without end", func(p *Placement) { p.Experts = 100_000_000_000 }, "epoch 1: 2 layers x 100000000000 experts"},
 		{"no epoch", func(p *Placement) { p.Epoch = 0 }, "target.epoch is 0"},
 	}
 	for _, c := range cases {

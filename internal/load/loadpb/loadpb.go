@@ -8,6 +8,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
 // From is a node's load as a message.
@@ -30,6 +31,9 @@ func To(r *controlpb.LoadResponse) (*load.Node, error) {
 	}
 	n.Tokens, n.Requests, n.RequestQueueNs = r.GetTokens(), r.GetRequests(), r.GetRequestQueueNs()
 	layers, experts := int(r.GetLayers()), int(r.GetExperts())
+	if err := placement.CheckSize(layers, experts); err != nil {
+		return nil, fmt.Errorf("load of %s: %w", n.Name, err)
+	}
 	for _, m := range []struct {
 		name string
 		from []uint64
@@ -38,7 +42,7 @@ func To(r *controlpb.LoadResponse) (*load.Node, error) {
 		{"rows", r.GetRows(), &n.Rows}, {"activations", r.GetActivations(), &n.Activations},
 		{"busy_ns", r.GetBusyNs(), &n.BusyNs}, {"queue_ns", r.GetQueueNs(), &n.QueueNs},
 	} {
-		if experts < 1 || len(m.from) != layers*experts {
+		if len(m.from) != layers*experts {
 			return nil, fmt.Errorf("load of %s: %s has %d numbers for %d layers of %d experts", n.Name, m.name, len(m.from), layers, experts)
 		}
 		*m.to = slices.Collect(slices.Chunk(m.from, experts))

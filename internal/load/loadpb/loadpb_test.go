@@ -49,13 +49,17 @@ func TestLoadAsAMessage(t *testing.T) {
 // A message of a node is not trusted: its sizes are checked before use.
 func TestDamagedLoadIsRefused(t *testing.T) {
 	for want, damage := range map[string]func(r *controlpb.LoadResponse){
-		"rows has 14 numbers for 3 layers of 5":     func(r *controlpb.LoadResponse) { r.Rows = r.Rows[1:] },
-		"queue_ns has 0 numbers for 3 layers of 5":  func(r *controlpb.LoadResponse) { r.QueueNs = nil },
-		"rows has 15 numbers for 3 layers of 0":     func(r *controlpb.LoadResponse) { r.Experts = 0 },
-		"15 numbers for 4294967295 layers of 5":     func(r *controlpb.LoadResponse) { r.Layers = 1<<32 - 1 },
-		"load of 2 layers beside 3":                 func(r *controlpb.LoadResponse) { r.Requests = r.Requests[:2] },
-		"a window of -5 seconds":                    func(r *controlpb.LoadResponse) { r.Seconds = -5 },
-		"rows has 15 numbers for 0 layers of 65536": func(r *controlpb.LoadResponse) { r.Layers, r.Experts = 0, 1<<16 },
+		"rows has 14 numbers for 3 layers of 5":    func(r *controlpb.LoadResponse) { r.Rows = r.Rows[1:] },
+		"queue_ns has 0 numbers for 3 layers of 5": func(r *controlpb.LoadResponse) { r.QueueNs = nil },
+		"load of a: 3 layers x 0 experts":          func(r *controlpb.LoadResponse) { r.Experts = 0 },
+		"load of a: 4294967295 layers x 5 experts": func(r *controlpb.LoadResponse) { r.Layers = 1<<32 - 1 },
+		"load of 2 layers beside 3":                func(r *controlpb.LoadResponse) { r.Requests = r.Requests[:2] },
+		"a window of -5 seconds":                   func(r *controlpb.LoadResponse) { r.Seconds = -5 },
+		"load of a: 0 layers x 65536 experts":      func(r *controlpb.LoadResponse) { r.Layers, r.Experts = 0, 1<<16 },
+		"load of a: 1048576 layers x 1 experts": func(r *controlpb.LoadResponse) {
+			many := make([]uint64, 1<<20)
+			r.Layers, r.Experts, r.Rows, r.Activations, r.BusyNs, r.QueueNs = 1<<20, 1, many, many, many, many
+		},
 	} {
 		r := From(numbered())
 		damage(r)
