@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
@@ -30,7 +32,12 @@ func (w *record) read(ctx context.Context, a *apply.Applier, pool client.ObjectK
 		return err
 	}
 	w.disown(a)
-	w.doc = newest(w.live.Data[podspec.PlacementKey], copied)
+	text := w.live.Data[podspec.PlacementKey]
+	var err error
+	if w.doc, err = newest(text, copied); err != nil && text != "" {
+		logf.FromContext(ctx).Info("what the placement's ConfigMap has is not used, and is written anew: let nobody edit it",
+			"configmap", w.live.Name, "error", err.Error())
+	}
 	return nil
 }
 
@@ -48,17 +55,29 @@ func (w *record) disown(a *apply.Applier) {
 }
 
 // newest is the newest document: the ConfigMap's, unless that is missing, damaged, or
-// changed by somebody (it is then not newer than the status's copy).
-func newest(text string, copied *placement.Document) *placement.Document {
-	var doc placement.Document
-	if json.Unmarshal([]byte(text), &doc) != nil || doc.Validate() != nil || doc.Revision < 1 {
-		return copied
+// changed by somebody (it is then not newer than the status's copy). The error is what is
+// wrong with the ConfigMap's.
+func newest(text string, copied *placement.Document) (*placement.Document, error) {
+	doc, err := parse(text)
+	if err != nil {
+		return copied, err
 	}
 	if copied != nil && doc.Revision <= copied.Revision {
 		copied.Urgent = doc.Urgent && doc.Revision == copied.Revision // which the copy does not tell
-		return copied
+		return copied, nil
 	}
-	return &doc
+	return doc, nil
+}
+
+func parse(text string) (*placement.Document, error) {
+	var doc placement.Document
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, err
+	}
+	if doc.Revision < 1 {
+		return nil, fmt.Errorf("revision is %d; it must be at least 1", doc.Revision)
+	}
+	return &doc, doc.Validate()
 }
 
 // current is the placement that routers use.

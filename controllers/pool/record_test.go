@@ -102,7 +102,7 @@ func TestNewest(t *testing.T) {
 	}
 	for _, c := range cases {
 		copied := fromStatus(toStatus(c.status), v.wanted.address)
-		if got := newest(c.record, copied); !reflect.DeepEqual(got, c.want) {
+		if got, _ := newest(c.record, copied); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 )
 
 // unreachableAfter is how long a running pod may give no answer before it counts as
@@ -24,6 +26,16 @@ type unheard struct {
 	process string
 	since   time.Time
 	why     string // empty before unreachableAfter; then the same, so that what is told does not change
+	odd     bool   // it can be reached, but what it answers is of no use
+}
+
+// tell says what somebody has to mend, of this pod and of more.
+func (u unheard) tell(more string) string {
+	if u.odd {
+		return u.why + more
+	}
+	return fmt.Sprintf("the operator cannot reach %s%s: let it reach port %d of the pods (NetworkPolicy of their namespace, policy of a service mesh)",
+		u.why, more, podspec.PortControl)
 }
 
 // unheards are the pods that run and do not answer, by name.
@@ -43,8 +55,8 @@ func (u unheards) hear(pods pods, said []metav1.Condition, now time.Time, log lo
 			one = unheard{process: process(p), since: now.Add(-min(before, max(0, now.Sub(began(p)))))}
 		}
 		if one.why == "" && now.Sub(one.since) >= unreachableAfter {
-			one.why = a.Err.Error()
-			log.Info("a pod runs and cannot be reached", "error", one.why)
+			one.why, one.odd = a.Err.Error(), errors.Is(a.Err, fleet.ErrAnswer)
+			log.Info("a pod runs and does not answer as it should", "error", one.why)
 		}
 		next[p.Name] = one
 	}
@@ -93,9 +105,8 @@ func (u unheards) problem(l losses, t troubles) *diagnose.Problem {
 	if count == 0 {
 		return nil
 	}
-	return &diagnose.Problem{Reason: v1alpha1.ReasonPodsUnreachable, Passing: l.now.Sub(first.since) < diagnose.Patience, Message: fmt.Sprintf(
-		"the operator cannot reach %s%s: let it reach port %d of the pods (NetworkPolicy of their namespace, policy of a service mesh)",
-		first.why, andMore(count-1), podspec.PortControl)}
+	passing := l.now.Sub(first.since) < diagnose.Patience
+	return &diagnose.Problem{Reason: v1alpha1.ReasonPodsUnreachable, Passing: passing, Message: first.tell(andMore(count - 1))}
 }
 
 // andMore says of how many more pods the same is so.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,21 @@ func TestUnreachableForLongest(t *testing.T) {
 		v.pods.experts = append(v.pods.experts, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	if p := v.memory.unheard.problem(v.losses(), v.troubles); p == nil || p.Passing || !strings.Contains(p.Message, "the old one (and 1 more)") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// Of a pod that answers nonsense it is not told that it cannot be reached.
+func TestNonsenseIsTold(t *testing.T) {
+	v := testView()
+	v.now = time.Unix(1e6, 0)
+	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}
+	v.pods.experts = []corev1.Pod{pod}
+	said := fmt.Errorf("pod demo-experts-0 at 10.0.0.1:7070: its model has 5000000 layers: %w", fleet.ErrAnswer)
+	v.pods.answers = map[string]fleet.Answer{pod.Name: {Err: said}}
+	v.memory = &memory{unheard: unheards{pod.Name: {process: process(&pod), since: v.now.Add(-time.Minute)}}}
+	v.memory.unheard = v.memory.unheard.hear(v.pods, nil, v.now, logr.Discard())
+	if p := v.memory.unheard.problem(v.losses(), v.troubles); p == nil || p.Reason != v1alpha1.ReasonPodsUnreachable || p.Message != said.Error() {
 		t.Errorf("%+v", p)
 	}
 }

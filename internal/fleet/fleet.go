@@ -28,6 +28,9 @@ const (
 	largest = 2 * 256
 	// parallel calls of those that carry much: documents, and loads.
 	parallel = 32
+	// maxLoads is how much memory the loads of all pods take at most, in words of 8 bytes:
+	// those of 483 nodes of OLMoE do. Each pod gets a like part of it.
+	maxLoads = 2 << 20
 )
 
 // Pod is one to talk to.
@@ -71,8 +74,9 @@ type Fleet interface {
 	Apply(ctx context.Context, pod Pod, document []byte) error
 	// Point tells a router where expert nodes are now (host:port by name).
 	Point(ctx context.Context, pod Pod, endpoints map[string]string) error
-	// Load asks one expert node what it did in about the last window.
-	Load(ctx context.Context, pod Pod, window time.Duration) (*load.Node, error)
+	// Load asks one expert node what it did in about the last window; it is an
+	// error if that takes more than so much memory (load.Words).
+	Load(ctx context.Context, pod Pod, window time.Duration, words int) (*load.Node, error)
 }
 
 // Answer is a pod's report, or why there is none.

@@ -76,7 +76,7 @@ func TestGRPC(t *testing.T) {
 	if got, err := (&GRPC{}).Await(t.Context(), pod); err != nil || len(got.Silent) != 1 || p.await.Load() != uint32(AwaitTime.Milliseconds()) {
 		t.Errorf("Await: %+v, %v, asked to wait %d ms", got, err, p.await.Load())
 	}
-	document := strings.Repeat("x", maxMessage-64)
+	document := strings.Repeat("x", maxDocument-64)
 	if err := (&GRPC{}).Apply(t.Context(), pod, []byte(document)); err != nil || p.got.Load() != document {
 		t.Errorf("a document of almost the largest size did not arrive: %v", err)
 	}
@@ -87,8 +87,8 @@ func TestGRPC(t *testing.T) {
 
 func TestModelNotKnownYet(t *testing.T) {
 	for _, m := range []*controlpb.Model{nil, {}} {
-		if r := report(&controlpb.DescribeResponse{Model: m}); r.Model != nil {
-			t.Errorf("a model %+v was taken from %+v", r.Model, m)
+		if r, err := report(&controlpb.DescribeResponse{Model: m}); err != nil || r.Model != nil {
+			t.Errorf("a model %+v was taken from %+v: %v", r.Model, m, err)
 		}
 	}
 }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
-// maxMessage matches the pods' limit of a placement document.
-const maxMessage = 4 << 20
+// maxDocument matches the pods' limit of a placement document.
+const maxDocument = 4 << 20
 
 // GRPC talks to pods by their Control service. The zero value is ready to use, and
 // must not be copied.
@@ -29,9 +30,13 @@ func (g *GRPC) Await(ctx context.Context, router Pod) (*Report, error) {
 func (g *GRPC) describe(ctx context.Context, pod Pod, question *controlpb.DescribeRequest) (r *Report, err error) {
 	err = g.call(pod, func(c controlpb.ControlClient) error {
 		answer, err := c.Describe(ctx, question)
-		if err == nil {
-			r = report(answer)
+		switch {
+		case tooLong(err):
+			return fmt.Errorf("its answer is longer than %d bytes: %w", maxReport, ErrAnswer)
+		case err != nil:
+			return err
 		}
+		r, err = report(answer)
 		return err
 	})
 	return r, err
@@ -67,7 +72,12 @@ func (g *GRPC) call(pod Pod, do func(controlpb.ControlClient) error) error {
 	return nil
 }
 
-func report(a *controlpb.DescribeResponse) *Report {
+// report reads what a pod says, and believes no sizes that cannot be: others make lists of
+// such lengths.
+func report(a *controlpb.DescribeResponse) (*Report, error) {
+	if n := len(a.GetSilentNodes()); n > largest {
+		return nil, fmt.Errorf("it waits for %d expert nodes, more than %d: %w", n, largest, ErrAnswer)
+	}
 	r := &Report{
 		Revision: a.GetRevision(), ReadyEpoch: a.GetReadyEpoch(), ServingEpoch: a.GetServingEpoch(),
 		ExpertsReady: int(a.GetExpertsReady()), ExpertsWanted: int(a.GetExpertsWanted()),
@@ -80,6 +90,9 @@ func report(a *controlpb.DescribeResponse) *Report {
 			ContextLength: int(m.GetContextLength()),
 			ExpertBytes:   int64(m.GetExpertBytes()), RouterBytes: int64(m.GetRouterBytes()), //nolint:gosec // bytes of a model
 		}
+		if err := placement.CheckSize(r.Model.Layers, r.Model.Experts); err != nil {
+			return nil, fmt.Errorf("its model has %w: %w", err, ErrAnswer)
+		}
 	}
-	return r
+	return r, nil
 }

@@ -12,6 +12,10 @@ import (
 // operator, so that steady asking and a change of placement connect once to each pod.
 const keepLine = 10 * time.Second
 
+// window is what a pod may send, in bytes, before somebody reads it; it would grow with what
+// it has sent. gRPC has no smaller one. A report fits, and the load of OLMoE's experts.
+const window = 64 << 10
+
 // lines are open connections, by address. To connect costs both sides more than to
 // ask (ADR 0124). A call that fails takes its connection away, so the next one begins
 // anew, as if none had been kept: addresses come and go with pods.
@@ -37,8 +41,10 @@ func (s *lines) take(address string) (*line, error) {
 	if l == nil {
 		conn, err := grpc.NewClient("passthrough:///"+address,
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithNoProxy(), // a proxy of the environment is for what lies outside the cluster
-			grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxMessage), grpc.MaxCallRecvMsgSize(maxMessage)))
+			grpc.WithNoProxy(),                    // a proxy of the environment is for what lies outside the cluster
+			grpc.WithMaxHeaderListSize(maxReport), // an error's text is a header
+			grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
+			grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxDocument), grpc.MaxCallRecvMsgSize(maxReport)))
 		if err != nil {
 			return nil, err
 		}

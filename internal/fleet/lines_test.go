@@ -28,7 +28,7 @@ func (c *counted) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-func startCounted(t *testing.T, p *program, address string) (*counted, *grpc.Server) {
+func startCounted(t *testing.T, p controlpb.ControlServer, address string) (*counted, *grpc.Server) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {

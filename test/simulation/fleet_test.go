@@ -83,7 +83,7 @@ func (f *network) Apply(_ context.Context, p fleet.Pod, raw []byte) error {
 }
 
 // Load implements fleet.Fleet.
-func (f *network) Load(_ context.Context, p fleet.Pod, window time.Duration) (*load.Node, error) {
+func (f *network) Load(_ context.Context, p fleet.Pod, window time.Duration, _ int) (*load.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	x, t, err := f.pod(p)

@@ -16,7 +16,7 @@ func (f *Fleet) SetLoad(address string, n *load.Node) {
 }
 
 // Load implements fleet.Fleet.
-func (f *Fleet) Load(ctx context.Context, pod fleet.Pod, window time.Duration) (*load.Node, error) {
+func (f *Fleet) Load(ctx context.Context, pod fleet.Pod, window time.Duration, _ int) (*load.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.thaw(ctx, pod)
