@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/olmoe-serving/olmoe-operator/controllers"
@@ -108,6 +109,8 @@ func TestChartValues(t *testing.T) {
 	for release, lease := range map[string]string{"olmoe-operator": controllers.LeaseName, "x": "x-olmoe-operator.serving.olmoe.dev"} {
 		if out := output(t, helm, "template", release, "../charts/olmoe-operator"); !strings.Contains(out, "--leader-election-id="+lease+"\n") {
 			t.Errorf("release %s has not the Lease %s", release, lease)
+		} else {
+			ownLease(t, leaderElection(t, out), lease)
 		}
 	}
 	pinned := output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "image.digest=sha256:"+strings.Repeat("a", 64))
@@ -118,6 +121,25 @@ func TestChartValues(t *testing.T) {
 	if want := "- pods\n  verbs:\n  - get\n"; !strings.Contains(string(own), want) {
 		t.Errorf("in its own namespace the operator may not get its own pod:\n%s", own)
 	}
+}
+
+// leaderElection are the rules of the Role in the operator's own namespace.
+func leaderElection(t *testing.T, manifests string) []rbacv1.PolicyRule {
+	t.Helper()
+	for key, o := range objects(t, manifests) {
+		if strings.HasPrefix(key, "Role ") {
+			var role rbacv1.Role
+			raw, err := yaml.Marshal(o)
+			if err == nil {
+				err = yaml.UnmarshalStrict(raw, &role)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return role.Rules
+		}
+	}
+	return nil
 }
 
 // TestNamesLikeNumbers: namespaces, releases and secrets may be called 123 or 1e3, which YAML reads

@@ -3,10 +3,13 @@ package config
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers"
 )
 
 // TestUsersObjectIsReadOnly: the operator may not write what a user writes (invariant 5);
@@ -45,13 +48,46 @@ func TestPodsAreReadFromTheCache(t *testing.T) {
 // rules of the operator's ClusterRole.
 func rules(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
-	raw, err := os.ReadFile("rbac/role.yaml")
+	var role rbacv1.ClusterRole
+	read(t, "rbac/role.yaml", &role)
+	return role.Rules
+}
+
+// read reads the first manifest of a file.
+func read(t *testing.T, file string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var role rbacv1.ClusterRole
-	if err := yaml.UnmarshalStrict(raw, &role); err != nil {
+	first, _, _ := strings.Cut(string(raw), "\n---\n")
+	if err := yaml.UnmarshalStrict([]byte(first), into); err != nil {
 		t.Fatal(err)
 	}
-	return role.Rules
+}
+
+// TestOneLeaseOnly: in a namespace that is shared, other controllers' Leases are theirs.
+func TestOneLeaseOnly(t *testing.T) {
+	var role rbacv1.Role
+	read(t, "rbac/leader_election_role.yaml", &role)
+	ownLease(t, role.Rules, controllers.LeaseName)
+}
+
+func ownLease(t *testing.T, rules []rbacv1.PolicyRule, lease string) {
+	t.Helper()
+	may := map[string]bool{}
+	for _, rule := range rules {
+		if !slices.Contains(rule.Resources, "leases") {
+			continue
+		}
+		for _, verb := range rule.Verbs {
+			may[verb] = true
+			if verb != "create" && !slices.Equal(rule.ResourceNames, []string{lease}) {
+				t.Errorf("the operator may %s the Leases %v, want %s alone", verb, rule.ResourceNames, lease)
+			}
+		}
+	}
+	if !may["get"] || !may["create"] || !may["update"] || len(may) != 3 {
+		t.Errorf("of Leases the operator may %v", may)
+	}
 }
