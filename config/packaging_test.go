@@ -123,6 +123,34 @@ func TestChartValues(t *testing.T) {
 	}
 }
 
+// TestMetricsCertificate: with a Secret the operator shows its certificate, and Prometheus gives
+// its token to nobody who has another.
+func TestMetricsCertificate(t *testing.T) {
+	out := objects(t, output(t, tool(t, "HELM"), "template", "x", "../charts/olmoe-operator", "--namespace", "n",
+		"--set", "monitoring.enabled=true,metrics.certSecret=cert"))
+	for key, wants := range map[string][]string{
+		"Deployment x-olmoe-operator-manager": {
+			"- --metrics-cert-dir=/etc/olmoe/metrics\n", "- mountPath: /etc/olmoe/metrics\n", "secretName: cert\n",
+		},
+		"ServiceMonitor x-olmoe-operator-operator": {
+			"ca:\n        secret:\n          key: ca.crt\n          name: cert\n      serverName: x-olmoe-operator-metrics.n.svc\n",
+		},
+	} {
+		text, _ := yaml.Marshal(out[key])
+		for _, want := range wants {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s lacks %q:\n%s", key, want, text)
+			}
+		}
+		if strings.Contains(string(text), "insecureSkipVerify") {
+			t.Errorf("%s believes any certificate", key)
+		}
+	}
+	if out["Service x-olmoe-operator-metrics"] == nil {
+		t.Error("there is no Service of the name that the certificate is for")
+	}
+}
+
 // leaderElection are the rules of the Role in the operator's own namespace.
 func leaderElection(t *testing.T, manifests string) []rbacv1.PolicyRule {
 	t.Helper()
@@ -146,7 +174,7 @@ func leaderElection(t *testing.T, manifests string) []rbacv1.PolicyRule {
 // as numbers, and the API server refuses.
 func TestNamesLikeNumbers(t *testing.T) {
 	out := output(t, tool(t, "HELM"), "template", "4821937", "../charts/olmoe-operator", "--namespace", "12e4567",
-		"--set-string", "watchNamespaces={1e3},image.pullSecrets={123},priorityClassName=1e3,podLabels.a=1")
+		"--set-string", "watchNamespaces={1e3},metrics.certSecret=1e3,image.pullSecrets={123},priorityClassName=1e3,podLabels.a=1")
 	for key, o := range objects(t, out) {
 		notText(t, key, o)
 	}
@@ -165,7 +193,7 @@ func notText(t *testing.T, path string, v any) {
 			_, text := e.(string)
 			_, object := e.(map[string]any)
 			switch key {
-			case "name", "namespace", "app.kubernetes.io/instance", "priorityClassName", "image", "a":
+			case "name", "namespace", "secretName", "app.kubernetes.io/instance", "priorityClassName", "image", "a":
 				if !text && !object {
 					t.Errorf("%s: %s is %v (%T)", path, key, e, e)
 				}
