@@ -151,14 +151,14 @@ func TestBusyOwnerIsKept(t *testing.T) {
 	}
 }
 
-// alarm makes a router say that it waits for an expert node.
-func (w *world) alarm(node string) {
+// alarm makes a router say that it waits for expert nodes, or no longer does.
+func (w *world) alarm(nodes ...string) {
 	w.Helper()
 	var routers corev1.PodList
 	if err := w.List(w.Context(), &routers, client.InNamespace(w.ns), client.MatchingLabels{"app.kubernetes.io/component": "router"}); err != nil {
 		w.Fatal(err)
 	}
-	w.fleet.Edit(address(&routers.Items[0]), func(p *fleettest.Pod) { p.Waits = []string{node} })
+	w.fleet.Edit(address(&routers.Items[0]), func(p *fleettest.Pod) { p.Waits = nodes })
 }
 
 // movedFrom says whether there is a target without a node.

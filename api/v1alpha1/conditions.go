@@ -70,4 +70,6 @@ const (
 	ReasonNameConflict     = "NameConflict"     // a child's name is taken by another object
 	ReasonChildRefused     = "ChildRefused"     // the API server refuses an object that the spec leads to
 	ReasonBadFlags         = "BadFlags"         // the image does not know the operator's flags
+	// ReasonPlacementTooLarge: a ConfigMap does not hold a placement of so many copies.
+	ReasonPlacementTooLarge = "PlacementTooLarge"
 )

@@ -31,15 +31,15 @@ func (s *State) part(r planner.Request) (Decision, bool) {
 		}
 	}
 	r.Current, r.MinGain, r.MaxMoves = serving, noGain, s.PartMoves
-	target, err := planner.Plan(r)
+	next, err := target(r, serving)
 	if err != nil {
 		return Decision{}, false
 	}
-	a := &Apart{Before: before, After: r.Crowded(target), Moves: len(placement.Diff(serving, target, 0))}
+	a := &Apart{Before: before, After: r.Crowded(next), Moves: len(placement.Diff(serving, next, 0))}
 	if a.After >= before {
 		return Decision{}, false
 	}
-	return Decision{Apart: a, Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
-		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: target,
+	return Decision{Apart: a, Waiting: fmt.Sprintf("pods to take placement %d", next.Epoch), Doc: &placement.Document{
+		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: next,
 	}}, true
 }

@@ -49,13 +49,17 @@ func (s *State) rebalance(r planner.Request) Decision {
 	}
 	serving := s.Doc.Serving
 	r.Current = serving
-	target, b := s.Rebalance.plan(r)
+	next, b := s.Rebalance.plan(r)
 	stay.Balance = b
 	if !b.Worth || s.Rebalance.Spent {
 		return stay
 	}
-	return Decision{Balance: b, Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
-		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: target,
+	if err := publishable(serving, next); err != nil {
+		stay.Balance = &Balance{Err: err}
+		return stay
+	}
+	return Decision{Balance: b, Waiting: fmt.Sprintf("pods to take placement %d", next.Epoch), Doc: &placement.Document{
+		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: next,
 	}}
 }
 

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -12,9 +13,7 @@ import (
 func (s *State) plan(model *Model, from, serving *placement.Placement) Decision {
 	stay := Decision{Doc: s.Doc}
 	if err := s.checkSlots(model); err != nil {
-		d, _ := s.cover(model, serving)
-		d.Problem = &Problem{NotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"}
-		return d
+		return s.refuse(model, serving, &Problem{NotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"})
 	}
 	if s.uncovered(serving) {
 		if d, ok := s.cover(model, serving); ok {
@@ -40,12 +39,24 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 		return Decision{Doc: &placement.Document{Revision: s.revision(), Model: s.Doc.Model, Serving: serving}}
 	}
 	request.Current, request.Cover = from, s.uncovered(serving)
-	target, err := planner.Plan(structural(request))
-	if err != nil { // some nodes are stuck or lost, and the others have no room
+	next, err := target(structural(request), serving)
+	var tooLarge *tooLargeError
+	switch {
+	case errors.As(err, &tooLarge):
+		return s.refuse(model, serving, &Problem{PlacementTooLarge, err.Error() + " (expertNodes, experts.replicasPerExpert and experts.slotsPerNode in the spec)"})
+	case err != nil: // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
 		return stay
 	}
-	return s.prepare(model, serving, target)
+	return s.prepare(model, serving, next)
+}
+
+// refuse says why the spec cannot be met. What serves stays in force, and what lost nodes
+// hold of it is given to others.
+func (s *State) refuse(model *Model, serving *placement.Placement, why *Problem) Decision {
+	d, _ := s.cover(model, serving)
+	d.Problem = why
+	return d
 }
 
 // prepare publishes target beside serving, and no second time: the same placement would
@@ -74,11 +85,11 @@ func (s *State) cover(model *Model, serving *placement.Placement) (Decision, boo
 	}
 	r := affordable(s.request(model, nodes))
 	r.Current, r.Cover = serving, s.uncovered(serving)
-	target, err := planner.Plan(structural(r))
+	next, err := target(structural(r), serving)
 	if err != nil { // there is no room
 		return Decision{Doc: s.Doc}, false
 	}
-	return s.prepare(model, serving, target), true
+	return s.prepare(model, serving, next), true
 }
 
 // request asks for what the spec wants on the nodes.

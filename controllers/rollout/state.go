@@ -62,8 +62,9 @@ type Router struct {
 
 // Reason words of a Problem, as the API's conditions have them.
 const (
-	ModelMismatch  = "ModelMismatch"
-	NotEnoughSlots = "NotEnoughSlots"
+	ModelMismatch     = "ModelMismatch"
+	NotEnoughSlots    = "NotEnoughSlots"
+	PlacementTooLarge = "PlacementTooLarge"
 )
 
 // Problem needs somebody to act.

@@ -133,13 +133,18 @@ func (r *Request) rooms() ([]int, *domains) {
 	return room, dom
 }
 
+// maxCopies is how many copies of an expert SlotsPerNode may lead to, on average: what is
+// left of it on more nodes stays empty. A placement of the largest pool then fits where it
+// is kept (docs/adr/0152), and every other node has each expert.
+const maxCopies = 128
+
 // slots is the room of each node when loads are known: what the request says,
 // or just enough for every replica.
 func (r *Request) slots() []int {
 	n := len(r.Nodes)
 	total := r.Slots
 	if total == 0 {
-		total = n * r.SlotsPerNode
+		total = min(n*r.SlotsPerNode, r.Experts*max(maxCopies, r.Replicas))
 	}
 	if total == 0 {
 		total = n * ceilDiv(r.Experts*r.Replicas, n)
