@@ -17,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -30,6 +31,12 @@ import (
 // stalledInterval: what is wrong may show in events only, which are not watched.
 const stalledInterval = 5 * time.Second
 
+// parallelDeployments are in a round at once. A round waits for the API server alone: for
+// tenths of a second while children are made, and for 2 s where it does not tell events.
+// So no more than 32 ask at once when an operator starts, and some hundred deployments in
+// trouble keep no other waiting.
+const parallelDeployments = 32
+
 // Reconciler reconciles OLMoEDeployments.
 type Reconciler struct {
 	Client client.Client
@@ -40,6 +47,7 @@ type Reconciler struct {
 	// Image of pods whose spec names none.
 	Image string
 
+	// Shared by rounds of different deployments, which run at once.
 	settled apply.Settled
 	events  diagnose.Events
 }
@@ -55,6 +63,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&corev1.ServiceAccount{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(deploymentOf)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallelDeployments}).
 		Complete(r)
 }
 
