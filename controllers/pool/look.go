@@ -23,8 +23,9 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	ctx, done := r.sentry.hurried(ctx, client.ObjectKeyFromObject(v.pool))
 	defer done()
 	v.looked, l.last = true, v.now
-	pods := reachable(v.pods.experts)
+	pods, silent := v.pods.heard()
 	all := fleet.LoadAll(ctx, r.Fleet, pods, w.window())
+	all = load.NewReport(all.Nodes, append(all.Failed, silent...))
 	l.report = all.Of(func(node string) bool { return p.Node(node) != nil })
 	l.work = load.Fit(all.Nodes)
 	v.memory.move.hold(l.report.Nodes, v.now)
@@ -42,11 +43,15 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 }
 
 // addUp sums the window, or the part of it after the last change of traffic. It returns
-// false while the traffic is changing.
+// false while the traffic is changing, or where report is not complete: then nobody is asked
+// again, for who has just let its time pass would do so a second time.
 func (r *Reconciler) addUp(ctx context.Context, v *view, pods []fleet.Pod, report *load.Report, p *placement.Placement) bool {
 	l, part, interval := &v.memory.looks, v.wanted.window(), v.wanted.lookInterval()
-	count := load.LooksPerWindow
-	if newest := fleet.LoadAll(ctx, r.Fleet, pods, interval); complete(newest, p) {
+	count, newest := load.LooksPerWindow, report
+	if complete(report, p) {
+		newest = fleet.LoadAll(ctx, r.Fleet, pods, interval)
+	}
+	if complete(newest, p) {
 		count = l.kind.Look(load.RowsWithin(newest.Nodes, interval))
 	} else {
 		l.kind.Forget()

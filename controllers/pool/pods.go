@@ -12,6 +12,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
+	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 )
 
@@ -48,6 +49,23 @@ func reachable(pods []corev1.Pod) (out []fleet.Pod) {
 		}
 	}
 	return out
+}
+
+// heard are the expert nodes that can be asked, but for those that have just let a question
+// pass or refused it, and what is said of these: a look would wait for them once more.
+func (p pods) heard() (asked []fleet.Pod, silent []load.Fault) {
+	for _, pod := range reachable(p.experts) {
+		a := p.answers[pod.Name]
+		if a.Hung {
+			a.Err = pod.Late()
+		}
+		if a.Err == nil {
+			asked = append(asked, pod)
+		} else {
+			silent = append(silent, load.Fault{Node: pod.Name, Error: a.Err.Error()})
+		}
+	}
+	return asked, silent
 }
 
 // expert finds a pod by name; nil if it is not there.

@@ -30,7 +30,7 @@ func LoadAll(ctx context.Context, f Fleet, pods []Pod, window time.Duration) *lo
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil && (ctx.Err() != nil || status.Code(err) == codes.DeadlineExceeded) { // whoever ended it, here or there
-			err = fmt.Errorf("pod %s at %s: no answer in time", p.Name, p.Address)
+			err = p.Late()
 		}
 		if err != nil {
 			failed = append(failed, load.Fault{Node: p.Name, Error: err.Error()})
@@ -46,6 +46,9 @@ func wordsOf(pods int) int {
 	largest := load.Words(placement.MaxLayers, placement.MaxAllExperts/placement.MaxLayers)
 	return min(largest, maxLoads/max(1, pods))
 }
+
+// Late is what is said of a pod that let its time pass.
+func (p Pod) Late() error { return fmt.Errorf("pod %s at %s: no answer in time", p.Name, p.Address) }
 
 // Load implements Fleet. An answer of another pod, which has got the address
 // since, is an error: its load would be taken for this one's.
