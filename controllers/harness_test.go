@@ -48,6 +48,8 @@ type world struct {
 	fleet         *fleettest.Fleet
 	players       *players
 	writes        atomic.Int64 // requests of the operator that change something
+	outdated      atomic.Int64 // so many writes of a pool's status are refused, as if it had been read before the last write
+	conflicts     atomic.Int64 // rounds that ended with such a refusal as an error
 	refusedSets   atomic.Int64 // StatefulSets that the API server did not let it make
 	stop          context.CancelFunc
 	stopped       chan struct{}
@@ -141,6 +143,9 @@ func (w *world) stopOperator() {
 func (w *world) log() logr.Logger {
 	w.quiet.Store(false)
 	return funcr.New(func(prefix, args string) {
+		if strings.Contains(args, "Reconciler error") && strings.Contains(args, "reported a conflict") {
+			w.conflicts.Add(1)
+		}
 		if !w.quiet.Load() && strings.Contains(args, `"error"`) {
 			w.Log(prefix, args)
 		}
@@ -160,6 +165,9 @@ func (x wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else if strings.HasSuffix(r.URL.Path, "/events") && x.w.hungEvents.Load() {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
+	}
+	if r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/expertpools/") && strings.HasSuffix(r.URL.Path, "/status") && x.w.outdated.Add(-1) >= 0 {
+		return &http.Response{StatusCode: http.StatusConflict, Body: http.NoBody, Request: r}, nil
 	}
 	answer, err := x.next.RoundTrip(r)
 	if err == nil && answer.StatusCode == http.StatusForbidden && strings.Contains(r.URL.Path, "/statefulsets/") {

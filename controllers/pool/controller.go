@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -78,6 +80,17 @@ func poolOf(_ context.Context, o client.Object) []reconcile.Request {
 
 // Reconcile brings one pool a step on.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	result, err := r.round(ctx, req)
+	if apierrors.IsConflict(err) && r.memories.of(req.NamespacedName).mayBeOutdated() {
+		logf.FromContext(ctx).V(1).Info("this round has read what was written since", "error", err.Error())
+		return ctrl.Result{RequeueAfter: outdatedPause}, nil
+	}
+	return result, err
+}
+
+// round is one of Reconcile's, which may have read something outdated: then it ends with a
+// conflict.
+func (r *Reconciler) round(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	pool := &v1alpha1.ExpertPool{}
 	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
 		forget(req)
@@ -116,6 +129,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.writeStatus(ctx, v, verdict); err != nil {
 		return ctrl.Result{}, err
 	}
+	v.memory.outdated = 0
 	turn := v.turn()
 	return ctrl.Result{RequeueAfter: v.interval(verdict), Priority: &turn}, nil
 }
