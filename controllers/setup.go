@@ -36,8 +36,10 @@ func init() {
 // and of the core kinds only what it has made itself.
 func Cache(namespaces []string) cache.Options {
 	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{podspec.ManagedByLabel: podspec.ManagedBy})}
+	pods := own
+	pods.Transform = cache.TransformStripManagedFields() // the most objects by far, and they are not applied
 	o := cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.Pod{}: own, &corev1.ConfigMap{}: own, &corev1.Service{}: own, &corev1.ServiceAccount{}: own,
+		&corev1.Pod{}: pods, &corev1.ConfigMap{}: own, &corev1.Service{}: own, &corev1.ServiceAccount{}: own,
 		&appsv1.Deployment{}: own, &appsv1.StatefulSet{}: own, &policyv1.PodDisruptionBudget{}: own,
 	}}
 	for _, ns := range namespaces {
