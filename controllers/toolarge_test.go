@@ -17,10 +17,10 @@ import (
 // can go back.
 func TestPlacementTooLarge(t *testing.T) {
 	w := newWorld(t)
-	w.players.model = &fleet.Model{Fingerprint: "f00d", Name: "demo", Layers: 400, Experts: 256, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 1 << 20}
+	w.players.model = &fleet.Model{Fingerprint: "f00d", Name: "demo", Layers: 256, Experts: 256, ExpertsPerToken: 8, ContextLength: 4096, ExpertBytes: 1 << 20}
 	w.create("demo", model+"expertNodes: 3\nexperts: {rebalancing: {mode: 'Off'}}")
 	w.untilReady()
-	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {expertNodes: 4, experts: {replicasPerExpert: 2}}")
+	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {expertNodes: 4, experts: {replicasPerExpert: 3}}")
 	if m := w.untilReason(v1alpha1.ReasonPlacementTooLarge); !strings.Contains(m, "experts.replicasPerExpert") {
 		t.Errorf("%q must name the field", m)
 	}

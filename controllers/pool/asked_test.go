@@ -20,11 +20,11 @@ type counted struct {
 	asked map[string]int
 }
 
-func (c *counted) Load(ctx context.Context, pod fleet.Pod, window time.Duration) (*load.Node, error) {
+func (c *counted) Load(ctx context.Context, pod fleet.Pod, window time.Duration, words int) (*load.Node, error) {
 	c.mu.Lock()
 	c.asked[pod.Name]++
 	c.mu.Unlock()
-	return c.Fleet.Load(ctx, pod, window)
+	return c.Fleet.Load(ctx, pod, window, words)
 }
 
 // TestALookWaitsForNobodyTwice: who has just said nothing is not asked for its load, and
