@@ -36,7 +36,7 @@ var avx2 = kernelSet{
 	div:             divAVX2,
 	carries:         carriesBlocksAVX2,
 	widen:           widenAVX2,
-	matMulRange:     matMulRangeAVX2,
+	matMul:          matMulAVX2,
 	quantiseWeights: quantiseAll(quantiseWeightsAVX2, quantiseWeightsPortable),
 	quantiseBF16:    quantiseBF16,
 	quantiseRow:     quantiseAll(quantiseRowAVX2, quantiseRowPortable),

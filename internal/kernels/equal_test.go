@@ -226,7 +226,7 @@ func checkMatMulBits(t *testing.T, s *kernelSet, r *rand.Rand, d tensor.DType, r
 	lo := r.IntN(out)
 	hi := lo + 1 + r.IntN(out-lo)
 	got, want := make([]float32, rows*dstStride), make([]float32, rows*dstStride)
-	s.matMulRange(got, dstStride, x, xStride, rows, w, lo, hi)
-	matMulRangePortable(want, dstStride, x, xStride, rows, w, lo, hi)
+	s.matMul(Job{Dst: got, DstStride: dstStride, X: x, XStride: xStride, Rows: rows, W: w}, lo, hi)
+	matMulPortable(Job{Dst: want, DstStride: dstStride, X: x, XStride: xStride, Rows: rows, W: w}, lo, hi)
 	sameBits(t, fmt.Sprintf("%v rows=%d out=[%d,%d) in=%d", d, rows, lo, hi, in), got, want)
 }

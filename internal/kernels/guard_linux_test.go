@@ -75,7 +75,7 @@ func TestMatMulStaysInsideWeightAndRows(t *testing.T) {
 				x, dst := guardedFloats(t, rows*in), guardedFloats(t, rows*out)
 				for _, s := range available() {
 					mustNotFault(t, fmt.Sprintf("%s %v rows=%d in=%d", s.name, d, rows, in), func() {
-						s.matMulRange(dst, out, x, in, rows, w, 0, out)
+						s.matMul(Job{Dst: dst, DstStride: out, X: x, XStride: in, Rows: rows, W: w}, 0, out)
 					})
 				}
 			}

@@ -96,3 +96,8 @@ func recovered(f func()) (v any) {
 	f()
 	return nil
 }
+
+// matMulRange computes outputs [lo, hi) of a product.
+func matMulRange(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
+	(&Job{Dst: dst, DstStride: dstStride, X: x, XStride: xStride, Rows: rows, W: w}).compute(lo, hi)
+}

@@ -99,21 +99,21 @@ func addFour(sum *[int8Block]int32, w *[4 * int8Block]byte, x *[4]byte) {
 	}
 }
 
-// matMulInt8Range quantises the rows and multiplies them.
-func matMulInt8Range(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
+// computeInt8 quantises the rows and multiplies them.
+func (j *Job) computeInt8(lo, hi int) {
 	q := int8Scratch.get()
 	defer int8Scratch.put(q)
-	q.reset(rows, w.In)
-	for r := range rows {
-		active.quantiseRow(q.row(r), x[r*xStride:][:w.In])
+	q.reset(j.Rows, j.W.In)
+	for r := range j.Rows {
+		active.quantiseRow(q.row(r), j.X[r*j.XStride:][:j.W.In])
 	}
-	int8Steps(dst, dstStride, q, w, lo, hi)
+	j.int8Steps(q, lo, hi)
 }
 
-// int8Steps bounds the time in one piece of assembly, like MatMulRange.
-func int8Steps(dst []float32, dstStride int, q *int8Rows, w Weight, lo, hi int) {
-	step := taskOutputs(w, q.rows)
+// int8Steps bounds the time in one piece of assembly, like compute.
+func (j *Job) int8Steps(q *int8Rows, lo, hi int) {
+	step := taskOutputs(j.W, q.rows)
 	for ; lo < hi; lo += step {
-		active.matMulInt8(dst, dstStride, q, w, lo, min(lo+step, hi))
+		active.matMulInt8(j.Dst, j.DstStride, q, j.W, lo, min(lo+step, hi))
 	}
 }

@@ -106,12 +106,12 @@ func TestInt8ElementIndependentOfShape(t *testing.T) {
 		w, x := int8Weight(r, out, in, tame), normals(r, rows*in)
 		want := make([]float32, rows*out)
 		for i := range want {
-			MatMulRange(want[i-i%out:], out, x[i/out*in:], in, 1, w, i%out, i%out+1)
+			matMulRange(want[i-i%out:], out, x[i/out*in:], in, 1, w, i%out, i%out+1)
 		}
 		first := r.IntN(rows)
 		n := 1 + r.IntN(rows-first)
 		got := make([]float32, n*out)
-		MatMulRange(got, out, x[first*in:], in, n, w, 0, out)
+		matMulRange(got, out, x[first*in:], in, n, w, 0, out)
 		sameBits(t, fmt.Sprint("range of rows, trial ", trial), got, want[first*out:][:n*out])
 
 		job := func(w Weight) Job {

@@ -2,22 +2,21 @@ package kernels
 
 import "fmt"
 
-// MatMulRange computes dst[r*dstStride+o] = sum_i x[r*xStride+i] * w[o,i] for
-// rows r and outputs o in [lo, hi), on the calling goroutine. Other elements of
-// dst are left alone, so ranges of one product may run concurrently. It panics
-// if a slice is too short for the shape.
-func MatMulRange(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
-	if rows == 0 || lo == hi {
+// compute computes outputs [lo, hi) on the calling goroutine. Other elements of Dst are
+// left alone, so ranges of one product may run concurrently. It panics if a slice is too
+// short for the shape.
+func (j *Job) compute(lo, hi int) {
+	if j.Rows == 0 || lo == hi {
 		return
 	}
-	checkMatMul(len(dst), dstStride, len(x), xStride, rows, w, lo, hi)
-	if w.Int8 {
-		matMulInt8Range(dst, dstStride, x, xStride, rows, w, lo, hi)
+	j.check(lo, hi)
+	if j.W.Int8 {
+		j.computeInt8(lo, hi)
 		return
 	}
-	step := taskOutputs(w, rows)
+	step := taskOutputs(j.W, j.Rows)
 	for ; lo < hi; lo += step {
-		active.matMulRange(dst, dstStride, x, xStride, rows, w, lo, min(lo+step, hi))
+		active.matMul(*j, lo, min(lo+step, hi))
 	}
 }
 
@@ -46,8 +45,9 @@ func taskOutputs(w Weight, rows int) int {
 	return max(n/taskAlign, 1) * taskAlign
 }
 
-// checkMatMul guards the vector kernels, which have no bounds checks.
-func checkMatMul(dstLen, dstStride, xLen, xStride, rows int, w Weight, lo, hi int) {
+// check guards the vector kernels, which have no bounds checks.
+func (j *Job) check(lo, hi int) {
+	w, rows, dstStride, xStride, dstLen, xLen := &j.W, j.Rows, j.DstStride, j.XStride, len(j.Dst), len(j.X)
 	switch {
 	case rows < 0 || w.In <= 0 || lo < 0 || lo > hi || hi > w.Out:
 		panic(fmt.Sprintf("kernels: MatMul: rows %d, outputs [%d, %d) of %d", rows, lo, hi, w.Out))
@@ -65,15 +65,15 @@ func checkMatMul(dstLen, dstStride, xLen, xStride, rows int, w Weight, lo, hi in
 // widenedRow recycles the float32 form of one weight row.
 var widenedRow = newScratch[[]float32]()
 
-func matMulRangePortable(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
+func matMulPortable(j Job, lo, hi int) {
 	buf := widenedRow.get()
 	defer widenedRow.put(buf)
-	*buf = atLeast(*buf, w.In)
-	row := (*buf)[:w.In]
+	*buf = atLeast(*buf, j.W.In)
+	row := (*buf)[:j.W.In]
 	for o := lo; o < hi; o++ {
-		widenPortable(row, w.DType, w.row(o))
-		for r := range rows {
-			dst[r*dstStride+o] = dotPortable(row, x[r*xStride:])
+		widenPortable(row, j.W.DType, j.W.row(o))
+		for r := range j.Rows {
+			j.Dst[r*j.DstStride+o] = dotPortable(row, j.X[r*j.XStride:])
 		}
 	}
 }

@@ -21,21 +21,22 @@ var rowKernelsOf = [...]rowKernels{
 // of four rows, about 400 ns of one core (docs/adr/0126).
 const aheadInRow = 1024
 
-// matMulRangeAVX2 has two ways, for one row and for several; both give the same
+// matMulAVX2 has two ways, for one row and for several; both give the same
 // bits. Odd sizes go row by row.
-func matMulRangeAVX2(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
-	if rows > 1 && w.In%lanes == 0 {
-		matMulTiled(dst, dstStride, x, xStride, rows, w, lo, hi)
+func matMulAVX2(j Job, lo, hi int) {
+	if j.Rows > 1 && j.W.In%lanes == 0 {
+		matMulTiled(&j, lo, hi)
 		return
 	}
-	for r := range rows {
-		matMulRow(dst[r*dstStride:], x[r*xStride:], w, lo, hi)
+	for r := range j.Rows {
+		j.row(r, lo, hi)
 	}
 }
 
-// matMulRow computes outputs [lo, hi) of one row.
-func matMulRow(dst, x []float32, w Weight, lo, hi int) {
-	dotGroups(dst[lo:hi], x[:w.In], &w.row(lo)[0], w.rowBytes(), rowKernelsOf[w.DType])
+// row computes outputs [lo, hi) of row r.
+func (j *Job) row(r, lo, hi int) {
+	w := &j.W
+	dotGroups(j.Dst[r*j.DstStride:][lo:hi], j.X[r*j.XStride:][:w.In], &w.row(lo)[0], w.rowBytes(), rowKernelsOf[w.DType])
 }
 
 // dotGroups is dst[j] = x . row j of w, rows stride bytes apart.

@@ -2,8 +2,7 @@ package kernels
 
 import "runtime/debug"
 
-// Job is one product of MatMulMany, as the arguments of MatMulRange: all
-// outputs of W for Rows rows.
+// Job is one product: Dst[r*DstStride+o] = sum_i X[r*XStride+i] * W[o,i] for Rows rows.
 type Job struct {
 	Dst, X                   []float32
 	DstStride, XStride, Rows int
@@ -16,7 +15,7 @@ func MatMulMany(p *Pool, jobs []Job) {
 	for i := range jobs {
 		j := &jobs[i]
 		if j.Rows > 0 {
-			checkMatMul(len(j.Dst), j.DstStride, len(j.X), j.XStride, j.Rows, j.W, 0, j.W.Out)
+			j.check(0, j.W.Out)
 		}
 	}
 	if p == nil || p.workers == 1 || !p.busy.TryLock() {
@@ -35,10 +34,6 @@ func computeInline(jobs []Job) {
 	for i := range jobs {
 		jobs[i].compute(0, jobs[i].W.Out)
 	}
-}
-
-func (j *Job) compute(lo, hi int) {
-	MatMulRange(j.Dst, j.DstStride, j.X, j.XStride, j.Rows, j.W, lo, hi)
 }
 
 // matMulRound splits jobs into tasks. It is part of the pool and reused: a
@@ -83,7 +78,7 @@ func (m *matMulRound) task(t int) {
 	lo := (t - m.first[i]) * size
 	hi := min(lo+size, j.W.Out)
 	if s := m.int8.of[i]; s >= 0 {
-		int8Steps(j.Dst, j.DstStride, &m.int8.sources[s].int8Rows, j.W, lo, hi)
+		j.int8Steps(&m.int8.sources[s].int8Rows, lo, hi)
 		return
 	}
 	j.compute(lo, hi)

@@ -47,13 +47,13 @@ func TestMatMulElementIndependentOfShape(t *testing.T) {
 		x := normals(r, rows*in)
 		want := make([]float32, rows*out)
 		for i := range want {
-			MatMulRange(want[i-i%out:], out, x[i/out*in:], in, 1, w, i%out, i%out+1)
+			matMulRange(want[i-i%out:], out, x[i/out*in:], in, 1, w, i%out, i%out+1)
 		}
 		for range 200 {
 			lo, first := r.IntN(out), r.IntN(rows)
 			hi, n := lo+1+r.IntN(out-lo), 1+r.IntN(rows-first)
 			got := make([]float32, rows*out)
-			MatMulRange(got[first*out:], out, x[first*in:], in, n, w, lo, hi)
+			matMulRange(got[first*out:], out, x[first*in:], in, n, w, lo, hi)
 			for row := first; row < first+n; row++ {
 				sameBits(t, fmt.Sprintf("%v rows [%d,%d) outputs [%d,%d)", d, first, first+n, lo, hi),
 					got[row*out+lo:row*out+hi], want[row*out+lo:row*out+hi])
@@ -71,7 +71,7 @@ func TestMatMulRangeLeavesTheRestAlone(t *testing.T) {
 	for i := range dst {
 		dst[i] = 7
 	}
-	MatMulRange(dst, dstStride, x, xStride, rows, w, 3, 17)
+	matMulRange(dst, dstStride, x, xStride, rows, w, 3, 17)
 	for i, v := range dst {
 		inside := i%dstStride >= 3 && i%dstStride < 17
 		if !inside && v != 7 {
@@ -127,12 +127,12 @@ func TestMatMulRefusesShortSlices(t *testing.T) {
 	w := Weight{Out: 4, In: 8, DType: tensor.F32, Data: make([]byte, 128)}
 	full := func(n int) []float32 { return make([]float32, n) }
 	tests := map[string]func(){
-		"dst":     func() { MatMulRange(full(7), 4, full(16), 8, 2, w, 0, 4) },
-		"x":       func() { MatMulRange(full(8), 4, full(15), 8, 2, w, 0, 4) },
-		"range":   func() { MatMulRange(full(8), 5, full(16), 8, 2, w, 0, 5) },
-		"strides": func() { MatMulRange(full(8), 3, full(16), 8, 2, w, 0, 4) },
+		"dst":     func() { matMulRange(full(7), 4, full(16), 8, 2, w, 0, 4) },
+		"x":       func() { matMulRange(full(8), 4, full(15), 8, 2, w, 0, 4) },
+		"range":   func() { matMulRange(full(8), 5, full(16), 8, 2, w, 0, 5) },
+		"strides": func() { matMulRange(full(8), 3, full(16), 8, 2, w, 0, 4) },
 		"weight": func() {
-			MatMulRange(full(8), 4, full(16), 8, 2, Weight{Out: 4, In: 8, DType: tensor.F32, Data: w.Data[1:]}, 0, 4)
+			matMulRange(full(8), 4, full(16), 8, 2, Weight{Out: 4, In: 8, DType: tensor.F32, Data: w.Data[1:]}, 0, 4)
 		},
 	}
 	for name, f := range tests {

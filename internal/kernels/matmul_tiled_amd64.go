@@ -37,19 +37,19 @@ type tiled struct {
 var tiledScratch = newScratch[tiled]()
 
 // matMulTiled handles at least 2 rows of a multiple of 16 inputs.
-func matMulTiled(dst []float32, dstStride int, x []float32, xStride, rows int, w Weight, lo, hi int) {
+func matMulTiled(j *Job, lo, hi int) {
 	t := tiledScratch.get()
 	defer tiledScratch.put(t)
 	t.acc = atLeast(t.acc, rowBlock*outBlock*lanes)
-	blocks := (rows + rowBlock - 1) / rowBlock
+	blocks := (j.Rows + rowBlock - 1) / rowBlock
 	for i := range blocks {
-		first, end := part(rows, blocks, i)
-		t.x.pack(x[first*xStride:], xStride, end-first, w)
-		t.rows(dst[first*dstStride:], dstStride, w, lo, hi)
+		first, end := part(j.Rows, blocks, i)
+		t.x.pack(j.X[first*j.XStride:], j.XStride, end-first, j.W)
+		t.rows(j.Dst[first*j.DstStride:], j.DstStride, j.W, lo, hi)
 	}
 	if odd := hi - (hi-lo)%tileOuts; odd < hi {
-		for r := range rows {
-			matMulRow(dst[r*dstStride:], x[r*xStride:], w, odd, hi)
+		for r := range j.Rows {
+			j.row(r, odd, hi)
 		}
 	}
 }
