@@ -31,6 +31,4 @@ var vnniTiles = int8Tiles{
 	ahead: 4 << 10,
 }
 
-func matMulInt8VNNI(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	matMulInt8By(&vnniTiles, dst, dstStride, x, w, lo, hi)
-}
+func matMulInt8VNNI(j int8Job, lo, hi int) { vnniTiles.matMul(&j, lo, hi) }

@@ -35,7 +35,7 @@ type kernelSet struct {
 	quantiseRow     func(row []byte, x []float32)
 	interleave      func(block []byte, q *int8Rows)
 	addProduct      func(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte)
-	matMulInt8      func(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int)
+	matMulInt8      func(j int8Job, lo, hi int) // by value, likewise
 
 	// What limits.go measures with.
 	read     func(p []byte)

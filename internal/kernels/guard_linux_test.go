@@ -100,7 +100,7 @@ func TestInt8StaysInsideWeightAndRows(t *testing.T) {
 					s.quantiseRow(q.row(rows-1), x)
 					s.quantiseBF16(q.row(rows-1), bf16)
 					s.interleave(w.block(0), &block)
-					s.matMulInt8(dst, out, &q, w, 0, out)
+					s.matMulInt8(int8Job{dst, out, &q, w}, 0, out)
 				})
 			}
 		}

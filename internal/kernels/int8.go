@@ -60,16 +60,24 @@ func (q *int8Rows) reset(rows, in int) {
 	}
 }
 
+// int8Job is a Job with weights in 8-bit form whose rows of x are in that form too.
+type int8Job struct {
+	dst       []float32
+	dstStride int
+	x         *int8Rows
+	w         Weight
+}
+
 // matMulInt8Portable is the specification of a product in 8-bit form: of each
 // group, ascending, the exact sum of its products, times the product of both
 // scales, is added by one fused multiply-add from +0.
-func matMulInt8Portable(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
+func matMulInt8Portable(j int8Job, lo, hi int) {
 	for o := lo; o < hi; {
 		end := min(o-o%int8Block+int8Block, hi)
-		for r := range x.rows {
+		for r := range j.x.rows {
 			var acc [int8Block]float32
-			addBlockInt8(&acc, w.block(o), x.row(r))
-			copy(dst[r*dstStride+o:r*dstStride+end], acc[o%int8Block:])
+			addBlockInt8(&acc, j.w.block(o), j.x.row(r))
+			copy(j.dst[r*j.dstStride+o:r*j.dstStride+end], acc[o%int8Block:])
 		}
 		o = end
 	}
@@ -110,10 +118,10 @@ func (j *Job) computeInt8(lo, hi int) {
 	j.int8Steps(q, lo, hi)
 }
 
-// int8Steps bounds the time in one piece of assembly, like compute.
-func (j *Job) int8Steps(q *int8Rows, lo, hi int) {
-	step := taskOutputs(j.W, q.rows)
+// int8Steps bounds the time in one piece of assembly, like compute; x are the rows.
+func (j *Job) int8Steps(x *int8Rows, lo, hi int) {
+	step := taskOutputs(j.W, x.rows)
 	for ; lo < hi; lo += step {
-		active.matMulInt8(j.Dst, j.DstStride, q, j.W, lo, min(lo+step, hi))
+		active.matMulInt8(int8Job{j.Dst, j.DstStride, x, j.W}, lo, min(lo+step, hi))
 	}
 }

@@ -24,60 +24,58 @@ var int8AVX2Tiles = int8Tiles{
 	ahead: 1 << 10,
 }
 
-func matMulInt8AVX2(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	matMulInt8By(&int8AVX2Tiles, dst, dstStride, x, w, lo, hi)
-}
+func matMulInt8AVX2(j int8Job, lo, hi int) { int8AVX2Tiles.matMul(&j, lo, hi) }
 
-// matMulInt8By computes whole blocks of outputs where they are, others aside.
-func matMulInt8By(tiles *int8Tiles, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
+// matMul computes whole blocks of outputs where they are, others aside.
+func (tiles *int8Tiles) matMul(j *int8Job, lo, hi int) {
 	for lo < hi {
 		end := hi - hi%int8Block
 		if lo%int8Block == 0 && lo < end {
-			int8Blocks(tiles, dst, dstStride, x, w, lo, end)
+			tiles.blocks(j, lo, end)
 		} else {
 			end = min(lo-lo%int8Block+int8Block, hi)
-			int8Part(dst, dstStride, x, w, lo, end)
+			j.partOfBlock(lo, end)
 		}
 		lo = end
 	}
 }
 
-// int8Blocks reads the weights once for as many rows as there are tiles for, a task's
+// blocks reads the weights once for as many rows as there are tiles for, a task's
 // weights (see taskBytes) again for the next ones. Blocks that do not fill a tile are
 // computed row by row.
-func int8Blocks(tiles *int8Tiles, dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
+func (tiles *int8Tiles) blocks(j *int8Job, lo, hi int) {
 	most := len(tiles.rows) - 1
-	passes := (x.rows + most - 1) / most
+	passes := (j.x.rows + most - 1) / most
 	for i := range passes {
-		r, end := part(x.rows, passes, i)
+		r, end := part(j.x.rows, passes, i)
 		t := &tiles.rows[end-r]
 		whole := hi - (hi-lo)%(t.blocks*int8Block)
-		t.run.blocks(dst, dstStride, x, r, w, lo, whole, t.blocks, tiles.ahead)
+		t.run.blocks(j, r, lo, whole, t.blocks, tiles.ahead)
 		for ; whole < hi && r < end; r++ {
-			tiles.one.blocks(dst, dstStride, x, r, w, whole, hi, 1, tiles.ahead)
+			tiles.one.blocks(j, r, whole, hi, 1, tiles.ahead)
 		}
 	}
 }
 
 // blocks computes outputs [lo, hi) of the kernel's rows from r on, so many blocks at
-// a time; dst is that of output 0.
-func (k int8Kernel) blocks(dst []float32, dstStride int, x *int8Rows, r int, w Weight, lo, hi, together, ahead int) {
+// a time.
+func (k int8Kernel) blocks(j *int8Job, r, lo, hi, together, ahead int) {
 	if lo == hi {
 		return
 	}
-	groups := int8Groups(w.In)
+	groups := int8Groups(j.w.In)
 	ahead = min(ahead, groups*blockGroup)
 	near := groups - (ahead+blockGroup-1)/blockGroup
-	k(&dst[r*dstStride+lo], uintptr(4*dstStride), &x.row(r)[0], uintptr(x.stride()),
-		&w.block(lo)[0], uintptr(int8BlockBytes(w.In)), uintptr(ahead), near, groups, (hi-lo)/int8Block/together)
+	k(&j.dst[r*j.dstStride+lo], uintptr(4*j.dstStride), &j.x.row(r)[0], uintptr(j.x.stride()),
+		&j.w.block(lo)[0], uintptr(int8BlockBytes(j.w.In)), uintptr(ahead), near, groups, (hi-lo)/int8Block/together)
 }
 
-// int8Part computes outputs [lo, hi) of one block.
-func int8Part(dst []float32, dstStride int, x *int8Rows, w Weight, lo, hi int) {
-	for r := range x.rows {
+// partOfBlock computes outputs [lo, hi) of one block.
+func (j *int8Job) partOfBlock(lo, hi int) {
+	for r := range j.x.rows {
 		var sums [int8Block]float32
-		int8Tile1x16(&sums[0], 0, &x.row(r)[0], 0, &w.block(lo)[0], 0, 0, 0, int8Groups(w.In), 1)
-		copy(dst[r*dstStride+lo:r*dstStride+hi], sums[lo%int8Block:])
+		int8Tile1x16(&sums[0], 0, &j.x.row(r)[0], 0, &j.w.block(lo)[0], 0, 0, 0, int8Groups(j.w.In), 1)
+		copy(j.dst[r*j.dstStride+lo:r*j.dstStride+hi], sums[lo%int8Block:])
 	}
 }
 

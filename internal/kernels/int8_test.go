@@ -72,8 +72,8 @@ func TestInt8EqualBits(t *testing.T) {
 				lo, hi = 0, out
 			}
 			a, b := make([]float32, rows*stride), make([]float32, rows*stride)
-			s.matMulInt8(a, stride, &got, w, lo, hi)
-			portable.matMulInt8(b, stride, &want, w, lo, hi)
+			s.matMulInt8(int8Job{a, stride, &got, w}, lo, hi)
+			portable.matMulInt8(int8Job{b, stride, &want, w}, lo, hi)
 			sameBits(t, what, a, b)
 		}
 	})
@@ -149,7 +149,7 @@ func TestInt8Extremes(t *testing.T) {
 				wide[i] = v[i%2]
 			}
 			w, dst := quantised(newRand(t), out, groups*int8Group, wide), make([]float32, len(pairs)*out)
-			s.matMulInt8(dst, out, &x, w, 0, out)
+			s.matMulInt8(int8Job{dst, out, &x, w}, 0, out)
 			for i, got := range dst {
 				p := pairs[i/out]
 				if want := groups * int8Group / 2 * (float32(p[0])*v[0] + float32(p[1])*v[1]); got != want {
