@@ -13,17 +13,22 @@ const (
 )
 
 // copiesIn is how many copies of e are in the domain of node i.
-func (y *layer) copiesIn(e, i int) int { return y.in[e*len(y.dom.nodes)+y.dom.of[i]] }
+func (y *layer) copiesIn(e, i int) int { return y.domainCopies[e*len(y.dom.nodes)+y.dom.of[i]] }
+
+// copiesByDomain is how many copies of e are in each domain.
+func (y *layer) copiesByDomain(e int) []int {
+	return y.domainCopies[e*len(y.dom.nodes):][:len(y.dom.nodes)]
+}
 
 // tally adds d to the number of copies of e in the domain of node i. It is a function of
 // its own, because within flip it would slow down plans without domains.
 //
 //go:noinline
 func (y *layer) tally(i, e, d int) {
-	in := &y.in[e*len(y.dom.nodes)+y.dom.of[i]]
+	in := &y.domainCopies[e*len(y.dom.nodes)+y.dom.of[i]]
 	was := *in
 	*in += d
-	y.wide[e] += b2i(*in > 0) - b2i(was > 0)
+	y.domainsOf[e] += b2i(*in > 0) - b2i(was > 0)
 }
 
 // mayJoin says whether node j may take another copy of e. As long as e is in too few
@@ -31,14 +36,14 @@ func (y *layer) tally(i, e, d int) {
 func (y *layer) mayJoin(e, j int) bool { return y.dom == nil || y.joins(e, j) }
 
 func (y *layer) joins(e, j int) bool {
-	return y.heed >= careless || y.wide[e] >= y.dom.want || y.copiesIn(e, j) == 0
+	return y.rule >= careless || y.domainsOf[e] >= y.dom.want || y.copiesIn(e, j) == 0
 }
 
 // mayLeave says whether node i may drop its copy of e.
 func (y *layer) mayLeave(e, i int) bool { return y.dom == nil || y.leaves(e, i) }
 
 func (y *layer) leaves(e, i int) bool {
-	return y.heed >= heedless || y.wide[e] > y.dom.want || y.copiesIn(e, i) > 1
+	return y.rule >= heedless || y.domainsOf[e] > y.dom.want || y.copiesIn(e, i) > 1
 }
 
 // mayMove says whether the copy of e on node i may go to node j; with i = -1 it is mayJoin.
@@ -50,9 +55,6 @@ func (y *layer) moves(e, i, j int) bool {
 	}
 	return y.leaves(e, i) || y.copiesIn(e, j) == 0 || y.dom.of[i] == y.dom.of[j]
 }
-
-// owners are the nodes that hold e.
-func (y *layer) owners(e int) []uint64 { return y.at[e*y.places:][:y.places] }
 
 // barred returns the nodes that may not take e from node i: those that hold it, and those
 // that the rule excludes. mem is scratch space for the result.
@@ -68,7 +70,7 @@ func (y *layer) barredApart(e, i int, mem []uint64) []uint64 {
 		return y.owners(e)
 	}
 	copy(mem, y.owners(e))
-	for d, n := range y.in[e*len(y.dom.nodes):][:len(y.dom.nodes)] {
+	for d, n := range y.copiesByDomain(e) {
 		if n > 0 && d != y.dom.of[i] {
 			for k, word := range y.dom.sets[d*y.places:][:y.places] {
 				mem[k] |= word
@@ -88,14 +90,15 @@ func (y *layer) givers(e, i int, mem []uint64) []uint64 {
 }
 
 func (y *layer) giversApart(e, i int, mem []uint64) []uint64 {
-	if y.wide[e] > y.dom.want || i >= 0 && y.copiesIn(e, i) == 0 {
+	if y.domainsOf[e] > y.dom.want || i >= 0 && y.copiesIn(e, i) == 0 {
 		return y.owners(e)
 	}
 	clear(mem)
-	for d, n := range y.in[e*len(y.dom.nodes):][:len(y.dom.nodes)] {
+	owners := y.owners(e)
+	for d, n := range y.copiesByDomain(e) {
 		if n > 1 || n == 1 && i >= 0 && d == y.dom.of[i] {
 			for k, word := range y.dom.sets[d*y.places:][:y.places] {
-				mem[k] |= word & y.at[e*y.places+k]
+				mem[k] |= word & owners[k]
 			}
 		}
 	}
@@ -105,9 +108,9 @@ func (y *layer) giversApart(e, i int, mem []uint64) []uint64 {
 // movable is an expert that node i could give to node j, or -1: one that is the
 // better for it, if there is one.
 func (y *layer) movable(i, j int) int {
-	found := -1
+	found, mine, theirs := -1, y.heldBy(i), y.heldBy(j)
 	for k := y.words - 1; k >= 0; k-- {
-		for word := y.on[i*y.words+k] &^ y.on[j*y.words+k]; word != 0; {
+		for word := mine[k] &^ theirs[k]; word != 0; {
 			bit := 63 - bits.LeadingZeros64(word)
 			e := k<<6 + bit
 			if y.dom == nil || y.gains(e, i, j) {
@@ -124,7 +127,7 @@ func (y *layer) movable(i, j int) int {
 
 // gains says whether e, in too few domains, is in one more if it moves.
 func (y *layer) gains(e, i, j int) bool {
-	return y.wide[e] < y.dom.want && y.copiesIn(e, i) > 1 && y.copiesIn(e, j) == 0
+	return y.domainsOf[e] < y.dom.want && y.copiesIn(e, i) > 1 && y.copiesIn(e, j) == 0
 }
 
 func b2i(b bool) int {

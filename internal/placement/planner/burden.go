@@ -38,10 +38,10 @@ func (s *search) survey() {
 
 func (s *search) burdenOf(e int) burden {
 	b := burden{busiest: -1, least: math.Inf(1), share: math.Inf(1)}
-	if c := s.copies[e]; c > s.least {
+	if c := s.copies[e]; c > s.replicas {
 		b.share = s.each[e] / float64(c-1)
 	}
-	for k, word := range s.at[e*s.places:][:s.places] {
+	for k, word := range s.owners(e) {
 		for ; word != 0; word &= word - 1 {
 			i := k<<6 + bits.TrailingZeros64(word)
 			load := s.load[i]

@@ -101,7 +101,7 @@ func (r *Request) Crowded(p *placement.Placement) (count int) {
 	for l := range p.Layers {
 		y.clear()
 		y.keep(now, l)
-		for _, n := range y.wide {
+		for _, n := range y.domainsOf {
 			count += b2i(n < d.want)
 		}
 	}

@@ -12,7 +12,7 @@ type draft struct {
 	base    option  // the necessary changes alone
 	options []option
 	log     []change  // of all steps, in order
-	on      []uint64  // who holds what, as in layer, after all of log
+	holds   []uint64  // who holds what, as in layer, after all of log
 	load    []float64 // of each node then
 	fresh   []uint64  // the placement made from nothing, if it is an option
 	half    int       // of the experts that nodes hold: it counts as so many loads at least
@@ -71,12 +71,12 @@ func (d *draft) lowest() float64 {
 
 // finish leaves the layer in the chosen state, once and for all.
 func (d *draft) finish(nodes int) {
-	words := len(d.on) / nodes
+	words := len(d.holds) / nodes
 	if d.chosen.steps < 0 {
-		d.on = d.fresh
+		d.holds = d.fresh
 	} else if d.log != nil {
 		for _, c := range d.log[d.chosen.steps:] {
-			d.on[c.node*words+c.expert>>6] ^= 1 << (c.expert & 63)
+			d.holds[c.node*words+c.expert>>6] ^= 1 << (c.expert & 63)
 		}
 	}
 	d.chosen, d.log, d.options = option{}, nil, nil

@@ -9,7 +9,7 @@ import (
 // one, or as much as the rule of domains asks for, up to limit. held breaks ties, so
 // that the nodes stay even over all layers.
 func (y *layer) even(held []int, limit int) {
-	y.room = y.shares(y.experts*y.least, held)
+	y.room = y.shares(y.experts*y.replicas, held)
 	if y.dom != nil {
 		y.dom.widen(y.room, y.experts, limit, y.count)
 	}
@@ -41,7 +41,7 @@ func (y *layer) shares(total int, held []int) []int {
 // It needs experts*least <= sum(room) and least <= number of nodes.
 func (y *layer) repair() {
 	for e := range y.experts {
-		for y.copies[e] > y.least {
+		for y.copies[e] > y.replicas {
 			y.flip(y.fullest(e), e)
 		}
 	}
@@ -51,7 +51,7 @@ func (y *layer) repair() {
 		}
 	}
 	for e := range y.experts {
-		for y.copies[e] < y.least {
+		for y.copies[e] < y.replicas {
 			if i := y.roomiest(e, -1); i >= 0 {
 				y.flip(i, e)
 			} else {
@@ -116,8 +116,9 @@ func (y *layer) handBack(i int) bool {
 // returnable is an expert of node i that node j held before and does not now; -1 if
 // there is none.
 func (y *layer) returnable(i, j int) int {
-	for k := range y.words {
-		for word := y.on[i*y.words+k] &^ y.on[j*y.words+k] & y.was[j*y.words+k]; word != 0; word &= word - 1 {
+	theirs, before := y.heldBy(j), y.heldBefore(j)
+	for k, mine := range y.heldBy(i) {
+		for word := mine &^ theirs[k] & before[k]; word != 0; word &= word - 1 {
 			if e := k<<6 + bits.TrailingZeros64(word); y.mayMove(e, i, j) {
 				return e
 			}
@@ -152,11 +153,11 @@ func (y *layer) roomiest(e, from int) int {
 // sharedWithOwners counts the experts that node j has in common with the owners of
 // e, each owner for itself.
 func (y *layer) sharedWithOwners(j, e int) (n int) {
-	mine := y.on[j*y.words:][:y.words]
-	for p, owners := range y.at[e*y.places:][:y.places] {
+	mine := y.heldBy(j)
+	for p, owners := range y.owners(e) {
 		for ; owners != 0; owners &= owners - 1 {
 			i := p<<6 + bits.TrailingZeros64(owners)
-			for k, word := range y.on[i*y.words:][:y.words] {
+			for k, word := range y.heldBy(i) {
 				n += bits.OnesCount64(word & mine[k])
 			}
 		}

@@ -49,7 +49,7 @@ func (s *search) prefers(j, to int, gain, best float64) bool {
 // would be too busy then.
 func (s *search) swap(e int, w, most float64) {
 	first := s.byEach.below(w-s.need[2], len(s.byEach.order))
-	gap, mine := most-s.lightestLoad, s.on[s.busy*s.words:][:s.words]
+	gap, mine := most-s.lightestLoad, s.heldBy(s.busy)
 	barred := s.barred(e, s.busy, s.bar)
 	for _, f := range s.byEach.order[first:] {
 		d := w - s.each[f]
@@ -108,8 +108,9 @@ func (s *search) pairs() {
 // bundles lists what node i holds and node j can take, up to two at a time.
 func (s *search) bundles(i, j int, to []bundle) []bundle {
 	to = append(to, bundle{})
-	for k := range s.words {
-		for word := s.on[i*s.words+k] &^ s.on[j*s.words+k]; word != 0; word &= word - 1 {
+	theirs := s.heldBy(j)
+	for k, mine := range s.heldBy(i) {
+		for word := mine &^ theirs[k]; word != 0; word &= word - 1 {
 			if e := k<<6 + bits.TrailingZeros64(word); s.mayMove(e, i, j) {
 				to = append(to, bundle{[2]int{e}, 1, s.each[e]})
 			}

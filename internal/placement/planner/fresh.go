@@ -15,7 +15,7 @@ func (s *search) fresh(to *spread) {
 	copy(y.each, to.each.value)
 	copy(s.byEach.order, to.each.order)
 	light := ranking{order: s.nodesWithRoom(), value: y.load} // load is negative here, so that it falls
-	for round := 1; round < y.least; round++ {
+	for round := 1; round < y.replicas; round++ {
 		y.deal(&light, to.each.order, func(int) int { return round })
 	}
 	y.deal(&light, to.each.order, func(e int) int { return to.want[e] })

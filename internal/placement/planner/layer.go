@@ -9,28 +9,31 @@ import (
 )
 
 // layer is one layer's placement while it is being made. All sets are bits in
-// flat arrays: a plan for 64 nodes has a millisecond.
+// flat arrays: a plan for 64 nodes has a millisecond. Who holds what is there twice:
+//
+//	holds     a row for each node: of words words, in which bit e says that it holds expert e
+//	ownersOf  a row for each expert: of places words, in which bit i says that node i holds it
 type layer struct {
 	experts, nodes, words int
-	on                    []uint64 // bit e of on[i*words:][:words]: node i holds expert e
-	was                   []uint64 // likewise, what the nodes hold now
+	holds                 []uint64 // who holds what now: see heldBy
+	before                []uint64 // and what did before: see heldBefore
 	places                int      // words for a set of nodes
-	at                    []uint64 // the same as on by experts: bit i of at[e*places:][:places]
-	least                 int      // copies that each expert must have
-	loads                 int      // experts on nodes that do not hold them now: what must be loaded
+	ownersOf              []uint64 // holds by experts: see owners
+	replicas              int      // copies that each expert must have
+	loads                 int      // experts on nodes that did not hold them before: what must be loaded
 	used                  int      // experts on all nodes
 	count                 []int    // experts on node i
 	copies                []int    // nodes that hold expert e
 	room                  []int    // how many experts node i may hold
 	slots                 int      // room of all nodes
-	most                  int      // how many experts all nodes together may hold: no more than slots
-	turn                  int      // node that comes first among equals, where that matters
+	maxSlots              int      // how many experts all nodes together may hold: no more than slots
+	first                 int      // node that comes first among equals, where that matters
 
 	// With domains only:
-	dom  *domains
-	heed int   // how far the rule is heeded: heedful but in chains
-	in   []int // copies of expert e in domain d: in[e*len(dom.nodes)+d]
-	wide []int // domains with a copy of expert e
+	dom          *domains
+	rule         int   // how far the rule is heeded: heedful but in chains
+	domainCopies []int // copies of each expert in each domain, see copiesByDomain
+	domainsOf    []int // domains with a copy of expert e
 
 	// With loads only:
 	cost []float64 // of expert e, all its copies together
@@ -42,25 +45,25 @@ func newLayer(experts, nodes, replicas int, dom *domains) *layer {
 	words, places := (experts+63)/64, (nodes+63)/64
 	held, sets, counts := nodes*words, make([]uint64, 2*nodes*words+experts*places), make([]int, nodes+experts)
 	sums := make([]float64, experts+nodes)
-	y := &layer{experts: experts, nodes: nodes, words: words, places: places, least: replicas,
-		on: sets[:held], was: sets[held : 2*held], at: sets[2*held:],
+	y := &layer{experts: experts, nodes: nodes, words: words, places: places, replicas: replicas,
+		holds: sets[:held], before: sets[held : 2*held], ownersOf: sets[2*held:],
 		count: counts[:nodes], copies: counts[nodes:], each: sums[:experts:experts], load: sums[experts:]}
 	if dom != nil {
-		y.dom, y.in, y.wide = dom, make([]int, experts*len(dom.nodes)), make([]int, experts)
+		y.dom, y.domainCopies, y.domainsOf = dom, make([]int, experts*len(dom.nodes)), make([]int, experts)
 	}
 	return y
 }
 
 // clear takes everything off the nodes.
 func (y *layer) clear() {
-	clear(y.on)
-	clear(y.was)
-	clear(y.at)
+	clear(y.holds)
+	clear(y.before)
+	clear(y.ownersOf)
 	clear(y.count)
 	clear(y.copies)
 	clear(y.load)
-	clear(y.in)
-	clear(y.wide)
+	clear(y.domainCopies)
+	clear(y.domainsOf)
 	y.loads, y.used = 0, 0
 }
 
@@ -71,7 +74,7 @@ func (y *layer) keep(now []*placement.Node, l int) {
 			y.flip(i, e)
 		}
 	})
-	copy(y.was, y.on)
+	copy(y.before, y.holds)
 	y.loads = 0
 }
 
@@ -102,21 +105,30 @@ func each(now []*placement.Node, l, experts int, visit func(i, e int)) {
 	}
 }
 
-func (y *layer) has(i, e int) bool { return y.on[i*y.words+e>>6]>>(e&63)&1 != 0 }
+// heldBy are the experts that node i holds.
+func (y *layer) heldBy(i int) []uint64 { return y.holds[i*y.words:][:y.words] }
+
+// heldBefore are the experts that node i held before.
+func (y *layer) heldBefore(i int) []uint64 { return y.before[i*y.words:][:y.words] }
+
+// owners are the nodes that hold e.
+func (y *layer) owners(e int) []uint64 { return y.ownersOf[e*y.places:][:y.places] }
+
+func (y *layer) has(i, e int) bool { return y.holds[i*y.words+e>>6]>>(e&63)&1 != 0 }
 
 // flip gives expert e to node i, or takes it away.
 func (y *layer) flip(i, e int) {
 	k, bit := i*y.words+e>>6, uint64(1)<<(e&63)
-	y.on[k] ^= bit
-	y.at[e*y.places+i>>6] ^= 1 << (i & 63)
+	y.holds[k] ^= bit
+	y.ownersOf[e*y.places+i>>6] ^= 1 << (i & 63)
 	d := 1
-	if y.on[k]&bit == 0 {
+	if y.holds[k]&bit == 0 {
 		d = -1
 	}
 	y.used += d
 	y.count[i] += d
 	y.copies[e] += d
-	if y.was[k]&bit == 0 {
+	if y.before[k]&bit == 0 {
 		y.loads += d
 	}
 	if y.dom != nil {
@@ -130,7 +142,7 @@ func (y *layer) move(e, from, to int) {
 }
 
 // list appends what node i holds, ascending.
-func (y *layer) list(i int, to []int) []int { return listed(y.on[i*y.words:][:y.words], to) }
+func (y *layer) list(i int, to []int) []int { return listed(y.heldBy(i), to) }
 
 // listed appends the members of a set, ascending.
 func listed(set []uint64, to []int) []int {

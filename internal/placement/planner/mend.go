@@ -38,7 +38,7 @@ func (y *layer) shed(i int, mean float64) {
 	ideal := (y.load[i] - mean) / float64(-y.free(i))
 	best, surplus, off := -1, false, math.Inf(1)
 	for _, e := range y.list(i, nil) {
-		extra, d := y.copies[e] > y.least && y.mayLeave(e, i), math.Abs(y.each[e]-ideal)
+		extra, d := y.copies[e] > y.replicas && y.mayLeave(e, i), math.Abs(y.each[e]-ideal)
 		if best < 0 || extra && !surplus || extra == surplus && d < off {
 			best, surplus, off = e, extra, d
 		}
@@ -51,7 +51,7 @@ func (y *layer) shed(i int, mean float64) {
 // has room, a surplus copy of another expert makes way.
 func (y *layer) restore(e, copies int) {
 	y.each[e] = y.cost[e] / float64(copies)
-	if y.used >= y.most || y.lightest(e) < 0 {
+	if y.used >= y.maxSlots || y.lightest(e) < 0 {
 		y.evict(e)
 	}
 	if i := y.lightest(e); i >= 0 {
@@ -70,7 +70,7 @@ func (y *layer) evict(e int) {
 	for i := range y.nodes {
 		for _, f := range y.list(i, nil) {
 			direct := !y.has(i, e) && y.mayJoin(e, i)
-			if y.copies[f] <= y.least || straight && !direct || !y.mayLeave(f, i) {
+			if y.copies[f] <= y.replicas || straight && !direct || !y.mayLeave(f, i) {
 				continue
 			}
 			w := y.cost[f] / float64(y.copies[f]-1)

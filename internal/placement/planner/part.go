@@ -10,7 +10,7 @@ func (y *layer) part(limit int, put func(e int)) {
 		return
 	}
 	for e := range y.experts {
-		for y.wide[e] < y.dom.want && y.partOne(e, limit, put) {
+		for y.domainsOf[e] < y.dom.want && y.partOne(e, limit, put) {
 			continue
 		}
 	}
@@ -19,14 +19,14 @@ func (y *layer) part(limit int, put func(e int)) {
 // partOne moves a copy of e from a domain with another one. If that takes too many
 // loads, or there is no way, it changes nothing and tells so.
 func (y *layer) partOne(e, limit int, put func(e int)) bool {
-	was, wide := slices.Clone(y.on), y.wide[e]
+	was, wide := slices.Clone(y.holds), y.domainsOf[e]
 	for _, i := range listed(y.owners(e), nil) {
 		if y.copiesIn(e, i) < 2 {
 			continue
 		}
 		y.flip(i, e)
 		put(e)
-		if y.wide[e] > wide && y.loads <= limit {
+		if y.domainsOf[e] > wide && y.loads <= limit {
 			return true
 		}
 		y.back(was)
@@ -34,10 +34,10 @@ func (y *layer) partOne(e, limit int, put func(e int)) bool {
 	return false
 }
 
-// back makes on what it was.
+// back makes holds what it was.
 func (y *layer) back(was []uint64) {
 	for k, word := range was {
-		for _, e := range listed([]uint64{word ^ y.on[k]}, nil) {
+		for _, e := range listed([]uint64{word ^ y.holds[k]}, nil) {
 			y.flip(k/y.words, k%y.words<<6+e)
 		}
 	}
@@ -47,7 +47,7 @@ func (y *layer) back(was []uint64) {
 func (y *layer) partByLoad(limit int) {
 	y.part(limit, func(e int) {
 		y.weigh()
-		y.restore(e, y.least)
+		y.restore(e, y.replicas)
 	})
 	if y.dom != nil {
 		y.weigh()

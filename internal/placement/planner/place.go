@@ -7,9 +7,9 @@ type hop struct{ node, from, moved int }
 // that it must not go to, through the shortest chain of moves that frees a place.
 // The rule of domains gives way where there is no other chain.
 func (y *layer) place(e int) {
-	for y.heed = heedful; y.heed <= heedless; y.heed++ {
+	for y.rule = heedful; y.rule <= heedless; y.rule++ {
 		if y.chain(e) {
-			y.heed = heedful
+			y.rule = heedful
 			return
 		}
 	}

@@ -64,7 +64,7 @@ func (r *Request) evenly(p *placement.Placement, now []*placement.Node) {
 		y.clear()
 		y.keep(now, l)
 		y.even(held, limit)
-		write(p, l, y.on, same)
+		write(p, l, y.holds, same)
 		for i, n := range y.count {
 			held[i] += n
 		}
@@ -84,20 +84,20 @@ func (r *Request) byLoad(p *placement.Placement, now []*placement.Node) {
 		d := &drafts[l]
 		d.finish(len(r.Nodes))
 		if d.blank {
-			write(p, l, d.on, v.level(d.load))
+			write(p, l, d.holds, v.level(d.load))
 		} else {
-			write(p, l, d.on, v.stay(d.load))
+			write(p, l, d.holds, v.stay(d.load))
 		}
 	}
 }
 
 // write puts a layer's sets into the placement, set i on node[i].
-func write(p *placement.Placement, l int, on []uint64, node []int) {
-	words := len(on) / len(p.Nodes)
-	all := make([]int, 0, members(on))
+func write(p *placement.Placement, l int, holds []uint64, node []int) {
+	words := len(holds) / len(p.Nodes)
+	all := make([]int, 0, members(holds))
 	for i := range p.Nodes {
 		start := len(all)
-		all = listed(on[i*words:][:words], all)
+		all = listed(holds[i*words:][:words], all)
 		p.Nodes[node[i]].Experts[l] = all[start:len(all):len(all)]
 	}
 }

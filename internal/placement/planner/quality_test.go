@@ -20,7 +20,7 @@ func TestTradesSaveLoads(t *testing.T) {
 				l.flip(rnd.IntN(n), e)
 			}
 		}
-		copy(y.was, y.on)
+		copy(y.before, y.holds)
 		var tr trader
 		tr.begin(y, fresh)
 		for i := range tr.node {

@@ -8,7 +8,7 @@ import "math/bits"
 // to make one more elsewhere.
 func (s *search) recounts() {
 	for _, e := range s.held {
-		if s.copies[e] > s.least && s.mayLeave(e, s.busy) {
+		if s.copies[e] > s.replicas && s.mayLeave(e, s.busy) {
 			s.withdraw(e)
 		}
 		if s.copies[e] < s.nodes {
@@ -55,15 +55,16 @@ func (s *search) multiply(e int) {
 	if !s.promising(here, 1) {
 		return
 	}
-	if len(s.open) > 0 && s.used < s.most {
+	if len(s.open) > 0 && s.used < s.maxSlots {
 		s.fill(e, here, each)
 	}
 	if s.lightestLoad+s.leastShare >= s.limit {
 		return // no copy could go
 	}
 	s.donate()
+	mine := s.heldBy(s.busy)
 	for k, word := range s.donors {
-		for word &^= s.on[s.busy*s.words+k]; word != 0; word &= word - 1 {
+		for word &^= mine[k]; word != 0; word &= word - 1 {
 			s.replace(k<<6+bits.TrailingZeros64(word), e, here, each)
 		}
 	}
@@ -93,7 +94,7 @@ func (s *search) replace(f, e int, here, each float64) {
 	if max(here, b.least-less, b.next+b.share) >= s.limit {
 		return
 	}
-	to, best, most, mine := -1, s.need[1], s.load[s.busy], s.at[e*s.places:][:s.places]
+	to, best, most, mine := -1, s.need[1], s.load[s.busy], s.owners(e)
 	for k, word := range s.givers(f, -1, s.give) {
 		for word &^= mine[k]; word != 0; word &= word - 1 {
 			j := k<<6 + bits.TrailingZeros64(word)

@@ -33,11 +33,11 @@ func (t *trader) relabel(y, fresh *layer) []uint64 {
 			break
 		}
 	}
-	on := make([]uint64, len(y.on))
+	holds := make([]uint64, len(y.holds))
 	for i, j := range t.node {
-		copy(on[j*y.words:(j+1)*y.words], t.fresh.on[i*y.words:(i+1)*y.words])
+		copy(holds[j*y.words:], t.fresh.heldBy(i))
 	}
-	return on
+	return holds
 }
 
 func (t *trader) begin(y, fresh *layer) {
@@ -49,7 +49,7 @@ func (t *trader) begin(y, fresh *layer) {
 	clear(t.holders)
 	for j := range t.set {
 		t.set[j] = -1
-		for k, word := range y.was[j*y.words:][:y.words] {
+		for k, word := range y.heldBefore(j) {
 			for ; word != 0; word &= word - 1 {
 				t.holders[(k<<6+bits.TrailingZeros64(word))*y.places+j>>6] |= 1 << (j & 63)
 			}
@@ -62,9 +62,9 @@ func (t *trader) give(i, j int) { t.node[i], t.set[j], t.stays[i] = j, i, t.shar
 // shared is what node j holds now of set i. To keep that of all pairs would take memory
 // for nodes x nodes.
 func (t *trader) shared(i, j int) (n int) {
-	was := t.was[j*t.words:][:t.words]
-	for k, word := range t.fresh.on[i*t.words:][:t.words] {
-		n += bits.OnesCount64(word & was[k])
+	before := t.heldBefore(j)
+	for k, word := range t.fresh.heldBy(i) {
+		n += bits.OnesCount64(word & before[k])
 	}
 	return n
 }
@@ -72,7 +72,7 @@ func (t *trader) shared(i, j int) (n int) {
 // nearTo are the nodes that hold something of set i.
 func (t *trader) nearTo(i int) []uint64 {
 	clear(t.near)
-	for k, word := range t.fresh.on[i*t.words:][:t.words] {
+	for k, word := range t.fresh.heldBy(i) {
 		for ; word != 0; word &= word - 1 {
 			for p, nodes := range t.holders[(k<<6+bits.TrailingZeros64(word))*t.places:][:t.places] {
 				t.near[p] |= nodes

@@ -53,7 +53,7 @@ const (
 // newSearch searches for layers of a request, one after another.
 func newSearch(r *Request, room []int, dom *domains, total []float64) *search {
 	y := newLayer(r.Experts, len(r.Nodes), r.Replicas, dom)
-	y.room, y.most = make([]int, y.nodes), sum(room)
+	y.room, y.maxSlots = make([]int, y.nodes), sum(room)
 	sets := make([]uint64, 2*(y.words+y.places))
 	return &search{layer: y, total: total, byEach: newRanking(y.each), burdens: make([]burden, y.experts),
 		donors: sets[:y.words], stale: sets[y.words : 2*y.words], bar: sets[2*y.words:][:y.places], give: sets[2*y.words+y.places:],

@@ -64,7 +64,7 @@ func (s *search) apply(t *step) {
 func (s *search) reweigh(e int, w float64) {
 	s.each[e] = w
 	s.byEach.changed(e)
-	for k, word := range s.at[e*s.places:][:s.places] {
+	for k, word := range s.owners(e) {
 		for ; word != 0; word &= word - 1 {
 			s.changed(k<<6 + bits.TrailingZeros64(word))
 		}
@@ -74,7 +74,7 @@ func (s *search) reweigh(e int, w float64) {
 // changed sums up the load of a node anew.
 func (s *search) changed(i int) {
 	s.settle(i)
-	for k, word := range s.on[i*s.words:][:s.words] {
+	for k, word := range s.heldBy(i) {
 		s.stale[k] |= word
 	}
 }

@@ -38,7 +38,7 @@ func (s *search) kick(rnd *rand.Rand) {
 	if e < 0 || f < 0 || i == j || s.has(j, e) {
 		return
 	}
-	if s.copies[f] > s.least && s.mayLeave(f, j) && rnd.IntN(2) == 0 {
+	if s.copies[f] > s.replicas && s.mayLeave(f, j) && rnd.IntN(2) == 0 {
 		s.flip(j, f)
 		s.flip(j, e)
 	} else if !s.has(i, f) && s.mayMove(e, i, j) && s.mayMove(f, j, i) {
@@ -57,16 +57,16 @@ func (s *search) draw(i int, rnd *rand.Rand) int {
 
 // saved is a placement of the layer to come back to.
 type saved struct {
-	on    []uint64
+	holds []uint64
 	worst float64
 }
 
 func (y *layer) save() saved {
-	return saved{append([]uint64(nil), y.on...), y.load[y.busiest()]}
+	return saved{append([]uint64(nil), y.holds...), y.load[y.busiest()]}
 }
 
 // revert goes back to what was saved.
 func (y *layer) revert(to *saved) {
-	y.back(to.on)
+	y.back(to.holds)
 	y.weigh()
 }

@@ -19,7 +19,7 @@ func (y *layer) weigh() {
 // the same load however it came about.
 func (y *layer) settle(i int) {
 	var s float64
-	for k, word := range y.on[i*y.words : (i+1)*y.words] {
+	for k, word := range y.heldBy(i) {
 		for each := y.each[k<<6:]; word != 0; word &= word - 1 {
 			s += each[bits.TrailingZeros64(word)]
 		}
@@ -39,11 +39,11 @@ func (y *layer) busiest() int {
 }
 
 // lightest is the node with room that e can go to and has least load, then fewest
-// experts, then comes first from turn on; -1 if there is none.
+// experts, then comes first from y.first on; -1 if there is none.
 func (y *layer) lightest(e int) int {
 	best, least := -1, math.Inf(1)
 	for k := range y.nodes {
-		i := (k + y.turn) % y.nodes
+		i := (k + y.first) % y.nodes
 		load := y.load[i]
 		if load > least || y.free(i) < 1 || y.has(i, e) || !y.mayJoin(e, i) {
 			continue

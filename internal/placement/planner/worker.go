@@ -35,7 +35,7 @@ type worker struct {
 func (r *Request) drafts(now []*placement.Node, room []int, dom *domains) ([]draft, int) {
 	drafts := make([]draft, r.Layers)
 	nodes, words, total := len(r.Nodes), (r.Experts+63)/64, r.totals(now)
-	on, load := make([]uint64, r.Layers*nodes*words), make([]float64, r.Layers*nodes)
+	holds, load := make([]uint64, r.Layers*nodes*words), make([]float64, r.Layers*nodes)
 	// Uneven numbers alone move nothing where no limit of slots asks for it: domains may
 	// have made them, or loads.
 	keep := !r.limited() && (r.Cover || r.Current != nil && r.Current.Validate() == nil && r.Satisfied(r.Current))
@@ -44,7 +44,7 @@ func (r *Request) drafts(now []*placement.Node, room []int, dom *domains) ([]dra
 		w := &worker{Request: r, now: now, room: room, dom: dom, keep: keep, left: cmp.Or(r.MaxMoves, math.MaxInt32), total: total,
 			cost: make([]float64, r.Experts), ideal: newSpread(r.Experts), steps: newSearch(r, room, dom, total)}
 		for l := int(next.Add(1)) - 1; l < r.Layers; l = int(next.Add(1)) - 1 {
-			drafts[l].on, drafts[l].load = on[l*nodes*words:][:nodes*words], load[l*nodes:][:nodes]
+			drafts[l].holds, drafts[l].load = holds[l*nodes*words:][:nodes*words], load[l*nodes:][:nodes]
 			w.draft(l, &drafts[l])
 		}
 		return w.left
@@ -91,7 +91,7 @@ func (w *worker) draft(l int, d *draft) {
 	d.blank = s.used == 0
 	switch {
 	case w.Cover:
-		s.turn = l % s.nodes
+		s.first = l % s.nodes
 		s.mend(1)
 	case d.blank:
 		s.fromNothing(w.ideal)
@@ -103,7 +103,7 @@ func (w *worker) draft(l int, d *draft) {
 		w.change(d)
 	}
 	copy(d.load, s.load)
-	copy(d.on, s.on)
+	copy(d.holds, s.holds)
 	if !d.blank && !w.Cover {
 		w.settle(d)
 	}
@@ -156,9 +156,9 @@ func (w *worker) settle(d *draft) {
 }
 
 // loadsOf counts the experts to load for a placement.
-func (y *layer) loadsOf(on []uint64) (n int) {
-	for k, word := range on {
-		n += bits.OnesCount64(word &^ y.was[k])
+func (y *layer) loadsOf(holds []uint64) (n int) {
+	for k, word := range holds {
+		n += bits.OnesCount64(word &^ y.before[k])
 	}
 	return n
 }
