@@ -49,7 +49,7 @@ func TestExpertsAreAnnouncedAsTheyCome(t *testing.T) {
 }
 
 // What serves, or has no owner at all, is loaded at once; what only the next placement
-// asks for, beside serving.
+// asks for, in the background.
 func TestWhatIsLoadedNext(t *testing.T) {
 	h, _ := keeper(t, sharedModel(t))
 	serving, target := []expertID{{0, 0}, {0, 1}}, []expertID{{0, 1}, {1, 2}}
@@ -59,21 +59,21 @@ func TestWhatIsLoadedNext(t *testing.T) {
 		missing []expertID
 		urgent  bool
 		want    []expertID
-		beside  bool
+		prio    priority
 	}{
-		{"nothing", nil, false, nil, false},
-		{"all", a.order, false, serving, false},
-		{"one that serves", []expertID{{0, 1}, {1, 2}}, false, []expertID{{0, 1}}, false},
-		{"one of the target", []expertID{{1, 2}}, false, []expertID{{1, 2}}, true},
-		{"one that nobody has", []expertID{{1, 2}}, true, []expertID{{1, 2}}, false},
+		{"nothing", nil, false, nil, urgent},
+		{"all", a.order, false, serving, urgent},
+		{"one that serves", []expertID{{0, 1}, {1, 2}}, false, []expertID{{0, 1}}, urgent},
+		{"one of the target", []expertID{{1, 2}}, false, []expertID{{1, 2}}, background},
+		{"one that nobody has", []expertID{{1, 2}}, true, []expertID{{1, 2}}, urgent},
 	} {
 		whole := slices.Clone(h.loaded)
 		for _, x := range c.missing {
 			h.at(x).expert = nil
 		}
 		a.urgent = c.urgent
-		if list, beside := h.next(a); !slices.Equal(list, c.want) || beside != c.beside {
-			t.Errorf("%s is missing: %v is loaded, beside serving: %v; want %v, %v", c.name, list, beside, c.want, c.beside)
+		if list, prio := h.next(a); !slices.Equal(list, c.want) || prio != c.prio {
+			t.Errorf("%s is missing: %v is loaded, priority %v; want %v, %v", c.name, list, prio, c.want, c.prio)
 		}
 		copy(h.loaded, whole)
 	}

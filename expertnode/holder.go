@@ -25,7 +25,7 @@ type holding struct {
 	bytes   int64 // of their weights
 }
 
-// holder brings the experts in memory in line with the assignment, beside the
+// holder brings the experts in memory in line with the assignment, apart from the
 // serving path: computations read now, and only that.
 type holder struct {
 	ck    *checkpoint.Checkpoint
@@ -111,31 +111,30 @@ func (h *holder) follow(ctx context.Context) error {
 	for start := time.Now(); ; {
 		a := h.want.Load()
 		h.drop(a)
-		list, beside := h.next(a)
+		list, prio := h.next(a)
 		if len(list) == 0 {
 			h.publish()
 			h.log.Info("experts held", "experts", h.now.Load().set.Count(), "bytes", h.now.Load().bytes,
 				"fromCache", h.cache.Count(weightcache.Hit), "revision", a.revision, "seconds", time.Since(start).Seconds())
 			return nil
 		}
-		if err := h.load(ctx, a, list, beside); err != nil {
+		if err := h.load(ctx, a, list, prio); err != nil {
 			return err
 		}
 		h.publish()
 	}
 }
 
-// next is what to load now: first what somebody waits for, then the rest, beside
-// serving.
-func (h *holder) next(a *assignment) (list []expertID, beside bool) {
+// next is what to load now: first what somebody waits for, then the rest.
+func (h *holder) next(a *assignment) ([]expertID, priority) {
 	missing := h.missing(a.order)
 	if a.urgent || len(missing) == 0 {
-		return missing, false
+		return missing, urgent
 	}
 	if serving := h.missing(a.epochs[0].experts); len(serving) > 0 {
-		return serving, false
+		return serving, urgent
 	}
-	return missing, true
+	return missing, background
 }
 
 func (h *holder) at(x expertID) *loadedExpert {

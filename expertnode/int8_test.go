@@ -68,7 +68,7 @@ func TestInt8NodeComputesAndCountsItsOwnForm(t *testing.T) {
 		t.Errorf("held bytes are not those of the 8-bit form:\n%s", body)
 	}
 
-	// What is taken away and given back is made again, beside serving or not.
+	// What is taken away and given back is made again, in the background or at once.
 	few := p.place(2, 1, rng)
 	other := placement.Node{Name: "node-b", Address: "127.0.0.1:1"}
 	for l, all := range few.Nodes[0].Experts {

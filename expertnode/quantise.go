@@ -10,11 +10,11 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
-// read brings an expert's tensors into memory: at once, or beside serving.
-func (h *holder) read(ctx context.Context, l *loadedExpert, beside bool) error {
+// read brings an expert's tensors into memory.
+func (h *holder) read(ctx context.Context, l *loadedExpert, prio priority) error {
 	load := h.ck.Load
-	if beside {
-		load = h.ck.LoadBeside
+	if prio == background {
+		load = h.ck.LoadInBackground
 	}
 	return h.readBy(ctx, l, load)
 }
@@ -30,11 +30,11 @@ func (h *holder) readBy(ctx context.Context, l *loadedExpert, load func(context.
 
 // readInt8 reads an expert's 8-bit form from the cache, or makes it of what is
 // stored and gives back the memory of that.
-func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, beside bool) (err error) {
+func (h *holder) readInt8(ctx context.Context, x expertID, l *loadedExpert, prio priority) (err error) {
 	load, name, n := h.ck.Read, checkpoint.ExpertName(x.layer, x.index), l.expert.Int8Bytes()
 	var p *pace.Pace
-	if beside {
-		load, p = h.ck.ReadBeside, pace.New(pace.LongRest)
+	if prio == background {
+		load, p = h.ck.ReadInBackground, pace.New(pace.LongRest)
 	}
 	if l.memory = h.cache.Load(ctx, name, n, p); l.memory != nil {
 		h.bytesRead.Add(int64(n))
@@ -64,7 +64,7 @@ func (h *holder) makeInt8(ctx context.Context, l *loadedExpert, p *pace.Pace) er
 	return nil
 }
 
-// keep writes what was made of the weights for the next start, beside serving,
+// keep writes what was made of the weights for the next start, in the background,
 // until there is something to load.
 func (h *holder) keep(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)

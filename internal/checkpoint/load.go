@@ -41,15 +41,15 @@ func (c *Checkpoint) Read(ctx context.Context, ts ...tensor.Tensor) error {
 	return c.atOnce(ctx, ts, (*Checkpoint).readOne)
 }
 
-// LoadBeside is Load for a process that serves meanwhile: one small piece at a
+// LoadInBackground is Load for a process that serves meanwhile: one small piece at a
 // time, with rests in between.
-func (c *Checkpoint) LoadBeside(ctx context.Context, ts ...tensor.Tensor) error {
-	return c.beside(ctx, ts, (*Checkpoint).loadOne)
+func (c *Checkpoint) LoadInBackground(ctx context.Context, ts ...tensor.Tensor) error {
+	return c.inBackground(ctx, ts, (*Checkpoint).loadOne)
 }
 
-// ReadBeside is Read for a process that serves meanwhile.
-func (c *Checkpoint) ReadBeside(ctx context.Context, ts ...tensor.Tensor) error {
-	return c.beside(ctx, ts, (*Checkpoint).readOne)
+// ReadInBackground is Read for a process that serves meanwhile.
+func (c *Checkpoint) ReadInBackground(ctx context.Context, ts ...tensor.Tensor) error {
+	return c.inBackground(ctx, ts, (*Checkpoint).readOne)
 }
 
 // NotFinite is the error of weights that were read and are not all finite. Who
@@ -74,20 +74,20 @@ func (c *Checkpoint) atOnce(ctx context.Context, ts []tensor.Tensor, f step) err
 }
 
 const (
-	// besideChunk is the unit of beside: less than a millisecond of one core.
-	besideChunk = 1 << 20
-	// besidePause is its longest rest after a chunk: a few times what a core needs
+	// backgroundChunk is the unit of inBackground: less than a millisecond of one core.
+	backgroundChunk = 1 << 20
+	// backgroundPause is its longest rest after a chunk: a few times what a core needs
 	// for one, and no longer where a disk is slower than that.
-	besidePause = 5 * time.Millisecond
+	backgroundPause = 5 * time.Millisecond
 )
 
-// beside reads tensors one small piece at a time.
-func (c *Checkpoint) beside(ctx context.Context, ts []tensor.Tensor, f step) error {
-	chunks, err := c.chunks(ts, besideChunk)
+// inBackground reads tensors one small piece at a time.
+func (c *Checkpoint) inBackground(ctx context.Context, ts []tensor.Tensor, f step) error {
+	chunks, err := c.chunks(ts, backgroundChunk)
 	if err != nil {
 		return err
 	}
-	p := pace.New(besidePause)
+	p := pace.New(backgroundPause)
 	for _, k := range chunks {
 		if err := f(c, ctx, k); err != nil {
 			return err

@@ -67,7 +67,12 @@ func (r *Runner) runLayers(ctx context.Context, parts []part) error {
 			}
 			r.attention(p, l)
 			r.choose(p, l)
-			p.send(ctx, l, len(parts) > 1)
+			p.ctx, p.layer, p.out = ctx, l, true
+			if len(parts) > 1 {
+				go p.ask() // the other half goes on here
+			} else {
+				p.ask()
+			}
 		}
 	}
 	for i := range parts {
@@ -78,16 +83,6 @@ func (r *Runner) runLayers(ctx context.Context, parts []part) error {
 	return nil
 }
 
-// send asks the experts of layer l for a part, at once or beside what follows.
-func (p *part) send(ctx context.Context, l int, beside bool) {
-	p.ctx, p.layer, p.out = ctx, l, true
-	if beside {
-		go p.ask()
-	} else {
-		p.ask()
-	}
-}
-
 // askExperts is a part's question; it ends with a token in answered.
 func (r *Runner) askExperts(p *part) {
 	defer func() { p.answered <- struct{}{} }() // also after a panic, for settle
@@ -96,7 +91,7 @@ func (r *Runner) askExperts(p *part) {
 	p.err = r.experts.Do(p.ctx, p.layer, p.of(r.ws.h, h), p.rows, ids, p.of(r.ws.out, k*h))
 }
 
-// receive waits for the answer to what was sent, if anything was, and adds it.
+// receive waits for the answer to what was asked, if anything was, and adds it.
 func (r *Runner) receive(p *part) error {
 	if !p.out {
 		return nil

@@ -107,7 +107,7 @@ func quantise(ctx context.Context, ck *checkpoint.Checkpoint, matrices []*int8Ma
 	return nil
 }
 
-// keep writes what was made, beside serving.
+// keep writes what was made, in the background.
 func keep(ctx context.Context, ck *checkpoint.Checkpoint, cache *weightcache.Cache, matrices []*int8Matrix) {
 	p := pace.New(pace.LongRest)
 	for _, m := range matrices {

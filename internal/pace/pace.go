@@ -1,5 +1,5 @@
-// Package pace lets a process do work that nobody waits for beside work that
-// somebody does wait for.
+// Package pace lets a process do work that nobody waits for in the background of
+// work that somebody does wait for.
 package pace
 
 import (
@@ -11,8 +11,8 @@ import (
 // one core.
 const restTimes = 9
 
-// LongRest is the longest rest of who makes, reads or writes 8-bit weights beside
-// serving, a piece of some milliseconds at a time.
+// LongRest is the longest rest of who makes, reads or writes 8-bit weights in the
+// background, a piece of some milliseconds at a time.
 const LongRest = 50 * time.Millisecond
 
 // Pace is the rests of one goroutine. A nil Pace has none: somebody waits.

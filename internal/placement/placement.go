@@ -38,7 +38,7 @@ type Document struct {
 	Serving *Placement `json:"serving,omitempty"`
 	Target  *Placement `json:"target,omitempty"`
 	// Urgent: an expert has lost its last owner, so nodes load Target as fast as
-	// they can; else they load beside what they serve without slowing it.
+	// they can; else they load in the background, which does not slow what they serve.
 	Urgent bool `json:"urgent,omitempty"`
 }
 
