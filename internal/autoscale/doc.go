@@ -1,6 +1,6 @@
 // Package autoscale says how many expert nodes a pool shall have. It is pure: no
-// clock, no I/O, no goroutines; the caller brings time, signals and what was
-// remembered, and keeps the answer.
+// clock, no I/O, and the same answer however many CPUs there are; the caller brings
+// time, signals and what was remembered, and keeps the answer.
 //
 // The pool is judged by its busiest node, not by a mean: one overloaded node
 // delays every token, because a layer waits for all its experts. The rules, in
