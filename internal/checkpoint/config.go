@@ -1,6 +1,3 @@
-// Package checkpoint reads Hugging Face OLMoE checkpoint directories:
-// config.json and safetensors files, single or sharded. Weights are memory
-// mapped; a process touches only the bytes of the tensors it loads.
 package checkpoint
 
 import (

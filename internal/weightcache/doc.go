@@ -8,4 +8,12 @@
 // is kept; the log says so once.
 //
 //	DIR/KEY/PART   KEY: what the parts were made of, 16 hex digits (docs/adr/0099)
+//
+// # Files
+//
+//	cache         what the folders are, and what became of each part
+//	file          how a part and its digest lie in a file
+//	load, mapped  a part into memory: read, or mapped where the kernel does that by huge pages
+//	store, room   a part into a file, if there is room for it
+//	prune         what goes when it is no longer used
 package weightcache

@@ -47,4 +47,13 @@
 // and the stream that carried it is given up: after a bad frame nothing on it
 // can be trusted. A later version changes the version byte; a peer refuses
 // versions that it does not know, and says so.
+//
+// # Files
+//
+//	header, limits                        what all frames have, and their bounds
+//	announce, request, response, failure  the payloads: Hello and Update, Request, Response, Error
+//	in, out, pool                         a frame that came, one to send, and their memory
+//	checksum, float, bitmap               the sum over a frame, numbers as bytes, the experts that a node holds
+//	codec, service                        frames and streams as gRPC has them
+//	options, dial                         connections
 package wire
