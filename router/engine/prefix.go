@@ -58,8 +58,8 @@ func (e *Engine) underWay(s *sequence) bool {
 	if !e.PrefixCache || end > s.firstWanted() {
 		return false
 	}
-	return slices.ContainsFunc(e.step.owners, func(o rowOwner) bool {
-		return o.pos == end-1 && o.seq.before(i) == s.before(i) && slices.Equal(o.seq.page(i), s.page(i))
+	return slices.ContainsFunc(e.running, func(o *sequence) bool {
+		return o.computed < end && end <= o.computed+o.chunk && o.before(i) == s.before(i) && slices.Equal(o.page(i), s.page(i))
 	})
 }
 

@@ -26,6 +26,7 @@ type sequence struct {
 	computed  int     // positions whose keys and values are in kv
 	cached    int     // of these, positions that were found, not computed
 	generated int
+	chunk     int // rows of it in the step, while that is planned
 	kv        model.Cache
 	sampler   Sampler
 	prompt    []PromptLogprob // collected when asked for

@@ -12,12 +12,12 @@ import (
 
 // runStep runs the model once over the planned rows and hands out what it yields.
 func (e *Engine) runStep(ctx context.Context) {
-	e.plan()
 	st := &e.step
+	defer st.forget()
+	e.plan()
 	if len(st.rows) == 0 {
 		return
 	}
-	defer st.forget()
 	start := time.Now()
 	st.ctx = e.clients.context(ctx)
 	fault := e.Guard(st.forward)

@@ -9,11 +9,12 @@ import (
 // stepState is what one step is made of and what comes of it. Its memory is made once, and
 // empty between steps: a step allocates nothing.
 type stepState struct {
-	rows   []model.Row
-	owners []rowOwner      // of rows
-	ctx    context.Context // ends when no client is left
-	hidden []float32       // what the model made of rows, [rows, H]
-	err    error           // or why it made nothing
+	rows     []model.Row
+	owners   []rowOwner      // of rows
+	prefills []*sequence     // that may have rows in it
+	ctx      context.Context // ends when no client is left
+	hidden   []float32       // what the model made of rows, [rows, H]
+	err      error           // or why it made nothing
 
 	batch    []rowOwner // rows whose logits are computed together
 	gathered []float32  // these rows of hidden, [logitRows, H]
@@ -52,5 +53,6 @@ func (st *stepState) add(s *sequence, n int) {
 func (st *stepState) forget() {
 	clear(st.rows)
 	clear(st.owners)
-	st.rows, st.owners = st.rows[:0], st.owners[:0]
+	clear(st.prefills)
+	st.rows, st.owners, st.prefills = st.rows[:0], st.owners[:0], st.prefills[:0]
 }
