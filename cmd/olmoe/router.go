@@ -17,16 +17,17 @@ import (
 
 // Defaults of the router's limits (invariant 8).
 const (
-	defaultMaxSequences = 64              // a decode step of 64 rows; more adds latency, not throughput, on a few cores
-	defaultMaxQueue     = 256             // waiting sequences: at some seconds each, more would time out anyway
-	defaultStepTokens   = 256             // rows of a step
-	defaultKVCacheMB    = 2048            // 8192 tokens of the full-size model, 16384 of it with int8 weights
-	maxKVCacheMB        = 1 << 24         // 16 TiB: more than a machine has, and no overflow in bytes
-	maxStepTokens       = 1 << 16         // some 7 GB of room for the full-size model; no machine gains from more
-	maxQueue            = 1 << 16         // what the custom resource allows, too
-	maxBodyBytes        = 1 << 30         // each of 512 requests may hold so much
-	defaultMaxWait      = 2 * time.Minute // for a pod to be rescheduled and to load a few GB of experts
-	defaultMaxBody      = 4 << 20         // bytes of a request
+	defaultMaxSequences = 64               // a decode step of 64 rows; more adds latency, not throughput, on a few cores
+	defaultMaxQueue     = 256              // waiting sequences: at some seconds each, more would time out anyway
+	defaultQueueWait    = 10 * time.Minute // as long as OpenAI's clients wait for an answer: nobody reads a later one
+	defaultStepTokens   = 256              // rows of a step
+	defaultKVCacheMB    = 2048             // 8192 tokens of the full-size model, 16384 of it with int8 weights
+	maxKVCacheMB        = 1 << 24          // 16 TiB: more than a machine has, and no overflow in bytes
+	maxStepTokens       = 1 << 16          // some 7 GB of room for the full-size model; no machine gains from more
+	maxQueue            = 1 << 16          // what the custom resource allows, too
+	maxBodyBytes        = 1 << 30          // each of 512 requests may hold so much
+	defaultMaxWait      = 2 * time.Minute  // for a pod to be rescheduled and to load a few GB of experts
+	defaultMaxBody      = 4 << 20          // bytes of a request
 )
 
 func newRouterCommand() *cobra.Command {
@@ -57,6 +58,7 @@ The key that requests must have, if any, is read from the environment: OLMOE_API
 	fs.StringVar(&o.ServedModel, "served-model-name", "", "model id that clients name (default: the model directory's name)")
 	fs.IntVar(&o.MaxSequences, "max-sequences", defaultMaxSequences, "sequences that run at once")
 	fs.IntVar(&o.MaxQueue, "max-queue", defaultMaxQueue, "sequences that may wait, one for each choice of a request; one more is answered 429")
+	fs.DurationVar(&o.MaxQueueWait, "max-queue-wait", defaultQueueWait, "how long a sequence may wait; then its request is answered 429")
 	fs.IntVar(&o.MaxRows, "max-step-tokens", defaultStepTokens, "tokens that one step computes, prefill chunks and decode together; at least --max-sequences")
 	fs.Int64Var(&kvMB, "kv-cache-mb", defaultKVCacheMB, "MiB of KV cache at most")
 	fs.StringVar(&o.KVType, "kv-cache-type", model.KVAuto, "what the KV cache stores: f32, bf16 (half the memory; rounded), or auto: bf16 beside int8 weights, else f32")
@@ -82,6 +84,8 @@ func checkRouter(o *router.Options, kvMB int64) error {
 	switch {
 	case o.MaxRows < o.MaxSequences || o.MaxRows > maxStepTokens:
 		return fmt.Errorf("%w: --max-step-tokens %d: give %d (--max-sequences) to %d", errFlags, o.MaxRows, o.MaxSequences, maxStepTokens)
+	case o.MaxQueueWait <= 0:
+		return fmt.Errorf("%w: --max-queue-wait %s: give a time above 0, such as %s", errFlags, o.MaxQueueWait, defaultQueueWait)
 	case o.MaxWait <= 0:
 		return fmt.Errorf("%w: --max-expert-wait %s: give a time above 0, such as %s", errFlags, o.MaxWait, defaultMaxWait)
 	case o.DrainDelay < 0:

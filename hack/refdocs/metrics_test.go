@@ -14,7 +14,7 @@ import (
 var named = map[string]*regexp.Regexp{
 	"":              regexp.MustCompile(`"(olmoe_[a-z_]+)"`),
 	"olmoe_http_":   regexp.MustCompile(`name\("([a-z_]+)"\)`),
-	"olmoe_engine_": regexp.MustCompile(`(?:gauge|counter)\("([a-z_]+)", "|Subsystem: "engine", Name: "([a-z_]+)"`),
+	"olmoe_engine_": regexp.MustCompile(`(?:gauge|counter|histogram)\("([a-z_]+)", "`),
 }
 
 // TestMetricsAreDocumented: every metric of the program is in the reference, and

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Request is one sequence to generate. The answer depends on its fields alone
@@ -83,12 +84,24 @@ type PromptLogprob struct {
 
 // Errors a Generator returns from Submit or in Event.Err, for the API to map to a status.
 var (
-	ErrQueueFull   = errors.New("the request queue is full")           // 429
+	ErrQueueFull   = errors.New("the request queue is full")           // 429, as a *BusyError
+	ErrQueueWait   = errors.New("too long in the request queue")       // 429, as a *BusyError
 	ErrDraining    = errors.New("this router is shutting down")        // 503
 	ErrNotReady    = errors.New("experts without an owner; try again") // 503
 	ErrContextFull = errors.New("prompt longer than the context")      // 400
 	ErrTokenRange  = errors.New("token id out of the vocabulary")      // 400
 )
+
+// BusyError is ErrQueueFull or ErrQueueWait, with what is known of when to try again.
+type BusyError struct {
+	Err    error
+	Waited time.Duration // by the first of those that wait: another one will wait about as long
+}
+
+func (e *BusyError) Error() string { return e.Err.Error() }
+
+// Unwrap is for errors.Is.
+func (e *BusyError) Unwrap() error { return e.Err }
 
 // ErrEnough is the cause with which a Submit's context is cancelled when the client
 // has its whole answer, so that the sequence counts as finished.

@@ -2,11 +2,20 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
+// reapQueued also ends what has waited in the queue for too long. What is there holds no
+// pages, so that what the loop alone may touch is left alone.
+func (e *Engine) reapQueued(s *sequence) bool {
+	if !e.reap(s) && e.queue.overdue(s) {
+		e.end(s, Event{Err: &BusyError{ErrQueueWait, e.queue.maxWait}})
+	}
+	return s.ended
+}
+
 // reap ends a sequence whose client has hung up, or has enough, and says whether it did.
-// One in the queue holds no pages, so that what the loop alone may touch is left alone.
 func (e *Engine) reap(s *sequence) bool {
 	if s.ctx.Err() == nil {
 		return false
@@ -30,7 +39,10 @@ func (e *Engine) release(s *sequence) {
 func (e *Engine) end(s *sequence, last Event) {
 	s.out.put(last)
 	how := e.Metrics.finished
-	if last.Err != nil {
+	switch {
+	case errors.Is(last.Err, ErrQueueWait):
+		how = e.Metrics.overdue
+	case last.Err != nil:
 		how = e.Metrics.failed
 	}
 	e.Metrics.ended(s, how)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -18,6 +19,9 @@ type Limits struct {
 	MaxSequences int
 	// MaxQueue sequences wait for a place; one more is refused with ErrQueueFull.
 	MaxQueue int
+	// MaxQueueWait ends a sequence that had no place for so long, with ErrQueueWait;
+	// 0 = none does, for who asks for a known number of them and waits for all.
+	MaxQueueWait time.Duration
 	// MaxRows is the token budget of a step: decode rows first, prefill chunks with
 	// what is left. Larger steps use the machine better and make every stream wait
 	// longer for its next token.
@@ -78,13 +82,13 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		Options: o, context: min(c.MaxPositionEmbeddings, pages.Total()*model.PageTokens), vocab: c.VocabSize, eos: c.EOSTokenIDs, pages: pages,
-		queue: queue{max: o.MaxQueue, length: o.Metrics.queued, wake: make(chan struct{}, 1)},
+		queue: queue{max: o.MaxQueue, maxWait: o.MaxQueueWait, length: o.Metrics.queued, waited: o.Metrics.queueSeconds, wake: make(chan struct{}, 1)},
 		step:  newStepState(c.HiddenSize, c.VocabSize),
 	}
 	if e.context < c.MaxPositionEmbeddings {
 		o.Log.Info("the KV cache bounds the context", "tokens", e.context, "model", c.MaxPositionEmbeddings)
 	}
-	e.queue.reap = e.reap
+	e.queue.reap = e.reapQueued
 	e.step.forward, e.step.sample, e.step.useRow = e.forward, e.sample, e.useRow
 	return e, nil
 }

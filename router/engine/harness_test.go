@@ -161,6 +161,21 @@ func (r *rig) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
+// observed is how often a histogram of the engine was given a value.
+func (r *rig) observed(t *testing.T, name string) (n uint64) {
+	t.Helper()
+	families, err := r.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			n = f.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	return n
+}
+
 // settled waits until a metric, which the loop may set after the answer, has a value.
 func (r *rig) settled(t *testing.T, name string, want float64) {
 	t.Helper()

@@ -14,9 +14,10 @@ type Metrics struct {
 	queued, running                       prometheus.Gauge
 	pagesUsed, pagesCached, pagesTotal    prometheus.Gauge
 	refused, cancelled, failed, preempted prometheus.Counter
+	overdue                               prometheus.Counter
 	finished, generated, rows, halved     prometheus.Counter
 	prompt, cached                        prometheus.Counter
-	stepSeconds                           prometheus.Histogram
+	queueSeconds, stepSeconds             prometheus.Histogram
 }
 
 // NewMetrics registers the engine's metrics; a nil registerer leaves them unregistered.
@@ -27,6 +28,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return register(reg, prometheus.NewCounter(prometheus.CounterOpts{Namespace: "olmoe", Subsystem: "engine", Name: name, Help: help}))
 	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "olmoe", Subsystem: "engine", Name: name, Help: help, Buckets: buckets}))
+	}
 	return &Metrics{
 		queued:      gauge("queued_sequences", "Sequences that wait for a place in the batch."),
 		running:     gauge("running_sequences", "Sequences in the batch."),
@@ -34,6 +38,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		pagesCached: gauge("kv_pages_cached", "KV cache pages of ended sequences that serve prompts that begin alike, until their memory is needed."),
 		pagesTotal:  gauge("kv_pages", "KV cache pages there may be."),
 		refused:     counter("refused_total", "Requests refused because the queue was full."),
+		overdue:     counter("queue_timeouts_total", "Sequences that waited in the queue for as long as any may."),
 		cancelled:   counter("cancelled_total", "Sequences whose client hung up."),
 		failed:      counter("failed_total", "Sequences that ended with an error."),
 		preempted:   counter("preempted_total", "Times a sequence lost its KV pages to an older one."),
@@ -43,9 +48,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		cached:      counter("prefix_cached_tokens_total", "Of these prompt tokens, those that were found in the KV cache and not computed again."),
 		rows:        counter("rows_total", "Token rows computed, prefill and decode."),
 		halved:      counter("halved_steps_total", "Steps that ran as two halves, one at the experts while the other was computed in the router."),
-		stepSeconds: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: "olmoe", Subsystem: "engine", Name: "step_seconds", Help: "Time of one step of the model.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)})),
+		queueSeconds: histogram("queue_seconds", "Wait for the first place in the batch, also of sequences that never got one.",
+			prometheus.ExponentialBuckets(0.01, 2, 17)), // to 655 s
+		stepSeconds: histogram("step_seconds", "Time of one step of the model.", prometheus.ExponentialBuckets(0.001, 2, 15)),
 	}
 }
 

@@ -40,8 +40,10 @@ func TestQueueIsBounded(t *testing.T) {
 	first := r.submit(t, context.Background(), request(1))
 	<-entered
 	second, third := r.submit(t, context.Background(), request(2)), r.submit(t, context.Background(), request(3))
-	if _, err := r.Submit(context.Background(), request(4)); !errors.Is(err, engine.ErrQueueFull) {
-		t.Errorf("a fourth request: %v", err)
+	_, err := r.Submit(context.Background(), request(4))
+	var busy *engine.BusyError
+	if !errors.Is(err, engine.ErrQueueFull) || !errors.As(err, &busy) || busy.Waited <= 0 {
+		t.Errorf("a fourth request: %#v", err)
 	}
 	close(hold)
 	for _, ch := range []<-chan engine.Event{first, second, third} {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 )
@@ -31,6 +32,7 @@ type sequence struct {
 	sampler   Sampler
 	prompt    []PromptLogprob // collected when asked for
 	trace     Tracer
+	queued    time.Time // when it began to wait for its first place; zero once it has had one
 	running   bool
 	ended     bool        // has its last event, or nobody who reads it
 	unwatch   func() bool // stops watching ctx

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
@@ -57,6 +58,19 @@ func overloaded(message string) *apiError {
 	return e
 }
 
+// longestRetry is the longest Retry-After: some clients ignore those above a minute.
+const longestRetry = time.Minute
+
+// after tells the client to stay away for as long as the first in the queue has waited:
+// with a queue that has just filled up that is a second, and more from try to try.
+func (e *apiError) after(err error) *apiError {
+	var busy *engine.BusyError
+	if errors.As(err, &busy) {
+		e.retryAfter = max(e.retryAfter, int(min(busy.Waited, longestRetry).Seconds()))
+	}
+	return e
+}
+
 func unavailable(retryAfter int, message string) *apiError {
 	e := newError(http.StatusServiceUnavailable, "server_error", "service_unavailable", message)
 	e.retryAfter = retryAfter
@@ -75,7 +89,9 @@ func toAPI(err error) *apiError {
 	case errors.As(err, &api):
 		return api
 	case errors.Is(err, engine.ErrQueueFull):
-		return overloaded("The server's request queue is full. Try again shortly.")
+		return overloaded("The server's request queue is full. Try again shortly.").after(err)
+	case errors.Is(err, engine.ErrQueueWait):
+		return overloaded("The request waited too long for its turn: the server has more than it can answer. Try again later.").after(err)
 	case errors.Is(err, engine.ErrDraining):
 		return unavailable(1, "This server is shutting down. Try again: another one will answer.")
 	case errors.Is(err, engine.ErrNotReady):

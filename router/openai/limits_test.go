@@ -376,6 +376,7 @@ func TestEngineRefusals(t *testing.T) {
 		param            string
 	}{
 		{engine.ErrQueueFull, 429, "rate_limit_error", "rate_limit_exceeded", "queue is full", true, ""},
+		{engine.ErrQueueWait, 429, "rate_limit_error", "rate_limit_exceeded", "waited too long", true, ""},
 		{engine.ErrDraining, 503, "server_error", "service_unavailable", "shutting down", true, ""},
 		{fmt.Errorf("layer 3: %w", engine.ErrNotReady), 503, "server_error", "service_unavailable", "experts", true, ""},
 		{engine.ErrContextFull, 400, "invalid_request_error", "context_length_exceeded", "context", false, "prompt"},

@@ -46,7 +46,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		answerTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("completion_tokens_total"),
 			Help: "Tokens generated for clients."}),
 	}
-	for _, status := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable} {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		m.streamErrors.WithLabelValues(strconv.Itoa(status)) // 0 before the first: a rate sees no rise of a series that begins with it
 	}
 	if reg != nil {

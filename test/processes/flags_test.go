@@ -52,6 +52,7 @@ func TestBadFlags(t *testing.T) {
 		{router, "--max-sequences 10000000000", "--max-sequences 10000000000: give 1 to 65536"},
 		{router, "--max-sequences 0", "--max-sequences 0: give 1 to 65536"},
 		{router, "--max-queue 0", "--max-queue 0: give 1 to 65536"},
+		{router, "--max-queue-wait 0", "--max-queue-wait 0s: give a time above 0"},
 		{router, "--kv-cache-mb 9007199254740993", "--kv-cache-mb 9007199254740993: give 1 to 16777216"},
 		{router, "--max-body-bytes 0", "--max-body-bytes 0: give 1 to 1073741824"},
 		{router, "--max-body-bytes 9223372036854775807", "--max-body-bytes 9223372036854775807: give 1 to 1073741824"},
