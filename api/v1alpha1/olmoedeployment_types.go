@@ -78,6 +78,8 @@ type OLMoEDeploymentSpec struct {
 }
 
 // RouterSettings are the settings of the router pods.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxStepTokens) || self.maxStepTokens >= (has(self.maxSequences) ? self.maxSequences : 64)",message="routers.maxStepTokens must not be below routers.maxSequences (64 unless it is given), because each running sequence takes a token of every step: raise maxStepTokens or lower maxSequences"
 type RouterSettings struct {
 	// replicas is the number of router pods; each can use every expert node. While it
 	// is given, the number on their Deployment follows it. Without it the Deployment
@@ -106,6 +108,14 @@ type RouterSettings struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65536
 	MaxQueue *int32 `json:"maxQueue,omitempty"`
+	// maxStepTokens is how many tokens a router computes in one step, of running
+	// answers and prompts together, at least maxSequences; the program's default is
+	// 256. Larger steps compute prompts faster, and every stream waits longer for its
+	// next token meanwhile; a router needs some 110 MB for each 1000 of them.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65536
+	MaxStepTokens *int32 `json:"maxStepTokens,omitempty"`
 	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
 	// is 2048.
 	// +optional

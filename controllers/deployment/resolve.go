@@ -89,7 +89,7 @@ func (v *view) routerArgs() []string {
 	for _, f := range []struct {
 		flag  string
 		value *int32
-	}{{"max-sequences", s.MaxSequences}, {"max-queue", s.MaxQueue}, {"kv-cache-mb", s.KVCacheMB}} {
+	}{{"max-sequences", s.MaxSequences}, {"max-queue", s.MaxQueue}, {"max-step-tokens", s.MaxStepTokens}, {"kv-cache-mb", s.KVCacheMB}} {
 		if f.value != nil {
 			args = append(args, fmt.Sprintf("--%s=%d", f.flag, *f.value))
 		}

@@ -124,10 +124,10 @@ func TestRouterArgs(t *testing.T) {
 		t.Error(plain)
 	}
 	r := &v.deployment.Spec.Routers
-	r.ServedModelName, r.MaxQueue, r.MaxSequences, r.KVCacheMB = "olmoe", ptr(1), ptr(2), ptr(3)
+	r.ServedModelName, r.MaxQueue, r.MaxSequences, r.MaxStepTokens, r.KVCacheMB = "olmoe", ptr(1), ptr(2), ptr(4), ptr(3)
 	never := false
 	r.PrefixCache = &never
-	if got := strings.Join(v.routerArgs(), " "); !strings.HasSuffix(got, "--max-sequences=2 --max-queue=1 --kv-cache-mb=3 --prefix-cache=false") || !strings.Contains(got, "=olmoe") {
+	if got := strings.Join(v.routerArgs(), " "); !strings.HasSuffix(got, "--max-sequences=2 --max-queue=1 --max-step-tokens=4 --kv-cache-mb=3 --prefix-cache=false") || !strings.Contains(got, "=olmoe") {
 		t.Error(got)
 	}
 }

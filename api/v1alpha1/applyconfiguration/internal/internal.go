@@ -451,6 +451,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: maxSequences
       type:
         scalar: numeric
+    - name: maxStepTokens
+      type:
+        scalar: numeric
     - name: nodeSelector
       type:
         map:

@@ -28,6 +28,11 @@ type RouterSettingsApplyConfiguration struct {
 	// router; a request with one more is answered with status 429. The program's
 	// default is 256.
 	MaxQueue *int32 `json:"maxQueue,omitempty"`
+	// maxStepTokens is how many tokens a router computes in one step, of running
+	// answers and prompts together, at least maxSequences; the program's default is
+	// 256. Larger steps compute prompts faster, and every stream waits longer for its
+	// next token meanwhile; a router needs some 110 MB for each 1000 of them.
+	MaxStepTokens *int32 `json:"maxStepTokens,omitempty"`
 	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
 	// is 2048.
 	KVCacheMB *int32 `json:"kvCacheMB,omitempty"`
@@ -84,6 +89,14 @@ func (b *RouterSettingsApplyConfiguration) WithMaxSequences(value int32) *Router
 // If called multiple times, the MaxQueue field is set to the value of the last call.
 func (b *RouterSettingsApplyConfiguration) WithMaxQueue(value int32) *RouterSettingsApplyConfiguration {
 	b.MaxQueue = &value
+	return b
+}
+
+// WithMaxStepTokens sets the MaxStepTokens field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxStepTokens field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithMaxStepTokens(value int32) *RouterSettingsApplyConfiguration {
+	b.MaxStepTokens = &value
 	return b
 }
 
