@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ func TestRetryAfterFollowsTheQueue(t *testing.T) {
 		for _, why := range []error{engine.ErrQueueFull, engine.ErrQueueWait} {
 			url := start(t, &fake.Engine{Refuse: &engine.BusyError{Err: why, Waited: waited}})
 			res := post(t, url+completions, `{"prompt":"a"}`)
-			if got := res.Header.Get("Retry-After"); res.StatusCode != 429 || got != want {
+			if got := res.Header.Get("Retry-After"); res.StatusCode != http.StatusTooManyRequests || got != want {
 				t.Errorf("%v, the first has waited %s: status %d, Retry-After %q, want %q", why, waited, res.StatusCode, got, want)
 			}
 		}
