@@ -13,6 +13,10 @@ import (
 // is for chat_template_kwargs. It bounds the recursion of what decodes them.
 const maxDepth = 32
 
+// maxKeys of an object: logit_bias may have maxLogitBias. In memory each takes many times
+// its bytes.
+const maxKeys = 4096
+
 // checkJSON refuses bodies that two readers could understand differently:
 // invalid UTF-8, a duplicate key (the first or the last may count), half a
 // surrogate pair, anything after the value. encoding/json alone lets all but
@@ -109,10 +113,14 @@ func (w *walker) key(quoted []byte) error {
 	if err := json.Unmarshal(quoted, &key); err != nil {
 		return err
 	}
-	if w.top().seen[key] {
+	switch l := w.top(); {
+	case l.seen[key]:
 		return fmt.Errorf("the key %q is given twice", key)
+	case len(l.seen) == maxKeys:
+		return fmt.Errorf("an object has more than %d keys", maxKeys)
+	default:
+		l.seen[key], l.expectKey = true, false
 	}
-	w.top().seen[key], w.top().expectKey = true, false
 	return nil
 }
 

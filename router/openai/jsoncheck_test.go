@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,9 @@ func TestCheckJSON(t *testing.T) {
 		{"{\"a\":\"\n\"}", "not valid JSON"},
 		{"\xef\xbb\xbf{}", "not valid JSON"}, // a byte order mark
 		{"{\"a\xc3\":1}", "UTF-8"},
+		{manyKeys(4096), ""},
+		{manyKeys(4097), "more than 4096 keys"},
+		{`[` + manyKeys(4096) + `,` + manyKeys(4096) + `]`, ""},
 		{"", "empty"},
 		{"\n\t ", "empty"},
 	} {
@@ -48,6 +52,15 @@ func TestCheckJSON(t *testing.T) {
 			t.Errorf("%.60q: error %v, want %q", c.body, err, c.part)
 		}
 	}
+}
+
+// manyKeys is an object with n keys.
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(`,"` + strconv.Itoa(i) + `":0`)
+	}
+	return "{" + b.String()[1:] + "}"
 }
 
 func TestClip(t *testing.T) {

@@ -9,6 +9,34 @@ import (
 	"strconv"
 )
 
+// elements is how many a list has: it must be valid JSON. Before they are decoded, because
+// then each takes many times its bytes.
+func elements(list json.RawMessage) int {
+	if list[0] != '[' || bytes.TrimSpace(list[1:])[0] == ']' {
+		return 0
+	}
+	n, depth := 1, 0
+	for i := 0; i < len(list); i++ {
+		switch list[i] {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		case ',':
+			if depth == 1 {
+				n++
+			}
+		case '"':
+			for i++; list[i] != '"'; i++ {
+				if list[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return n
+}
+
 func sortedKeys(m map[string]json.RawMessage) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {

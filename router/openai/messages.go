@@ -6,9 +6,16 @@ import (
 	"strings"
 )
 
-// maxMessages of one conversation: each costs template work before the tokens
-// are counted; at 2 tokens a turn more could not fit any context.
-const maxMessages = 2048
+// Bounds of a conversation.
+const (
+	// maxMessages: each costs template work before the tokens are counted; at 2 tokens a
+	// turn more could not fit any context.
+	maxMessages = 2048
+	maxParts    = 2048 // of a message: likewise
+	// maxKwargs bytes of chat_template_kwargs, which hold a few switches: as the values of a
+	// template they take a hundred times as much.
+	maxKwargs = 64 << 10
+)
 
 // roles maps what clients may send to what the templates know. "developer" is
 // OpenAI's newer name of "system".
@@ -23,13 +30,13 @@ func parseMessages(f *fields, anyRole bool) []Message {
 		f.fail("messages", "is required")
 		return nil
 	}
+	if n := elements(raw); n > maxMessages {
+		f.fail("messages", "has %d messages, more than the %d allowed", n, maxMessages)
+		return nil
+	}
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil || len(list) == 0 && !anyRole {
 		f.fail("messages", "must be a list with at least one message")
-		return nil
-	}
-	if len(list) > maxMessages {
-		f.fail("messages", "has %d messages, more than the %d allowed", len(list), maxMessages)
 		return nil
 	}
 	messages := make([]Message, len(list))
@@ -76,6 +83,10 @@ func parseContent(f *fields) string {
 	case raw[0] == '"':
 		f.raw["content"] = raw
 		return f.text("content", "")
+	}
+	if n := elements(raw); n > maxParts {
+		f.fail("content", "has %d parts, more than the %d allowed", n, maxParts)
+		return ""
 	}
 	var parts []json.RawMessage
 	if json.Unmarshal(raw, &parts) != nil || len(parts) == 0 {
@@ -145,7 +156,11 @@ func (ps *parser) render(messages []Message, generate, resume bool, kwargs map[s
 
 func parseKwargs(f *fields) map[string]any {
 	raw, ok := f.take("chat_template_kwargs")
-	if !ok {
+	switch {
+	case !ok:
+		return nil
+	case len(raw) > maxKwargs:
+		f.fail("chat_template_kwargs", "has %d bytes, more than the %d allowed", len(raw), maxKwargs)
 		return nil
 	}
 	var kwargs map[string]any

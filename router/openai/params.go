@@ -148,14 +148,16 @@ func (ps *parser) parseStops(f *fields) []string {
 	if !ok {
 		return nil
 	}
+	if n := elements(raw); n > maxStops {
+		f.fail("stop", "has %d strings, more than the %d allowed", n, maxStops)
+		return nil
+	}
 	stops, err := stringList(raw)
 	switch {
 	case err != nil:
 		f.fail("stop", "must be a string or a list of strings")
 	case len(stops) > 0 && !ps.hasText:
 		f.fail("stop", "cannot be matched: this checkpoint has no tokenizer.json; use stop_token_ids")
-	case len(stops) > maxStops:
-		f.fail("stop", "has %d strings, more than the %d allowed", len(stops), maxStops)
 	}
 	for _, stop := range stops {
 		if stop == "" || len(stop) > maxStopBytes {

@@ -84,12 +84,12 @@ func promptKind(raw json.RawMessage) byte {
 
 // textPrompts reads a string or a list of strings.
 func (ps *parser) textPrompts(ctx context.Context, raw json.RawMessage, special bool) ([]prompt, error) {
+	if n := elements(raw); n > ps.maxChoices {
+		return nil, ps.tooMany(n)
+	}
 	texts, err := stringList(raw)
 	if err != nil {
 		return nil, fmt.Errorf("must hold strings only, or token ids only")
-	}
-	if len(texts) > ps.maxChoices {
-		return nil, ps.tooMany(len(texts))
 	}
 	if !ps.hasText {
 		return nil, fmt.Errorf("must be token ids: this checkpoint has no tokenizer.json")
@@ -104,12 +104,12 @@ func (ps *parser) textPrompts(ctx context.Context, raw json.RawMessage, special 
 
 // nestedPrompts reads a list of lists of token ids.
 func (ps *parser) nestedPrompts(raw json.RawMessage) ([]prompt, error) {
+	if n := elements(raw); n > ps.maxChoices {
+		return nil, ps.tooMany(n)
+	}
 	var lists []json.RawMessage
 	if err := json.Unmarshal(raw, &lists); err != nil {
 		return nil, err
-	}
-	if len(lists) > ps.maxChoices {
-		return nil, ps.tooMany(len(lists))
 	}
 	prompts := make([]prompt, len(lists))
 	for i, l := range lists {
