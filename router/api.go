@@ -19,7 +19,8 @@ import (
 func (p *process) apiOptions() openai.Options {
 	return openai.Options{
 		Model: p.servedModel(), Version: version.String(), APIKey: p.o.APIKey, MaxBody: p.o.MaxBody,
-		MaxChoices: min(openai.DefaultMaxChoices, p.o.MaxQueue), // all wait for a moment, so that more are never taken
+		MaxChoices:  min(openai.DefaultMaxChoices, p.o.MaxQueue), // all wait for a moment, so that more are never taken
+		MaxRequests: p.o.MaxQueue + p.o.MaxSequences + openai.DefaultMaxRequests,
 
 		Ready:   func() error { return errors.New("loading the model") },
 		Metrics: openai.NewMetrics(p.registry), MetricsPage: promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}),

@@ -1,14 +1,17 @@
 package router_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/router"
+	"github.com/olmoe-serving/olmoe-operator/router/openai"
 )
 
 // More sequences than may wait are never taken, not even by an idle router: that is told
@@ -81,4 +84,28 @@ func TestExpertsThatNeverComeAreABoundedWait(t *testing.T) {
 	}
 	node(t, dir, file)
 	r.await(t, "/ready", http.StatusOK)
+}
+
+// A longer queue is a longer queue: requests have places for as long as it lets them wait.
+func TestAsManyRequestsAsTheQueueHolds(t *testing.T) {
+	const queued = openai.DefaultMaxRequests + 20
+	r := start(t, model(t), filepath.Join(t.TempDir(), "placement.json"), func(o *router.Options) {
+		o.MaxSequences, o.MaxQueue, o.MaxWait = 1, queued+1, time.Hour
+	})
+	r.await(t, "/v1/models", http.StatusOK)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range queued + 1 { // one of them runs, and waits for experts
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/v1/completions", strings.NewReader(`{"prompt": [1], "max_tokens": 1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				_ = resp.Body.Close()
+				t.Errorf("status %d while there is room in the queue", resp.StatusCode)
+			}
+		}()
+	}
+	r.awaitMetric(t, "olmoe_engine_queued_sequences "+strconv.Itoa(queued))
 }

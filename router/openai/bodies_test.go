@@ -1,6 +1,9 @@
 package openai_test
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -32,7 +35,7 @@ func keys(begin, end string) string {
 	return b.String() + end
 }
 
-// What is made of a body while it is read takes no more than DefaultMaxRequests says, whatever
+// What is made of a body while it is read takes no more than DefaultMaxBodies says, whatever
 // stands in it: what would is counted before it is decoded.
 func TestWhatABodyTakes(t *testing.T) {
 	const most = 32 << 20 // "some 20 MiB", and what the collector comes too late for
@@ -97,4 +100,55 @@ func peak(f func()) (most int) {
 			most = max(most, int(live[0].Value.Uint64())-before) //nolint:gosec // likewise
 		}
 	}
+}
+
+// fewBodies leaves room for two of a thousand bytes.
+func fewBodies(o *openai.Options) { o.MaxBody, o.MaxBodies, o.BodyTimeout = 1000, 2, time.Minute }
+
+// A body is held until it is read: who waits in the queue holds none.
+func TestWaitingRequestsHoldNoBodies(t *testing.T) {
+	eng := &fake.Engine{Delay: time.Hour}
+	url := start(t, eng, fewBodies)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	body := `{"prompt":"a","user":"` + strings.Repeat("x", 900) + `"}`
+	for range 10 {
+		go statusOf(t, ctx, url+completions, body)
+	}
+	waitFor(t, "all ten to be queued", func() bool { return eng.Active.Load() == 10 })
+	call(t, 200, url+"/tokenize", `{"prompt":"a"}`)
+}
+
+// beginBodies opens connections that send so much of a body of a thousand bytes.
+func beginBodies(t *testing.T, url string, n, size int) (conns []net.Conn) {
+	t.Helper()
+	for range n {
+		conn := dial(t, url)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n%s", completions, strings.Repeat(" ", size))
+		conns = append(conns, conn)
+	}
+	return conns
+}
+
+// Nor does a body that is announced and does not come: it shuts nobody out.
+func TestAnnouncedBodiesTakeNoRoom(t *testing.T) {
+	url := start(t, &fake.Engine{}, fewBodies, withMetrics)
+	beginBodies(t, url, 50, 1)
+	waitFor(t, "all to be there", func() bool { return strings.Contains(metricsText(t, url), "olmoe_http_requests_in_flight 51\n") })
+	call(t, 200, url+completions, `{"prompt":"a","max_tokens":1}`)
+}
+
+// What has come is bounded: for more there is a 429, until others are read or given up.
+func TestBodiesAreBoundedTogether(t *testing.T) {
+	url := start(t, &fake.Engine{}, fewBodies)
+	conns := beginBodies(t, url, 2, 999)
+	large := `{"prompt":"a","max_tokens":1,"user":"` + strings.Repeat("x", 900) + `"}`
+	var res answer
+	waitFor(t, "both to have come", func() bool { res = post(t, url+completions, large); return res.StatusCode != http.StatusOK })
+	if res.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	wantError(t, decode(t, 429, res), "", "rate_limit_exceeded", "reading as many requests")
+	conns[0].Close()
+	waitFor(t, "room", func() bool { return statusOf(t, context.Background(), url+completions, large) == http.StatusOK })
 }

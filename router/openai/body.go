@@ -7,15 +7,53 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
+// withBody reads a request's JSON object and hands it to read. Until that returns the body
+// counts among those that are held: who waits, is answered or reads an answer after it is
+// bounded by other limits.
+func (s *Server) withBody(w http.ResponseWriter, r *http.Request, read func(*fields) error) error {
+	held := &heldBody{from: r.Body, room: &s.bodies}
+	defer held.release()
+	f, err := s.readBody(w, r, held)
+	if err != nil {
+		return err
+	}
+	return read(f)
+}
+
+// heldBody takes of the room for all bodies what has come of its own: one that is announced
+// and does not come shuts nobody out.
+type heldBody struct {
+	from io.Reader
+	room *atomic.Int64
+	size int64
+}
+
+var errNoRoom = errors.New("openai: too many bodies")
+
+func (h *heldBody) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	h.size += int64(n)
+	if h.room.Add(-int64(n)) < 0 {
+		return n, errNoRoom
+	}
+	return n, err
+}
+
+func (h *heldBody) release() {
+	h.room.Add(h.size)
+	h.size = 0
+}
+
 // readBody reads a request's JSON object within the limits of size and time.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, error) {
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, held *heldBody) (*fields, error) {
 	if err := checkMediaType(r); err != nil {
 		return nil, err
 	}
-	body, err := s.readLimited(r)
+	body, err := s.readLimited(r, held)
 	if err != nil {
 		return nil, s.bodyError(err)
 	}
@@ -28,28 +66,35 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (*fields, erro
 	return parseObject("", body)
 }
 
-// drainBytes of a body that is too large are read and dropped, within the
+// drainBytes of a body for which there is no room are read and dropped, within the
 // body's deadline: most clients send everything before they look at the
 // answer, and would see a broken connection and not the reason.
 const drainBytes = 64 << 20
 
 var errTooLarge = errors.New("openai: body too large")
 
-func (s *Server) readLimited(r *http.Request) ([]byte, error) {
+func (s *Server) readLimited(r *http.Request, held *heldBody) ([]byte, error) {
+	why := errTooLarge
 	if r.ContentLength <= s.MaxBody {
-		body, err := io.ReadAll(io.LimitReader(r.Body, s.MaxBody+1))
-		if err != nil || int64(len(body)) <= s.MaxBody {
+		body, err := io.ReadAll(io.LimitReader(held, s.MaxBody+1))
+		switch {
+		case errors.Is(err, errNoRoom):
+			why = err
+		case err != nil || int64(len(body)) <= s.MaxBody:
 			return body, err
 		}
 	}
+	held.release()
 	if r.Header.Get("Expect") == "" { // else the client waits for our word, and gets the answer
 		_, _ = io.CopyN(io.Discard, r.Body, drainBytes)
 	}
-	return nil, errTooLarge
+	return nil, why
 }
 
 func (s *Server) bodyError(err error) error {
 	switch {
+	case errors.Is(err, errNoRoom):
+		return overloaded("The server is reading as many requests as it can. Try again shortly.")
 	case errors.Is(err, errTooLarge):
 		return newError(http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large",
 			"The request body is larger than "+sizeText(s.MaxBody)+", this server's limit.")

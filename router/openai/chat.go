@@ -7,11 +7,12 @@ import (
 
 // serveChat answers POST /v1/chat/completions.
 func (s *Server) serveChat(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.readBody(w, r)
-	if err != nil {
+	var p *params
+	var pr prompt
+	err := s.withBody(w, r, func(f *fields) (err error) {
+		p, pr, err = s.parser.parseChat(r.Context(), f)
 		return err
-	}
-	p, pr, err := s.parser.parseChat(r.Context(), f)
+	})
 	if err != nil {
 		return err
 	}

@@ -10,11 +10,12 @@ const defaultMaxTokens = 16
 
 // serveCompletions answers POST /v1/completions.
 func (s *Server) serveCompletions(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.readBody(w, r)
-	if err != nil {
+	var p *params
+	var prompts []prompt
+	err := s.withBody(w, r, func(f *fields) (err error) {
+		p, prompts, err = s.parser.parseCompletion(r.Context(), f)
 		return err
-	}
-	p, prompts, err := s.parser.parseCompletion(r.Context(), f)
+	})
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@
 // A request goes through one pipeline, of which serveCompletions is the shortest way to
 // see the whole:
 //
-//	server, middleware           routes, request id, panics, limits
-//	body, jsoncheck              bounded body -> valid, unambiguous JSON
+//	server, middleware           routes, request id, panics, the key
+//	body, jsoncheck              bodies bounded, alone and together -> valid, unambiguous JSON
 //	parser                       what is known of the model while a request is read
 //	fields, params, lists        typed and ranged fields; an unknown one is an error
 //	unsupported                  fields that are refused, and why

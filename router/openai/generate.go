@@ -25,8 +25,15 @@ type format interface {
 	promptIDs() []int32
 }
 
-// generate answers one request, streamed or not.
+// generate answers one request, streamed or not. It has a place until the client has it
+// all: the queue bounds who waits, and nothing else who has an answer and does not read.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, p *params, prompts []prompt, f format) error {
+	select {
+	case s.places <- struct{}{}:
+		defer func() { <-s.places }()
+	default:
+		return overloaded("The server is answering as many requests as it can. Try again shortly.")
+	}
 	g, err := s.submit(r.Context(), p, prompts)
 	if err != nil {
 		return err

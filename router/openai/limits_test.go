@@ -218,15 +218,7 @@ func TestTooManyRequests(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	for range 2 {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+completions, strings.NewReader(`{"prompt":"a"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			if res, err := http.DefaultClient.Do(req); err == nil {
-				res.Body.Close()
-			}
-		}()
+		go statusOf(t, ctx, url+completions, `{"prompt":"a"}`)
 	}
 	waitFor(t, "two requests to run", func() bool { return eng.Active.Load() == 2 })
 	res := post(t, url+completions, `{"prompt":"a"}`)
@@ -236,9 +228,13 @@ func TestTooManyRequests(t *testing.T) {
 	wantError(t, decode(t, 429, res), "", "rate_limit_exceeded", "Try again")
 	get(t, 200, url+"/health") // probes are not shut out
 	get(t, 200, url+"/v1/models")
-	cancel() // a place becomes free again
+	call(t, 200, url+"/tokenize", `{"prompt":"a"}`) // nor what waits for no answer's place
+	cancel()
 	waitFor(t, "the two to be freed", func() bool { return eng.Active.Load() == 0 })
-	call(t, 200, url+"/tokenize", `{"prompt":"a"}`)
+	ctx, cancel = context.WithCancel(context.Background())
+	defer cancel()
+	go statusOf(t, ctx, url+completions, `{"prompt":"a"}`)
+	waitFor(t, "a place to be free again", func() bool { return eng.Active.Load() == 1 })
 }
 
 // counting notes how many texts are tokenized, and how many at once; each takes

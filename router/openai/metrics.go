@@ -55,6 +55,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+// refusable makes the series of a route's refusals: a rate sees no rise of one that begins
+// with the first.
+func (m *Metrics) refusable(path string) {
+	m.requests.WithLabelValues(path, strconv.Itoa(http.StatusTooManyRequests))
+}
+
 func (m *Metrics) prompt(prompts []prompt) {
 	for _, p := range prompts {
 		m.promptTokens.Add(float64(len(p.ids)))

@@ -132,20 +132,6 @@ func (s *Server) recoverPanic(w *recorder, r *http.Request) {
 	writeError(w, toAPI(fmt.Errorf("panic: %v", v)))
 }
 
-// limited bounds the requests with a body that are answered at once: each may
-// hold MaxBody bytes and what is made of them.
-func (s *Server) limited(h handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		select {
-		case s.slots <- struct{}{}:
-			defer func() { <-s.slots }()
-			return h(w, r)
-		default:
-			return overloaded("The server is answering as many requests as it can. Try again shortly.")
-		}
-	}
-}
-
 func (s *Server) authorised(h handler) handler {
 	if s.APIKey == "" {
 		return h

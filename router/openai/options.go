@@ -40,8 +40,11 @@ const (
 	DefaultMaxBody = 4 << 20
 	// DefaultMaxChoices bounds prompts x n of one request, as OpenAI bounds n.
 	DefaultMaxChoices = 128
-	// DefaultMaxRequests bounds the bodies held at once: with what is read from them some
-	// 20 MiB each, if all clients send the largest body in the same moment.
+	// DefaultMaxBodies bounds the bytes of bodies that are held at once, until they are read,
+	// to so many of the largest: with what is made of them some 20 MiB each.
+	DefaultMaxBodies = 512
+	// DefaultMaxRequests bounds the requests being answered with tokens, until their clients
+	// have it all. A router adds those that may wait and run: so many are left for slow readers.
 	DefaultMaxRequests = 512
 	// DefaultMaxTokenize bounds the requests at once whose short texts are tokenized, those
 	// whose long ones are (see parser.tokenize), and those that are answered with tokens or
@@ -80,6 +83,7 @@ type Options struct {
 
 	MaxBody      int64
 	MaxChoices   int
+	MaxBodies    int
 	MaxRequests  int
 	MaxTokenize  int
 	TurnTimeout  time.Duration
@@ -91,6 +95,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	setDefault(&o.MaxBody, DefaultMaxBody)
 	setDefault(&o.MaxChoices, DefaultMaxChoices)
+	setDefault(&o.MaxBodies, DefaultMaxBodies)
 	setDefault(&o.MaxRequests, DefaultMaxRequests)
 	setDefault(&o.MaxTokenize, DefaultMaxTokenize)
 	setDefault(&o.TurnTimeout, DefaultTurnTimeout)

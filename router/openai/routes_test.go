@@ -209,6 +209,8 @@ func TestMetrics(t *testing.T) {
 		`olmoe_http_requests_total{code="400",path="/v1/completions"} 1`,
 		`olmoe_http_requests_total{code="404",path="/v1/models/{id...}"} 1`,
 		`olmoe_http_requests_total{code="404",path="other"} 1`,
+		`olmoe_http_requests_total{code="429",path="/v1/completions"} 0`, // from the start
+		`olmoe_http_requests_total{code="429",path="/tokenize"} 0`,
 		`olmoe_http_requests_in_flight 1`,
 		`olmoe_http_prompt_tokens_total 3`,
 		`olmoe_http_completion_tokens_total 4`,

@@ -5,6 +5,7 @@ import (
 	"path"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,8 @@ type Server struct {
 	parser  *parser    // reads what requests ask for
 	names   tokenNames // for log-probabilities
 	created int64
-	slots   chan struct{} // one for each request being answered
+	bodies  atomic.Int64  // bytes for which there is room
+	places  chan struct{} // one for each request being answered with tokens
 	texts   turns         // of each /tokenize or /detokenize being worked on
 	mux     *http.ServeMux
 }
@@ -28,7 +30,8 @@ func New(o Options) *Server {
 	}
 	names, longest := readVocabulary(o.Tokenizer, o.Vocab)
 	s := &Server{Options: o, parser: newParser(o, hasText, longest), names: names, created: time.Now().Unix(),
-		slots: make(chan struct{}, o.MaxRequests), texts: newTurns(o.MaxTokenize, o.TurnTimeout)}
+		places: make(chan struct{}, o.MaxRequests), texts: newTurns(o.MaxTokenize, o.TurnTimeout)}
+	s.bodies.Store(int64(o.MaxBodies) * o.MaxBody)
 	s.mux = s.newMux()
 	return s
 }
@@ -45,15 +48,15 @@ type route struct {
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 func (s *Server) routes() []route {
-	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: s.limited(h)} }
+	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: h} }
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
 	routes := []route{
 		{"/v1/completions", post(s.serveCompletions), false},
 		{"/v1/chat/completions", post(s.serveChat), false},
 		{"/v1/models", get(s.serveModels), false},
 		{"/v1/models/{id...}", get(s.serveModel), false},
-		{"/tokenize", post(s.serveTokenize), false},
-		{"/detokenize", post(s.serveDetokenize), false},
+		{"/tokenize", post(s.textHandler(s.answerTokenize)), false},
+		{"/detokenize", post(s.textHandler(s.answerDetokenize)), false},
 		{"/health", get(s.serveHealth), true},
 		{"/ready", get(s.serveReady), true},
 		{"/version", get(s.serveVersion), true},
@@ -81,6 +84,9 @@ func (s *Server) newMux() *http.ServeMux {
 		for method, h := range rt.methods {
 			if !rt.open {
 				h = s.authorised(s.loaded(h))
+			}
+			if method == http.MethodPost {
+				s.Metrics.refusable(rt.path)
 			}
 			mux.Handle(method+" "+rt.path, s.wrap(rt.path, h))
 		}

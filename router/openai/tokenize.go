@@ -12,25 +12,25 @@ type tokenizeAnswer struct {
 	TokenStrings []string `json:"token_strs"` // null unless return_token_strs
 }
 
-// textRequest reads a request and waits for one of the few places of those that cost
-// more memory than their bodies. A place is held until the answer is written, for that
-// memory is too, and a write has its time (see recorder).
-func (s *Server) textRequest(w http.ResponseWriter, r *http.Request) (f *fields, leave func(), err error) {
-	if f, err = s.readBody(w, r); err != nil {
-		return nil, nil, err
+// textHandler answers a request in one of the few places of those that cost more memory
+// than their bodies. A place is held until the answer is written, for that memory is too,
+// and a write has its time (see recorder).
+func (s *Server) textHandler(answer func(w http.ResponseWriter, r *http.Request, f *fields) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return s.withBody(w, r, func(f *fields) error {
+			leave, err := s.texts.enter(r.Context())
+			if err != nil {
+				return err
+			}
+			defer leave()
+			return answer(w, r, f)
+		})
 	}
-	leave, err = s.texts.enter(r.Context())
-	return f, leave, err
 }
 
-// serveTokenize answers POST /tokenize: of a prompt, or of messages as the chat
+// answerTokenize answers POST /tokenize: of a prompt, or of messages as the chat
 // template renders them (vLLM's two request shapes).
-func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) error {
-	f, leave, err := s.textRequest(w, r)
-	if err != nil {
-		return err
-	}
-	defer leave()
+func (s *Server) answerTokenize(w http.ResponseWriter, r *http.Request, f *fields) error {
 	ids, spell, err := s.parser.parseTokenize(r.Context(), f)
 	if err != nil {
 		return err
@@ -77,13 +77,8 @@ func (ps *parser) parseText(f *fields) (text string, special bool) {
 	return text, special
 }
 
-// serveDetokenize answers POST /detokenize.
-func (s *Server) serveDetokenize(w http.ResponseWriter, r *http.Request) error {
-	f, leave, err := s.textRequest(w, r)
-	if err != nil {
-		return err
-	}
-	defer leave()
+// answerDetokenize answers POST /detokenize.
+func (s *Server) answerDetokenize(w http.ResponseWriter, _ *http.Request, f *fields) error {
 	ids, err := s.parser.parseDetokenize(f)
 	if err != nil {
 		return err
