@@ -55,6 +55,7 @@ var healthy = map[string]string{
 	// router
 	`olmoe_pod_info{` + router + `,role="router",version="v0.1.0",kernels="avx2"}`: "1",
 	`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="200"}`:  "+60",
+	`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="429"}`:  "+0",
 	`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="500"}`:  "+0",
 	`olmoe_http_requests_total{` + router + `,path="/ready",code="503"}`:           "+6", // a start's
 	`olmoe_http_stream_errors_total{` + router + `,code="500"}`:                    "+0",
@@ -70,7 +71,6 @@ var healthy = map[string]string{
 	`olmoe_engine_kv_pages_used{` + router + `}`:                                   "200",
 	`olmoe_engine_prompt_tokens_total{` + router + `}`:                             "+6000",
 	`olmoe_engine_prefix_cached_tokens_total{` + router + `}`:                      "+2000",
-	`olmoe_engine_refused_total{` + router + `}`:                                   "+0",
 	`olmoe_engine_failed_total{` + router + `}`:                                    "+0",
 	`olmoe_engine_cancelled_total{` + router + `}`:                                 "+0",
 	`olmoe_engine_preempted_total{` + router + `}`:                                 "+0",
