@@ -73,7 +73,8 @@ type Event struct {
 	Stopped   bool
 	// CachedTokens of the prompt were not computed again (first event only).
 	CachedTokens int
-	Err          error // the last event of a failed sequence
+	Err          error     // the last event of a failed sequence
+	At           time.Time // when it came about, whenever it is read
 }
 
 // PromptLogprob is the probability of a prompt token given those before it.

@@ -61,6 +61,7 @@ type outbox struct {
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
 
 func (o *outbox) put(e Event) {
+	e.At = time.Now()
 	o.mu.Lock()
 	o.events = append(o.events, e)
 	o.mu.Unlock()

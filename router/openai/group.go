@@ -17,6 +17,7 @@ var errEndedEarly = errors.New("openai: the engine ended a sequence without a fi
 // index j*n + i. Each is a request of its own to the engine.
 type group struct {
 	s      *Server
+	begin  time.Time // of being queued
 	seqs   []*sequence
 	stop   []context.CancelCauseFunc // frees one sequence's work
 	events chan tagged
@@ -34,7 +35,7 @@ type tagged struct {
 // before it are cancelled. The caller must close the group.
 func (s *Server) submit(ctx context.Context, p *params, prompts []prompt) (*group, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	g := &group{s: s, events: make(chan tagged), cancel: cancel}
+	g := &group{s: s, begin: time.Now(), events: make(chan tagged), cancel: cancel}
 	for j := range prompts {
 		for i := range p.n {
 			if err := g.add(ctx, p, &prompts[j], i); err != nil {
@@ -94,7 +95,7 @@ func (g *group) close() {
 // finished. on says whether it showed the client something; idle is called when that
 // is so long ago; nil = never.
 func (g *group) run(ctx context.Context, every time.Duration, idle func() error, on func(*sequence, delta) (shown bool, err error)) error {
-	clock := newClock(g.s.Metrics, len(g.seqs))
+	clock := newClock(g.s.Metrics, len(g.seqs), g.begin)
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for left := len(g.seqs); left > 0; {

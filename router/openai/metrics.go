@@ -40,7 +40,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		firstToken: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("time_to_first_token_seconds"),
 			Help: "From the request being queued to each sequence's first token.", Buckets: firstBuckets}),
 		nextToken: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("inter_token_seconds"),
-			Help: "Between two tokens of a sequence.", Buckets: nextBuckets}),
+			Help: "Between two tokens of a sequence being drawn, however fast the client reads.", Buckets: nextBuckets}),
 		promptTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("prompt_tokens_total"),
 			Help: "Prompt tokens of the requests that were queued."}),
 		answerTokens: prometheus.NewCounter(prometheus.CounterOpts{Name: name("completion_tokens_total"),
@@ -78,26 +78,26 @@ type clock struct {
 	got  []bool
 }
 
-func newClock(m *Metrics, sequences int) *clock {
+func newClock(m *Metrics, sequences int, begin time.Time) *clock {
 	c := &clock{m: m, last: make([]time.Time, sequences), got: make([]bool, sequences)}
-	now := time.Now()
 	for i := range c.last {
-		c.last[i] = now
+		c.last[i] = begin
 	}
 	return c
 }
 
+// token goes by when the token was drawn: it comes here when the client has taken those
+// before it.
 func (c *clock) token(t tagged) {
 	if !t.event.HasToken {
 		return
 	}
-	now := time.Now()
-	took := now.Sub(c.last[t.index]).Seconds()
+	took := t.event.At.Sub(c.last[t.index]).Seconds()
 	if c.got[t.index] {
 		c.m.nextToken.Observe(took)
 	} else {
 		c.m.firstToken.Observe(took)
 	}
 	c.m.answerTokens.Inc()
-	c.last[t.index], c.got[t.index] = now, true
+	c.last[t.index], c.got[t.index] = t.event.At, true
 }

@@ -190,7 +190,11 @@ func metricsText(t *testing.T, url string) string {
 // wantMetric looks for lines in /metrics.
 func wantMetric(t *testing.T, url string, lines ...string) {
 	t.Helper()
-	text := metricsText(t, url)
+	wantLines(t, metricsText(t, url), lines...)
+}
+
+func wantLines(t *testing.T, text string, lines ...string) {
+	t.Helper()
 	for _, line := range lines {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no %s in\n%s", line, text)

@@ -16,8 +16,8 @@ func newTurns(places int, timeout time.Duration) turns {
 	return turns{make(chan struct{}, places), timeout}
 }
 
-// enter waits for a place. Who waits for long is sent away: its body is held
-// meanwhile. A client that hangs up meanwhile is not worked for.
+// enter waits for a place. Who waits for long is sent away, because its body is
+// held. A client that hangs up meanwhile is not worked for.
 func (t turns) enter(ctx context.Context) (leave func(), err error) {
 	leave = func() { <-t.places }
 	select {

@@ -17,6 +17,7 @@ type Engine struct {
 	Script     string        // generated after any prompt, then the end of sequence; "" = hashed text
 	Context    int           // longest sequence; 0 = unlimited
 	Delay      time.Duration // before each token
+	Ahead      int           // tokens that wait for their reader while others are drawn
 	Refuse     error         // Submit fails; from request number RefuseFrom on
 	RefuseFrom int
 	FailAt     int // > 0: token number FailAt is Fail instead
@@ -46,7 +47,7 @@ func (e *Engine) Submit(ctx context.Context, r *engine.Request) (<-chan engine.E
 			return nil, fmt.Errorf("%w: %d", engine.ErrTokenRange, id)
 		}
 	}
-	out := make(chan engine.Event)
+	out := make(chan engine.Event, e.Ahead)
 	e.Active.Add(1)
 	go func() {
 		defer close(out)
@@ -68,6 +69,7 @@ func (e *Engine) generate(ctx context.Context, r *engine.Request, out chan<- eng
 			return
 		}
 		ev := g.step()
+		ev.At = time.Now()
 		select {
 		case out <- ev:
 		case <-ctx.Done():
