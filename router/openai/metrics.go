@@ -15,6 +15,7 @@ type Metrics struct {
 	requests     *prometheus.CounterVec
 	inFlight     prometheus.Gauge
 	streamErrors *prometheus.CounterVec
+	seconds      *prometheus.HistogramVec
 	firstToken   prometheus.Histogram
 	nextToken    prometheus.Histogram
 	promptTokens prometheus.Counter
@@ -25,6 +26,7 @@ type Metrics struct {
 var (
 	firstBuckets = prometheus.ExponentialBuckets(0.01, 2, 15)  // to 164 s
 	nextBuckets  = prometheus.ExponentialBuckets(0.001, 2, 14) // to 8 s
+	wholeBuckets = prometheus.ExponentialBuckets(0.01, 2, 18)  // to 22 min
 )
 
 // NewMetrics makes them; reg may be nil.
@@ -37,6 +39,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "HTTP requests being answered."}),
 		streamErrors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name("stream_errors_total"),
 			Help: "Streams that began with status 200 and ended in an error event, by the status it stands for."}, []string{"code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name("request_seconds"),
+			Help: "From the headers of a request to the end of its answer, whatever that is, by route.", Buckets: wholeBuckets}, []string{"path"}),
 		firstToken: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("time_to_first_token_seconds"),
 			Help: "From the request being queued to each sequence's first token.", Buckets: firstBuckets}),
 		nextToken: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("inter_token_seconds"),
@@ -50,7 +54,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.streamErrors.WithLabelValues(strconv.Itoa(status)) // 0 before the first: a rate sees no rise of a series that begins with it
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.inFlight, m.streamErrors, m.firstToken, m.nextToken, m.promptTokens, m.answerTokens)
+		reg.MustRegister(m.requests, m.inFlight, m.streamErrors, m.seconds, m.firstToken, m.nextToken, m.promptTokens, m.answerTokens)
 	}
 	return m
 }
@@ -59,6 +63,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // with the first.
 func (m *Metrics) refusable(path string) {
 	m.requests.WithLabelValues(path, strconv.Itoa(http.StatusTooManyRequests))
+}
+
+// timed is around the handlers of requests for work: who leaves before the answer counts, too.
+func (m *Metrics) timed(path string, h handler) handler {
+	seconds := m.seconds.WithLabelValues(path)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		begin := time.Now()
+		defer func() { seconds.Observe(time.Since(begin).Seconds()) }()
+		return h(w, r)
+	}
 }
 
 func (m *Metrics) prompt(prompts []prompt) {

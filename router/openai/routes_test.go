@@ -216,6 +216,8 @@ func TestMetrics(t *testing.T) {
 		`olmoe_http_requests_total{code="429",path="/v1/completions"} 0`, // from the start
 		`olmoe_http_requests_total{code="429",path="/tokenize"} 0`,
 		`olmoe_http_requests_in_flight 1`,
+		`olmoe_http_request_seconds_count{path="/v1/completions"} 2`,
+		`olmoe_http_request_seconds_count{path="/tokenize"} 0`,
 		`olmoe_http_prompt_tokens_total 3`,
 		`olmoe_http_completion_tokens_total 4`,
 		`olmoe_http_time_to_first_token_seconds_count 2`,

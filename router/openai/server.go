@@ -82,11 +82,12 @@ func (s *Server) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, rt := range s.routes() {
 		for method, h := range rt.methods {
-			if !rt.open {
-				h = s.authorised(s.loaded(h))
-			}
 			if method == http.MethodPost {
 				s.Metrics.refusable(rt.path)
+				h = s.Metrics.timed(rt.path, h)
+			}
+			if !rt.open {
+				h = s.authorised(s.loaded(h))
 			}
 			mux.Handle(method+" "+rt.path, s.wrap(rt.path, h))
 		}

@@ -42,6 +42,23 @@ func TestTokensAreTimedWhereTheyAreDrawn(t *testing.T) {
 			`olmoe_http_inter_token_seconds_bucket{le="0.016"} 198`,
 			`olmoe_http_inter_token_seconds_bucket{le="+Inf"} 198`,
 			`olmoe_http_time_to_first_token_seconds_bucket{le="0.02"} 2`,
-			`olmoe_http_time_to_first_token_seconds_bucket{le="+Inf"} 2`)
+			`olmoe_http_time_to_first_token_seconds_bucket{le="+Inf"} 2`,
+			`olmoe_http_request_seconds_sum{path="/v1/completions"} 20`)
+	})
+}
+
+// The time of a request ends with its client's patience, where that ends first: no other
+// time knows of it.
+func TestWhoGivesUpIsTimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, func(o *openai.Options) { o.Generator = &fake.Engine{Delay: time.Hour} })
+		client := s.ask(t, "POST "+completions, `{"prompt":[1]}`)
+		time.Sleep(5 * time.Minute)
+		client.Close()
+		synctest.Wait()
+		s.wantCounts(t,
+			`olmoe_http_request_seconds_sum{path="/v1/completions"} 300`,
+			`olmoe_http_request_seconds_count{path="/v1/completions"} 1`,
+			`olmoe_http_time_to_first_token_seconds_count 0`)
 	})
 }
