@@ -105,16 +105,20 @@ func (s *Server) bodyError(err error) error {
 	return badRequest("", "The request body could not be read: %s", sentence(err.Error()))
 }
 
-// checkMediaType refuses what is certainly not JSON. A missing type and curl's
-// default for -d pass: the body is checked to be JSON anyway.
+// checkMediaType refuses what is certainly not JSON. A missing type and curl's default for
+// -d pass, for the body is checked to be JSON anyway; but not from a browser (Origin): these
+// any page may send, without asking first, and only a type of JSON makes the browser ask.
 func checkMediaType(r *http.Request) error {
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return newError(http.StatusUnsupportedMediaType, "invalid_request_error", "unsupported_media_type",
 			"Content-Encoding "+e+" is not supported; send the body as it is.")
 	}
-	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	kind := r.Header.Get("Content-Type")
+	t, _, err := mime.ParseMediaType(kind)
 	switch {
-	case r.Header.Get("Content-Type") == "", err == nil && (t == "application/json" || t == "application/x-www-form-urlencoded" || strings.HasSuffix(t, "+json")):
+	case err == nil && (t == "application/json" || strings.HasSuffix(t, "+json")):
+		return nil
+	case r.Header["Origin"] == nil && (kind == "" || err == nil && t == "application/x-www-form-urlencoded"):
 		return nil
 	}
 	return newError(http.StatusUnsupportedMediaType, "invalid_request_error", "unsupported_media_type",

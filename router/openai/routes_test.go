@@ -124,13 +124,16 @@ func TestWhileTheModelLoads(t *testing.T) {
 func TestContentTypes(t *testing.T) {
 	url := start(t, &fake.Engine{Script: "x"})
 	for _, c := range []struct {
-		kind, encoding string
-		status         int
+		kind, encoding, origin string
+		status                 int
 	}{
-		{"application/json", "", 200}, {"application/json; charset=utf-8", "", 200}, {"", "", 200},
-		{"application/x-www-form-urlencoded", "", 200}, // curl -d
-		{"application/vnd.api+json", "", 200}, {"application/json", "identity", 200},
-		{"text/plain", "", 415}, {"multipart/form-data; boundary=x", "", 415}, {"json", "", 415}, {"application/json", "gzip", 415},
+		{"application/json", "", "", 200}, {"application/json; charset=utf-8", "", "", 200}, {"", "", "", 200},
+		{"application/x-www-form-urlencoded", "", "", 200}, // curl -d
+		{"application/vnd.api+json", "", "", 200}, {"application/json", "identity", "", 200},
+		{"text/plain", "", "", 415}, {"multipart/form-data; boundary=x", "", "", 415}, {"json", "", "", 415}, {"application/json", "gzip", "", 415},
+		// A browser, for any page: what it sends without asking is refused.
+		{"application/x-www-form-urlencoded", "", "https://elsewhere.example", 415}, {"", "", "null", 415}, {"", "", "http://localhost:3000", 415},
+		{"text/plain; application/json", "", "null", 415}, {"application/json", "", "https://ui.example", 200},
 	} {
 		req := request(t, http.MethodPost, url+completions, `{"prompt":"a"}`)
 		if c.kind != "" {
@@ -139,8 +142,11 @@ func TestContentTypes(t *testing.T) {
 		if c.encoding != "" {
 			req.Header.Set("Content-Encoding", c.encoding)
 		}
+		if c.origin != "" {
+			req.Header.Set("Origin", c.origin)
+		}
 		if res := do(t, req); res.StatusCode != c.status {
-			t.Errorf("%q %q: status %d, want %d", c.kind, c.encoding, res.StatusCode, c.status)
+			t.Errorf("%q %q %q: status %d, want %d", c.kind, c.encoding, c.origin, res.StatusCode, c.status)
 		}
 	}
 }
