@@ -23,10 +23,10 @@ func TestWaitingRequestsHoldNoBodies(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	body := `{"prompt":"a","user":"` + strings.Repeat("x", 900) + `"}`
-	for range 10 {
+	for i := range int32(10) {
 		go statusOf(t, ctx, url+completions, body)
+		waitFor(t, "it to be queued", func() bool { return eng.Active.Load() == i+1 })
 	}
-	waitFor(t, "all ten to be queued", func() bool { return eng.Active.Load() == 10 })
 	call(t, 200, url+"/tokenize", `{"prompt":"a"}`)
 }
 
