@@ -83,7 +83,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	server := openai.NewHTTPServer(o.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.handler.Load()).ServeHTTP(w, r) }))
+	server := openai.NewHTTPServer(o.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.handler.Load()).ServeHTTP(w, r) }), p.api.MaxRequests)
 	server.ErrorLog = conns.ErrorLog(p.log.WithName("http"))
 	defer func() { _ = server.Close() }()
 	go p.serve(func() error { return server.Serve(web) })

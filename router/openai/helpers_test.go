@@ -31,7 +31,7 @@ func start(t testing.TB, eng *fake.Engine, change ...func(*openai.Options)) stri
 		f(&o)
 	}
 	srv := httptest.NewUnstartedServer(openai.New(o).Handler())
-	srv.Config = openai.NewHTTPServer("", srv.Config.Handler)
+	srv.Config = openai.NewHTTPServer("", srv.Config.Handler, openai.DefaultMaxRequests)
 	srv.Start()
 	t.Cleanup(func() {
 		srv.Close()

@@ -12,17 +12,18 @@ const (
 	headerTimeout  = 10 * time.Second  // a client that sends headers slowly
 	idleTimeout    = 120 * time.Second // a kept connection between requests
 	maxHeaderBytes = 64 << 10          // no client of this API comes near
-	// maxConnections leaves room for clients that keep some, and wait, beside all requests
-	// that are answered at once. With unfinished headers of 64 KiB they take some 300 MB.
-	maxConnections = 4 * DefaultMaxRequests
+	// spareConnections are for clients that keep some, or have not sent a request yet, beside
+	// one for each request. With unfinished headers of 64 KiB 2048 take some 300 MB.
+	spareConnections = 3 * DefaultMaxRequests
 )
 
-// NewHTTPServer makes the server that Handler is meant for. There is no read or
-// write timeout for the whole connection: an answer may take minutes. The
-// handlers set deadlines for the body and for each write instead.
-func NewHTTPServer(addr string, h http.Handler) *http.Server {
+// NewHTTPServer makes the server that Handler is meant for, for so many requests at a
+// time (Options.MaxRequests). There is no read or write timeout for the whole connection:
+// an answer may take minutes. The handlers set deadlines for the body and for each write
+// instead.
+func NewHTTPServer(addr string, h http.Handler, requests int) *http.Server {
 	s := &http.Server{Addr: addr, Handler: h, ReadHeaderTimeout: headerTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes}
-	conns.Bound(s, maxConnections)
+	conns.Bound(s, requests+spareConnections)
 	return s
 }

@@ -113,7 +113,7 @@ func TestSlowAnswerOutlivesTheBodyTimeout(t *testing.T) {
 }
 
 func TestSlowHeaders(t *testing.T) {
-	srv := openai.NewHTTPServer("", openai.New(openai.Options{Model: "m"}).Handler())
+	srv := openai.NewHTTPServer("", openai.New(openai.Options{Model: "m"}).Handler(), openai.DefaultMaxRequests)
 	if srv.ReadHeaderTimeout <= 0 || srv.IdleTimeout <= 0 || srv.MaxHeaderBytes <= 0 {
 		t.Fatalf("unbounded: %+v", srv)
 	}

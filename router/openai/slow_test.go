@@ -49,7 +49,7 @@ func serve(t *testing.T, change ...func(*openai.Options)) server {
 		f(&o)
 	}
 	s := server{openai.New(o).Handler(), make(memnet.Listener)}
-	srv := openai.NewHTTPServer("", s.Handler)
+	srv := openai.NewHTTPServer("", s.Handler, openai.DefaultMaxRequests)
 	go func() { _ = srv.Serve(s.listener) }()
 	t.Cleanup(func() { srv.Close() })
 	return s
