@@ -31,8 +31,8 @@ func TestHPA(t *testing.T) {
 	serveMetrics(t)
 	hpa := createHPA(t, "kind: HorizontalPodAutoscaler")
 	api := findEndpoint(t)
-	want := firstAnswer(t, api)
-	l := startLoad(t, api, want)
+	clients := learn(t, api, 0, loadClients)
+	l := startLoad(t, api, clients)
 	busy := measured(t, hpa)
 	retarget(t, hpa, func(s *autoscalingv2.HorizontalPodAutoscalerSpec) {
 		s.MaxReplicas = 3 // of this machine

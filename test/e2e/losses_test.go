@@ -45,7 +45,7 @@ func TestLosses(t *testing.T) {
 	})
 	waitReady(t, "2/2")
 	api := findEndpoint(t)
-	want := firstAnswer(t, api)
+	clients := learn(t, api, 0, loadClients)
 	far := func(t *testing.T) corev1.Pod { return expertOn(t, "node2") }
 	for _, s := range []struct {
 		name       string
@@ -57,14 +57,14 @@ func TestLosses(t *testing.T) {
 		{"frozen machine", func(t *testing.T) { machine(t, "pause", "node2") }, func(t *testing.T) { machine(t, "resume", "node2") }},
 	} {
 		for range *lossTrials {
-			if !t.Run(s.name, func(t *testing.T) { testLoss(t, api, want, s.lose, s.back) }) {
+			if !t.Run(s.name, func(t *testing.T) { testLoss(t, api, clients, s.lose, s.back) }) {
 				t.Log(scene(t))
 			}
 		}
 	}
-	t.Run("no API server, no etcd", func(t *testing.T) { testNoControlPlane(t, api, want) })
-	t.Run("a router dies", func(t *testing.T) { testRouterDies(t, api, want) })
-	t.Run("the only owner freezes", func(t *testing.T) { testOnlyOwner(t, api, want) })
+	t.Run("no API server, no etcd", func(t *testing.T) { testNoControlPlane(t, api, clients) })
+	t.Run("a router dies", func(t *testing.T) { testRouterDies(t, api, clients) })
+	t.Run("the only owner freezes", func(t *testing.T) { testOnlyOwner(t, api, clients) })
 	if err := kube.Delete(t.Context(), getDeployment(t, name)); err != nil {
 		t.Fatal(err)
 	}
@@ -108,13 +108,13 @@ func machine(t *testing.T, do, name string) {
 }
 
 // testLoss: with another owner at hand no request fails, no token changes, no stream stalls for long.
-func testLoss(t *testing.T, api endpoint, want string, lose, back func(*testing.T)) {
+func testLoss(t *testing.T, api endpoint, clients []known, lose, back func(*testing.T)) {
 	defer func() {
 		if t.Failed() { // the next step finds the node as it was
 			back(t)
 		}
 	}()
-	l := startStreams(t, api, want)
+	l := startStreams(t, api, clients)
 	limit := l.quiet(t).limit()
 	lose(t)
 	lost := time.Now()
@@ -148,9 +148,9 @@ func bearable(t *testing.T, when string, s stalls, lost time.Time, limit time.Du
 
 // testNoControlPlane checks invariant 4 to its end: with etcd and the API server frozen requests flow,
 // and an expert node that is killed meanwhile comes back from its mounted placement.
-func testNoControlPlane(t *testing.T, api endpoint, want string) {
+func testNoControlPlane(t *testing.T, api endpoint, clients []known) {
 	victim := expertOn(t, "node2")
-	l := startStreams(t, api, want)
+	l := startStreams(t, api, clients)
 	control := func(do string) {
 		if err := script("hack/cluster/cluster.sh", do); err != nil {
 			t.Error(err)
@@ -197,10 +197,10 @@ func serves(pod corev1.Pod) error {
 // testOnlyOwner: experts without another owner are loaded elsewhere; requests wait for that, and go on
 // unchanged. When the node is back it takes its part again. Each trial freezes the other node: one that
 // was back at once is given more time from then on.
-func testOnlyOwner(t *testing.T, api endpoint, want string) {
+func testOnlyOwner(t *testing.T, api endpoint, clients []known) {
 	ctl(t, "patch", "olmoe", name, "--type=merge", "-p", `{"spec":{"routers":{"replicas":1},"experts":{"replicasPerExpert":1,"restoreAfterSeconds":5,"rebalancing":{"mode":"Off"}}}}`)
 	waitReady(t, "2/2")
-	l := startStreams(t, api, want)
+	l := startStreams(t, api, clients)
 	for trial := range *onlyOwnerTrials {
 		victim := expertOn(t, []string{"node2", "node1"}[trial%2])
 		limit := min(onlyOwnerLimit, onlyOwnerLeast+onlyOwnerTimes*l.quiet(t).longest)

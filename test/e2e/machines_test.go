@@ -35,9 +35,9 @@ func TestMachines(t *testing.T) {
 	})
 	waitReady(t, "4/4")
 	api := findEndpoint(t)
-	want := firstAnswer(t, api)
+	clients := learn(t, api, 0, loadClients)
 	metric := sharingMetric(t)
-	l := startStreams(t, api, want)
+	l := startStreams(t, api, clients)
 	for _, s := range []struct {
 		name string
 		run  func(t *testing.T)
