@@ -39,6 +39,7 @@ func TestFirstLight(t *testing.T) {
 		{"rolling restart of the expert nodes", func(t *testing.T) { testRestart(t, api, clients, "expert-node", "statefulset") }},
 		{"2, 3, 2 expert nodes", func(t *testing.T) { testScale(t, api, clients) }},
 		{"experts move by load", func(t *testing.T) { testRebalance(t, api, clients) }},
+		{"the operator scales by load", func(t *testing.T) { testAutoscale(t, api, clients) }},
 		{"the operator is away", func(t *testing.T) { testOperatorAway(t, api, clients[0]) }},
 		{"a model that is not there", testModelNotFound},
 		{"deletion leaves nothing", testDelete},
