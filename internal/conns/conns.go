@@ -113,23 +113,23 @@ func (b *bound) handler(h http.Handler) http.Handler {
 			return
 		}
 		inner := *r // the server knows the body of its own request by its type
-		inner.Body = &body{r.Body, func() { set(c, false) }}
+		inner.Body = &body{r.Body, func(whole bool) { set(c, !whole) }}
 		defer set(c, true)
 		h.ServeHTTP(w, &inner)
 	})
 }
 
-// body tells when it has been read to its end.
+// body tells when something of it has come, and whether that was its end.
 type body struct {
 	io.ReadCloser
-	whole func()
+	came func(whole bool)
 }
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // readers return it as it is
-		b.whole()
+	if n > 0 || err == io.EOF { //nolint:errorlint // readers return it as it is
+		b.came(err == io.EOF) //nolint:errorlint // likewise
 	}
 	return n, err
 }

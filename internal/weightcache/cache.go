@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -42,12 +43,13 @@ type Folders struct {
 }
 
 // Open makes a cache of what is made of key, which names the checkpoint's bytes
-// and the way in which parts are made of them. No folders, no cache.
+// and the way in which parts are made of them. Files of another version are in another
+// folder, and give way as those of another checkpoint do. No folders, no cache.
 func Open(key string, log logr.Logger, f Folders) *Cache {
 	if len(f.Dirs) == 0 {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(key))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d", key, version))
 	c := &Cache{key: key, log: log, limit: f.Limit, free: cmp.Or(f.Free, keepFree)}
 	for _, dir := range f.Dirs {
 		c.folders = append(c.folders, &folder{dir: filepath.Join(dir, hex.EncodeToString(sum[:keyBytes]))})

@@ -56,15 +56,17 @@ func (c *Cache) load(ctx context.Context, from *folder, name string, n int, p *p
 	if foot.id != partID(c.key, name) || foot.size != uint64(n) { //nolint:gosec // a size is not negative
 		return nil, errOther
 	}
-	if !from.maps(n) {
-		return readPart(ctx, f, foot, p)
+	if from.maps(n) {
+		switch part, err := c.mapPart(ctx, f, foot, p); {
+		case errors.Is(err, errUnmapped):
+			from.way.Store(reading)
+		case err != nil || from.huge(part):
+			return part, err
+		default:
+			c.Free(part)
+		}
 	}
-	part, err := c.mapPart(ctx, f, foot, p)
-	if err == nil && !from.huge(part) {
-		c.Free(part)
-		return readPart(ctx, f, foot, p)
-	}
-	return part, err
+	return readPart(ctx, f, foot, p)
 }
 
 // readPart reads a part into memory of its own.

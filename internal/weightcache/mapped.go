@@ -2,8 +2,12 @@ package weightcache
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -56,6 +60,9 @@ type mappedFile struct {
 	base unix.Stat_t // when it was mapped
 }
 
+// errUnmapped is of a file that cannot be mapped at all, as on some FUSE file systems.
+var errUnmapped = errors.New("cannot be mapped")
+
 // mapPart maps a part and checks it.
 func (c *Cache) mapPart(ctx context.Context, f *os.File, foot footer, p *pace.Pace) (part []byte, err error) {
 	m := mappedFile{path: f.Name()}
@@ -63,7 +70,7 @@ func (c *Cache) mapPart(ctx context.Context, f *os.File, foot footer, p *pace.Pa
 		return nil, err
 	}
 	if m.part, err = mem.MapFile(f, int(foot.size)); err != nil { //nolint:gosec // it is what was asked for
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errUnmapped, err)
 	}
 	if err = guarded(func() error { return foot.check(ctx, m.part, p, mem.Populate) }); err != nil {
 		mem.Free(m.part)
@@ -119,8 +126,9 @@ func (c *Cache) Holding(addr uintptr) string {
 // names another file by now, or none, is no change: the mapping keeps the old one.
 func (c *Cache) Changed() (paths []string) {
 	c.mapped.Lock()
-	defer c.mapped.Unlock()
-	for _, m := range c.mapped.files {
+	files := slices.Collect(maps.Values(c.mapped.files))
+	c.mapped.Unlock() // a file system may hang
+	for _, m := range files {
 		var now unix.Stat_t
 		if err := unix.Stat(m.path, &now); err == nil && now.Dev == m.base.Dev && now.Ino == m.base.Ino &&
 			(now.Size != m.base.Size || now.Mtim != m.base.Mtim) {

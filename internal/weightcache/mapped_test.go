@@ -2,6 +2,7 @@ package weightcache
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestCutWhileItIsChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	nothing := func([]byte) error { return nil }
-	if err := guarded(func() error { return footer{}.check(t.Context(), got, nil, nothing) }); err != errDamaged { //nolint:errorlint // itself
+	if err := guarded(func() error { return footer{}.check(t.Context(), got, nil, nothing) }); !errors.Is(err, errDamaged) {
 		t.Errorf("error %v", err)
 	}
 	defer func() {
@@ -101,4 +102,17 @@ func TestCutWhileItIsChecked(t *testing.T) {
 		}
 	}()
 	_ = guarded(func() error { panic("another") })
+}
+
+// A file that cannot be mapped is told apart from one that is damaged: it is read.
+func TestAFileThatCannotBeMapped(t *testing.T) {
+	c, _ := loaded(t, reading)
+	f, err := os.OpenFile(c.path(), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if part, err := c.mapPart(t.Context(), f, footer{size: chunk}, nil); part != nil || !errors.Is(err, errUnmapped) {
+		t.Errorf("%d bytes, %v", len(part), err)
+	}
 }

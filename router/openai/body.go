@@ -12,16 +12,34 @@ import (
 )
 
 // withBody reads a request's JSON object and hands it to read. Until that returns the body
-// counts among those that are held: who waits, is answered or reads an answer after it is
-// bounded by other limits.
+// counts among those that are held, and from its last byte on the request among those that
+// are read, also while it waits for a turn: its connection may not be closed for a new one
+// (conns.Bound). Who waits, is answered or reads an answer after it is bounded by other limits.
 func (s *Server) withBody(w http.ResponseWriter, r *http.Request, read func(*fields) error) error {
 	held := &heldBody{from: r.Body, room: &s.bodies}
 	defer held.release()
-	f, err := s.readBody(w, r, held)
+	body, err := s.readBody(w, r, held)
+	if err != nil {
+		return err
+	}
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	default:
+		return tooManyBodies()
+	}
+	if err := checkJSON(body); err != nil {
+		return badRequest("", "%s", sentence(err.Error()))
+	}
+	f, err := parseObject("", body)
 	if err != nil {
 		return err
 	}
 	return read(f)
+}
+
+func tooManyBodies() error {
+	return overloaded("The server is reading as many requests as it can. Try again shortly.")
 }
 
 // heldBody takes of the room for all bodies what has come of its own: one that is announced
@@ -36,10 +54,11 @@ var errNoRoom = errors.New("openai: too many bodies")
 
 func (h *heldBody) Read(p []byte) (int, error) {
 	n, err := h.from.Read(p)
-	h.size += int64(n)
-	if h.room.Add(-int64(n)) < 0 {
+	if h.room.Add(-int64(n)) < 0 && n > 0 {
+		h.room.Add(int64(n)) // others may need less
 		return n, errNoRoom
 	}
+	h.size += int64(n)
 	return n, err
 }
 
@@ -48,8 +67,8 @@ func (h *heldBody) release() {
 	h.size = 0
 }
 
-// readBody reads a request's JSON object within the limits of size and time.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, held *heldBody) (*fields, error) {
+// readBody reads a request's body within the limits of size and time.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, held *heldBody) ([]byte, error) {
 	if err := checkMediaType(r); err != nil {
 		return nil, err
 	}
@@ -60,10 +79,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, held *heldBody
 	// The deadline that wrap has set is for the body alone: while the answer is
 	// computed the server goes on reading, to see the client hang up.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	if err := checkJSON(body); err != nil {
-		return nil, badRequest("", "%s", sentence(err.Error()))
-	}
-	return parseObject("", body)
+	return body, nil
 }
 
 // drainBytes of a body for which there is no room are read and dropped, within the
@@ -94,7 +110,7 @@ func (s *Server) readLimited(r *http.Request, held *heldBody) ([]byte, error) {
 func (s *Server) bodyError(err error) error {
 	switch {
 	case errors.Is(err, errNoRoom):
-		return overloaded("The server is reading as many requests as it can. Try again shortly.")
+		return tooManyBodies()
 	case errors.Is(err, errTooLarge):
 		return newError(http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large",
 			"The request body is larger than "+sizeText(s.MaxBody)+", this server's limit.")

@@ -12,8 +12,9 @@ const (
 	headerTimeout  = 10 * time.Second  // a client that sends headers slowly
 	idleTimeout    = 120 * time.Second // a kept connection between requests
 	maxHeaderBytes = 64 << 10          // no client of this API comes near
-	// spareConnections are for clients that keep some, or have not sent a request yet, beside
-	// one for each request. With unfinished headers of 64 KiB 2048 take some 300 MB.
+	// spareConnections are for clients that keep some, or have not sent a request yet, and for
+	// requests that are read, beside one for each that is answered. With unfinished headers of
+	// 64 KiB a thousand take some 150 MB.
 	spareConnections = 3 * DefaultMaxRequests
 )
 

@@ -40,8 +40,8 @@ const (
 	DefaultMaxBody = 4 << 20
 	// DefaultMaxChoices bounds prompts x n of one request, as OpenAI bounds n.
 	DefaultMaxChoices = 128
-	// DefaultMaxBodies bounds the bytes of bodies that are held at once, until they are read,
-	// to so many of the largest: with what is made of them some 20 MiB each.
+	// DefaultMaxBodies bounds the requests that are read at once, and the bytes of bodies that
+	// are held until then, to so many of the largest: with what is made of them some 20 MiB each.
 	DefaultMaxBodies = 512
 	// DefaultMaxRequests bounds the requests being answered with tokens, until their clients
 	// have it all. A router adds those that may wait and run: so many are left for slow readers.

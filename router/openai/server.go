@@ -16,6 +16,7 @@ type Server struct {
 	names   tokenNames // for log-probabilities
 	created int64
 	bodies  atomic.Int64  // bytes for which there is room
+	reading chan struct{} // one for each request whose body is there and is being read
 	places  chan struct{} // one for each request being answered with tokens
 	texts   turns         // of each /tokenize or /detokenize being worked on
 	mux     *http.ServeMux
@@ -30,7 +31,7 @@ func New(o Options) *Server {
 	}
 	names, longest := readVocabulary(o.Tokenizer, o.Vocab)
 	s := &Server{Options: o, parser: newParser(o, hasText, longest), names: names, created: time.Now().Unix(),
-		places: make(chan struct{}, o.MaxRequests), texts: newTurns(o.MaxTokenize, o.TurnTimeout)}
+		reading: make(chan struct{}, o.MaxBodies), places: make(chan struct{}, o.MaxRequests), texts: newTurns(o.MaxTokenize, o.TurnTimeout)}
 	s.bodies.Store(int64(o.MaxBodies) * o.MaxBody)
 	s.mux = s.newMux()
 	return s
