@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
 )
 
@@ -80,21 +81,20 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // garbage collector had passed.
 var ErrOwnerGone = errors.New("the owner is deleted")
 
-// Problem finds in an error what trying again at once cannot mend, and its reason
-// for a condition: ReasonProgressing if it mends itself.
-func Problem(err error) (reason string, problem error) {
+// Problem finds in an error what trying again at once cannot mend; nil if that may help.
+func Problem(err error) *diagnose.Problem {
 	var conflict *ConflictError
 	var refused *RefusedError
 	var leftover *LeftoverError
 	switch {
 	case errors.As(err, &leftover):
-		return v1alpha1.ReasonProgressing, leftover
+		return &diagnose.Problem{Reason: v1alpha1.ReasonProgressing, Message: leftover.Error(), Passing: true}
 	case errors.As(err, &conflict):
-		return v1alpha1.ReasonNameConflict, conflict
+		return &diagnose.Problem{Reason: v1alpha1.ReasonNameConflict, Message: conflict.Error()}
 	case errors.As(err, &refused):
-		return v1alpha1.ReasonChildRefused, refused
+		return &diagnose.Problem{Reason: v1alpha1.ReasonChildRefused, Message: refused.Error()}
 	}
-	return "", nil
+	return nil
 }
 
 // Apply makes the object what desired says and reports whether that changed its

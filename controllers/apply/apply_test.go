@@ -89,10 +89,23 @@ func TestApplyFails(t *testing.T) {
 			continue
 		}
 		writes := slices.DeleteFunc(c.s.asked, func(what string) bool { return what == "read" || what == "owner" })
-		if reason, problem := Problem(err); reason != c.reason || (problem == nil) != (reason == "") || len(writes) != c.writes {
-			t.Errorf("%s: reason %q of %v after %q, want %q after %d writes", c.name, reason, problem, writes, c.reason, c.writes)
+		if reason := reasonOf(t, err); reason != c.reason || len(writes) != c.writes {
+			t.Errorf("%s: reason %q after %q, want %q after %d writes", c.name, reason, writes, c.reason, c.writes)
 		}
 	}
+}
+
+// reasonOf is that of the Problem in err, which says what err does; empty if there is none.
+func reasonOf(t *testing.T, err error) string {
+	t.Helper()
+	p := Problem(err)
+	if p == nil {
+		return ""
+	}
+	if p.Message != err.Error() || p.Passing != (p.Reason == "Progressing") {
+		t.Errorf("%v: problem %+v", err, p)
+	}
+	return p.Reason
 }
 
 // TestHandOver: fields are handed over as they are, or the next round looks again.

@@ -38,7 +38,7 @@ func TestOurs(t *testing.T) {
 			live.OwnerReferences = []metav1.OwnerReference{*c.ref}
 		}
 		err := new(server).applier(nil).Ours(live)
-		if reason, _ := Problem(err); reason != c.reason || (err != nil) != (c.error != "") || err != nil && !strings.Contains(err.Error(), c.error) {
+		if reason := reasonOf(t, err); reason != c.reason || (err != nil) != (c.error != "") || err != nil && !strings.Contains(err.Error(), c.error) {
 			t.Errorf("%s: %v (%s), want %s: %s", c.name, err, reason, c.reason, c.error)
 		}
 	}

@@ -2,6 +2,7 @@
 package conditions
 
 import (
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -23,6 +24,21 @@ type Verdict struct {
 	Available bool
 	// Reason and Message of Ready, Reconciling and Stalled.
 	Reason, Message string
+}
+
+// Ready is the verdict of what is as wanted.
+func Ready(message string) Verdict {
+	return Verdict{Ready: true, Reason: v1alpha1.ReasonAsWanted, Message: message}
+}
+
+// Waiting is the verdict of what is on the way.
+func Waiting(reason, format string, args ...any) Verdict {
+	return Verdict{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Stalled is the verdict of what somebody has to mend.
+func Stalled(reason, message string) Verdict {
+	return Verdict{Stalled: true, Reason: reason, Message: message}
 }
 
 // maxMessage is the API's limit of a condition's message.

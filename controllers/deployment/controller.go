@@ -93,10 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if errors.Is(err, apply.ErrOwnerGone) {
 		return ctrl.Result{}, nil
 	}
-	if reason, problem := apply.Problem(err); problem != nil {
-		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
-	}
-	if err != nil {
+	if v.refused = apply.Problem(err); v.refused == nil && err != nil {
 		return ctrl.Result{}, err
 	}
 	if err := r.observe(ctx, v); err != nil {

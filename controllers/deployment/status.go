@@ -124,35 +124,35 @@ func (v *view) ready() (n int) {
 	return n
 }
 
-// verdict judges the round: the first that applies, the worst first.
+// verdict is what the conditions say.
 func (v *view) verdict() conditions.Verdict {
+	out := v.judge()
+	pool := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionAvailable)
+	out.Available = pool.Status == metav1.ConditionTrue && v.ready() > 0
+	return out
+}
+
+// judge says the first that applies, the worst first.
+func (v *view) judge() conditions.Verdict {
 	ready := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionReady)
-	available := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionAvailable)
 	stalled := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionStalled)
-	out := conditions.Verdict{Available: available.Status == metav1.ConditionTrue && v.ready() > 0}
-	say := func(isStalled bool, reason, message string) conditions.Verdict {
-		out.Stalled, out.Reason, out.Message = isStalled, reason, message
-		return out
-	}
 	switch {
 	case v.refused != nil:
-		return say(v.refused.Reason != v1alpha1.ReasonProgressing, v.refused.Reason, v.refused.Message)
+		return v.refused.Verdict()
 	case v.wrote || v.pool.Status.ObservedGeneration != v.pool.Generation:
-		return say(false, v1alpha1.ReasonProgressing, "waiting for the expert pool and the routers to follow the spec")
+		return conditions.Waiting(v1alpha1.ReasonProgressing, "waiting for the expert pool and the routers to follow the spec")
 	case !v.followed():
-		return say(false, v1alpha1.ReasonProgressing, v.missingRouters())
+		return conditions.Waiting(v1alpha1.ReasonProgressing, "%s", v.missingRouters())
 	case stalled.Status == metav1.ConditionTrue:
-		return say(true, stalled.Reason, stalled.Message)
+		return conditions.Stalled(stalled.Reason, stalled.Message)
 	case v.problem != nil:
-		return say(!v.problem.Passing, v.problem.Reason, v.problem.Message)
+		return v.problem.Verdict()
 	case ready.Status != metav1.ConditionTrue:
-		return say(false, ready.Reason, "expert pool: "+ready.Message)
+		return conditions.Waiting(ready.Reason, "expert pool: %s", ready.Message)
 	case v.missingRouters() != "":
-		return say(false, v1alpha1.ReasonRoutersNotReady, v.missingRouters())
+		return conditions.Waiting(v1alpha1.ReasonRoutersNotReady, "%s", v.missingRouters())
 	}
-	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
-	out.Message = fmt.Sprintf("serving at %s", v.endpoint())
-	return out
+	return conditions.Ready("serving at " + v.endpoint())
 }
 
 // followed says whether the router Deployment's controller has looked at the newest one.

@@ -51,7 +51,7 @@ func TestVerdict(t *testing.T) {
 			v.wrote = true
 		}, "ChildRefused", "refuses Service demo", true, true},
 		{"a child of before is leaving", func(v *view) {
-			v.refused = &diagnose.Problem{Reason: "Progressing", Message: "still there"}
+			v.refused = &diagnose.Problem{Reason: "Progressing", Message: "still there", Passing: true}
 			pool(v, stalledPool)
 		}, "Progressing", "still there", true, false},
 		{"a child was written", func(v *view) { v.wrote = true; pool(v, stalledPool) }, "Progressing", "waiting for the expert pool", true, false},

@@ -11,15 +11,24 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+	"github.com/olmoe-serving/olmoe-operator/controllers/conditions"
 )
 
-// Problem keeps a pod from working until somebody acts. The message holds no
-// counters or times: it changes only when the problem does.
+// Problem keeps a pod, or an object that is yet to be made, from working until somebody
+// acts. The message holds no counters or times: it changes only when the problem does.
 type Problem struct {
 	Reason, Message string
 	// Passing: it is of a kind that often passes by itself, and has not lasted for
 	// Patience or Retries. Nobody has to act yet.
 	Passing bool
+}
+
+// Verdict is that of an object that has the problem.
+func (p *Problem) Verdict() conditions.Verdict {
+	if p.Passing {
+		return conditions.Waiting(p.Reason, "%s", p.Message)
+	}
+	return conditions.Stalled(p.Reason, p.Message)
 }
 
 const (

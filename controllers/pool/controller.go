@@ -117,10 +117,7 @@ func (r *Reconciler) round(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if errors.Is(err, apply.ErrOwnerGone) {
 		return ctrl.Result{}, nil
 	}
-	if reason, problem := apply.Problem(err); problem != nil {
-		v.refused, err = &diagnose.Problem{Reason: reason, Message: problem.Error()}, nil
-	}
-	if err != nil {
+	if v.refused = apply.Problem(err); v.refused == nil && err != nil {
 		return ctrl.Result{}, err
 	}
 	r.lookAtEvents(ctx, v)

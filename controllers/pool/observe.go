@@ -71,8 +71,9 @@ func (r *Reconciler) ask(ctx context.Context, v *view) {
 func (r *Reconciler) readObjects(ctx context.Context, v *view) error {
 	v.set.live.Name, v.set.live.Namespace = podspec.ExpertsName(v.pool.Name), v.pool.Namespace
 	a := r.applier(v.pool, apply.Manager)
-	err := a.Read(ctx, &v.set.live)
-	if _, v.set.taken = apply.Problem(err); v.set.taken == nil && err != nil {
+	if err := a.Read(ctx, &v.set.live); apply.Problem(err) != nil {
+		v.set.taken = err
+	} else if err != nil {
 		return err
 	}
 	return v.record.read(ctx, a, client.ObjectKeyFromObject(v.pool), fromStatus(v.pool.Status.Placement, v.wanted.address))

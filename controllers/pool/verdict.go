@@ -20,53 +20,42 @@ type readiness struct {
 	makesRoom    bool              // nodes are added, which is all that the placement needs
 }
 
-// verdict is the first that applies, the worst first.
+// verdict is what the conditions say.
 func (s readiness) verdict() conditions.Verdict {
-	out := conditions.Verdict{Available: s.total > 0 && s.owned == s.total}
-	say := func(isStalled bool, reason, message string) conditions.Verdict {
-		out.Stalled, out.Reason, out.Message = isStalled, reason, message
-		return out
-	}
-	waiting := func(reason, format string, args ...any) conditions.Verdict {
-		return say(false, reason, fmt.Sprintf(format, args...))
-	}
-	doc, problem, waits := s.decision.Doc, s.problem, s.waits()
+	v := s.judge()
+	v.Available = s.total > 0 && s.owned == s.total
+	return v
+}
+
+// judge says the first that applies, the worst first.
+func (s readiness) judge() conditions.Verdict {
+	doc, unplaced, problem, waits := s.decision.Doc, s.decision.Problem, s.problem, s.waits()
 	if problem == nil && waits != "" {
 		problem = s.silence
 	}
 	switch {
 	case s.refused != nil:
-		return say(s.refused.Reason != v1alpha1.ReasonProgressing, s.refused.Reason, s.refused.Message)
-	case s.decision.Problem != nil:
-		return s.unplaced(out)
+		return s.refused.Verdict()
+	case unplaced != nil && s.makesRoom:
+		return conditions.Waiting(v1alpha1.ReasonProgressing, "nodes are added: %s", unplaced.Message)
+	case unplaced != nil:
+		return conditions.Stalled(unplaced.Reason, unplaced.Message)
 	case !s.followed:
-		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", s.missing) // pods are those of the spec before
+		return conditions.Waiting(v1alpha1.ReasonProgressing, "waiting for %s", s.missing) // pods are those of the spec before
 	case problem != nil:
-		return say(!problem.Passing, problem.Reason, problem.Message)
+		return problem.Verdict()
 	case waits != "" && doc != nil && doc.Serving != nil && doc.Target != nil:
-		return waiting(v1alpha1.ReasonRebalancing, "experts are moving to placement %d: waiting for %s", doc.Target.Epoch, waits)
+		return conditions.Waiting(v1alpha1.ReasonRebalancing, "experts are moving to placement %d: waiting for %s", doc.Target.Epoch, waits)
 	case waits != "":
-		return waiting(v1alpha1.ReasonProgressing, "waiting for %s", waits)
+		return conditions.Waiting(v1alpha1.ReasonProgressing, "waiting for %s", waits)
 	case s.owned < s.total:
-		return waiting(v1alpha1.ReasonExpertsNotCovered, "%d of %d experts have no ready owner: waiting for %s", s.total-s.owned, s.total, s.missing)
+		return conditions.Waiting(v1alpha1.ReasonExpertsNotCovered, "%d of %d experts have no ready owner: waiting for %s", s.total-s.owned, s.total, s.missing)
 	case s.missing != "":
-		return waiting(v1alpha1.ReasonExpertNodesNotReady, "every expert has an owner; waiting for %s", s.missing)
+		return conditions.Waiting(v1alpha1.ReasonExpertNodesNotReady, "every expert has an owner; waiting for %s", s.missing)
 	case !s.decision.AsWanted: // as after a target that was taken back
-		return waiting(v1alpha1.ReasonProgressing, "waiting for a placement as the spec wants it")
+		return conditions.Waiting(v1alpha1.ReasonProgressing, "waiting for a placement as the spec wants it")
 	}
-	out.Ready, out.Reason = true, v1alpha1.ReasonAsWanted
-	out.Message = fmt.Sprintf("%d expert nodes hold all %d experts", s.nodes, s.total)
-	return out
-}
-
-// unplaced: no placement as the spec wants it can be made.
-func (s readiness) unplaced(out conditions.Verdict) conditions.Verdict {
-	p := s.decision.Problem
-	out.Stalled, out.Reason, out.Message = true, p.Reason, p.Message
-	if s.makesRoom {
-		out.Stalled, out.Reason, out.Message = false, v1alpha1.ReasonProgressing, "nodes are added: "+p.Message
-	}
-	return out
+	return conditions.Ready(fmt.Sprintf("%d expert nodes hold all %d experts", s.nodes, s.total))
 }
 
 // makesRoom says whether all that keeps the placement from being made are nodes that the
