@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
@@ -171,7 +172,8 @@ func terminationLog(args []string) string {
 // it, and returns err.
 func (f *podFlags) reported(err error) error {
 	if err != nil && f.terminationLog != "" {
-		line := reason(err) + ": " + strings.ReplaceAll(err.Error(), "\n", " ")
+		word, _ := reason(err)
+		line := word + ": " + strings.ReplaceAll(err.Error(), "\n", " ")
 		if werr := os.WriteFile(f.terminationLog, []byte(line), 0o644); werr != nil { //nolint:gosec // read by the kubelet
 			err = fmt.Errorf("%w (and the termination log could not be written: %v)", err, werr)
 		}
@@ -179,29 +181,34 @@ func (f *podFlags) reported(err error) error {
 	return err
 }
 
-// reason is the word under which a condition shows the error.
-func reason(err error) string {
-	switch {
-	case errors.Is(err, errFlags), errors.Is(err, router.ErrListen):
-		return "BadFlags"
-	case errors.Is(err, checkpoint.ErrNotFound):
-		return "ModelNotFound"
-	case errors.Is(err, checkpoint.ErrDangling):
-		return "ModelLinkBroken"
-	case errors.Is(err, checkpoint.ErrUnreadable):
-		return "ModelUnreadable"
-	case errors.Is(err, checkpoint.ErrInvalid):
-		return "ModelInvalid"
-	case errors.Is(err, checkpoint.ErrChanged):
-		return "ModelChanged"
+// reasons are the words under which conditions show what programs end with.
+var reasons = []struct {
+	err      error
+	word     string
+	hopeless bool
+}{
+	{errFlags, v1alpha1.ReasonBadFlags, true},
+	{router.ErrListen, v1alpha1.ReasonBadFlags, true},
+	{checkpoint.ErrNotFound, v1alpha1.ReasonModelNotFound, true},
+	{checkpoint.ErrDangling, v1alpha1.ReasonModelLinkBroken, true},
+	{checkpoint.ErrUnreadable, v1alpha1.ReasonModelUnreadable, true},
+	{checkpoint.ErrInvalid, v1alpha1.ReasonModelInvalid, true},
+	{checkpoint.ErrChanged, v1alpha1.ReasonModelChanged, false},
+}
+
+// reason is the word of err. If it is hopeless, starting again cannot help.
+func reason(err error) (word string, hopeless bool) {
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			return r.word, r.hopeless
+		}
 	}
-	return "Internal"
+	return "Internal", false
 }
 
 // exitStatus tells a supervisor whether starting again can help.
 func exitStatus(err error) int {
-	switch reason(err) {
-	case "BadFlags", "ModelNotFound", "ModelLinkBroken", "ModelUnreadable", "ModelInvalid":
+	if _, hopeless := reason(err); hopeless {
 		return local.ExitHopeless
 	}
 	return 1

@@ -61,6 +61,6 @@ func (s readiness) judge() conditions.Verdict {
 // makesRoom says whether all that keeps the placement from being made are nodes that the
 // autoscaler adds.
 func makesRoom(p *rollout.Problem, w wanted, k kept) bool {
-	return p != nil && p.Reason == rollout.NotEnoughSlots && w.scales() &&
+	return p != nil && p.Reason == v1alpha1.ReasonNotEnoughSlots && w.scales() &&
 		k.scaling != nil && k.scaling.Reason == autoscale.ReasonBelowMinimum
 }

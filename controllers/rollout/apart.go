@@ -1,11 +1,6 @@
 package rollout
 
-import (
-	"fmt"
-
-	"github.com/olmoe-serving/olmoe-operator/internal/placement"
-	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
-)
+import "github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 
 // Apart is what a round does for experts that have two copies on one machine.
 type Apart struct {
@@ -35,11 +30,11 @@ func (s *State) part(r planner.Request) (Decision, bool) {
 	if err != nil {
 		return Decision{}, false
 	}
-	a := &Apart{Before: before, After: r.Crowded(next), Moves: len(placement.Diff(serving, next, 0))}
+	a := &Apart{Before: before, After: r.Crowded(next), Moves: moves(serving, next)}
 	if a.After >= before {
 		return Decision{}, false
 	}
-	return Decision{Apart: a, Waiting: fmt.Sprintf("pods to take placement %d", next.Epoch), Doc: &placement.Document{
-		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: next,
-	}}, true
+	d := s.toward(s.Doc.Model, serving, next)
+	d.Apart = a
+	return d, true
 }

@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"fmt"
-
 	"github.com/olmoe-serving/olmoe-operator/internal/load"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
@@ -58,9 +56,9 @@ func (s *State) rebalance(r planner.Request) Decision {
 		stay.Balance = &Balance{Err: err}
 		return stay
 	}
-	return Decision{Balance: b, Waiting: fmt.Sprintf("pods to take placement %d", next.Epoch), Doc: &placement.Document{
-		Revision: s.revision(), Model: s.Doc.Model, Serving: serving, Target: next,
-	}}
+	d := s.toward(s.Doc.Model, serving, next)
+	d.Balance = b
+	return d
 }
 
 // plan makes the next minute's moves from the placement in force, r.Current; it is that

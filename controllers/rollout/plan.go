@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 )
@@ -13,7 +14,7 @@ import (
 func (s *State) plan(model *Model, from, serving *placement.Placement) Decision {
 	stay := Decision{Doc: s.Doc}
 	if err := s.checkSlots(model); err != nil {
-		return s.refuse(model, serving, &Problem{NotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"})
+		return s.refuse(model, serving, &Problem{v1alpha1.ReasonNotEnoughSlots, err.Error() + " (experts.slotsPerNode and expertNodes in the spec)"})
 	}
 	if s.uncovered(serving) {
 		if d, ok := s.cover(model, serving); ok {
@@ -43,7 +44,7 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	var tooLarge *tooLargeError
 	switch {
 	case errors.As(err, &tooLarge):
-		return s.refuse(model, serving, &Problem{PlacementTooLarge, err.Error() + " (expertNodes, experts.replicasPerExpert and experts.slotsPerNode in the spec)"})
+		return s.refuse(model, serving, &Problem{v1alpha1.ReasonPlacementTooLarge, err.Error() + " (expertNodes, experts.replicasPerExpert and experts.slotsPerNode in the spec)"})
 	case err != nil: // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
 		return stay
@@ -62,11 +63,19 @@ func (s *State) refuse(model *Model, serving *placement.Placement, why *Problem)
 // prepare publishes target beside serving, and no second time: the same placement would
 // have another number, and all that pods have loaded for it would count for nothing.
 func (s *State) prepare(model *Model, serving, target *placement.Placement) Decision {
-	next := &placement.Document{Revision: s.revision(), Model: model.Fingerprint, Serving: serving, Target: target, Urgent: s.uncovered(serving)}
-	if d := s.Doc; d != nil && d.Target.Same(target) && d.Serving == serving && d.Model == next.Model && d.Urgent == next.Urgent {
+	next := s.toward(model.Fingerprint, serving, target)
+	next.Doc.Urgent = s.uncovered(serving)
+	if d := s.Doc; d != nil && d.Target.Same(target) && d.Serving == serving && d.Model == next.Doc.Model && d.Urgent == next.Doc.Urgent {
 		return Decision{Doc: d, Waiting: s.switched()}
 	}
-	return Decision{Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: next}
+	return next
+}
+
+// toward publishes target beside serving.
+func (s *State) toward(model string, serving, target *placement.Placement) Decision {
+	return Decision{Waiting: fmt.Sprintf("pods to take placement %d", target.Epoch), Doc: &placement.Document{
+		Revision: s.revision(), Model: model, Serving: serving, Target: target,
+	}}
 }
 
 // cover gives what lost nodes hold to others of the placement in force: where calls wait

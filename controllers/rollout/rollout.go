@@ -21,7 +21,7 @@ import "github.com/olmoe-serving/olmoe-operator/internal/placement"
 // Decide takes the next step.
 func Decide(s State) Decision {
 	d := s.next()
-	d.Nodes = max(len(s.Members), used(d.Doc))
+	d.Nodes = max(len(s.Members), podsNeeded(d.Doc))
 	d.AsWanted = d.Doc != nil && s.satisfied(d.Doc.Serving)
 	return d
 }

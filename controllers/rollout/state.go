@@ -60,14 +60,7 @@ type Router struct {
 	Running bool
 }
 
-// Reason words of a Problem, as the API's conditions have them.
-const (
-	ModelMismatch     = "ModelMismatch"
-	NotEnoughSlots    = "NotEnoughSlots"
-	PlacementTooLarge = "PlacementTooLarge"
-)
-
-// Problem needs somebody to act.
+// Problem needs somebody to act. The reason is one of a condition's.
 type Problem struct{ Reason, Message string }
 
 // Decision is what to do.

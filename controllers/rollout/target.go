@@ -60,7 +60,7 @@ func (s *State) retarget(model *Model, waiting string) Decision {
 	if s.notLoaded(s.Doc.Target, alive) == "" || s.fits(s.Doc.Target, model) && !s.lost(s.Doc.Target) {
 		return wait
 	}
-	if !s.lost(s.Doc.Target) && s.used(s.Doc.Target) {
+	if !s.lost(s.Doc.Target) && s.inUse(s.Doc.Target) {
 		return wait
 	}
 	from := s.Doc.Serving
@@ -86,8 +86,8 @@ func (s *State) lost(p *placement.Placement) bool {
 	return slices.ContainsFunc(p.Nodes, func(n placement.Node) bool { return s.Nodes[n.Name].Lost })
 }
 
-// used says whether a router uses p, or may.
-func (s *State) used(p *placement.Placement) bool {
+// inUse says whether a router uses p, or may.
+func (s *State) inUse(p *placement.Placement) bool {
 	return slices.ContainsFunc(s.Routers, func(r Router) bool { return r.Running && (r.Model == nil || r.ServingEpoch >= p.Epoch) })
 }
 
