@@ -11,17 +11,18 @@ import (
 // One series of each for an OLMoEDeployment. It is called as its pool is, in the
 // series of both.
 var (
-	labels         = []string{"namespace", "pool"}
-	readyGauge     = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_deployment_ready", Help: "1 while the condition Ready of the OLMoEDeployment is true: all is as wanted."}, labels)
-	stalledGauge   = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_deployment_stalled", Help: "1 while its condition Stalled is true: nothing changes until somebody acts."}, labels)
-	availableGauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_deployment_available", Help: "1 while its condition Available is true: requests are served."}, labels)
-	gauges         = []*prometheus.GaugeVec{readyGauge, stalledGauge, availableGauge}
+	readyGauge     = gauge("olmoe_deployment_ready", "1 while the condition Ready of the OLMoEDeployment is true: all is as wanted.")
+	stalledGauge   = gauge("olmoe_deployment_stalled", "1 while its condition Stalled is true: nothing changes until somebody acts.")
+	availableGauge = gauge("olmoe_deployment_available", "1 while its condition Available is true: requests are served.")
+
+	allGauges []*prometheus.GaugeVec
 )
 
-func init() {
-	for _, g := range gauges {
-		metrics.Registry.MustRegister(g)
-	}
+func gauge(name, help string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"namespace", "pool"})
+	metrics.Registry.MustRegister(g)
+	allGauges = append(allGauges, g)
+	return g
 }
 
 // measure shows what the conditions say.
@@ -37,7 +38,7 @@ func measure(req ctrl.Request, v conditions.Verdict) {
 
 // forget drops the series of an OLMoEDeployment that is gone.
 func forget(req ctrl.Request) {
-	for _, g := range gauges {
+	for _, g := range allGauges {
 		g.DeleteLabelValues(req.Namespace, req.Name)
 	}
 }

@@ -8,34 +8,42 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// One series for each pool: bounded by the number of pools.
+// One series of each for a pool: bounded by the number of pools.
 var (
-	poolLabels    = []string{"namespace", "pool"}
-	coveredGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_experts_covered", Help: "Experts of all layers that have a ready owner."}, poolLabels)
-	expertsGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_experts", Help: "Experts of all layers."}, poolLabels)
-	nodesGauge    = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_ready_nodes", Help: "Expert nodes that are ready."}, poolLabels)
-	wantedGauge   = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_wanted_nodes", Help: "Expert nodes that the spec wants."}, poolLabels)
-	revisionGauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_placement_revision", Help: "Revision of the published placement document."}, poolLabels)
-	balanceGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_balancedness", Help: "Mean node load / busiest node's load in the worst layer, in tokens of the last window; 1 is perfect."}, poolLabels)
-	busiestGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_busiest_utilization", Help: "Part of the last window in which the busiest expert node computed, 0 to 1."}, poolLabels)
-	queueGauge    = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_busiest_queue_seconds", Help: "How long requests waited at that node on average in the last window."}, poolLabels)
-	readingGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_reading_ratio", Help: "Part of the expert nodes' work of the last window that was reading weights (activated experts count), 0 to 1; the rest is arithmetic (tokens count)."}, poolLabels)
-	okGauge       = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_balancer_ok", Help: "0 while the balancer cannot do its work: see the pool's condition Balanced."}, poolLabels)
-	crowdedGauge  = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "olmoe_pool_experts_sharing_machine", Help: "Experts of all layers whose copies run on fewer machines than they should: as many as replicasPerExpert, or as there are. With two replicas, those that the loss of one machine takes both copies of."}, poolLabels)
-	allGauges     = []*prometheus.GaugeVec{coveredGauge, expertsGauge, crowdedGauge, nodesGauge, wantedGauge, revisionGauge, balanceGauge, busiestGauge, queueGauge, readingGauge, okGauge}
+	coveredGauge  = gauge("olmoe_pool_experts_covered", "Experts of all layers that have a ready owner.")
+	expertsGauge  = gauge("olmoe_pool_experts", "Experts of all layers.")
+	nodesGauge    = gauge("olmoe_pool_ready_nodes", "Expert nodes that are ready.")
+	wantedGauge   = gauge("olmoe_pool_wanted_nodes", "Expert nodes that the spec wants.")
+	revisionGauge = gauge("olmoe_pool_placement_revision", "Revision of the published placement document.")
+	balanceGauge  = gauge("olmoe_pool_balancedness",
+		"Mean node load / busiest node's load in the worst layer, in tokens of the last window; 1 is perfect.")
+	busiestGauge = gauge("olmoe_pool_busiest_utilization", "Part of the last window in which the busiest expert node computed, 0 to 1.")
+	queueGauge   = gauge("olmoe_pool_busiest_queue_seconds", "How long requests waited at that node on average in the last window.")
+	readingGauge = gauge("olmoe_pool_reading_ratio",
+		"Part of the expert nodes' work of the last window that was reading weights (activated experts count), 0 to 1; the rest is arithmetic (tokens count).")
+	okGauge      = gauge("olmoe_pool_balancer_ok", "0 while the balancer cannot do its work: see the pool's condition Balanced.")
+	crowdedGauge = gauge("olmoe_pool_experts_sharing_machine",
+		"Experts of all layers whose copies run on fewer machines than they should: as many as replicasPerExpert, or as there are. With two replicas, those that the loss of one machine takes both copies of.")
 
-	rebalanceCounter = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalances_total", Help: "Placements made because of load."}, poolLabels)
-	bytesCounter     = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "olmoe_pool_rebalanced_bytes_total", Help: "Bytes of weights that expert nodes loaded because of load."}, poolLabels)
-	allCounters      = []*prometheus.CounterVec{rebalanceCounter, bytesCounter}
+	rebalanceCounter = counter("olmoe_pool_rebalances_total", "Placements made because of load.")
+	bytesCounter     = counter("olmoe_pool_rebalanced_bytes_total", "Bytes of weights that expert nodes loaded because of load.")
+
+	poolLabels = []string{"namespace", "pool"}
+	allMetrics []*prometheus.MetricVec
 )
 
-func init() {
-	for _, g := range allGauges {
-		metrics.Registry.MustRegister(g)
-	}
-	for _, c := range allCounters {
-		metrics.Registry.MustRegister(c)
-	}
+func gauge(name, help string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, poolLabels)
+	metrics.Registry.MustRegister(g)
+	allMetrics = append(allMetrics, g.MetricVec)
+	return g
+}
+
+func counter(name, help string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, poolLabels)
+	metrics.Registry.MustRegister(c)
+	allMetrics = append(allMetrics, c.MetricVec)
+	return c
 }
 
 // measure shows the round's result.
@@ -63,7 +71,7 @@ func (v *view) measureLoad(req ctrl.Request) {
 		ok = 0
 	}
 	okGauge.WithLabelValues(labels...).Set(ok)
-	for _, c := range allCounters {
+	for _, c := range []*prometheus.CounterVec{rebalanceCounter, bytesCounter} {
 		c.WithLabelValues(labels...) // 0 before the first: a rate sees no rise of a series that begins with it
 	}
 	if v.decision.Balance != nil && v.decision.Doc != v.record.doc {
@@ -85,10 +93,7 @@ func (v *view) measureLoad(req ctrl.Request) {
 
 // forget drops the series of a pool that is gone.
 func forget(req ctrl.Request) {
-	for _, g := range allGauges {
-		g.DeleteLabelValues(req.Namespace, req.Name)
-	}
-	for _, c := range allCounters {
-		c.DeleteLabelValues(req.Namespace, req.Name)
+	for _, m := range allMetrics {
+		m.DeleteLabelValues(req.Namespace, req.Name)
 	}
 }
