@@ -29,17 +29,15 @@ func (s readiness) verdict() conditions.Verdict {
 
 // judge says the first that applies, the worst first.
 func (s readiness) judge() conditions.Verdict {
-	doc, unplaced, problem, waits := s.decision.Doc, s.decision.Problem, s.problem, s.waits()
+	doc, problem, waits := s.decision.Doc, s.problem, s.waits()
 	if problem == nil && waits != "" {
 		problem = s.silence
 	}
 	switch {
 	case s.refused != nil:
 		return s.refused.Verdict()
-	case unplaced != nil && s.makesRoom:
-		return conditions.Waiting(v1alpha1.ReasonProgressing, "nodes are added: %s", unplaced.Message)
-	case unplaced != nil:
-		return conditions.Stalled(unplaced.Reason, unplaced.Message)
+	case s.decision.Problem != nil:
+		return s.unplaced(s.decision.Problem)
 	case !s.followed:
 		return conditions.Waiting(v1alpha1.ReasonProgressing, "waiting for %s", s.missing) // pods are those of the spec before
 	case problem != nil:
@@ -56,6 +54,14 @@ func (s readiness) judge() conditions.Verdict {
 		return conditions.Waiting(v1alpha1.ReasonProgressing, "waiting for a placement as the spec wants it")
 	}
 	return conditions.Ready(fmt.Sprintf("%d expert nodes hold all %d experts", s.nodes, s.total))
+}
+
+// unplaced: no placement as the spec wants it can be made.
+func (s readiness) unplaced(p *rollout.Problem) conditions.Verdict {
+	if s.makesRoom {
+		return conditions.Waiting(v1alpha1.ReasonProgressing, "nodes are added: %s", p.Message)
+	}
+	return conditions.Stalled(p.Reason, p.Message)
 }
 
 // makesRoom says whether all that keeps the placement from being made are nodes that the
