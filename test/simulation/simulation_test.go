@@ -4,8 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -106,24 +104,4 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	fmt.Printf("soak: %d seeds in %s: %s; violations=0\n", seed-*firstSeed, time.Since(begin).Round(time.Second), sum)
-}
-
-func add(a, b stats) stats {
-	writes := maps.Clone(b.writes)
-	for k, n := range a.writes {
-		writes[k] += n
-	}
-	return stats{
-		a.steps + b.steps, a.rounds + b.rounds, a.crashes + b.crashes, a.documents + b.documents, a.rebalances + b.rebalances,
-		a.scalings + b.scalings, a.calls + b.calls, a.restarted + b.restarted, a.waits + b.waits, a.faults + b.faults, a.losses + b.losses, a.specs + b.specs, a.urgent + b.urgent, a.partings + b.partings, a.reversals + b.reversals, a.restRounds + b.restRounds, writes,
-	}
-}
-
-func (s stats) String() string {
-	text := fmt.Sprintf("%d steps: %d rounds of the operator, %d crashes, %d documents, %d rebalances, %d scalings, %d calls, %d started over, %d waits, %d faults, %d losses of the record, %d specs, %d urgent targets, %d partings, %d reversals, %d rounds to rest; writes:",
-		s.steps, s.rounds, s.crashes, s.documents, s.rebalances, s.scalings, s.calls, s.restarted, s.waits, s.faults, s.losses, s.specs, s.urgent, s.partings, s.reversals, s.restRounds)
-	for _, k := range slices.Sorted(maps.Keys(s.writes)) {
-		text += fmt.Sprintf(" %s %d", k, s.writes[k])
-	}
-	return text
 }

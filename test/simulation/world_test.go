@@ -29,15 +29,12 @@ const (
 
 // world is everything there is.
 type world struct {
-	seed   uint64
-	rnd    *rand.Rand
-	faulty bool // pods fail and networks are cut; else only messages and operators do
-	steady bool // the user is content, so that balancer or autoscaler have much to do
-	tides  bool // the load turns with the autoscaler's steps
-	parts  bool // the user is content with two copies of each expert on machines that change
-	still  bool // nothing fails any more: the world shall come to rest
-	now    time.Time
-	api    *api
+	scenario
+	seed  uint64
+	rnd   *rand.Rand
+	still bool // nothing fails any more: the world shall come to rest
+	now   time.Time
+	api   *api
 
 	operator  *pool.Reconciler // nil: nobody operates
 	client    *operatorClient
@@ -51,7 +48,6 @@ type world struct {
 	instances int
 	routers   int // made so far
 	load      [layers][experts]float64
-	machines  int     // that pods are dealt to; 0: one, so that copies are never apart
 	busy      float64 // utilisation of all nodes together
 	tide      int     // steps of scaling that the load has turned with
 
@@ -72,39 +68,19 @@ type round struct {
 	fates                   map[string]fate
 }
 
-// stats tell that things happened at all.
-type stats struct {
-	steps, rounds, crashes, documents, rebalances, scalings, calls, restarted, waits, faults, losses, specs, urgent, partings, reversals, restRounds int
-	writes                                                                                                                                           map[string]int
-}
-
-// newWorld: odd seeds are faulty; of the others, every second is steady, and of those with an
-// autoscaler every second has tides. Every third has machines, and a third of those that are
-// faulty, too, copies that part.
 func newWorld(seed uint64, events int) *world {
 	w := &world{
-		seed: seed, events: events, rnd: rand.New(rand.NewPCG(seed, 7)), faulty: seed%2 == 1, steady: seed%4 == 2,
+		scenario: scenarioOf(seed), seed: seed, events: events, rnd: rand.New(rand.NewPCG(seed, 7)),
 		now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), api: &api{objects: store{}},
 		pods: map[string]*pod{}, ledger: newLedger(), stats: stats{writes: map[string]int{}},
-	}
-	if seed%3 == 0 {
-		w.machines = 2 + int(seed/9%2)
 	}
 	w.fleet = &network{w: w}
 	w.skew = time.Duration(w.rnd.IntN(121)-60) * time.Second
 	w.wish = w.someSpec()
 	if w.steady {
-		*w.wish.Replicas = max(2, *w.wish.Replicas)
-		w.wish.Experts.Rebalancing.Mode, w.wish.Experts.SlotsPerNode = v1alpha1.RebalanceByLoad, nil
-		w.wish.Scaling = nil
-		if seed%8 == 2 {
-			w.wish.Scaling = &v1alpha1.ScalingSettings{Min: *w.wish.Experts.ReplicasPerExpert, Max: maxNodes, TargetUtilizationPercent: 70, TargetQueueMilliseconds: 20}
-		}
-		if w.tides = seed%16 == 10; w.tides {
-			*w.wish.Replicas, w.wish.Scaling.Max = 3, 2*maxNodes
-		}
+		w.wishSteady()
 	}
-	if w.parts = w.faulty && seed%9 == 3; w.parts {
+	if w.parts {
 		w.wishApart()
 	}
 	o := &v1alpha1.ExpertPool{Spec: w.wish}
@@ -254,7 +230,7 @@ func (w *world) note(format string, args ...any) {
 
 // describe shows the world.
 func (w *world) describe() string {
-	text := "\nrecord: " + shape(w.record()) + "\n"
+	text := fmt.Sprintf("\n%+v\nrecord: %s\n", w.scenario, shape(w.record()))
 	for _, name := range w.podNames() {
 		x := w.pods[name]
 		text += fmt.Sprintf("%s: frozen %v, lost %v, cut from operator %v, from routers %v", name, x.frozen, x.lost, x.cutOperator, x.cutRouters)
