@@ -52,7 +52,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.Add(&r.sentry); err != nil {
 		return err
 	}
-	if err := (&pointer{client: r.Client, fleet: r.Fleet}).setupWithManager(mgr); err != nil {
+	if err := (&endpointsController{client: r.Client, fleet: r.Fleet}).setupWithManager(mgr); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).

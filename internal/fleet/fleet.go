@@ -72,8 +72,8 @@ type Fleet interface {
 	Await(ctx context.Context, router Pod) (*Report, error)
 	// Apply hands one pod a placement document (JSON).
 	Apply(ctx context.Context, pod Pod, document []byte) error
-	// Point tells a router where expert nodes are now (host:port by name).
-	Point(ctx context.Context, pod Pod, endpoints map[string]string) error
+	// SendEndpoints tells a router where expert nodes are now (host:port by name).
+	SendEndpoints(ctx context.Context, pod Pod, endpoints map[string]string) error
 	// Load asks one expert node what it did in about the last window; it is an
 	// error if that takes more than so much memory (load.Words).
 	Load(ctx context.Context, pod Pod, window time.Duration, words int) (*load.Node, error)

@@ -157,7 +157,7 @@ func TestDocumentsAtOnceAreBounded(t *testing.T) {
 // A router that is told addresses and says nothing holds nobody up.
 func TestPointIsBounded(t *testing.T) {
 	pod := serve(t, &program{deaf: true})
-	if err := (&GRPC{}).Point(context.WithoutCancel(t.Context()), pod, map[string]string{"n": "a"}); status.Code(err) != codes.DeadlineExceeded {
+	if err := (&GRPC{}).SendEndpoints(context.WithoutCancel(t.Context()), pod, map[string]string{"n": "a"}); status.Code(err) != codes.DeadlineExceeded {
 		t.Errorf("got %v", err)
 	}
 }

@@ -50,8 +50,8 @@ func (g *GRPC) Apply(ctx context.Context, pod Pod, document []byte) error {
 	})
 }
 
-// Point implements Fleet.
-func (g *GRPC) Point(ctx context.Context, pod Pod, endpoints map[string]string) error {
+// SendEndpoints implements Fleet.
+func (g *GRPC) SendEndpoints(ctx context.Context, pod Pod, endpoints map[string]string) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	return g.call(pod, func(c controlpb.ControlClient) error {

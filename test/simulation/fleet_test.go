@@ -96,8 +96,8 @@ func (f *network) Load(_ context.Context, p fleet.Pod, window time.Duration, _ i
 	return f.w.loadOf(x, window), nil
 }
 
-// Point implements fleet.Fleet. Routers of this world find nodes by name.
-func (f *network) Point(_ context.Context, p fleet.Pod, _ map[string]string) error {
+// SendEndpoints implements fleet.Fleet. Routers of this world find nodes by name.
+func (f *network) SendEndpoints(_ context.Context, p fleet.Pod, _ map[string]string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_, _, err := f.pod(p)

@@ -161,8 +161,8 @@ func (f *Fleet) Apply(_ context.Context, pod fleet.Pod, document []byte) error {
 	return nil
 }
 
-// Point implements fleet.Fleet.
-func (f *Fleet) Point(_ context.Context, pod fleet.Pod, endpoints map[string]string) error {
+// SendEndpoints implements fleet.Fleet.
+func (f *Fleet) SendEndpoints(_ context.Context, pod fleet.Pod, endpoints map[string]string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p, err := f.reach(pod)

@@ -26,38 +26,38 @@ const (
 	// parallelRouters are told at once. One that says nothing takes fleet.Timeout, and is
 	// tried again after all others.
 	parallelRouters = 16
-	// pointAgain after a router could not be told.
-	pointAgain = time.Second
+	// sendAgain after a router could not be told.
+	sendAgain = time.Second
 )
 
-// pointer tells routers where expert nodes are now, each once for each change: a pod
-// that was replaced has a new address, which DNS knows seconds later. It is a
+// endpointsController tells routers where expert nodes are now, each once for each change:
+// a pod that was replaced has a new address, which DNS knows seconds later. It is a
 // controller of its own, and its objects are routers, because a round of a pool may
 // wait a second for a pod that is gone (docs/adr/0128). It remembers whom it told
 // what; after a restart of the operator it tells all again.
-type pointer struct {
+type endpointsController struct {
 	client client.Client
 	fleet  fleet.Fleet
-	told   sync.Map // told, by the router's types.NamespacedName
+	sent   sync.Map // endpointsSent, by the router's types.NamespacedName
 }
 
-// told is what a router's process has heard.
-type told struct{ process, endpoints string }
+// endpointsSent are what a router's process has been told.
+type endpointsSent struct{ process, endpoints string }
 
-func (p *pointer) setupWithManager(mgr ctrl.Manager) error {
+func (c *endpointsController) setupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("expertpool-addresses").
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(p.routersOf)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(c.routersOf)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: parallelRouters}).
-		Complete(p)
+		Complete(c)
 }
 
 // routersOf are the routers that a change of a pod concerns: all of its pool, or the
 // router itself.
-func (p *pointer) routersOf(ctx context.Context, o client.Object) (out []reconcile.Request) {
+func (c *endpointsController) routersOf(ctx context.Context, o client.Object) (out []reconcile.Request) {
 	for _, r := range poolOf(ctx, o) {
 		pool := &v1alpha1.ExpertPool{}
-		if p.client.Get(ctx, r.NamespacedName, pool) != nil {
+		if c.client.Get(ctx, r.NamespacedName, pool) != nil {
 			continue
 		}
 		routers, err := metav1.LabelSelectorAsSelector(&pool.Spec.RouterSelector)
@@ -68,7 +68,7 @@ func (p *pointer) routersOf(ctx context.Context, o client.Object) (out []reconci
 			return append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)})
 		}
 		var list corev1.PodList
-		if p.client.List(ctx, &list, client.InNamespace(r.Namespace), client.MatchingLabelsSelector{Selector: routers}) == nil {
+		if c.client.List(ctx, &list, client.InNamespace(r.Namespace), client.MatchingLabelsSelector{Selector: routers}) == nil {
 			for i := range list.Items {
 				out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 			}
@@ -78,46 +78,46 @@ func (p *pointer) routersOf(ctx context.Context, o client.Object) (out []reconci
 }
 
 // Reconcile tells one router.
-func (p *pointer) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (c *endpointsController) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	router := &corev1.Pod{}
-	if err := p.client.Get(ctx, req.NamespacedName, router); err != nil {
-		p.told.Delete(req.NamespacedName)
+	if err := c.client.Get(ctx, req.NamespacedName, router); err != nil {
+		c.sent.Delete(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	at, err := p.endpoints(ctx, router)
+	at, err := c.endpoints(ctx, router)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	now := told{process(router), fmt.Sprint(at)} // in the order of names
-	if was, _ := p.told.Load(req.NamespacedName); len(at) == 0 || was == now {
+	now := endpointsSent{process(router), fmt.Sprint(at)} // in the order of names
+	if was, _ := c.sent.Load(req.NamespacedName); len(at) == 0 || was == now {
 		return ctrl.Result{}, nil
 	}
 	for _, pod := range reachable([]corev1.Pod{*router}) {
-		if p.fleet.Point(ctx, pod, at) != nil { // it finds nodes by DNS meanwhile
+		if c.fleet.SendEndpoints(ctx, pod, at) != nil { // it finds nodes by DNS meanwhile
 			turn := behind
-			return ctrl.Result{RequeueAfter: pointAgain, Priority: &turn}, nil
+			return ctrl.Result{RequeueAfter: sendAgain, Priority: &turn}, nil
 		}
-		p.told.Store(req.NamespacedName, now)
+		c.sent.Store(req.NamespacedName, now)
 	}
 	return ctrl.Result{}, nil
 }
 
 // endpoints are where the expert nodes of a router's pool are. Those of a StatefulSet
 // that is somebody else's are not.
-func (p *pointer) endpoints(ctx context.Context, router *corev1.Pod) (map[string]string, error) {
+func (c *endpointsController) endpoints(ctx context.Context, router *corev1.Pod) (map[string]string, error) {
 	of := client.ObjectKey{Namespace: router.Namespace, Name: podspec.Instance(router.Labels)}
 	pool, set := &v1alpha1.ExpertPool{}, &appsv1.StatefulSet{}
-	if err := p.client.Get(ctx, of, pool); err != nil {
+	if err := c.client.Get(ctx, of, pool); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	if err := p.client.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: podspec.ExpertsName(of.Name)}, set); err != nil {
+	if err := c.client.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: podspec.ExpertsName(of.Name)}, set); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	if !metav1.IsControlledBy(set, pool) {
 		return nil, nil
 	}
 	var list corev1.PodList
-	err := p.client.List(ctx, &list, client.InNamespace(of.Namespace), client.MatchingLabels(podspec.Selector(of.Name, podspec.ExpertNode)))
+	err := c.client.List(ctx, &list, client.InNamespace(of.Namespace), client.MatchingLabels(podspec.Selector(of.Name, podspec.ExpertNode)))
 	list.Items = slices.DeleteFunc(list.Items, func(q corev1.Pod) bool { return q.DeletionTimestamp != nil })
 	at := map[string]string{}
 	for _, pod := range reachable(list.Items) {
