@@ -98,7 +98,7 @@ func (v *view) planned() planner.Request {
 func (v *view) scaleMemory() autoscale.Memory {
 	m := v.memory.scale
 	if m == (autoscale.Memory{}) && v.record.doc != nil { // else it is new
-		m = m.Lost(lastChange(v.pool.Status.Conditions, v.now))
+		m = m.AfterRestart(lastChange(v.pool.Status.Conditions, v.now))
 	}
 	return v.kept.recall(m)
 }

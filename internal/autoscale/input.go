@@ -83,7 +83,7 @@ type Memory struct {
 	Direction int
 	Reversed  time.Time
 	// The rest may be lost; that costs a window of waiting, if the caller then says when
-	// the pool last changed, and that it does not know what it had before (Lost).
+	// the pool last changed, and that it does not know what it had before (AfterRestart).
 
 	// HotSince and IdleSince: since when, without a break that anybody has seen, a node
 	// has been too few or too many; zero if it is not so. What cannot be seen ends them,
@@ -97,9 +97,9 @@ type Memory struct {
 	Before int
 }
 
-// Lost is the memory of a caller that has only what must outlive it: of a pool that
+// AfterRestart is the memory of a caller that has only what must outlive it: of a pool that
 // changed last at that time, or later.
-func (m Memory) Lost(changed time.Time) Memory {
+func (m Memory) AfterRestart(changed time.Time) Memory {
 	return Memory{Changed: m.Changed, Direction: m.Direction, Reversed: m.Reversed, Moving: changed, Before: -1}
 }
 

@@ -117,7 +117,7 @@ func TestClosedLoop(t *testing.T) {
 		}
 		p.memory = d.Memory
 		if p.r.IntN(300) == 0 { // the operator restarts: only the status is left
-			p.memory = d.Memory.Lost(p.ready)
+			p.memory = d.Memory.AfterRestart(p.ready)
 		}
 		if p.busiest() > 1 {
 			over++

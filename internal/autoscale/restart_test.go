@@ -47,12 +47,12 @@ func TestFiguresOfBeforeAStep(t *testing.T) {
 		{"nothing happens", func(*outStep, time.Duration) {}},
 		{"the operator restarts during the step", func(p *outStep, since time.Duration) {
 			if since == 5*second {
-				p.memory = p.memory.Lost(p.now)
+				p.memory = p.memory.AfterRestart(p.now)
 			}
 		}},
 		{"the operator restarts after the step", func(p *outStep, since time.Duration) {
 			if since == 15*second {
-				p.memory = p.memory.Lost(p.ready)
+				p.memory = p.memory.AfterRestart(p.ready)
 			}
 		}},
 		{"no node answers once", func(p *outStep, since time.Duration) { p.silent = since == 20*second }},

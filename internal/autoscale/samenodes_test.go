@@ -10,7 +10,7 @@ import (
 // from counting the nodes that there are.
 func TestMovesBetweenTheSameNodes(t *testing.T) {
 	for name, memory := range map[string]Memory{
-		"a forgotten step": Memory{}.Lost(noon),
+		"a forgotten step": Memory{}.AfterRestart(noon),
 		"a step from 3":    {Moving: noon, Before: 3},
 	} {
 		nodes := 4
