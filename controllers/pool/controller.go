@@ -112,7 +112,7 @@ func (r *Reconciler) round(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	}
 	v.noteMoves()
 	v.memory.move.follow(v.decision.Doc, v.now)
-	v.opinion = v.balancing().opinion()
+	v.balanced = v.balancing().condition()
 	err = r.act(ctx, v)
 	if errors.Is(err, apply.ErrOwnerGone) {
 		return ctrl.Result{}, nil

@@ -72,7 +72,7 @@ func (p *pair) next(t *testing.T, later time.Duration) {
 	t.Helper()
 	p.now, p.looked = p.now.Add(later), false
 	p.r.look(t.Context(), p.view)
-	p.opinion = p.balancing().opinion()
+	p.balanced = p.balancing().condition()
 	p.r.setBalanced(p.view, &p.pool.Status)
 }
 

@@ -67,7 +67,7 @@ func (v *view) measure(req ctrl.Request) {
 func (v *view) measureLoad(req ctrl.Request) {
 	labels := []string{req.Namespace, req.Name}
 	ok := 1.0
-	if slices.Contains(troubled, v.opinion.reason) {
+	if slices.Contains(troubled, v.balanced.reason) {
 		ok = 0
 	}
 	okGauge.WithLabelValues(labels...).Set(ok)

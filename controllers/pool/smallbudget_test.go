@@ -38,7 +38,7 @@ func TestBudgets(t *testing.T) {
 		if p.budget().left() != c.now || may.Moves != c.minute || may.Spent != (c.moved != nil) {
 			t.Errorf("%s: %d experts now, limits %+v", c.name, p.budget().left(), may)
 		}
-		if o := p.balancing().opinion(); o.reason != c.reason || !strings.Contains(o.message, c.says) {
+		if o := p.balancing().condition(); o.reason != c.reason || !strings.Contains(o.message, c.says) {
 			t.Errorf("%s: %+v, want %s", c.name, o, c.reason)
 		}
 	}

@@ -39,7 +39,7 @@ func TestBalancerInTheMetrics(t *testing.T) {
 	for _, c := range cases {
 		of := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: t.Name(), Name: c.reason}}
 		v := testView()
-		v.memory, v.record.doc, v.opinion.reason = &memory{}, doc, c.reason
+		v.memory, v.record.doc, v.balanced.reason = &memory{}, doc, c.reason
 		v.decision = rollout.Decision{Doc: c.doc, Balance: &rollout.Balance{}}
 		v.kept.moved = &v1alpha1.RebalancingStatus{Bytes: 700}
 		v.measureLoad(of)

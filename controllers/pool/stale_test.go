@@ -28,7 +28,7 @@ func (p *pair) round(t *testing.T, later time.Duration) {
 	if p.mayRebalance() != nil {
 		p.decision.Balance = &rollout.Balance{}
 	}
-	p.opinion = p.balancing().opinion()
+	p.balanced = p.balancing().condition()
 	p.r.setBalanced(p.view, &p.pool.Status)
 }
 

@@ -64,13 +64,13 @@ func (v *view) fill(s *v1alpha1.ExpertPoolStatus) {
 
 // setBalanced writes the condition and tells of trouble.
 func (r *Reconciler) setBalanced(v *view, s *v1alpha1.ExpertPoolStatus) {
-	o := v.opinion
+	c := v.balanced
 	was := conditions.Of(s.Conditions, v1alpha1.ConditionBalanced)
 	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionBalanced, Status: o.status, Reason: o.reason, Message: o.message,
+		Type: v1alpha1.ConditionBalanced, Status: c.status, Reason: c.reason, Message: c.message,
 		ObservedGeneration: v.pool.Generation, LastTransitionTime: metav1.NewTime(v.now),
 	})
-	if was.Reason != o.reason && slices.Contains(troubled, o.reason) {
-		r.Events.Eventf(v.pool, nil, corev1.EventTypeWarning, o.reason, "Rebalance", "%s", o.message)
+	if was.Reason != c.reason && slices.Contains(troubled, c.reason) {
+		r.Events.Eventf(v.pool, nil, corev1.EventTypeWarning, c.reason, "Rebalance", "%s", c.message)
 	}
 }

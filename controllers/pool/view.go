@@ -28,7 +28,7 @@ type view struct {
 
 	// What is decided, and what came of it.
 	decision rollout.Decision
-	opinion  opinion           // of the balancer's work
+	balanced balanceCondition  // of the balancer's work
 	refused  *diagnose.Problem // what kept the children from being made
 }
 
