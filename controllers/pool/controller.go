@@ -43,13 +43,13 @@ type Reconciler struct {
 	memories memories
 	settled  apply.Settled
 	events   diagnose.Events
-	sentry   sentry
+	alarms   alarms
 }
 
 // SetupWithManager registers the reconciler.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.sentry.fleet, r.sentry.rung = r.Fleet, make(chan event.GenericEvent)
-	if err := mgr.Add(&r.sentry); err != nil {
+	r.alarms.fleet, r.alarms.trigger = r.Fleet, make(chan event.GenericEvent)
+	if err := mgr.Add(&r.alarms); err != nil {
 		return err
 	}
 	if err := (&endpointsController{client: r.Client, fleet: r.Fleet}).setupWithManager(mgr); err != nil {
@@ -64,7 +64,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&corev1.ConfigMap{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(poolOf)).
-		WatchesRawSource(source.Channel(r.sentry.rung, &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.alarms.trigger, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: parallelPools}).
 		Complete(r)
 }
@@ -96,7 +96,7 @@ func (r *Reconciler) round(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		forget(req)
 		r.memories.forget(req.NamespacedName)
 		r.settled.Forget(req.NamespacedName)
-		r.sentry.forget(req.NamespacedName)
+		r.alarms.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if pool.DeletionTimestamp != nil {

@@ -39,6 +39,6 @@
 //
 // # Beside the rounds
 //
-// sentry hears from routers at once that a node is silent, and begins a round; endpoints is a
-// controller of its own, which tells routers where nodes are.
+// alarms hears from routers at once that a node is silent, and begins a round; endpoints is
+// a controller of its own, which tells routers where nodes are.
 package pool

@@ -20,7 +20,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	if !w.measures() || p == nil || v.now.Sub(l.last) < w.lookInterval() {
 		return
 	}
-	ctx, done := r.sentry.hurried(ctx, client.ObjectKeyFromObject(v.pool))
+	ctx, done := r.alarms.withAlarm(ctx, client.ObjectKeyFromObject(v.pool))
 	defer done()
 	v.looked, l.last = true, v.now
 	pods, silent := v.pods.heard()

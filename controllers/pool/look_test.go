@@ -258,16 +258,16 @@ func TestAnAlarmEndsALook(t *testing.T) {
 	p := newPair(t)
 	p.fleet.Edit(reachable(p.pods.experts[1:2])[0].Address, func(pod *fleettest.Pod) { pod.Frozen = true })
 	name := types.NamespacedName{Namespace: p.pool.Namespace, Name: p.pool.Name}
-	p.r.sentry.rung = make(chan event.GenericEvent, 1)
+	p.r.alarms.trigger = make(chan event.GenericEvent, 1)
 	ended := make(chan time.Duration)
 	begun := time.Now()
 	go func() { p.next(t, testWindow); ended <- time.Since(begun) }()
-	for !p.r.sentry.asking(name) && time.Since(begun) < time.Second {
+	for !p.r.alarms.asking(name) && time.Since(begun) < time.Second {
 		time.Sleep(time.Millisecond)
 	}
-	p.r.sentry.ring(t.Context(), name, []string{"demo-experts-1"})
-	if took := <-ended; took > hurry+time.Second {
-		t.Errorf("the look took %s, after an alarm it has %s", took, hurry)
+	p.r.alarms.raise(t.Context(), name, []string{"demo-experts-1"})
+	if took := <-ended; took > answerTime+time.Second {
+		t.Errorf("the look took %s, after an alarm it has %s", took, answerTime)
 	}
 	if p.memory.looks.missed != 1 {
 		t.Errorf("%d looks were missed, want 1: the node has told nothing", p.memory.looks.missed)
@@ -275,8 +275,8 @@ func TestAnAlarmEndsALook(t *testing.T) {
 }
 
 // asking tells whether a round's questions are under way.
-func (s *sentry) asking(pool types.NamespacedName) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.post(pool).hurry != nil
+func (a *alarms) asking(pool types.NamespacedName) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.of(pool).cancel != nil
 }

@@ -19,7 +19,7 @@ const urgentAfter = time.Second
 type losses struct {
 	pods         pods
 	silent       map[string]time.Time // since when a node has not answered, by name; of the memory
-	stalls       stalls               // of the sentry
+	stalls       stalls               // of the alarms
 	restoreAfter time.Duration
 	now          time.Time
 }

@@ -55,11 +55,11 @@ func (r *Reconciler) ask(ctx context.Context, v *view) {
 			routers[process(&v.pods.routers[i])] = p
 		}
 	}
-	r.sentry.watch(pool, routers)
-	hurried, done := r.sentry.hurried(ctx, pool)
+	r.alarms.watch(pool, routers)
+	asking, done := r.alarms.withAlarm(ctx, pool)
 	defer done()
-	v.pods.answers = fleet.DescribeAll(hurried, r.Fleet, v.pods.reachable())
-	v.stalls, v.pods.waited = r.sentry.stallsAt(pool), r.sentry.waited(pool)
+	v.pods.answers = fleet.DescribeAll(asking, r.Fleet, v.pods.reachable())
+	v.stalls, v.pods.waited = r.alarms.stalls(pool), r.alarms.waited(pool)
 	for _, p := range routers {
 		if a := v.pods.report(p.Name); a != nil {
 			v.pods.waited = append(v.pods.waited, a.Silent...)

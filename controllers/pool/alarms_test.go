@@ -14,38 +14,38 @@ import (
 
 // An alarm begins a round, cuts short what the round under way asks, and ends with
 // the router that gave it.
-func TestSentry(t *testing.T) {
+func TestAlarms(t *testing.T) {
 	f, pool := fleettest.New(), types.NamespacedName{Namespace: "ns", Name: "demo"}
 	f.Start("r:1", fleettest.Pod{Router: true})
-	s := &sentry{fleet: f, rung: make(chan event.GenericEvent)}
+	a := &alarms{fleet: f, trigger: make(chan event.GenericEvent)}
 	routers := map[string]fleet.Pod{"uid/0": {Name: "r", Address: "r:1"}}
-	s.watch(pool, routers) // before Start it does nothing
+	a.watch(pool, routers) // before Start it does nothing
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- s.Start(ctx) }()
-	for len(s.open(pool)) == 0 {
-		s.watch(pool, routers)
+	go func() { ended <- a.Start(ctx) }()
+	for len(a.open(pool)) == 0 {
+		a.watch(pool, routers)
 	}
-	asking, done := s.hurried(t.Context(), pool)
+	asking, done := a.withAlarm(t.Context(), pool)
 	defer done()
 	begun := time.Now()
 	f.Edit("r:1", func(p *fleettest.Pod) { p.Waits = []string{"n"} })
-	if e := <-s.rung; e.Object.GetName() != "demo" || e.Object.GetNamespace() != "ns" {
+	if e := <-a.trigger; e.Object.GetName() != "demo" || e.Object.GetNamespace() != "ns" {
 		t.Errorf("a round of %s/%s", e.Object.GetNamespace(), e.Object.GetName())
 	}
-	if names := s.waited(pool); len(names) != 1 || names[0] != "n" {
+	if names := a.waited(pool); len(names) != 1 || names[0] != "n" {
 		t.Errorf("waits for %v", names)
 	}
 	<-asking.Done()
-	if took := time.Since(begun); took < hurry {
-		t.Errorf("the round's questions ended after %s, want %s", took, hurry)
+	if took := time.Since(begun); took < answerTime {
+		t.Errorf("the round's questions ended after %s, want %s", took, answerTime)
 	}
-	s.watch(pool, nil)
-	if n := len(s.open(pool)); n != 0 {
+	a.watch(pool, nil)
+	if n := len(a.open(pool)); n != 0 {
 		t.Errorf("%d calls are open to routers that are gone", n)
 	}
-	s.forget(pool)
-	if s.waited(pool) != nil {
+	a.forget(pool)
+	if a.waited(pool) != nil {
 		t.Error("a pool that is gone has an alarm")
 	}
 	stop()
@@ -55,8 +55,8 @@ func TestSentry(t *testing.T) {
 }
 
 // open are the calls to a pool's routers.
-func (s *sentry) open(pool types.NamespacedName) map[string]context.CancelFunc {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.post(pool).stop
+func (a *alarms) open(pool types.NamespacedName) map[string]context.CancelFunc {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.of(pool).stop
 }
