@@ -24,8 +24,8 @@ type losses struct {
 	now          time.Time
 }
 
-// listen notes which of the named nodes have stopped answering, and since when.
-func (l losses) listen(named map[string]bool) {
+// note remembers which of the named nodes have stopped answering, and since when.
+func (l losses) note(named map[string]bool) {
 	for name := range l.silent {
 		if !named[name] {
 			delete(l.silent, name)
@@ -38,7 +38,7 @@ func (l losses) listen(named map[string]bool) {
 			l.silent[name] = l.now
 		}
 	}
-	l.stalls.listen(l)
+	l.stalls.note(l)
 }
 
 // lost says whether a node's experts shall get other owners. While requests are

@@ -91,7 +91,7 @@ func TestStalls(t *testing.T) {
 		at := v.now
 		listen := func(after time.Duration, a fleet.Answer) {
 			v.now, v.pods.answers["n"] = at.Add(after), a
-			v.losses().listen(named(v.record.doc))
+			v.losses().note(named(v.record.doc))
 		}
 		listen(0, hung)
 		listen(c.away/2, hung)

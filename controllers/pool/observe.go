@@ -33,13 +33,13 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 		return nil, err
 	}
 	r.ask(ctx, v)
-	v.losses().listen(named(v.record.doc))
+	v.losses().note(named(v.record.doc))
 	m := v.memory
 	m.refused = refusedSince(m.refused, v.pods.refusals(v.record.doc), v.now)
 	m.located.note(v.pods.machines(), v.now)
 	m.looks.expectJudgement(current(v.record.doc), v.wanted.measures(), v.now)
 	if len(v.pods.waited) == 0 { // else there is no time for it, and pods had little for an answer
-		m.unheard = m.unheard.hear(v.pods, pool.Status.Conditions, v.now, logf.FromContext(ctx))
+		m.unheard = m.unheard.noted(v.pods, pool.Status.Conditions, v.now, logf.FromContext(ctx))
 		r.look(ctx, v)
 	}
 	r.diagnose(v)

@@ -31,8 +31,8 @@ func (s stalls) of(name string) int {
 	return s[name].times
 }
 
-// listen notes which nodes are given up in this round, and which are back.
-func (s stalls) listen(l losses) {
+// note remembers which nodes are given up in this round, and which are back.
+func (s stalls) note(l losses) {
 	for name := range l.silent {
 		if !l.lost(name) || s[name] != nil && s[name].gone {
 			continue

@@ -41,9 +41,9 @@ func (u unheard) tell(more string) string {
 // unheards are the pods that run and do not answer, by name.
 type unheards map[string]unheard
 
-// hear notes which pods do not answer now, and logs once of each that it cannot be
-// reached. said are the pool's conditions.
-func (u unheards) hear(pods pods, said []metav1.Condition, now time.Time, log logr.Logger) unheards {
+// noted is u with the pods that do not answer now, and without the others. It logs once of
+// each that it cannot be reached. said are the pool's conditions.
+func (u unheards) noted(pods pods, said []metav1.Condition, now time.Time, log logr.Logger) unheards {
 	next, before := unheards{}, u.before(said)
 	for p := range pods.all() {
 		a, asked := pods.answers[p.Name]

@@ -41,7 +41,7 @@ func TestUnreachableForAnotherOperator(t *testing.T) {
 		v.now, v.memory = time.Unix(1e6, 0), &memory{}
 		conditions.Set(&v.pool.Status.Conditions, 1, v.now, c.before)
 		if c.second {
-			v.memory.unheard = v.memory.unheard.hear(v.pods, v.pool.Status.Conditions, v.now, logr.Discard())
+			v.memory.unheard = v.memory.unheard.noted(v.pods, v.pool.Status.Conditions, v.now, logr.Discard())
 		}
 		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "demo-experts-0"}}
 		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{
@@ -49,7 +49,7 @@ func TestUnreachableForAnotherOperator(t *testing.T) {
 		}}}
 		v.pods.experts = []corev1.Pod{pod}
 		v.pods.answers = map[string]fleet.Answer{pod.Name: {Err: errors.New("refused")}}
-		v.memory.unheard = v.memory.unheard.hear(v.pods, v.pool.Status.Conditions, v.now, logr.Discard())
+		v.memory.unheard = v.memory.unheard.noted(v.pods, v.pool.Status.Conditions, v.now, logr.Discard())
 		got := ""
 		if p := v.memory.unheard.problem(v.losses(), v.troubles); p != nil {
 			got = map[bool]string{true: "passing", false: "stalled"}[p.Passing]
@@ -86,7 +86,7 @@ func TestNonsenseIsTold(t *testing.T) {
 	said := fmt.Errorf("pod demo-experts-0 at 10.0.0.1:7070: its model has 5000000 layers: %w", fleet.ErrAnswer)
 	v.pods.answers = map[string]fleet.Answer{pod.Name: {Err: said}}
 	v.memory = &memory{unheard: unheards{pod.Name: {process: process(&pod), since: v.now.Add(-time.Minute)}}}
-	v.memory.unheard = v.memory.unheard.hear(v.pods, nil, v.now, logr.Discard())
+	v.memory.unheard = v.memory.unheard.noted(v.pods, nil, v.now, logr.Discard())
 	if p := v.memory.unheard.problem(v.losses(), v.troubles); p == nil || p.Reason != v1alpha1.ReasonPodsUnreachable || p.Message != said.Error() {
 		t.Errorf("%+v", p)
 	}
