@@ -30,8 +30,8 @@ func (v *view) noteMoves() {
 	}
 	var moves int
 	switch d := &v.decision; {
-	case d.Apart != nil:
-		moves = d.Apart.Moves
+	case d.Spread != nil:
+		moves = d.Spread.Moves
 	case d.Balance != nil:
 		moves = d.Balance.Moves
 	default:
@@ -42,8 +42,8 @@ func (v *view) noteMoves() {
 
 // purpose of a placement that is made because of machines, lost nodes or load; empty for others.
 func (v *view) purpose() string {
-	if a := v.decision.Apart; a != nil {
-		return fmt.Sprintf(", so that %d of the %d experts whose copies share a machine no longer do", a.Before-a.After, a.Before)
+	if s := v.decision.Spread; s != nil {
+		return fmt.Sprintf(", so that %d of the %d experts whose copies share a machine no longer do", s.Before-s.After, s.Before)
 	}
 	if lost := v.losses().givenUp(v.decision.Doc); len(lost) > 0 {
 		return fmt.Sprintf(", since %s did not answer for too long", strings.Join(lost, ", "))

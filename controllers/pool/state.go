@@ -36,7 +36,7 @@ func (v *view) state() rollout.State {
 		s.Routers = append(s.Routers, router(&v.pods.routers[i], v.pods))
 	}
 	if v.memory.located.stand(v.wanted.restoreAfter(), v.now) && v.progress().missing == "" { // all are there
-		s.PartMoves = v.budget().left()
+		s.SpreadMoves = v.budget().left()
 	}
 	if s.Loads = v.memory.looks.recent(v.wanted.window(), v.now); s.Loads != nil {
 		s.Rebalance = v.mayRebalance()

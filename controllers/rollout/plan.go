@@ -32,7 +32,7 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	}
 	if request.Satisfied(serving) { // whichever expert is where: who moves them for balance's sake is rebalance
 		if s.Doc.Target == nil {
-			if d, ok := s.part(request); ok {
+			if d, ok := s.spread(request); ok {
 				return d
 			}
 			return s.rebalance(request)

@@ -11,9 +11,9 @@ type State struct {
 	// Machines are what the nodes run on, by the node's name; a node whose machine is not
 	// known counts as alone on one.
 	Machines map[string]string
-	// PartMoves is how many experts nodes may load in this round so that copies of an
+	// SpreadMoves is how many experts nodes may load in this round so that copies of an
 	// expert no longer share a machine; 0: none, they wait.
-	PartMoves int
+	SpreadMoves int
 	// Loads are what each layer's experts cost in the last window, [layer][expert]; nil
 	// if that is not known.
 	Loads [][]float64
@@ -78,7 +78,7 @@ type Decision struct {
 	AsWanted bool
 	// Balance is what was found about the loads; nil if it was not looked at.
 	Balance *Balance
-	// Apart is what Doc's Target does for copies that share a machine; nil if it is made
+	// Spread is what Doc's Target does for copies that share a machine; nil if it is made
 	// for something else.
-	Apart *Apart
+	Spread *Spread
 }

@@ -16,7 +16,7 @@ func paired(t *testing.T) State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Replicas, s.Doc.Serving, s.PartMoves = 2, p, 100
+	s.Replicas, s.Doc.Serving, s.SpreadMoves = 2, p, 100
 	s.Machines = map[string]string{"demo-experts-0": "a", "demo-experts-1": "a", "demo-experts-2": "b", "demo-experts-3": "b"}
 	return s
 }
@@ -41,18 +41,18 @@ func sharing(p *placement.Placement, machines map[string]string) (n int) {
 	return n
 }
 
-func TestPart(t *testing.T) {
+func TestSpread(t *testing.T) {
 	tests := []struct {
-		name  string
-		edit  func(*State)
-		parts bool
+		name    string
+		edit    func(*State)
+		spreads bool
 	}{
 		{"copies share a machine", func(*State) {}, true},
 		{"loads known", func(s *State) { s.Loads = skewed(s.Doc.Serving) }, true},
 		{"loads known and moves worth it", func(s *State) {
 			s.Loads, s.Rebalance = skewed(s.Doc.Serving), &Rebalance{Moves: 100, MinGain: 0.05}
 		}, true},
-		{"not the time", func(s *State) { s.PartMoves = 0 }, false},
+		{"not the time", func(s *State) { s.SpreadMoves = 0 }, false},
 		{"machines unknown", func(s *State) { s.Machines = nil }, false},
 		{"one machine", func(s *State) {
 			for name := range s.Machines {
@@ -69,36 +69,36 @@ func TestPart(t *testing.T) {
 			s := paired(t)
 			tt.edit(&s)
 			d := Decide(s)
-			if (d.Apart != nil) != tt.parts || tt.parts != (d.Doc != s.Doc) {
-				t.Fatalf("%+v, %s", d.Apart, shape(d.Doc))
+			if (d.Spread != nil) != tt.spreads || tt.spreads != (d.Doc != s.Doc) {
+				t.Fatalf("%+v, %s", d.Spread, shape(d.Doc))
 			}
-			if !tt.parts {
+			if !tt.spreads {
 				return
 			}
 			before, after := sharing(s.Doc.Serving, s.Machines), sharing(d.Doc.Target, s.Machines)
 			moves := len(placement.Diff(s.Doc.Serving, d.Doc.Target, 0))
-			if *d.Apart != (Apart{before, 0, moves}) || before == 0 || after != 0 || d.Doc.Urgent {
-				t.Errorf("%+v; %d experts share a machine, before %d, %d moves", d.Apart, after, before, moves)
+			if *d.Spread != (Spread{before, 0, moves}) || before == 0 || after != 0 || d.Doc.Urgent {
+				t.Errorf("%+v; %d experts share a machine, before %d, %d moves", d.Spread, after, before, moves)
 			}
 			s.Doc = &placement.Document{Revision: 9, Model: "f00d", Serving: d.Doc.Target}
-			if again := Decide(s); again.Apart != nil {
-				t.Errorf("again: %+v", again.Apart)
+			if again := Decide(s); again.Spread != nil {
+				t.Errorf("again: %+v", again.Spread)
 			}
 		})
 	}
 }
 
 // Copies part a budget at a time, and none of what is done is undone.
-func TestPartKeepsTheBudget(t *testing.T) {
+func TestSpreadKeepsTheBudget(t *testing.T) {
 	s := paired(t)
-	s.PartMoves = 2
+	s.SpreadMoves = 2
 	left := sharing(s.Doc.Serving, s.Machines)
 	for left > 0 {
 		d := Decide(s)
-		if d.Apart == nil || d.Apart.Moves > 2 || d.Apart.Before != left || d.Apart.After >= left {
-			t.Fatalf("%d experts share a machine: %+v", left, d.Apart)
+		if d.Spread == nil || d.Spread.Moves > 2 || d.Spread.Before != left || d.Spread.After >= left {
+			t.Fatalf("%d experts share a machine: %+v", left, d.Spread)
 		}
-		left = d.Apart.After
+		left = d.Spread.After
 		s.Doc = &placement.Document{Revision: d.Doc.Revision + 1, Model: "f00d", Serving: d.Doc.Target}
 	}
 }
@@ -111,7 +111,7 @@ func TestNewPlacementsHeedMachines(t *testing.T) {
 		"replicas":    func(s *State) { s.Doc.Serving = planned(t, 4, 3) },
 	} {
 		s := paired(t)
-		s.PartMoves = 0
+		s.SpreadMoves = 0
 		edit(&s)
 		if d := Decide(s); d.Doc.Target == nil || sharing(d.Doc.Target, s.Machines) != 0 {
 			t.Errorf("%s: %s, %d experts share a machine", name, shape(d.Doc), sharing(d.Doc.Target, s.Machines))
