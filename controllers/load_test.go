@@ -20,12 +20,12 @@ import (
 )
 
 // busy is a node's load: rows for each expert, and a part of its time spent computing.
-func busy(utilisation float64, rows func(layer, expert int) uint64) *load.Node {
+func busy(utilization float64, rows func(layer, expert int) uint64) *load.Node {
 	n := &load.Node{Seconds: 60, ExpertsPerToken: 8, Counts: *load.NewCounts(16, 64), ExpertBytes: 1 << 20}
 	for l := range 16 {
 		for e := range 64 {
 			n.Rows[l][e] = rows(l, e)
-			n.BusyNs[l][e] = uint64(utilisation * 60e9 / 1024)
+			n.BusyNs[l][e] = uint64(utilization * 60e9 / 1024)
 		}
 		n.Requests[l] = 100
 	}

@@ -55,7 +55,7 @@ func loadStatus(sum *load.Summary, now time.Time) *v1alpha1.LoadStatus {
 	if b := sum.Busiest; b != nil {
 		queue := time.Duration(b.MeanQueueSeconds * float64(time.Second))
 		out.BusiestNode = &v1alpha1.BusiestNode{
-			Name: b.Node, Utilization: fmt.Sprintf("%.2f", b.Utilisation),
+			Name: b.Node, Utilization: fmt.Sprintf("%.2f", b.Utilization),
 			QueueMilliseconds: fmt.Sprintf("%.2f", float64(queue.Microseconds())/1000),
 		}
 	}

@@ -87,7 +87,7 @@ func (v *view) measureLoad(req ctrl.Request) {
 	sum := &v.memory.looks.report.Summary
 	balanceGauge.WithLabelValues(labels...).Set(slices.Min(sum.Balancedness))
 	readingGauge.WithLabelValues(labels...).Set(v.memory.looks.work.Reading(v.memory.looks.report.Nodes))
-	busiestGauge.WithLabelValues(labels...).Set(sum.Busiest.Utilisation)
+	busiestGauge.WithLabelValues(labels...).Set(sum.Busiest.Utilization)
 	queueGauge.WithLabelValues(labels...).Set(sum.Busiest.MeanQueueSeconds)
 }
 

@@ -70,7 +70,7 @@ func (v *view) autoscaleInput() autoscale.Input {
 	s, p := v.wanted.spec.Scaling, v.progress()
 	return autoscale.Input{
 		Settings: autoscale.Settings{
-			Min: int(s.Min), Max: int(s.Max), TargetUtilisation: int(s.TargetUtilizationPercent),
+			Min: int(s.Min), Max: int(s.Max), TargetUtilization: int(s.TargetUtilizationPercent),
 			TargetQueue: time.Duration(s.TargetQueueMilliseconds) * time.Millisecond,
 		},
 		Now: v.now, Wanted: p.nodes, MinNodes: v.wanted.minNodes(modelExperts(v.record.doc, v.pods)),

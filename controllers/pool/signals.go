@@ -19,7 +19,7 @@ func (l *looks) signals(pods pods, now time.Time) []autoscale.Node {
 		pod := pods.expert(n.Name)
 		out = append(out, autoscale.Node{
 			Name: n.Name, Ordinal: rollout.Ordinal(n.Name), Ready: pod != nil && diagnose.Ready(pod),
-			Utilisation: n.Utilisation(), Queue: n.MeanQueue(), Covered: time.Duration(n.Seconds * float64(time.Second)),
+			Utilization: n.Utilisation(), Queue: n.MeanQueue(), Covered: time.Duration(n.Seconds * float64(time.Second)),
 			Age: now.Sub(l.last),
 		})
 	}

@@ -44,12 +44,12 @@ func TestDecide(t *testing.T) {
 		{"stale", pool(3, .9).with(hotFor(long)).with(func(in *Input) { in.Nodes[1].Age = MaxAge + second }), 3, ReasonSignalsMissing, "31s old"},
 		{"from the future", pool(3, .9).with(hotFor(long)).with(func(in *Input) { in.Nodes[1].Age = -second }), 3, ReasonSignalsMissing, "old"},
 		{"too young", pool(3, .01).with(idleFor(long)).with(func(in *Input) { in.Nodes[1].Covered = second }), 3, ReasonSignalsMissing, "only 1s"},
-		{"not a number", pool(3, .9).with(hotFor(long)).with(func(in *Input) { in.Nodes[1].Utilisation = math.NaN() }), 3, ReasonSignalsMissing, "cannot be"},
+		{"not a number", pool(3, .9).with(hotFor(long)).with(func(in *Input) { in.Nodes[1].Utilization = math.NaN() }), 3, ReasonSignalsMissing, "cannot be"},
 		{"a leaving node does not count", pool(4, .3).with(func(in *Input) { in.Wanted, in.Nodes[3].Ready, in.Pool.Nodes = 3, false, in.Pool.Nodes[:3] }), 3, ReasonStabilising, ""},
 		// rule 4: out
 		{"hot at first", pool(3, .8), 3, ReasonStabilising, "busy 80 % of its time, the target is 70 %"},
 		{"hot long enough", pool(3, .8).with(hotFor(ScaleOutWindow)), 4, ReasonBusy, "pool-experts-0 is busy 80 %"},
-		{"one hot node, cannot be placed better", pool(3, .3).with(hotFor(long)).with(func(in *Input) { in.Nodes[2].Utilisation, in.Pool.Loads = .8, nil }), 4, ReasonBusy, "experts-2"},
+		{"one hot node, cannot be placed better", pool(3, .3).with(hotFor(long)).with(func(in *Input) { in.Nodes[2].Utilization, in.Pool.Loads = .8, nil }), 4, ReasonBusy, "experts-2"},
 		{"requests wait", pool(3, .5).with(hotFor(long)).with(func(in *Input) { in.Nodes[1].Queue = 3 * time.Millisecond }), 4, ReasonQueue, "wait 3ms at node pool-experts-1"},
 		{"hot at the maximum", pool(8, .9).with(hotFor(long)), 8, ReasonAtMaximum, "raise scaling.max"},
 		{"requests wait, which no placement changes", pool(3, .5).with(hotFor(ScaleOutWindow)).with(func(in *Input) { in.Nodes[1].Queue = 3 * time.Millisecond }), 4, ReasonQueue, ""},
@@ -69,7 +69,7 @@ func TestDecide(t *testing.T) {
 		{"one node", pool(1, 0).with(idleFor(long)), 1, ReasonOnTarget, ""},
 		// settings
 		{"min above max", pool(3, .9).with(func(in *Input) { in.Settings.Min = 9 }), 3, ReasonInvalid, "min 9, max 8"},
-		{"no percentage", pool(3, .9).with(func(in *Input) { in.Settings.TargetUtilisation = 170 }), 3, ReasonInvalid, "170"},
+		{"no percentage", pool(3, .9).with(func(in *Input) { in.Settings.TargetUtilization = 170 }), 3, ReasonInvalid, "170"},
 		{"negative wait", pool(3, .9).with(func(in *Input) { in.Settings.TargetQueue = -1 }), 3, ReasonInvalid, "targetQueueMilliseconds"},
 		{"default targets", pool(3, .99).with(hotFor(long)).with(func(in *Input) { in.Settings = Settings{Min: 1, Max: 8} }), 4, ReasonBusy, ""},
 	}
@@ -88,14 +88,14 @@ func TestAbout(t *testing.T) {
 	young := func(i int, d time.Duration) Input {
 		return pool(3, .9).with(func(in *Input) { in.Nodes[i].Covered = d })
 	}
-	at := func(limit int, utilisation float64) Input {
-		return pool(limit, utilisation).with(hotFor(long)).with(func(in *Input) { in.Settings.Max = limit })
+	at := func(limit int, utilization float64) Input {
+		return pool(limit, utilization).with(hotFor(long)).with(func(in *Input) { in.Settings.Max = limit })
 	}
-	low := func(limit int, utilisation float64) Input {
-		return pool(limit, utilisation).with(func(in *Input) { in.Settings.Min = limit })
+	low := func(limit int, utilization float64) Input {
+		return pool(limit, utilization).with(func(in *Input) { in.Settings.Min = limit })
 	}
-	turned := func(n int, utilisation float64, last int) Input {
-		return pool(n, utilisation).with(hotFor(long)).with(idleFor(long)).with(func(in *Input) {
+	turned := func(n int, utilization float64, last int) Input {
+		return pool(n, utilization).with(hotFor(long)).with(idleFor(long)).with(func(in *Input) {
 			in.Memory.Direction, in.Memory.Reversed = last, noon.Add(-second)
 		})
 	}
@@ -140,7 +140,7 @@ func TestScaleInNeedsThePlan(t *testing.T) {
 // balancer, but not for ever.
 func TestRebalanceComesFirst(t *testing.T) {
 	uneven := func(in *Input) {
-		in.Nodes[0].Utilisation = .9
+		in.Nodes[0].Utilization = .9
 		in.Pool.Current = &placement.Placement{Layers: 2, Experts: 8, Nodes: []placement.Node{
 			{Name: nodeName(0), Experts: [][]int{{0, 1, 2, 3, 4}, {0, 1, 2, 3}}},
 			{Name: nodeName(1), Experts: [][]int{{5}, {4, 5}}},
@@ -202,13 +202,13 @@ func TestStepsAreCounted(t *testing.T) {
 	if d := Decide(next); d.Nodes != 4 || d.Reason != ReasonOnTarget || !strings.Contains(d.Message, "60 %") {
 		t.Errorf("80 %% of 3 nodes is 60 %% of 4: got %d %s %q", d.Nodes, d.Reason, d.Message)
 	}
-	next.Nodes[0].Utilisation = .97
+	next.Nodes[0].Utilization = .97
 	next.Memory.HotSince = noon.Add(-long)
 	if d := Decide(next); d.Nodes != 5 || d.Memory.Before != 3 {
 		t.Errorf("97 %% of 3 nodes is 73 %% of 4: got %d %s, want the next step at once", d.Nodes, d.Reason)
 	}
 	next.Now = noon.Add(32 * second) // covered 30 s, told 1 s ago: all of it after the step
-	next.Nodes[0].Utilisation = .8
+	next.Nodes[0].Utilization = .8
 	if d := Decide(next); d.Nodes != 5 || d.Memory.Before != 4 {
 		t.Errorf("80 %% measured after the step: got %d %s before %d", d.Nodes, d.Reason, d.Memory.Before)
 	}

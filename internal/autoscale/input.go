@@ -62,8 +62,8 @@ type Node struct {
 	Ordinal int
 	// Ready says that the node serves all that is assigned to it.
 	Ready bool
-	// Utilisation is the part of the time covered that it spent computing, 0 to 1.
-	Utilisation float64
+	// Utilization is the part of the time covered that it spent computing, 0 to 1.
+	Utilization float64
 	// Queue is how long a request waited there before its computation began, on
 	// average.
 	Queue time.Duration

@@ -9,8 +9,8 @@ import (
 func (d *decision) hot() (reason, message string) {
 	s := &d.signals
 	switch {
-	case s.utilisation > d.Settings.utilisation():
-		return ReasonBusy, fmt.Sprintf("node %s is busy %s of its time, the target is %d %%", s.busiest, percent(s.utilisation), d.Settings.TargetUtilisation)
+	case s.utilization > d.Settings.utilization():
+		return ReasonBusy, fmt.Sprintf("node %s is busy %s of its time, the target is %d %%", s.busiest, percent(s.utilization), d.Settings.TargetUtilization)
 	case s.queue > d.Settings.TargetQueue:
 		return ReasonQueue, fmt.Sprintf("requests wait %v at node %s, the target is %v", s.queue.Round(time.Microsecond), s.slowest, d.Settings.TargetQueue)
 	}
@@ -21,18 +21,18 @@ func (d *decision) hot() (reason, message string) {
 // node grows with its share; the plan decides in the end.
 func (d *decision) idle() (string, bool) {
 	s := &d.signals
-	message := fmt.Sprintf("the busiest node, %s, is busy %s of its time", s.busiest, percent(s.utilisation))
+	message := fmt.Sprintf("the busiest node, %s, is busy %s of its time", s.busiest, percent(s.utilization))
 	if d.Wanted < 2 {
 		return message, false
 	}
-	u := s.utilisation * float64(d.Wanted) / float64(d.Wanted-1)
+	u := s.utilization * float64(d.Wanted) / float64(d.Wanted-1)
 	return fmt.Sprintf("%s; with %d nodes it would be %s", message, d.Wanted-1, percent(u)), d.fits(u)
 }
 
 // fits says whether the busiest node may have utilisation u after a scale-in.
 func (d *decision) fits(u float64) bool {
-	q := queueAt(d.signals.queue, d.signals.utilisation, u)
-	return u <= d.Settings.utilisation()*ScaleInMargin && float64(q) <= float64(d.Settings.TargetQueue)*ScaleInMargin
+	q := queueAt(d.signals.queue, d.signals.utilization, u)
+	return u <= d.Settings.utilization()*ScaleInMargin && float64(q) <= float64(d.Settings.TargetQueue)*ScaleInMargin
 }
 
 // simulateIn plans the same load on one node less; empty if that is enough.
@@ -56,7 +56,7 @@ func (d *decision) rebalanceWouldDo() bool {
 		return false
 	}
 	u, err := d.simulate(d.Wanted)
-	return err == nil && u <= d.Settings.utilisation() && queueAt(d.signals.queue, d.signals.utilisation, u) <= d.Settings.TargetQueue
+	return err == nil && u <= d.Settings.utilization() && queueAt(d.signals.queue, d.signals.utilization, u) <= d.Settings.TargetQueue
 }
 
 func percent(u float64) string { return fmt.Sprintf("%.0f %%", 100*u) }

@@ -66,7 +66,7 @@ func (p *plant) advance(t *testing.T, step int) {
 	}
 }
 
-func (p *plant) utilisations() []float64 {
+func (p *plant) utilizations() []float64 {
 	loads := nodeLoads(p.serving, p.loads)
 	var total float64
 	for _, l := range loads {
@@ -79,17 +79,17 @@ func (p *plant) utilisations() []float64 {
 }
 
 func (p *plant) busiest() (worst float64) {
-	for _, u := range p.utilisations() {
+	for _, u := range p.utilizations() {
 		worst = max(worst, u)
 	}
 	return worst
 }
 
 func (p *plant) input() Input {
-	in := Input{Settings: Settings{Min: 2, Max: 16, TargetUtilisation: 70}, Now: p.now, Wanted: p.wanted, MinNodes: 2,
+	in := Input{Settings: Settings{Min: 2, Max: 16, TargetUtilization: 70}, Now: p.now, Wanted: p.wanted, MinNodes: 2,
 		Changing: len(p.serving.Nodes) != p.wanted, Memory: p.memory, Pool: p.request(p.wanted)}
-	for i, u := range p.utilisations() {
-		in.Nodes = append(in.Nodes, Node{Name: nodeName(i), Ordinal: i, Ready: i > 0 || !p.now.Before(p.lost), Utilisation: u,
+	for i, u := range p.utilizations() {
+		in.Nodes = append(in.Nodes, Node{Name: nodeName(i), Ordinal: i, Ready: i > 0 || !p.now.Before(p.lost), Utilization: u,
 			Queue: time.Duration(1e6 * min(u/(1-min(u, .99)), 50)), Covered: tick, Age: second})
 	}
 	return in

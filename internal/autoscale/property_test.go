@@ -14,7 +14,7 @@ func TestRandomSignals(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		in := pool(1+r.IntN(12), .5)
-		in.Settings = Settings{Min: 1 + r.IntN(3), Max: 3 + r.IntN(6), TargetUtilisation: 50 + r.IntN(40)}
+		in.Settings = Settings{Min: 1 + r.IntN(3), Max: 3 + r.IntN(6), TargetUtilization: 50 + r.IntN(40)}
 		in.MinNodes = 1 + r.IntN(4)
 		var turns []time.Time
 		last := 0
@@ -54,7 +54,7 @@ func scramble(r *rand.Rand, was Input) Input {
 	}
 	busy := []float64{.02, .1, .6, .95}[r.IntN(4)]
 	for i := range in.Nodes {
-		in.Nodes[i].Utilisation = busy + .04*r.Float64()
+		in.Nodes[i].Utilization = busy + .04*r.Float64()
 		in.Nodes[i].Queue = time.Duration(busy * float64(r.IntN(3e6)))
 	}
 	if r.IntN(3) == 0 {
@@ -75,7 +75,7 @@ func damage(r *rand.Rand, in *Input) {
 	case 3:
 		n.Covered = MinCovered - 1
 	case 4:
-		n.Utilisation = math.Inf(1)
+		n.Utilization = math.Inf(1)
 	case 5:
 		n.Ordinal = in.Wanted // nobody answers for its own
 	}
@@ -110,7 +110,7 @@ func checkStep(t *testing.T, in Input, d Decision) {
 func sound(in Input) bool {
 	fit := 0
 	for _, n := range in.Nodes {
-		if n.Ready && n.Age <= MaxAge && n.Covered >= MinCovered && n.Utilisation <= 1 && n.Ordinal < in.Wanted {
+		if n.Ready && n.Age <= MaxAge && n.Covered >= MinCovered && n.Utilization <= 1 && n.Ordinal < in.Wanted {
 			fit++
 		}
 	}

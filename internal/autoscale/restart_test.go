@@ -29,10 +29,10 @@ func (p *outStep) input() Input {
 	}
 	u := 3.2/5*since.Minutes() + 3.2/4*(1-since.Minutes())
 	for i := range in.Nodes {
-		in.Nodes[i].Utilisation, in.Nodes[i].Covered = u, time.Minute
+		in.Nodes[i].Utilization, in.Nodes[i].Covered = u, time.Minute
 	}
 	if serving == 5 {
-		in.Nodes[4].Utilisation, in.Nodes[4].Covered = 3.2/5, since
+		in.Nodes[4].Utilization, in.Nodes[4].Covered = 3.2/5, since
 	}
 	return in
 }

@@ -10,9 +10,9 @@ import (
 type Settings struct {
 	// Min and Max are the range of the number of nodes; 1 <= Min <= Max.
 	Min, Max int
-	// TargetUtilisation is the percentage of its time that the busiest node shall
+	// TargetUtilization is the percentage of its time that the busiest node shall
 	// spend computing, at most; 1 to 100.
-	TargetUtilisation int
+	TargetUtilization int
 	// TargetQueue is how long a request shall wait on average at the node where it
 	// waits longest, at most.
 	TargetQueue time.Duration
@@ -20,7 +20,7 @@ type Settings struct {
 
 // The defaults come from simulated pools of 64 to 1,000 nodes (docs/scaling.md).
 const (
-	DefaultTargetUtilisation = 70
+	DefaultTargetUtilization = 70
 	DefaultTargetQueue       = 20 * time.Millisecond
 )
 
@@ -52,8 +52,8 @@ func (s Settings) Check() error {
 	switch {
 	case s.Min < 1 || s.Max < s.Min:
 		return fmt.Errorf("scaling: min %d, max %d: min must be at least 1, and max at least min", s.Min, s.Max)
-	case s.TargetUtilisation < 0 || s.TargetUtilisation > 100:
-		return fmt.Errorf("scaling: targetUtilizationPercent %d is not between 1 and 100", s.TargetUtilisation)
+	case s.TargetUtilization < 0 || s.TargetUtilization > 100:
+		return fmt.Errorf("scaling: targetUtilizationPercent %d is not between 1 and 100", s.TargetUtilization)
 	case s.TargetQueue < 0:
 		return fmt.Errorf("scaling: targetQueueMilliseconds: %v is negative", s.TargetQueue)
 	}
@@ -62,8 +62,8 @@ func (s Settings) Check() error {
 
 // withDefaults puts the defaults where nothing is given.
 func (s Settings) withDefaults() Settings {
-	if s.TargetUtilisation == 0 {
-		s.TargetUtilisation = DefaultTargetUtilisation
+	if s.TargetUtilization == 0 {
+		s.TargetUtilization = DefaultTargetUtilization
 	}
 	if s.TargetQueue == 0 {
 		s.TargetQueue = DefaultTargetQueue
@@ -71,4 +71,4 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-func (s Settings) utilisation() float64 { return float64(s.TargetUtilisation) / 100 }
+func (s Settings) utilization() float64 { return float64(s.TargetUtilization) / 100 }

@@ -9,7 +9,7 @@ import (
 // signals are the figures of all nodes, as they would be with Wanted nodes.
 type signals struct {
 	busiest     string // the node that computes most
-	utilisation float64
+	utilization float64
 	total       float64 // utilisation of all nodes together
 	slowest     string  // the node where requests wait longest
 	queue       time.Duration
@@ -19,7 +19,7 @@ type signals struct {
 // fills d.signals.
 func (d *decision) readSignals() (about, problem string) {
 	seen := make([]bool, d.Wanted)
-	s := signals{utilisation: -1, queue: -1}
+	s := signals{utilization: -1, queue: -1}
 	for _, n := range d.Nodes {
 		if n.Ordinal < 0 || n.Ordinal >= d.Wanted {
 			continue
@@ -45,10 +45,10 @@ func (d *decision) readSignals() (about, problem string) {
 }
 
 func (s *signals) add(n Node) {
-	u := min(n.Utilisation, 1)
+	u := min(n.Utilization, 1)
 	s.total += u
-	if u > s.utilisation {
-		s.busiest, s.utilisation = n.Name, u
+	if u > s.utilization {
+		s.busiest, s.utilization = n.Name, u
 	}
 	if n.Queue > s.queue {
 		s.slowest, s.queue = n.Name, n.Queue
@@ -65,8 +65,8 @@ func (n *Node) problem() (about, figures string) {
 		return fmt.Sprintf("the last answer of node %s is", n.Name), fmt.Sprintf(" %v old", n.Age.Round(time.Second))
 	case n.Covered < MinCovered:
 		return fmt.Sprintf("node %s has served for only", n.Name), fmt.Sprintf(" %v", n.Covered.Round(time.Second))
-	case !(n.Utilisation >= 0) || math.IsInf(n.Utilisation, 0) || n.Queue < 0:
-		return fmt.Sprintf("node %s says what cannot be", n.Name), fmt.Sprintf(": that it is busy %v of its time and requests wait %v", n.Utilisation, n.Queue)
+	case !(n.Utilization >= 0) || math.IsInf(n.Utilization, 0) || n.Queue < 0:
+		return fmt.Sprintf("node %s says what cannot be", n.Name), fmt.Sprintf(": that it is busy %v of its time and requests wait %v", n.Utilization, n.Queue)
 	}
 	return "", ""
 }
@@ -79,21 +79,21 @@ func (d *decision) shifted(s signals) signals {
 		return s
 	}
 	by := float64(before) / float64(d.Wanted)
-	s.queue = queueAt(s.queue, s.utilisation, s.utilisation*by)
-	s.utilisation *= by
+	s.queue = queueAt(s.queue, s.utilization, s.utilization*by)
+	s.utilization *= by
 	s.total *= by
 	return s
 }
 
 // queueAt is the wait to expect when utilisation goes from u to v: it grows as
 // u/(1-u), as in any queue with random arrivals (Pollaczek and Khinchine). Above
-// maxUtilisation the formula only says "very long".
+// maxUtilization the formula only says "very long".
 func queueAt(queue time.Duration, u, v float64) time.Duration {
-	ratio := func(x float64) float64 { x = min(max(x, 0), maxUtilisation); return x / (1 - x) }
+	ratio := func(x float64) float64 { x = min(max(x, 0), maxUtilization); return x / (1 - x) }
 	if queue == 0 || ratio(u) == 0 {
 		return queue
 	}
 	return time.Duration(float64(queue) * ratio(v) / ratio(u))
 }
 
-const maxUtilisation = 0.98
+const maxUtilization = 0.98

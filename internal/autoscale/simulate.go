@@ -64,7 +64,7 @@ func (d *decision) cost() (float64, error) {
 	loads := nodeLoads(d.Pool.Current, d.Pool.Loads)
 	for i, n := range d.Pool.Current.Nodes {
 		if n.Name == d.signals.busiest && loads[i] > 0 {
-			cost = max(cost, d.signals.utilisation/loads[i])
+			cost = max(cost, d.signals.utilization/loads[i])
 		}
 	}
 	return cost, nil

@@ -26,7 +26,7 @@ type Hot struct {
 // Busy is a node that computes more of the time than others.
 type Busy struct {
 	Node             string  `json:"node"`
-	Utilisation      float64 `json:"utilization"` // 0 to 1
+	Utilization      float64 `json:"utilization"` // 0 to 1
 	MeanQueueSeconds float64 `json:"mean_queue_seconds"`
 }
 
@@ -110,8 +110,8 @@ func hottest(rows [][]float64) (hot *Hot) {
 // busiest is the node with the highest utilisation; the first of equals.
 func busiest(nodes []*Node) (b *Busy) {
 	for _, n := range nodes {
-		if u := n.Utilisation(); b == nil || u > b.Utilisation {
-			b = &Busy{Node: n.Name, Utilisation: u, MeanQueueSeconds: n.MeanQueue().Seconds()}
+		if u := n.Utilisation(); b == nil || u > b.Utilization {
+			b = &Busy{Node: n.Name, Utilization: u, MeanQueueSeconds: n.MeanQueue().Seconds()}
 		}
 	}
 	return b

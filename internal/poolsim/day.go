@@ -14,7 +14,7 @@ import (
 type Config struct {
 	Trace *Trace
 	// Peak is the size of the pool: at the trace's regular peak, so many perfectly
-	// balanced nodes would be PeakUtilisation busy.
+	// balanced nodes would be PeakUtilization busy.
 	Peak int
 	// SlotsPerNode and layer.
 	SlotsPerNode int
@@ -25,8 +25,8 @@ type Config struct {
 	Seed  uint64
 }
 
-// PeakUtilisation is what Config.Peak is measured by.
-const PeakUtilisation = 0.7
+// PeakUtilization is what Config.Peak is measured by.
+const PeakUtilization = 0.7
 
 // Result is what a day came to.
 type Result struct {
@@ -113,7 +113,7 @@ const startFactor = 1.5
 
 // rate of frames, a second and layer, at a demand of 1.
 func (s *Simulator) rate() float64 {
-	return PeakUtilisation * float64(s.config.Peak) / s.totalWork()
+	return PeakUtilization * float64(s.config.Peak) / s.totalWork()
 }
 
 // totalWork of a frame in all layers, the mean of the day.

@@ -77,7 +77,7 @@ func MeanCPU(o *Observation) float64 {
 	nodes := o.Nodes(hpaWindow)
 	var sum float64
 	for _, n := range nodes {
-		sum += n.Utilisation
+		sum += n.Utilization
 	}
 	return sum / float64(max(len(nodes), 1))
 }

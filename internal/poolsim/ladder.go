@@ -48,7 +48,7 @@ func Ladders(fewest, most int, bound float64) []Ladder {
 	}
 	return []Ladder{
 		ExpertLoad:       byLoad,
-		Defaults:         {ours(fewest, most, []float64{autoscale.DefaultTargetUtilisation}, autoscale.DefaultTargetQueue, defaultWindow)},
+		Defaults:         {ours(fewest, most, []float64{autoscale.DefaultTargetUtilization}, autoscale.DefaultTargetQueue, defaultWindow)},
 		HPACPU:           cpu,
 		HPAQueue:         queue,
 		HPACPUBalanced:   cpuBalanced,
@@ -78,7 +78,7 @@ func ours(fewest, most int, percentages []float64, queue, window time.Duration) 
 		name = "expert load, default targets"
 	}
 	return Candidate{name, window, percentages, fmt.Sprintf(" %%, %v of %v", queue, window), func(target float64) Policy {
-		return &Ours{Settings: autoscale.Settings{Min: fewest, Max: most, TargetUtilisation: int(target), TargetQueue: queue}, Window: window}
+		return &Ours{Settings: autoscale.Settings{Min: fewest, Max: most, TargetUtilization: int(target), TargetQueue: queue}, Window: window}
 	}}
 }
 

@@ -82,7 +82,7 @@ func (w *window) nodes(slots int) []autoscale.Node {
 			busy, queue = busy+w.busy[at][i], queue+w.queue[at][i]
 		}
 		n := float64(max(since, 1))
-		w.out = append(w.out, autoscale.Node{Name: list[i].Name, Ordinal: i, Ready: true, Utilisation: busy / n,
+		w.out = append(w.out, autoscale.Node{Name: list[i].Name, Ordinal: i, Ready: true, Utilization: busy / n,
 			Queue: time.Duration(queue / n * float64(time.Second)), Covered: time.Duration(float64(since) * Slot * float64(time.Second))})
 	}
 	return w.out

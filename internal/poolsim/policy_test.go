@@ -11,7 +11,7 @@ import (
 func observed(n int, busy float64) *Observation {
 	var nodes []autoscale.Node
 	for i := range n {
-		nodes = append(nodes, autoscale.Node{Ordinal: i, Utilisation: busy})
+		nodes = append(nodes, autoscale.Node{Ordinal: i, Utilization: busy})
 	}
 	return &Observation{Wanted: n, Nodes: func(int) []autoscale.Node { return nodes }, Waiting: func() float64 { return float64(n) * busy }}
 }

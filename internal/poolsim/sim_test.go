@@ -34,7 +34,7 @@ func simulator(t *testing.T, trace *Trace, peak int) *Simulator {
 }
 
 func byLoad(fewest, most int) *Ours {
-	return &Ours{Settings: autoscale.Settings{Min: fewest, Max: most, TargetUtilisation: 70, TargetQueue: 2 * time.Millisecond}, Window: load.DefaultWindow}
+	return &Ours{Settings: autoscale.Settings{Min: fewest, Max: most, TargetUtilization: 70, TargetQueue: 2 * time.Millisecond}, Window: load.DefaultWindow}
 }
 
 // TestDayIsDeterministic, and a day without scaling costs what its nodes cost.

@@ -25,8 +25,8 @@ func TestRateIsOfThePeak(t *testing.T) {
 		}
 		least, most = min(least, work), max(most, work)
 	}
-	if busy := s.rate() / 16; busy*most < PeakUtilisation*(1-1e-9) || busy*least > PeakUtilisation*(1+1e-9) {
-		t.Errorf("a node of the peak is busy for %g to %g of a second, want %g", busy*least, busy*most, PeakUtilisation)
+	if busy := s.rate() / 16; busy*most < PeakUtilization*(1-1e-9) || busy*least > PeakUtilization*(1+1e-9) {
+		t.Errorf("a node of the peak is busy for %g to %g of a second, want %g", busy*least, busy*most, PeakUtilization)
 	}
 }
 

@@ -83,7 +83,7 @@ func heading(r *load.Report, o Options) []string {
 		lines[2] = fmt.Sprintf("hottest expert: layer %d expert %d, %.1f %% of its layer, %.1f x the mean", h.Layer, h.Expert, 100*h.Share, h.TimesMean)
 	}
 	if b := s.Busiest; b != nil {
-		lines[3] = fmt.Sprintf("busiest node: %s, %.0f %% busy, queue %s ms", b.Node, 100*b.Utilisation, number(1e3*b.MeanQueueSeconds))
+		lines[3] = fmt.Sprintf("busiest node: %s, %.0f %% busy, queue %s ms", b.Node, 100*b.Utilization, number(1e3*b.MeanQueueSeconds))
 	}
 	for i := range lines {
 		lines[i] = clip(lines[i], o.Width)
