@@ -15,7 +15,7 @@ const (
 	NotHeld    Code = iota + 1 // the node does not hold an expert asked for: ask another owner
 	Draining                   // the node is shutting down: ask another owner
 	Overloaded                 // the node's queue is full: ask another owner, or later
-	BadRequest                 // the request does not fit the model: do not ask again
+	BadRequest                 // the request does not fit the model: ask one other owner, to see who is wrong
 	Broken                     // the node cannot compute (its model changed under it): ask another owner
 )
 

@@ -31,11 +31,12 @@ type call struct {
 	inflight []*shard // requests without an answer
 	free     []*shard
 	avoid    []avoided
-	now      time.Time // of this launch
-	since    time.Time // of the last progress: the start, or an answer
-	hedging  bool      // a request of this call was hedged
-	waiting  bool      // registered for a new route
-	blocked  time.Time // since when todo could not be emptied; zero = it is empty
+	bad      map[int32]*node // pairs that a node has called wrong, and which; nil, as nearly always: none
+	now      time.Time       // of this launch
+	since    time.Time       // of the last progress: the start, or an answer
+	hedging  bool            // a request of this call was hedged
+	waiting  bool            // registered for a new route
+	blocked  time.Time       // since when todo could not be emptied; zero = it is empty
 	timer    *time.Timer
 
 	wake chan struct{} // holds a token when there may be something to do
@@ -259,7 +260,7 @@ func (c *call) reset() {
 	c.abandon()
 	c.todo, c.avoid = c.todo[:0], c.avoid[:0]
 	c.noteBlocked()
-	c.hedging = false
+	c.hedging, c.bad = false, nil
 	select {
 	case <-c.wake:
 	default:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,104 +13,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
-
-// Each fault happens to the first requests of one of two owners; the call must
-// come back right, computed by the other or by the same node later.
-func TestFaultsDoNotReachTheCaller(t *testing.T) {
-	fail := func(c wire.Code) func(*fakeNode, *fakeStream, *wire.In) {
-		return func(_ *fakeNode, s *fakeStream, in *wire.In) {
-			_ = s.send(wire.NewError(in.Call, &wire.Failure{Code: c, Message: "test"}))
-		}
-	}
-	tests := []struct {
-		name   string
-		fault  func(n *fakeNode, s *fakeStream, in *wire.In)
-		reason string // of the retries that must be counted
-	}{
-		{"killed", func(n *fakeNode, _ *fakeStream, _ *wire.In) { n.server.Stop() }, "Stream"},
-		{"corrupt frame", func(n *fakeNode, s *fakeStream, in *wire.In) {
-			o, _ := n.answer(in)
-			b := o.Bytes()
-			b[len(b)-3] ^= 4
-			_ = s.send(o)
-		}, "Stream"},
-		{"oversize frame", func(_ *fakeNode, s *fakeStream, in *wire.In) {
-			h := in.Header
-			h.Rows, h.Pairs, h.Hidden = 1, 1100, 1<<14
-			o := wire.NewResponse(&h, wire.Timing{})
-			o.Seal()
-			_ = s.send(o)
-		}, "Stream"},
-		{"answer of another size", func(_ *fakeNode, s *fakeStream, in *wire.In) {
-			h := in.Header
-			h.Pairs++
-			o := wire.NewResponse(&h, wire.Timing{})
-			o.Seal()
-			_ = s.send(o)
-		}, "Stream"},
-		{"time below zero", func(_ *fakeNode, s *fakeStream, in *wire.In) {
-			o := wire.NewResponse(&in.Header, wire.Timing{Compute: -1})
-			o.Seal()
-			_ = s.send(o)
-		}, "Stream"},
-		{"frame of a router's kind", func(_ *fakeNode, s *fakeStream, in *wire.In) {
-			_ = s.send(wire.NewRequest(wire.RequestID{Call: in.Call}, 1, []uint16{1}, []uint16{0}, []float32{1}, []int32{0}))
-		}, "Stream"},
-		{"not held", fail(wire.NotHeld), "NotHeld"},
-		{"draining", fail(wire.Draining), "Draining"},
-		{"overloaded", fail(wire.Overloaded), "Overloaded"},
-		{"broken", fail(wire.Broken), "Broken"},
-		{"an error of another version", fail(wire.Code(99)), "Unknown"},
-		{"slow", func(*fakeNode, *fakeStream, *wire.In) {}, "Timeout"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
-			var faults atomic.Int64
-			a.fault = func(s *fakeStream, in *wire.In) bool {
-				if faults.Add(1) > 2 {
-					return false
-				}
-				tt.fault(a, s, in)
-				return true
-			}
-			d := router(t, func(o *Options) {
-				o.RequestTimeout = patience
-				if tt.reason == "Timeout" {
-					o.RequestTimeout = 100 * time.Millisecond
-				}
-			})
-			d.Apply(place(small, 1, a, b))
-			await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
-			for range 4 {
-				if err := newTask(small, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7).do(context.Background(), d); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if got := counter(t, d, tt.reason); got == 0 {
-				t.Errorf("no retry counted for %s", tt.reason)
-			}
-		})
-	}
-}
-
-// A request that the node calls wrong is not sent again.
-func TestBadRequestIsReported(t *testing.T) {
-	n := startFake(t, small, "a", "127.0.0.1:0")
-	n.fault = func(s *fakeStream, in *wire.In) bool {
-		return s.send(wire.NewError(in.Call, &wire.Failure{Code: wire.BadRequest, Message: "no such layer"})) == nil
-	}
-	d := router(t, nil)
-	d.Apply(place(small, 1, n))
-	err := newTask(small, 0, 1, 0).do(context.Background(), d)
-	var f *wire.Failure
-	if !errors.As(err, &f) || f.Code != wire.BadRequest || !strings.Contains(err.Error(), "expert node a") {
-		t.Errorf("error %v, want the node's", err)
-	}
-	if n.requests.Load() != 1 {
-		t.Errorf("%d requests, want 1", n.requests.Load())
-	}
-}
 
 // The only owner dies in the middle of a call and comes back on its address: the
 // call goes on by itself, within about a second of the return.

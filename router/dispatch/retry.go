@@ -60,7 +60,7 @@ func (c *call) refused(s *shard) error {
 	}
 	switch f.Code {
 	case wire.BadRequest:
-		return fmt.Errorf("expert node %s: %w", s.node.name, f)
+		return c.calledBad(s, f)
 	case wire.Broken:
 		c.retry(s, f, brokenPause)
 	default: // NotHeld, Draining: an Update is on its way; Overloaded: room soon
