@@ -60,7 +60,7 @@ func (b balancing) condition() balanceCondition {
 // loaded and no router switches, the move is stuck.
 func (b balancing) movingOn() balanceCondition {
 	if b.move.stuck(2*b.wanted.lookInterval(), b.now) {
-		return notBalanced(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for more than two intervals, in which no node has loaded an expert, for %s", b.move.target, b.decision.Waiting)
+		return notBalanced(v1alpha1.ReasonMoveStuck, "placement %d has been waiting for two intervals, in which no node has loaded an expert, for %s", b.move.target, b.decision.Waiting)
 	}
 	return notBalanced(v1alpha1.ReasonMoving, "experts are loaded where placement %d has them", b.decision.Doc.Target.Epoch)
 }
@@ -80,19 +80,20 @@ func (b balancing) judged(found *rollout.Balance) balanceCondition {
 }
 
 // unlearnt is the verdict of a look that cannot be judged: TooFewTokens if that is why,
-// else what the last judgement said, until that is as old as what plans are made from may
-// be.
+// LoadUnknown if nodes tell too little and do not get on, else what the last judgement said,
+// until that is as old as what plans are made from may be: a node that starts needs a whole
+// window, and so may a change of traffic after that.
 func (b balancing) unlearnt() balanceCondition {
 	window := b.wanted.window()
 	if b.looks.tooFewTokens(window) {
 		return balanceCondition{metav1.ConditionUnknown, v1alpha1.ReasonTooFewTokens, "too few tokens in a whole window to tell loads from chance"}
 	}
-	if b.now.Sub(b.looks.judged) > 2*window {
-		why := "nodes or traffic are changing"
-		if short := b.looks.short(window); len(short) > 0 {
-			why = "too short a time is told by " + listed(short)
-		}
-		return notBalanced(v1alpha1.ReasonLoadUnknown, "the load has not been judged for two windows: %s", why)
+	old := b.now.Sub(b.looks.judged) > 2*window
+	switch short := b.looks.short(window); {
+	case len(short) > 0 && (old || b.looks.shortLooks > toleratedShort):
+		return notBalanced(v1alpha1.ReasonLoadUnknown, "the load cannot be judged: too short a time is told by %s", listed(short))
+	case old:
+		return notBalanced(v1alpha1.ReasonLoadUnknown, "the load has not been judged for two windows: nodes or traffic are changing")
 	}
 	switch b.last.Reason {
 	case v1alpha1.ReasonBalanced, v1alpha1.ReasonBudgetSpent:

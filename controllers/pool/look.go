@@ -29,6 +29,7 @@ func (r *Reconciler) look(ctx context.Context, v *view) {
 	l.report = all.Of(func(node string) bool { return p.Node(node) != nil })
 	l.work = load.Fit(all.Nodes)
 	v.memory.move.hold(l.report.Nodes, v.now)
+	l.follow(w.window(), w.lookInterval())
 	if complete(l.report, p) {
 		l.missed = 0
 	} else {

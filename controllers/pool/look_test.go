@@ -183,7 +183,8 @@ func TestTooFewTokensIsOfAWholeWindow(t *testing.T) {
 // TestMoveStuck: a move is stuck when nothing comes of it, however long it takes.
 func TestMoveStuck(t *testing.T) {
 	const interval = testWindow / load.LooksPerWindow
-	p := newPair(t)
+	p, told := newPair(t), events.NewFakeRecorder(10)
+	p.r.Events = told
 	p.record.doc.Target = &placement.Placement{Epoch: 5, Nodes: p.record.doc.Serving.Nodes}
 	p.memory.move.follow(p.decision.Doc, p.now)
 	hold := func(bytes int64) {
@@ -198,11 +199,19 @@ func TestMoveStuck(t *testing.T) {
 			t.Fatalf("%s after %v, while nodes load, want Moving", got, time.Duration(n+1)*interval)
 		}
 	}
-	for range 3 {
-		p.next(t, interval)
+	if p.next(t, interval); p.reason() != v1alpha1.ReasonMoving {
+		t.Errorf("%s after an interval in which no node has loaded anything", p.reason())
 	}
-	if got := p.reason(); got != v1alpha1.ReasonMoveStuck {
-		t.Errorf("%s after three intervals in which no node has loaded anything", got)
+	for range 2 { // and it is told once
+		p.next(t, interval)
+		if got := p.reason(); got != v1alpha1.ReasonMoveStuck {
+			t.Errorf("%s after two intervals in which no node has loaded anything", got)
+		}
+	}
+	wantTold(t, p, told, v1alpha1.ReasonMoveStuck, "placement 5 has been waiting for two intervals")
+	hold(30)
+	if p.next(t, interval); p.reason() != v1alpha1.ReasonMoving {
+		t.Errorf("%s when nodes load again", p.reason())
 	}
 }
 

@@ -21,6 +21,9 @@ const (
 	// wholePart is the part of a window that every node must have told: a node that
 	// has just started knows little of its experts.
 	wholePart = 0.9
+	// toleratedShort: a node that has told too little may tell less than before at one look,
+	// for it has restarted; after the second it does not get on.
+	toleratedShort = 1
 	// chance: a gain counts from so many standard deviations of a node's share.
 	chance = 3
 )
@@ -38,6 +41,9 @@ type looks struct {
 	learnt      time.Time    // when that was
 	judged      time.Time    // when the load was last judged, or there began to be one to judge
 	judges      int64        // the epoch of the placement that it is judged under; 0: none is
+
+	told       map[string]float64 // seconds that nodes told about at the last look, by name
+	shortLooks int                // looks in a row at which a node told too little, and not more than before
 }
 
 // expectJudgement begins to wait for the load to be judged: where there is something to
@@ -94,11 +100,32 @@ func (l *looks) fewTokens(window time.Duration) bool {
 // short are the nodes that have told about too little of a window.
 func (l *looks) short(window time.Duration) (names []string) {
 	for _, n := range l.report.Nodes {
-		if n.Seconds < wholePart*window.Seconds() {
+		if tellsLittle(n, window) {
 			names = append(names, n.Name)
 		}
 	}
 	return names
+}
+
+// follow notes whether nodes that tell too little get on: what one that has just started
+// tells grows by an interval from look to look.
+func (l *looks) follow(window, interval time.Duration) {
+	stands, told := false, map[string]float64{}
+	for _, n := range l.report.Nodes {
+		before, known := l.told[n.Name]
+		stands = stands || known && tellsLittle(n, window) && n.Seconds < before+interval.Seconds()/2
+		told[n.Name] = n.Seconds
+	}
+	l.told = told
+	if !stands {
+		l.shortLooks = 0
+		return
+	}
+	l.shortLooks++
+}
+
+func tellsLittle(n *load.Node, window time.Duration) bool {
+	return n.Seconds < wholePart*window.Seconds()
 }
 
 // gainByChance is what moves have to gain at least to be more than chance.

@@ -42,5 +42,5 @@ func (m *move) hold(nodes []*load.Node, now time.Time) {
 
 // stuck says whether for so long no expert has been loaded and no router has switched.
 func (m *move) stuck(limit time.Duration, now time.Time) bool {
-	return now.Sub(m.since) > limit && now.Sub(m.grew) > limit
+	return now.Sub(m.since) >= limit && now.Sub(m.grew) >= limit
 }

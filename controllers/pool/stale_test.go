@@ -60,8 +60,8 @@ func TestAStaleBalancerSaysSo(t *testing.T) {
 		after  time.Duration
 		says   string
 	}{
-		{"nodes never tell a whole window", true, short, 2 * testWindow, "not been judged for two windows: too short a time is told by demo-experts-0, demo-experts-1"},
-		{"nor to a new operator", false, short, 2 * testWindow, "too short a time"},
+		{"nodes never tell a whole window", true, short, interval, "too short a time is told by demo-experts-0, demo-experts-1"},
+		{"nor to a new operator", false, short, interval, "too short a time"},
 		{"routers wait for a node", true, wait, 2 * interval, "while routers wait for demo-experts-1"},
 		{"also since the operator started", false, wait, 2 * interval, "while routers wait for demo-experts-1"},
 	} {
@@ -105,10 +105,13 @@ func TestAPoolThatChangesIsNotStale(t *testing.T) {
 		want string
 	}{
 		{"a placement after the other comes into force", func(p *pair, n int) {
-			p.tell(20, 1000, 1000)
+			p.tell(float64(5+15*(n%4)), 1000, 1000) // as a node does that has just started
 			if n%4 == 0 {
 				p.record.doc.Serving.Epoch++
 			}
+		}, v1alpha1.ReasonBalanced},
+		{"a node starts again every two windows", func(p *pair, n int) {
+			p.tell(float64(5+15*min(n%8, 4)), 1000, 1000)
 		}, v1alpha1.ReasonBalanced},
 		{"there was no traffic for hours, and a node has started", func(p *pair, n int) {
 			p.tell(60, 1, 1)
