@@ -11,6 +11,6 @@
 // over under the new one (invariant 3).
 //
 // Files: options and dispatcher (state), route (the table), node, lane and pending
-// (connections and their requests), call, group, retry, hedge and silence (one Do), pace
-// and instant (how long requests take), status and metrics (what can be seen).
+// (connections and their requests), call, group, retry, sick, hedge and silence (one Do),
+// pace and instant (how long requests take), status and metrics (what can be seen).
 package dispatch
