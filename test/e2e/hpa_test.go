@@ -21,7 +21,8 @@ import (
 
 // TestHPA lets Kubernetes' own HorizontalPodAutoscaler scale an ExpertPool, and routers, with the
 // manifests of docs/scaling.md as they stand there and the metrics that they name: up by one under
-// load, and back. KEDA makes an HPA with an external metric from its ScaledObject; that part is not run.
+// load, and back. KEDA makes an HPA with an external metric from its ScaledObject: that part is
+// not run; test/monitoring evaluates its query.
 func TestHPA(t *testing.T) {
 	deploy(t, func(d *v1alpha1.OLMoEDeployment) { d.Spec.ExpertNodes = nil })
 	waitReady(t, "2/2")
