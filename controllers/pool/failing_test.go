@@ -47,10 +47,10 @@ func TestAPlacementThatFailsIsTold(t *testing.T) {
 	for range 3 {
 		p.now, p.looked = p.now.Add(interval), true
 		p.decision.Balance = &rollout.Balance{Err: errors.New("no room")}
-		p.opinion = p.balancing().opinion()
+		p.balanced = p.balancing().condition()
 		p.r.setBalanced(p.view, &p.pool.Status)
 		p.now, p.looked, p.decision.Balance = p.now.Add(time.Second), false, nil // and between two looks
-		p.opinion = p.balancing().opinion()
+		p.balanced = p.balancing().condition()
 		p.r.setBalanced(p.view, &p.pool.Status)
 	}
 	wantTold(t, p, told, v1alpha1.ReasonPlacementFailed, "no placement can be made from the load: no room")
