@@ -39,7 +39,9 @@ the HTTP API: decode, prefill, and the round trip to the experts. Memory bandwid
 and peak arithmetic are measured between the runs; each result is given as a
 fraction of the limit that they set at the time. A process that does all of it alone takes turns with them:
 what being split costs. Then the way to the experts alone, without computing, for the
-rows of --dispatch, next to a grpc-go unary call and bare TCP with the same bytes.
+rows of --dispatch, next to a grpc-go unary call and bare TCP with the same bytes, and
+what it costs that nodes send each expert's output, not sums. ASKED is the project's own
+goal for the full-size model on two expert nodes.
 
 With --plots also decode by context (to 4096) and by number of expert nodes (1, 2,
 4, 8), drawn as SVG.`,
@@ -70,7 +72,8 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 }
 
 func runBench(cmd *cobra.Command, f *benchFlags) error {
-	if _, err := f.check(); err != nil {
+	config, err := f.check()
+	if err != nil {
 		return err
 	}
 	if err := f.makePlotsFolder(); err != nil {
@@ -82,7 +85,7 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 	limits := func() bench.Limits { return bench.Measure(threads) }
 	table.begin(limits())
 	var report *bench.Report
-	err := deployed(cmd.Context(), f, f.ExpertNodes, f.whole, func(ctx context.Context, o bench.Options) (err error) {
+	err = deployed(cmd.Context(), f, f.ExpertNodes, f.whole, func(ctx context.Context, o bench.Options) (err error) {
 		o.Limits, o.Progress, o.Work = limits, table.row, f.work
 		if report, err = bench.Run(ctx, o); err == nil && f.plots != "" {
 			report.Contexts, err = bench.Contexts(ctx, o)
@@ -105,17 +108,30 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 			}
 		}
 	}
-	for _, rows := range f.work.Dispatch {
-		w, err := bench.MeasureWire(cmd.Context(), dialBench, rows)
-		if err != nil {
-			return err
-		}
-		report.Wire = append(report.Wire, w)
+	if err := f.measureWay(cmd.Context(), config, report); err != nil {
+		return err
 	}
 	if err := f.print(table, report); err != nil || f.plots == "" {
 		return err
 	}
 	return bench.Plots(f.plots, report) // what is wrong with the folder by now takes no results away
+}
+
+// measureWay measures the way to the experts alone.
+func (f *benchFlags) measureWay(ctx context.Context, config *checkpoint.Config, report *bench.Report) error {
+	shape := bench.Shape{Layers: config.NumLayers, Hidden: config.HiddenSize, Active: config.NumExpertsPerTok, Nodes: f.ExpertNodes}
+	for _, rows := range f.work.Dispatch {
+		w, err := bench.MeasureWire(ctx, dialBench, rows)
+		if err != nil {
+			return err
+		}
+		id, err := bench.MeasureIdentity(ctx, dialBench, shape, rows, report)
+		if err != nil {
+			return err
+		}
+		report.Wire, report.Identity = append(report.Wire, w), append(report.Identity, id)
+	}
+	return nil
 }
 
 // makePlotsFolder finds out before anything is measured whether plots have a place.

@@ -31,10 +31,16 @@ func TestBenchTable(t *testing.T) {
 	table.row(bench.Result{Name: "decode", Weights: "bf16", Nodes: 2, Batch: 4, Tokens: 32, Context: 128,
 		TokensPerSecond: 10, SecondsP50: 0.25, FractionOfLimit: 0.5, OfOneProcess: 0.75, AllocationsPerToken: 3})
 	table.row(bench.Result{Name: "prefill", AllocationsPerToken: 3})
-	table.end(&bench.Report{Wire: []bench.Wire{{Rows: 32, Dispatch: 400e-6, Unary: 200e-6, TCP: 100e-6}}})
+	table.row(bench.Result{Name: "decode", Weights: "int8", Nodes: 2, Batch: 32, Tokens: 32, Context: 8})
+	table.end(&bench.Report{
+		Wire:     []bench.Wire{{Rows: 32, Dispatch: 400e-6, Unary: 200e-6, TCP: 100e-6}},
+		Identity: []bench.Identity{{Batch: 32, Nodes: 2, Outputs: 300e-6, Sums: 100e-6, OfStep: 0.025}, {Batch: 1, Nodes: 2}},
+	})
 	for _, want := range []string{
-		"WORK WEIGHTS NODES BATCH TOKENS CONTEXT TOKENS/S P50 MS OF LIMIT OF 1 PROC. ALLOCS/TOKEN", "decode bf16 2 4 32 128 10.0 250.00 0.50 0.750 3",
-		"prefill 0 0 0 0 0.0 0.00 0.00 - -", "ROWS DISPATCH µs UNARY µs TCP µs OF UNARY OF TCP", "32 400 200 100 2.00 4.00",
+		"WORK WEIGHTS NODES BATCH TOKENS CONTEXT TOKENS/S P50 MS OF LIMIT ASKED OF 1 PROC. ASKED ALLOCS/TOKEN", "decode bf16 2 4 32 128 10.0 250.00 0.50 - 0.750 - 3",
+		"prefill 0 0 0 0 0.0 0.00 0.00 - - - -", "decode int8 2 32 32 8 0.0 0.00 0.00 0.60 - 0.96 0",
+		"ROWS DISPATCH µs UNARY µs TCP µs OF UNARY ASKED OF TCP 32 400 200 100 2.00 0.60 4.00",
+		"ROWS NODES OUTPUTS µs SUMS µs OF STEP ASKED 32 2 300 100 0.025 0.05 1 2 0 0 - 0.05",
 	} {
 		if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)

@@ -12,14 +12,20 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
 
-// echoNode is an expert node whose one expert answers with its input.
-type echoNode struct{}
+// echoNode is an expert node whose experts answer with their input.
+type echoNode struct {
+	name            string
+	hidden, experts int   // of the model
+	own             []int // experts
+}
 
 // Dispatch implements wire.Server.
-func (echoNode) Dispatch(s grpc.ServerStream) error {
-	held := wire.NewBitmap(1, 1)
-	held.Set(0, 0)
-	hello := wire.NewAnnounce(wire.Hello, &wire.Announce{Instance: 1, Hidden: wireHidden, Name: "echo", ReadyEpoch: 1, Held: held})
+func (n echoNode) Dispatch(s grpc.ServerStream) error {
+	held := wire.NewBitmap(1, n.experts)
+	for _, e := range n.own {
+		held.Set(0, e)
+	}
+	hello := wire.NewAnnounce(wire.Hello, &wire.Announce{Instance: 1, Hidden: n.hidden, Name: n.name, ReadyEpoch: 1, Held: held})
 	if err := s.SendMsg(&hello); err != nil {
 		return err
 	}
@@ -31,7 +37,7 @@ func (echoNode) Dispatch(s grpc.ServerStream) error {
 			}
 			return err
 		}
-		o, err := answer(in)
+		o, err := n.answer(in)
 		in.Recycle()
 		if err != nil {
 			return err
@@ -42,13 +48,22 @@ func (echoNode) Dispatch(s grpc.ServerStream) error {
 	}
 }
 
-func answer(in *wire.In) (wire.Out, error) {
+// answer has a row's outputs one after the other, as the request names its experts.
+func (n echoNode) answer(in *wire.In) (wire.Out, error) {
 	counts, experts := make([]uint16, in.Rows), make([]uint16, in.Pairs)
-	if err := in.Experts(counts, experts, 1); err != nil {
+	if err := in.Experts(counts, experts, n.experts); err != nil {
 		return wire.Out{}, err
 	}
 	o := wire.NewResponse(&in.Header, wire.Timing{})
-	in.Floats(o.Rows())
+	rest := o.Rows()
+	for _, count := range counts {
+		row := rest[:n.hidden]
+		in.Floats(row)
+		for rest = rest[n.hidden:]; count > 1; count-- {
+			copy(rest, row)
+			rest = rest[n.hidden:]
+		}
+	}
 	o.Seal()
 	return o, nil
 }

@@ -36,6 +36,8 @@ type Report struct {
 	Limits  Limits   `json:"limits"` // medians over the run
 	Results []Result `json:"results"`
 	Wire    []Wire   `json:"wire"`
+	// What is not in Results, whose names are decode, prefill and dispatch and no others.
+	Identity []Identity `json:"bit_identity,omitempty"`
 	// Curves, where they were asked for.
 	Contexts []Result `json:"contexts,omitempty"`
 	Nodes    []Result `json:"nodes,omitempty"`

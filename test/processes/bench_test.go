@@ -37,6 +37,13 @@ func TestBenchReport(t *testing.T) {
 			Unary    float64 `json:"grpc_unary_seconds_p50"`
 			TCP      float64 `json:"tcp_seconds_p50"`
 		} `json:"wire"`
+		Identity []struct {
+			Batch   int     `json:"batch"`
+			Nodes   int     `json:"nodes"`
+			Outputs float64 `json:"outputs_seconds_p50"`
+			Sums    float64 `json:"sums_seconds_p50"`
+			OfStep  float64 `json:"of_step"`
+		} `json:"bit_identity"`
 	}
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -52,6 +59,14 @@ func TestBenchReport(t *testing.T) {
 	for _, w := range r.Wire {
 		if w.Dispatch <= 0 || w.Unary <= 0 || w.TCP <= 0 || w.TCP > w.Unary {
 			t.Errorf("wire: %+v", w)
+		}
+	}
+	for i, rows := range []int{1, 32} {
+		if len(r.Identity) != 2 {
+			t.Fatalf("bit-identity: %+v, want 1 and 32 rows", r.Identity)
+		}
+		if m := r.Identity[i]; m.Batch != rows || m.Nodes != 2 || m.Outputs <= 0 || m.Sums <= 0 || m.OfStep == 0 {
+			t.Errorf("bit-identity: %+v", m)
 		}
 	}
 	var got []string
