@@ -110,7 +110,7 @@ soak: ## A long simulation of operator, pods and routers
 .PHONY: bench
 bench: build ## Speed beside what this machine allows
 	@[ -e '$(BENCH_MODEL)/config.json' ] || CGO_ENABLED=0 go run -trimpath ./hack/mkmodel --preset full --out '$(BENCH_MODEL)'
-	@bin/olmoe bench --model '$(BENCH_MODEL)' --weights int8
+	@bin/olmoe bench --model '$(BENCH_MODEL)' --weights int8 --starts 5
 	@bin/olmoe bench --model '$(BENCH_MODEL)' --decode 1 --prefill 512 --dispatch 1
 
 ##@ Help

@@ -23,6 +23,7 @@ import (
 type benchFlags struct {
 	localFlags
 	runs   int
+	starts int
 	asJSON bool
 	whole  bool // compare with one process
 	work   bench.Work
@@ -43,12 +44,19 @@ rows of --dispatch, next to a grpc-go unary call and bare TCP with the same byte
 what it costs that nodes send each expert's output, not sums. ASKED is the project's own
 goal for the full-size model on two expert nodes.
 
+With --starts also starts from the disk, against reading the same files. Weights in 8
+bits are kept in a folder of the start's own in that of --weights-cache (default: the
+model's), and removed.
+
 With --plots also decode by context (to 4096) and by number of expert nodes (1, 2,
 4, 8), drawn as SVG.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.runs < 1 {
 				return fmt.Errorf("%w: --runs must be at least 1", errFlags)
+			}
+			if f.starts < 0 {
+				return fmt.Errorf("%w: --starts must be at least 1, or 0 for none", errFlags)
 			}
 			for _, sizes := range []*[]int{&f.work.Decode, &f.work.Prefill, &f.work.Dispatch} {
 				if slices.Min(*sizes) < 0 || slices.Max(*sizes) > wire.MaxRows {
@@ -66,6 +74,7 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 	cmd.Flags().IntSliceVar(&f.work.Decode, "decode", all.Decode, "sequences that generate at once; 0: none")
 	cmd.Flags().IntSliceVar(&f.work.Prefill, "prefill", all.Prefill, "tokens of a prompt; 0: none")
 	cmd.Flags().IntSliceVar(&f.work.Dispatch, "dispatch", all.Dispatch, "rows sent to the experts; 0: none")
+	cmd.Flags().IntVar(&f.starts, "starts", 0, "starts with files that are not in the page cache, of each kind; 0: none")
 	cmd.Flags().BoolVar(&f.whole, "one-process", true, "compare with one process that does all; needs as much memory again")
 	cmd.Flags().StringVar(&f.plots, "plots", "", "folder for plots of the cost by batch, context and expert nodes; takes several times as long")
 	return cmd
@@ -110,6 +119,11 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 	}
 	if err := f.measureWay(cmd.Context(), config, report); err != nil {
 		return err
+	}
+	if f.starts > 0 {
+		if report.Starts, err = f.measureStarts(cmd.Context(), config); err != nil {
+			return err
+		}
 	}
 	if err := f.print(table, report); err != nil || f.plots == "" {
 		return err

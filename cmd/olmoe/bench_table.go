@@ -51,6 +51,7 @@ func number(measured bool, v float64, digits int) string {
 func (t *benchTable) end(r *bench.Report) {
 	t.printf("\nlimits during the runs, medians: %s\n", limitsText(r.Limits))
 	t.way(r)
+	t.starts(r.Starts)
 }
 
 // way is what the way to the experts costs, and bit-identity on it.
@@ -67,5 +68,14 @@ func (t *benchTable) way(r *bench.Report) {
 	}
 	for _, i := range r.Identity {
 		t.printf("%-6d %5d %12.0f %12.0f %9s %5s\n", i.Batch, i.Nodes, 1e6*i.Outputs, 1e6*i.Sums, number(i.OfStep != 0, i.OfStep, 3), asked(bench.AskedIdentity, 2))
+	}
+}
+
+func (t *benchTable) starts(all []bench.Start) {
+	if len(all) > 0 {
+		t.printf("\n%-6s %-7s %5s %9s %7s %9s %10s %5s\n", "START", "WEIGHTS", "NODES", "SECONDS", "GB", "READING", "OF READING", "ASKED")
+	}
+	for _, s := range all {
+		t.printf("%-6s %-7s %5d %9.2f %7.2f %9.2f %10.2f %5s\n", s.Kind, s.Weights, s.Nodes, s.Seconds, float64(s.ReadBytes)/1e9, s.ReadSeconds, s.OfReading, asked(s.Asked(), 1))
 	}
 }

@@ -35,12 +35,15 @@ func TestBenchTable(t *testing.T) {
 	table.end(&bench.Report{
 		Wire:     []bench.Wire{{Rows: 32, Dispatch: 400e-6, Unary: 200e-6, TCP: 100e-6}},
 		Identity: []bench.Identity{{Batch: 32, Nodes: 2, Outputs: 300e-6, Sums: 100e-6, OfStep: 0.025}, {Batch: 1, Nodes: 2}},
+		Starts: []bench.Start{{Kind: "made", Weights: "int8", Nodes: 2, Seconds: 13, ReadBytes: 14e9, ReadSeconds: 10, OfReading: 1.25},
+			{Kind: "stored", Weights: "bf16"}},
 	})
 	for _, want := range []string{
 		"WORK WEIGHTS NODES BATCH TOKENS CONTEXT TOKENS/S P50 MS OF LIMIT ASKED OF 1 PROC. ASKED ALLOCS/TOKEN", "decode bf16 2 4 32 128 10.0 250.00 0.50 - 0.750 - 3",
 		"prefill 0 0 0 0 0.0 0.00 0.00 - - - -", "decode int8 2 32 32 8 0.0 0.00 0.00 0.60 - 0.96 0",
 		"ROWS DISPATCH µs UNARY µs TCP µs OF UNARY ASKED OF TCP 32 400 200 100 2.00 0.60 4.00",
 		"ROWS NODES OUTPUTS µs SUMS µs OF STEP ASKED 32 2 300 100 0.025 0.05 1 2 0 0 - 0.05",
+		"START WEIGHTS NODES SECONDS GB READING OF READING ASKED made int8 2 13.00 14.00 10.00 1.25 1.3 stored bf16 0 0.00 0.00 0.00 0.00 -",
 	} {
 		if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)

@@ -8,6 +8,9 @@ const (
 	// AskedIdentity is what bit-identity may take of a step.
 	AskedIdentity = 0.05
 
+	askedMade = 1.3 // a start may take of reading the same files, with int8 made from bf16
+	askedKept = 1.1 // the same, with int8 kept
+
 	askedAlone  = 0.90 // decode of one sequence, of one process's speed
 	askedMany   = 0.96 // the same with many
 	manyAtLeast = 8
@@ -54,3 +57,14 @@ func (r *Result) AskedOfOneProcess() float64 {
 
 // usual tells a result of the table from a point of a curve, of which nothing is asked.
 func (r *Result) usual() bool { return r.Nodes == 2 && r.Context <= decodePrompt }
+
+// Asked is how many times the reading of its files a start may take; 0: nothing is asked.
+func (s *Start) Asked() float64 {
+	switch s.Kind {
+	case StartMade:
+		return askedMade
+	case StartKept:
+		return askedKept
+	}
+	return 0
+}

@@ -34,4 +34,9 @@ func TestAsked(t *testing.T) {
 			t.Errorf("%s: %g of the limit, %g of one process; want %g, %g", name, limit, process, c.limit, c.process)
 		}
 	}
+	for kind, want := range map[string]float64{StartMade: 1.3, StartKept: 1.1, StartStored: 0} {
+		if got := (&Start{Kind: kind}).Asked(); got != want {
+			t.Errorf("start %s: %g, want %g", kind, got, want)
+		}
+	}
 }

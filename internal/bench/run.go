@@ -38,6 +38,7 @@ type Report struct {
 	Wire    []Wire   `json:"wire"`
 	// What is not in Results, whose names are decode, prefill and dispatch and no others.
 	Identity []Identity `json:"bit_identity,omitempty"`
+	Starts   []Start    `json:"starts,omitempty"`
 	// Curves, where they were asked for.
 	Contexts []Result `json:"contexts,omitempty"`
 	Nodes    []Result `json:"nodes,omitempty"`

@@ -119,6 +119,14 @@ func (s *shard) tensor(e entry, spec Spec) (tensor.Tensor, error) {
 // Config is the model's configuration; do not modify it.
 func (c *Checkpoint) Config() *Config { return c.config }
 
+// Files are the paths of the weights files.
+func (c *Checkpoint) Files() (paths []string) {
+	for _, s := range c.shards {
+		paths = append(paths, s.path)
+	}
+	return paths
+}
+
 // Tensor is a view of one of the model's tensors. Nothing is read until its
 // Data is, or Load is called. The view is valid until Close.
 func (c *Checkpoint) Tensor(name string) (tensor.Tensor, error) {

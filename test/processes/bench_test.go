@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/programtest"
@@ -97,5 +98,44 @@ func TestBenchOfNothing(t *testing.T) {
 	var r struct{ Results, Wire json.RawMessage }
 	if err := json.Unmarshal(out, &r); err != nil || string(r.Results) != "[]" || string(r.Wire) != "[]" {
 		t.Errorf("results %s, wire %s, %v: want lists of none", r.Results, r.Wire, err)
+	}
+}
+
+// TestBenchStarts: 8-bit weights are made, kept until a second start has used them, and
+// removed. Starts are not among the results, whose names others rely on.
+func TestBenchStarts(t *testing.T) {
+	var stderr bytes.Buffer
+	folder := t.TempDir()
+	cmd := exec.Command(programtest.Path(t), "bench", "--model", model, "--weights", "int8", "--weights-cache", folder, "--one-process=false",
+		"--runs", "1", "--starts", "1", "--json", "--decode", "0", "--prefill", "0", "--dispatch", "0")
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, stderr.Bytes())
+	}
+	var r struct {
+		Results json.RawMessage
+		Starts  []struct {
+			Kind    string  `json:"kind"`
+			Weights string  `json:"weights"`
+			Seconds float64 `json:"seconds_p50"`
+			Read    float64 `json:"read_seconds_p50"`
+			Bytes   int64   `json:"read_bytes"`
+			Ratio   float64 `json:"of_reading"`
+		} `json:"starts"`
+	}
+	if err := json.Unmarshal(out, &r); err != nil || string(r.Results) != "[]" || len(r.Starts) != 2 {
+		t.Fatalf("%s, %v: want two starts and no results", out, err)
+	}
+	for i, kind := range []string{"made", "kept"} {
+		if s := r.Starts[i]; s.Kind != kind || s.Weights != "int8" || s.Seconds <= 0 || s.Read <= 0 || s.Bytes <= 0 || s.Ratio <= 0 {
+			t.Errorf("%+v, want %s", s, kind)
+		}
+	}
+	if r.Starts[1].Bytes >= r.Starts[0].Bytes {
+		t.Errorf("%+v: 8-bit weights are not smaller", r.Starts)
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, "olmoe-start-*")); len(left) > 0 {
+		t.Errorf("%v is left", left)
 	}
 }
