@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
@@ -41,9 +40,8 @@ func (s *State) plan(model *Model, from, serving *placement.Placement) Decision 
 	}
 	request.Current, request.Cover = from, s.uncovered(serving)
 	next, err := target(structural(request), serving)
-	var tooLarge *tooLargeError
 	switch {
-	case errors.As(err, &tooLarge):
+	case tooLarge(err):
 		return s.refuse(model, serving, &Problem{v1alpha1.ReasonPlacementTooLarge, err.Error() + " (expertNodes, experts.replicasPerExpert and experts.slotsPerNode in the spec)"})
 	case err != nil: // some nodes are stuck or lost, and the others have no room
 		stay.Waiting = "more expert nodes: " + err.Error()
@@ -95,6 +93,9 @@ func (s *State) cover(model *Model, serving *placement.Placement) (Decision, boo
 	r := affordable(s.request(model, nodes))
 	r.Current, r.Cover = serving, s.uncovered(serving)
 	next, err := target(structural(r), serving)
+	for ; tooLarge(err) && r.Replicas > 1; next, err = target(structural(r), serving) {
+		r.Replicas-- // as many as can be published, where the spec asks for more
+	}
 	if err != nil { // there is no room
 		return Decision{Doc: s.Doc}, false
 	}

@@ -14,19 +14,36 @@ const maxDocument = 1<<20 - 1<<10
 
 // tooLargeError says that a placement cannot be published. It has no size in bytes, which
 // changes with loads: a quiet cluster is quiet (invariant 7).
-type tooLargeError struct{ layers, experts, nodes int }
+type tooLargeError struct {
+	layers, experts, nodes int
+	beside                 int // nodes of the placement in force beside which it does not fit; 0 = it is too large by itself
+}
 
 func (e *tooLargeError) Error() string {
+	if e.beside > 0 {
+		return fmt.Sprintf("the placement of %d layers of %d experts on %d nodes does not fit into the 1 MiB of a ConfigMap beside the one in force, on %d nodes: "+
+			"only a smaller one does", e.layers, e.experts, e.nodes, e.beside)
+	}
 	return fmt.Sprintf("the placement of %d layers of %d experts on %d nodes takes more than half of the 1 MiB that a ConfigMap holds, and the next one has to go beside it: "+
 		"fewer nodes, copies of experts or slots", e.layers, e.experts, e.nodes)
+}
+
+func tooLarge(err error) bool {
+	_, is := err.(*tooLargeError) //nolint:errorlint // of target, as it is
+	return is
 }
 
 // publishable refuses a target that cannot be published beside serving, or the next one
 // like it beside it: a pool that serves must be able to give what a lost node holds to
 // others (invariant 2; docs/adr/0152).
 func publishable(serving, target *placement.Placement) error {
-	if n := size(target); n+max(n, size(serving)) > maxDocument {
-		return &tooLargeError{target.Layers, target.Experts, len(target.Nodes)}
+	n := size(target)
+	switch err := (&tooLargeError{layers: target.Layers, experts: target.Experts, nodes: len(target.Nodes)}); {
+	case 2*n > maxDocument:
+		return err
+	case n+size(serving) > maxDocument:
+		err.beside = len(serving.Nodes)
+		return err
 	}
 	return nil
 }

@@ -88,3 +88,30 @@ func largeServing(t *testing.T, m *Model, n int) *placement.Document {
 	}
 	return &placement.Document{Revision: 7, Model: m.Fingerprint, Serving: p}
 }
+
+// Of a lost node's experts as many copies are made again as can be published, while the spec
+// asks for more; and a placement that is too large beside the one in force alone says so.
+func TestCopiesWhileThePlacementIsTooLarge(t *testing.T) {
+	m := &Model{Fingerprint: "f00d", Layers: 250, Experts: 256}
+	place := func(nodes, replicas int) *placement.Placement {
+		p, err := planner.Plan(planner.Request{Layers: m.Layers, Experts: m.Experts, Nodes: members(nodes), Replicas: replicas, Epoch: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	serving := place(4, 2)
+	s := State{Members: members(4), Replicas: 4, Doc: &placement.Document{Revision: 7, Model: m.Fingerprint, Serving: serving},
+		Nodes: map[string]Node{}, Routers: []Router{{Name: "r", Model: m, ServingEpoch: 3, Running: true}}}
+	for _, n := range s.Members {
+		s.Nodes[n.Name] = Node{Model: m, ReadyEpoch: 3}
+	}
+	s.Nodes[s.Members[2].Name] = Node{Lost: true}
+	d := Decide(s)
+	if d.Problem == nil || d.Doc.Target == nil || slices.Min(d.Doc.Target.Copies(0)) != 2 {
+		t.Errorf("problem %v, target %v; want one with two copies of each expert", d.Problem, d.Doc.Target != nil)
+	}
+	if err := publishable(place(4, 3), serving); err == nil || !strings.Contains(err.Error(), "beside the one in force, on 4 nodes") {
+		t.Errorf("error %v", err)
+	}
+}

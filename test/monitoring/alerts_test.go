@@ -86,7 +86,10 @@ var faults = map[string][]map[string]string{
 	"OLMoEExpertNodesBusy":     {{`olmoe_expert_utilization{` + nodeB + `}`: "0.95"}},
 	"OLMoERequestErrors":       {{`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="500"}`: "+1"}},
 	"OLMoEStreamErrors":        {{`olmoe_http_stream_errors_total{` + router + `,code="500"}`: "+1"}},
-	"OLMoERequestsRefused":     {{`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="429"}`: "+1"}},
+	"OLMoERequestsRefused": {
+		{`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="429"}`: "+1"},
+		{`olmoe_http_stream_errors_total{` + router + `,code="429"}`: "+1"},
+	},
 	"OLMoERequestsQueue":       {{`olmoe_engine_queued_sequences{` + router + `}`: "1"}},
 	"OLMoEKVCacheShort":        {{`olmoe_engine_preempted_total{` + router + `}`: "+1"}},
 	"OLMoECallsWait":           {{`olmoe_dispatch_waiting_calls{` + router + `}`: "1"}},

@@ -59,6 +59,7 @@ var healthy = map[string]string{
 	`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="500"}`:  "+0",
 	`olmoe_http_requests_total{` + router + `,path="/ready",code="503"}`:           "+6", // a start's
 	`olmoe_http_stream_errors_total{` + router + `,code="500"}`:                    "+0",
+	`olmoe_http_stream_errors_total{` + router + `,code="429"}`:                    "+0",
 	`olmoe_http_time_to_first_token_seconds_bucket{` + router + `,le="1"}`:         "+30",
 	`olmoe_http_time_to_first_token_seconds_bucket{` + router + `,le="+Inf"}`:      "+60",
 	`olmoe_http_inter_token_seconds_bucket{` + router + `,le="0.1"}`:               "+3000",

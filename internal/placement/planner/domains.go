@@ -93,7 +93,7 @@ func (d *domains) alike(a, b int, room []int) bool {
 // all copies of. After a Plan it is 0, or as near to 0 as the room allows: Plan loads
 // as many experts as that takes.
 func (r *Request) Crowded(p *placement.Placement) (count int) {
-	d := r.domains(r.slots())
+	d := r.domains(r.slots(r.Current))
 	if d == nil {
 		return 0
 	}

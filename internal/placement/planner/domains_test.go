@@ -45,7 +45,7 @@ func crowded(p *placement.Placement, domains map[string]string, want int) (n int
 // want is: a domain takes each expert once, so in all no more than the experts there
 // are, nor more than its nodes have room for.
 func roomApart(r Request) (fits bool, want int) {
-	room, size := r.slots(), map[string]int{}
+	room, size := r.slots(r.Current), map[string]int{}
 	for i, n := range r.Nodes {
 		name := n.Name
 		if d := r.Domains[name]; d != "" {

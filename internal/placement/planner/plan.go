@@ -55,7 +55,7 @@ func (r *Request) evenly(p *placement.Placement, now []*placement.Node) {
 	for i := range same {
 		same[i] = i
 	}
-	room, limit := r.slots(), r.Experts
+	room, limit := r.slots(r.Current), r.Experts
 	if r.limited() {
 		limit = slices.Max(room)
 	}
@@ -125,7 +125,7 @@ func (r *Request) limited() bool { return r.SlotsPerNode > 0 || r.Slots > 0 }
 
 // rooms are the slots, shifted to domains that need more where there is no limit.
 func (r *Request) rooms() ([]int, *domains) {
-	room := r.slots()
+	room := r.slots(r.Current)
 	dom := r.domains(room)
 	if dom != nil && !r.limited() {
 		dom.widen(room, r.Experts, r.Experts, make([]int, len(room)))
@@ -134,13 +134,14 @@ func (r *Request) rooms() ([]int, *domains) {
 }
 
 // maxCopies is how many copies of an expert SlotsPerNode may lead to, on average: what is
-// left of it on more nodes stays empty. A placement of the largest pool then fits where it
-// is kept (docs/adr/0152), and every other node has each expert.
+// left of it on more nodes stays empty, but what nodes hold already stays. A placement of
+// the largest pool then fits where it is kept (docs/adr/0152), and every other node has each
+// expert.
 const maxCopies = 128
 
 // slots is the room of each node when loads are known: what the request says,
-// or just enough for every replica.
-func (r *Request) slots() []int {
+// or just enough for every replica. now is the placement that is there, nil if none.
+func (r *Request) slots(now *placement.Placement) []int {
 	n := len(r.Nodes)
 	total := r.Slots
 	if total == 0 {
@@ -157,5 +158,20 @@ func (r *Request) slots() []int {
 		}
 		room[i] = min(room[i], r.Experts)
 	}
+	if limit := min(r.SlotsPerNode, r.Experts); r.Slots == 0 && total < n*limit {
+		for i, node := range r.nodesOf(now) {
+			if node != nil {
+				room[i] = max(room[i], min(limit, mostHeld(node)))
+			}
+		}
+	}
 	return room
+}
+
+// mostHeld is how many experts of a layer a node holds, of that of which it holds most.
+func mostHeld(n *placement.Node) (most int) {
+	for _, held := range n.Experts {
+		most = max(most, len(held))
+	}
+	return most
 }

@@ -35,7 +35,7 @@ func checkPlan(t testing.TB, r Request, p *placement.Placement) {
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	room := r.slots()
+	room := r.slots(r.Current)
 	for l := range p.Layers {
 		for e, c := range p.Copies(l) {
 			if c < r.Replicas || r.Loads == nil && c != r.Replicas {

@@ -14,7 +14,7 @@ func (r *Request) Satisfied(p *placement.Placement) bool {
 	if p == nil || len(p.Nodes) != len(r.Nodes) || p.Layers != r.Layers || p.Experts != r.Experts {
 		return false
 	}
-	room := r.slots()
+	room := r.slots(p)
 	most := sum(room)
 	if !r.limited() {
 		room = filled(len(room), r.Experts)
