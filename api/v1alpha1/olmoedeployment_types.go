@@ -108,6 +108,12 @@ type RouterSettings struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65536
 	MaxQueue *int32 `json:"maxQueue,omitempty"`
+	// maxQueueWaitSeconds is how long a sequence may wait in a router; then its
+	// request is answered with status 429. The program's default is 600.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	MaxQueueWaitSeconds *int32 `json:"maxQueueWaitSeconds,omitempty"`
 	// maxStepTokens is how many tokens a router computes in one step, of running
 	// answers and prompts together, at least maxSequences; the program's default is
 	// 256. Larger steps compute prompts faster, and every stream waits longer for its
@@ -122,6 +128,12 @@ type RouterSettings struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1048576
 	KVCacheMB *int32 `json:"kvCacheMB,omitempty"`
+	// kvCacheType is what the KV cache stores: f32, bf16 (twice the positions in the
+	// same memory, rounded), or auto, the program's default: bf16 beside int8 weights,
+	// f32 beside others. Answers depend on it: while a change is rolled out, routers of
+	// both types answer, each request by one of them.
+	// +optional
+	KVCacheType KVCacheType `json:"kvCacheType,omitempty"`
 	// prefixCache says whether a router keeps what prompts begin with, and does not
 	// compute it again; the program's default is true. Clients can tell by the time
 	// to an answer whether somebody's prompt began like theirs: false where they
@@ -145,6 +157,11 @@ type RouterSettings struct {
 
 	PodSettings `json:",inline"`
 }
+
+// KVCacheType is the form in which a router keeps the keys and values of sequences.
+//
+// +kubebuilder:validation:Enum=auto;bf16;f32
+type KVCacheType string
 
 // SecretKey names a value of a secret of the same namespace.
 type SecretKey struct {

@@ -72,6 +72,9 @@ func TestRefused(t *testing.T) {
 		{"steps too small for the sequences", "demo", model + "routers: {maxSequences: 128, maxStepTokens: 127}", "raise maxStepTokens or lower maxSequences"},
 		{"steps too small for the program's sequences", "demo", model + "routers: {maxStepTokens: 63}", "raise maxStepTokens or lower maxSequences"},
 		{"steps too large", "demo", model + "routers: {maxStepTokens: 65537}", "less than or equal to 65536"},
+		{"no wait in the queue", "demo", model + "routers: {maxQueueWaitSeconds: 0}", "greater than or equal to 1"},
+		{"KV cache type", "demo", model + "routers: {kvCacheType: f16}", "Unsupported value"},
+		{"KV cache type that is empty", "demo", model + "routers: {kvCacheType: ''}", "Unsupported value"},
 		{"no time to drain", "demo", model + "routers: {terminationGracePeriodSeconds: 10}", "greater than or equal to 30"},
 		{"negative cache", "demo", model + "experts: {weightsCacheLimit: -1Gi}", "0 keeps nothing"},
 		{"secret without a key", "demo", model + "routers: {apiKeySecret: {name: api}}", "apiKeySecret.key: Required"},
@@ -150,8 +153,9 @@ func TestAccepted(t *testing.T) {
 		"pods": "model: {source: 'file:///m'}\nimage: 'r.example:5000/olmoe@sha256:00'\nrouters: {apiKeySecret: {name: a.b-c, key: .key_1.x}}\n" +
 			"experts: {podLabels: {a: '', b: x_1.y}, nodeSelector: {disk: nvme}, priorityClassName: a.b, tolerations: [{operator: Exists}, {key: a, value: b}, {key: a, operator: Gt, value: '1'}]," +
 			" resources: {limits: {cpu: 0, ephemeral-storage: 1Gi, hugepages-2Mi: 2Mi, example.com/gpu: 1}}}",
-		"smallest steps": "model: {source: 'file:///m'}\nrouters: {maxSequences: 128, maxStepTokens: 128}",
-		"steps alone":    "model: {source: 'file:///m'}\nrouters: {maxStepTokens: 64}",
+		"smallest steps":  "model: {source: 'file:///m'}\nrouters: {maxSequences: 128, maxStepTokens: 128}",
+		"steps alone":     "model: {source: 'file:///m'}\nrouters: {maxStepTokens: 64}",
+		"queue, KV cache": "model: {source: 'file:///m'}\nrouters: {maxQueueWaitSeconds: 30, kvCacheType: auto}",
 		"request below the limit": "model: {source: 'file:///m'}\n" +
 			"routers: {resources: {requests: {cpu: 1, memory: 900Mi}, limits: {cpu: 1500m, memory: 1Gi}}}",
 	}

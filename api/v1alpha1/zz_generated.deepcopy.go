@@ -644,6 +644,11 @@ func (in *RouterSettings) DeepCopyInto(out *RouterSettings) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.MaxQueueWaitSeconds != nil {
+		in, out := &in.MaxQueueWaitSeconds, &out.MaxQueueWaitSeconds
+		*out = new(int32)
+		**out = **in
+	}
 	if in.MaxStepTokens != nil {
 		in, out := &in.MaxStepTokens, &out.MaxStepTokens
 		*out = new(int32)

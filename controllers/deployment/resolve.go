@@ -87,12 +87,18 @@ func (v *view) routerArgs() []string {
 	name = strings.ReplaceAll(name, "$", "$$") // the kubelet takes $(NAME) in arguments for a variable
 	args := []string{"router", podspec.Listen("listen", podspec.PortHTTP), podspec.Listen("control", podspec.PortControl), "--served-model-name=" + name, "--drain-delay=" + podspec.DrainDelay}
 	for _, f := range []struct {
-		flag  string
-		value *int32
-	}{{"max-sequences", s.MaxSequences}, {"max-queue", s.MaxQueue}, {"max-step-tokens", s.MaxStepTokens}, {"kv-cache-mb", s.KVCacheMB}} {
+		format string
+		value  *int32
+	}{
+		{"--max-sequences=%d", s.MaxSequences}, {"--max-queue=%d", s.MaxQueue}, {"--max-queue-wait=%ds", s.MaxQueueWaitSeconds},
+		{"--max-step-tokens=%d", s.MaxStepTokens}, {"--kv-cache-mb=%d", s.KVCacheMB},
+	} {
 		if f.value != nil {
-			args = append(args, fmt.Sprintf("--%s=%d", f.flag, *f.value))
+			args = append(args, fmt.Sprintf(f.format, *f.value))
 		}
+	}
+	if s.KVCacheType != "" {
+		args = append(args, "--kv-cache-type="+string(s.KVCacheType))
 	}
 	if s.PrefixCache != nil {
 		args = append(args, fmt.Sprintf("--prefix-cache=%t", *s.PrefixCache))

@@ -125,9 +125,10 @@ func TestRouterArgs(t *testing.T) {
 	}
 	r := &v.deployment.Spec.Routers
 	r.ServedModelName, r.MaxQueue, r.MaxSequences, r.MaxStepTokens, r.KVCacheMB = "olmoe", ptr(1), ptr(2), ptr(4), ptr(3)
+	r.MaxQueueWaitSeconds, r.KVCacheType = ptr(5), "bf16"
 	never := false
 	r.PrefixCache = &never
-	if got := strings.Join(v.routerArgs(), " "); !strings.HasSuffix(got, "--max-sequences=2 --max-queue=1 --max-step-tokens=4 --kv-cache-mb=3 --prefix-cache=false") || !strings.Contains(got, "=olmoe") {
+	if got := strings.Join(v.routerArgs(), " "); !strings.HasSuffix(got, "--max-sequences=2 --max-queue=1 --max-queue-wait=5s --max-step-tokens=4 --kv-cache-mb=3 --kv-cache-type=bf16 --prefix-cache=false") || !strings.Contains(got, "=olmoe") {
 		t.Error(got)
 	}
 }

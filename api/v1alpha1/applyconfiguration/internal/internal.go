@@ -206,6 +206,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.KVCacheType
+  scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LabelValue
   scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LoadStatus
@@ -445,7 +447,13 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: kvCacheMB
       type:
         scalar: numeric
+    - name: kvCacheType
+      type:
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.KVCacheType
     - name: maxQueue
+      type:
+        scalar: numeric
+    - name: maxQueueWaitSeconds
       type:
         scalar: numeric
     - name: maxSequences

@@ -28,6 +28,9 @@ type RouterSettingsApplyConfiguration struct {
 	// router; a request with one more is answered with status 429. The program's
 	// default is 256.
 	MaxQueue *int32 `json:"maxQueue,omitempty"`
+	// maxQueueWaitSeconds is how long a sequence may wait in a router; then its
+	// request is answered with status 429. The program's default is 600.
+	MaxQueueWaitSeconds *int32 `json:"maxQueueWaitSeconds,omitempty"`
 	// maxStepTokens is how many tokens a router computes in one step, of running
 	// answers and prompts together, at least maxSequences; the program's default is
 	// 256. Larger steps compute prompts faster, and every stream waits longer for its
@@ -36,6 +39,11 @@ type RouterSettingsApplyConfiguration struct {
 	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
 	// is 2048.
 	KVCacheMB *int32 `json:"kvCacheMB,omitempty"`
+	// kvCacheType is what the KV cache stores: f32, bf16 (twice the positions in the
+	// same memory, rounded), or auto, the program's default: bf16 beside int8 weights,
+	// f32 beside others. Answers depend on it: while a change is rolled out, routers of
+	// both types answer, each request by one of them.
+	KVCacheType *apiv1alpha1.KVCacheType `json:"kvCacheType,omitempty"`
 	// prefixCache says whether a router keeps what prompts begin with, and does not
 	// compute it again; the program's default is true. Clients can tell by the time
 	// to an answer whether somebody's prompt began like theirs: false where they
@@ -92,6 +100,14 @@ func (b *RouterSettingsApplyConfiguration) WithMaxQueue(value int32) *RouterSett
 	return b
 }
 
+// WithMaxQueueWaitSeconds sets the MaxQueueWaitSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxQueueWaitSeconds field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithMaxQueueWaitSeconds(value int32) *RouterSettingsApplyConfiguration {
+	b.MaxQueueWaitSeconds = &value
+	return b
+}
+
 // WithMaxStepTokens sets the MaxStepTokens field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the MaxStepTokens field is set to the value of the last call.
@@ -105,6 +121,14 @@ func (b *RouterSettingsApplyConfiguration) WithMaxStepTokens(value int32) *Route
 // If called multiple times, the KVCacheMB field is set to the value of the last call.
 func (b *RouterSettingsApplyConfiguration) WithKVCacheMB(value int32) *RouterSettingsApplyConfiguration {
 	b.KVCacheMB = &value
+	return b
+}
+
+// WithKVCacheType sets the KVCacheType field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the KVCacheType field is set to the value of the last call.
+func (b *RouterSettingsApplyConfiguration) WithKVCacheType(value apiv1alpha1.KVCacheType) *RouterSettingsApplyConfiguration {
+	b.KVCacheType = &value
 	return b
 }
 
