@@ -18,7 +18,7 @@ type comparison struct {
 
 // compare tunes every policy to the same latency. Plans are shared with earlier days.
 func compare(s setup, texts []poolsim.Text, seed uint64, earlier []*comparison) (*comparison, error) {
-	trace, err := poolsim.NewTrace(s.Trace, texts, seed)
+	trace, err := s.trace(texts, seed)
 	if err != nil {
 		return nil, err
 	}

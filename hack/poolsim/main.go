@@ -40,7 +40,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.out, "out", "", "`folder` for plots; without it, none are drawn")
 	f.StringVar(&o.page, "page", "", "Markdown `file` whose tables are written anew (docs/scaling.md); without it, none")
 	f.StringVar(&o.results, "results", "", "`file` that keeps results: tables and plots show those of earlier runs too, so that days can be played a few at a time")
-	days := f.String("days", documented, "days to play, `TRACE:NODES[:WEIGHTS[:ROWS[:BOUND]]],...`: traffic, nodes at its regular peak,"+
+	days := f.String("days", documented, "days to play, `TRACE:NODES[:WEIGHTS[:ROWS[:BOUND]]],...`: traffic (or a .csv file of it), nodes at its regular peak,"+
 		" bf16 or int8, tokens of a router's step, and the response of the busiest node, for a layer, that 99 % of tokens shall have; empty: only what -results keeps")
 	f.Uint64Var(&o.seed, "seed", 1, "of all that is random")
 	if err := f.Parse(args); err != nil {

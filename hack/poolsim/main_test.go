@@ -169,9 +169,22 @@ func TestBadFlags(t *testing.T) {
 		{"-days=all:64:bf16:160:fast", "such as 15ms"},
 		{"-counts=missing.json", "missing.json"},
 		{"-days=weekly:64", "weekly"},
+		{"-days=missing.csv:64", "missing.csv"},
+		{"-days=testdata/broken.csv:64", "broken.csv: line 3: seconds must ascend"},
 	} {
 		if err := run([]string{c.flag}, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want ...%s...", c.flag, err, c.want)
 		}
+	}
+}
+
+// TestTraceFromAFile: two hours, recorded, are played as a made day is.
+func TestTraceFromAFile(t *testing.T) {
+	var out strings.Builder
+	if err := run([]string{"-days=testdata/hours.csv:8"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); !strings.Contains(s, "testdata/hours.csv, 8 nodes at the regular peak") || strings.Count(s, "%") < 8 {
+		t.Error(s)
 	}
 }

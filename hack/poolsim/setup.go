@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 
 // setup is a day, a pool and what users expect of it.
 type setup struct {
-	Trace   string
+	Trace   string // one of poolsim.TraceNames, or a CSV file
 	Peak    int    // nodes at the regular peak
 	Weights string // bf16 or int8
 	Rows    int    // tokens of a router's step
@@ -61,6 +62,23 @@ const (
 	// maxRows of a step: more than any router takes.
 	maxRows = 4096
 )
+
+// trace is the day's, made or read.
+func (s setup) trace(texts []poolsim.Text, seed uint64) (*poolsim.Trace, error) {
+	if !strings.HasSuffix(s.Trace, ".csv") {
+		return poolsim.NewTrace(s.Trace, texts, seed)
+	}
+	f, err := os.Open(s.Trace)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	t, err := poolsim.ReadTrace(f, s.Trace, texts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Trace, err)
+	}
+	return t, nil
+}
 
 // slots of a node and layer: so many that a quarter of the nodes can hold all.
 func (s setup) slots() int { return min(poolsim.Experts, max(1, 4*poolsim.Experts/s.Peak)) }
