@@ -88,7 +88,7 @@ test-avx512: ## The kernels on an emulated CPU (Debian, root)
 	@hack/emulate/kernels.sh
 
 .PHONY: test-arm64
-test-arm64: ## The kernels' bits as arm64 (Debian, root)
+test-arm64: ## The kernels' bits, frames, checkpoints and expert nodes as arm64 (Debian, root)
 	@hack/emulate/arm64.sh
 
 .PHONY: verify
@@ -96,7 +96,7 @@ verify: ## Generated files, format, linters, vulnerabilities
 	@hack/verify.sh
 
 .PHONY: verify-quick
-verify-quick: ## The same without linters and vulnerabilities
+verify-quick: ## The same without arm64, linters and vulnerabilities
 	@hack/verify.sh quick
 
 .PHONY: fuzz
