@@ -90,9 +90,9 @@ var faults = map[string][]map[string]string{
 		{`olmoe_http_requests_total{` + router + `,path="/v1/completions",code="429"}`: "+1"},
 		{`olmoe_http_stream_errors_total{` + router + `,code="429"}`: "+1"},
 	},
-	"OLMoERequestsQueue":       {{`olmoe_engine_queued_sequences{` + router + `}`: "1"}},
-	"OLMoEKVCacheShort":        {{`olmoe_engine_preempted_total{` + router + `}`: "+1"}},
-	"OLMoECallsWait":           {{`olmoe_dispatch_waiting_calls{` + router + `}`: "1"}},
+	"OLMoERequestsQueue": {{`olmoe_engine_queued_sequences{` + router + `}`: "1"}},
+	"OLMoEKVCacheShort":  {{`olmoe_engine_preempted_total{` + router + `}`: "+1"}},
+	"OLMoECallsWait":     {{`olmoe_dispatch_waiting_calls{` + router + `}`: "1"}},
 	"OLMoEDamagedFrames": {
 		{`olmoe_expert_bad_frames_total{` + nodeA + `}`: "+1"},
 		{`olmoe_dispatch_stream_errors_total{` + router + `,reason="BadFrame"}`: "+1"},
