@@ -198,7 +198,7 @@ func (w *world) hangingPod() *corev1.Pod {
 	pod := &corev1.Pod{}
 	w.until(func() string {
 		w.players.bind("demo-experts-0", "node1")
-		if w.Get(w.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-0"}, pod) != nil || len(pod.Status.ContainerStatuses) == 0 {
+		if w.Get(w.Context(), client.ObjectKey{Namespace: w.ns, Name: "demo-experts-0"}, pod) != nil || pod.Spec.NodeName == "" || len(pod.Status.ContainerStatuses) == 0 {
 			return "no pod yet"
 		}
 		return ""
