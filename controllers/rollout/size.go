@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
@@ -29,8 +30,8 @@ func (e *tooLargeError) Error() string {
 }
 
 func tooLarge(err error) bool {
-	_, is := err.(*tooLargeError) //nolint:errorlint // of target, as it is
-	return is
+	var large *tooLargeError
+	return errors.As(err, &large)
 }
 
 // publishable refuses a target that cannot be published beside serving, or the next one

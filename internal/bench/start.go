@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 )
 
 // Start is the time from the start of a router and expert nodes until they have answered,
@@ -102,7 +101,7 @@ func (s *starter) run(ctx context.Context) (err error) {
 	if err := drop(s.files); err != nil { // the kept start reads little of them, but that from the disk
 		return err
 	}
-	return s.one(ctx, StartKept, keptFiles(cache), dir, cache, func(context.Context) error { return nil })
+	return s.one(ctx, StartKept, weightcache.Parts(cache), dir, cache, func(context.Context) error { return nil })
 }
 
 // one reads the files of a start and starts, neither with a file in the page cache; then
@@ -185,7 +184,7 @@ const (
 func awaitKept(ctx context.Context, cache string, parts int) error {
 	seen, since := -1, time.Now()
 	for {
-		n := len(keptFiles(cache))
+		n := len(weightcache.Parts(cache))
 		switch {
 		case n == parts:
 			return nil
@@ -200,15 +199,4 @@ func awaitKept(ctx context.Context, cache string, parts int) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// keptFiles are those that are whole.
-func keptFiles(cache string) (files []string) {
-	_ = filepath.WalkDir(cache, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, ".tmp") {
-			files = append(files, path)
-		}
-		return nil // a file that has got its name meanwhile is seen by the next look
-	})
-	return files
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
+	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 )
 
 // openTiny makes a small model that has 8-bit weights beside it already.
@@ -47,7 +48,7 @@ func TestStarts(t *testing.T) {
 		if _, err := checkpoint.Open(model); err != nil {
 			t.Error(err)
 		}
-		kept := len(keptFiles(cache))
+		kept := len(weightcache.Parts(cache))
 		if want := starts % 2 * parts; kept != want {
 			t.Errorf("start %d finds %d parts, want %d", starts, kept, want)
 		}

@@ -73,19 +73,13 @@ func TestLogitsMatchGoldens(t *testing.T) {
 	root := goldentest.Path(t)
 	for _, name := range []string{"tiny", "tiny-f32", "small"} {
 		r := open(t, filepath.Join(root, "checkpoints", name), 64)
-		b, err := os.ReadFile(filepath.Join(root, "goldens", name, "goldens.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		var g struct {
 			Prompts []struct {
 				Name     string  `json:"name"`
 				TokenIDs []int32 `json:"token_ids"`
 			} `json:"prompts"`
 		}
-		if err := json.Unmarshal(b, &g); err != nil {
-			t.Fatal(err)
-		}
+		goldentest.JSON(t, &g, filepath.Join(root, "goldens", name, "goldens.json"))
 		for _, p := range g.Prompts {
 			want := readF32(t, filepath.Join(root, "goldens", name, p.Name+".safetensors"), "logits_last")
 			got := logits(t, r, p.TokenIDs, 64)

@@ -2,10 +2,8 @@ package model
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -135,13 +133,7 @@ func goldenPrompts(t *testing.T, path string) (prompts [][]int32) {
 			GreedyIDs []int32 `json:"greedy_ids"`
 		} `json:"prompts"`
 	}
-	b, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(b, &g)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	goldentest.JSON(t, &g, path)
 	for _, p := range g.Prompts {
 		prompts = append(prompts, append(p.TokenIDs, p.GreedyIDs...))
 	}

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/zeebo/xxh3"
 )
@@ -96,4 +99,15 @@ func decode(b []byte) (f footer, err error) {
 	f.sum, f.size = binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint64(b[16:])
 	copy(f.id[:], b[24:56])
 	return f, nil
+}
+
+// Parts are the files of whole parts, of all checkpoints, in a folder of caches.
+func Parts(dir string) (files []string) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, temporary) {
+			files = append(files, path)
+		}
+		return nil // a file that has got its name meanwhile is seen by the next look
+	})
+	return files
 }
