@@ -82,7 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	d := &v1alpha1.OLMoEDeployment{}
 	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
 		r.settled.Forget(req.NamespacedName)
-		forget(req)
+		ofDeployments.Forget(req)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if d.DeletionTimestamp != nil {

@@ -93,7 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func (r *Reconciler) round(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	pool := &v1alpha1.ExpertPool{}
 	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
-		forget(req)
+		ofPools.Forget(req)
 		r.memories.forget(req.NamespacedName)
 		r.settled.Forget(req.NamespacedName)
 		r.alarms.forget(req.NamespacedName)

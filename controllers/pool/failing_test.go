@@ -27,7 +27,7 @@ func wantTold(t *testing.T, p *pair, told *events.FakeRecorder, reason, says str
 		t.Errorf("%s %s: %q, want False %s: ...%s...", c.Status, c.Reason, c.Message, reason, says)
 	}
 	of := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "pool", Name: strings.ToLower(t.Name())}}
-	defer forget(of)
+	defer ofPools.Forget(of)
 	p.measureLoad(of)
 	if ok := testutil.ToFloat64(okGauge.WithLabelValues(of.Namespace, of.Name)); ok != 0 {
 		t.Errorf("olmoe_pool_balancer_ok is %v", ok)

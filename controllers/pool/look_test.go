@@ -112,7 +112,7 @@ func TestOldFiguresAreNotShown(t *testing.T) {
 		if n := testutil.CollectAndCount(busiestGauge); n != before-1 {
 			t.Errorf("%s: %d series, want %d", c.name, n, before-1)
 		}
-		forget(of)
+		ofPools.Forget(of)
 	}
 }
 

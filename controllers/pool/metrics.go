@@ -5,46 +5,31 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers/series"
 )
 
-// One series of each for a pool: bounded by the number of pools.
 var (
-	coveredGauge  = gauge("olmoe_pool_experts_covered", "Experts of all layers that have a ready owner.")
-	expertsGauge  = gauge("olmoe_pool_experts", "Experts of all layers.")
-	nodesGauge    = gauge("olmoe_pool_ready_nodes", "Expert nodes that are ready.")
-	wantedGauge   = gauge("olmoe_pool_wanted_nodes", "Expert nodes that the spec wants.")
-	revisionGauge = gauge("olmoe_pool_placement_revision", "Revision of the published placement document.")
-	balanceGauge  = gauge("olmoe_pool_balancedness",
+	ofPools series.Metrics
+
+	coveredGauge  = ofPools.Gauge("olmoe_pool_experts_covered", "Experts of all layers that have a ready owner.")
+	expertsGauge  = ofPools.Gauge("olmoe_pool_experts", "Experts of all layers.")
+	nodesGauge    = ofPools.Gauge("olmoe_pool_ready_nodes", "Expert nodes that are ready.")
+	wantedGauge   = ofPools.Gauge("olmoe_pool_wanted_nodes", "Expert nodes that the spec wants.")
+	revisionGauge = ofPools.Gauge("olmoe_pool_placement_revision", "Revision of the published placement document.")
+	balanceGauge  = ofPools.Gauge("olmoe_pool_balancedness",
 		"Mean node load / busiest node's load in the worst layer, in tokens of the last window; 1 is perfect.")
-	busiestGauge = gauge("olmoe_pool_busiest_utilization", "Part of the last window in which the busiest expert node computed, 0 to 1.")
-	queueGauge   = gauge("olmoe_pool_busiest_queue_seconds", "How long requests waited at that node on average in the last window.")
-	readingGauge = gauge("olmoe_pool_reading_ratio",
+	busiestGauge = ofPools.Gauge("olmoe_pool_busiest_utilization", "Part of the last window in which the busiest expert node computed, 0 to 1.")
+	queueGauge   = ofPools.Gauge("olmoe_pool_busiest_queue_seconds", "How long requests waited at that node on average in the last window.")
+	readingGauge = ofPools.Gauge("olmoe_pool_reading_ratio",
 		"Part of the expert nodes' work of the last window that was reading weights (activated experts count), 0 to 1; the rest is arithmetic (tokens count).")
-	okGauge      = gauge("olmoe_pool_balancer_ok", "0 while the balancer cannot do its work: see the pool's condition Balanced.")
-	crowdedGauge = gauge("olmoe_pool_experts_sharing_machine",
+	okGauge      = ofPools.Gauge("olmoe_pool_balancer_ok", "0 while the balancer cannot do its work: see the pool's condition Balanced.")
+	crowdedGauge = ofPools.Gauge("olmoe_pool_experts_sharing_machine",
 		"Experts of all layers whose copies run on fewer machines than they should: as many as replicasPerExpert, or as there are. With two replicas, those that the loss of one machine takes both copies of.")
 
-	rebalanceCounter = counter("olmoe_pool_rebalances_total", "Placements made because of load.")
-	bytesCounter     = counter("olmoe_pool_rebalanced_bytes_total", "Bytes of weights that expert nodes loaded because of load.")
-
-	poolLabels = []string{"namespace", "pool"}
-	allMetrics []*prometheus.MetricVec
+	rebalanceCounter = ofPools.Counter("olmoe_pool_rebalances_total", "Placements made because of load.")
+	bytesCounter     = ofPools.Counter("olmoe_pool_rebalanced_bytes_total", "Bytes of weights that expert nodes loaded because of load.")
 )
-
-func gauge(name, help string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, poolLabels)
-	metrics.Registry.MustRegister(g)
-	allMetrics = append(allMetrics, g.MetricVec)
-	return g
-}
-
-func counter(name, help string) *prometheus.CounterVec {
-	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, poolLabels)
-	metrics.Registry.MustRegister(c)
-	allMetrics = append(allMetrics, c.MetricVec)
-	return c
-}
 
 // measure shows the round's result.
 func (v *view) measure(req ctrl.Request) {
@@ -89,11 +74,4 @@ func (v *view) measureLoad(req ctrl.Request) {
 	readingGauge.WithLabelValues(labels...).Set(v.memory.looks.work.Reading(v.memory.looks.report.Nodes))
 	busiestGauge.WithLabelValues(labels...).Set(sum.Busiest.Utilization)
 	queueGauge.WithLabelValues(labels...).Set(sum.Busiest.MeanQueueSeconds)
-}
-
-// forget drops the series of a pool that is gone.
-func forget(req ctrl.Request) {
-	for _, m := range allMetrics {
-		m.DeleteLabelValues(req.Namespace, req.Name)
-	}
 }

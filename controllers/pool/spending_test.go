@@ -49,7 +49,7 @@ func TestBalancerInTheMetrics(t *testing.T) {
 		if bytes := testutil.ToFloat64(bytesCounter.WithLabelValues(of.Namespace, of.Name)); bytes != c.bytes {
 			t.Errorf("%s: %g bytes, want %g", c.reason, bytes, c.bytes)
 		}
-		forget(of)
+		ofPools.Forget(of)
 	}
 }
 

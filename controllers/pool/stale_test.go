@@ -68,7 +68,7 @@ func TestAStaleBalancerSaysSo(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p, told := newJudge(t, c.judged)
 			of := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: t.Name(), Name: string(rune('a' + i))}}
-			defer forget(of)
+			defer ofPools.Forget(of)
 			c.change(p)
 			if !c.judged {
 				p.round(t, 0)
