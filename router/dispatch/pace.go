@@ -22,8 +22,9 @@ const (
 	// more work than cores the percentile is the scheduler's, not the node's.
 	paceMedians = 10
 	// paceFloor: below this the scheduler and the garbage collector of a busy
-	// machine make delays that no other node would cure.
-	paceFloor = 20 * time.Millisecond
+	// machine make delays that no other node would cure. It is most of what a frozen
+	// node costs a pool of quick steps.
+	paceFloor = 10 * time.Millisecond
 	// paceClasses are powers of two of pairs; a frame has fewer than 2^16.
 	paceClasses = 17
 )
