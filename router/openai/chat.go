@@ -27,7 +27,7 @@ func (ps *parser) parseChat(ctx context.Context, f *fields) (*params, prompt, er
 		return nil, prompt{}, f.err // before work is done for the messages
 	}
 	p.parseChatLogprobs(f)
-	p.parseMaxTokens(f, 1, "max_completion_tokens", "max_tokens")
+	p.parseMaxTokens(f, 1)
 	if f.boolean("echo", false) {
 		f.fail("echo", "is not supported for chat; use continue_final_message to go on with a message")
 	}

@@ -35,6 +35,8 @@ func TestChatPrompt(t *testing.T) {
 			"<assistant>a</assistant>\n<user>u</user>\n<assistant>"},
 		{"as OpenAI and others answer", `"messages":[{"role":"assistant","content":"a","annotations":[],"reasoning_content":null,"parsed":null},{"role":"user","content":[{"type":"text","text":"u","of_tomorrow":null}]}]`,
 			"<assistant>a</assistant>\n<user>u</user>\n<assistant>"},
+		{"as lm-evaluation-harness and LiteLLM send it", `"messages":[{"role":"user","content":"u","type":"text"},{"role":"assistant","content":"a","type":"message","reasoning_content":"","provider_specific_fields":{"refusal":null}},{"role":"user","content":"v"}]`,
+			"<user>u</user>\n<assistant>a</assistant>\n<user>v</user>\n<assistant>"},
 		{"no generation prompt", `"add_generation_prompt":false,"messages":[{"role":"user","content":"Hi"}]`, "<user>Hi</user>\n"},
 		{"continue", `"continue_final_message":true,"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Once up"}]`, "<user>Hi</user>\n<assistant>Once up"},
 		{"continue a trimmed message", `"continue_final_message":true,"add_generation_prompt":false,"messages":[{"role":"assistant","content":"Hi"}]`, "<assistant>Hi"},

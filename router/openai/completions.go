@@ -34,7 +34,7 @@ func (ps *parser) parseCompletion(ctx context.Context, f *fields) (*params, []pr
 	if p.echo {
 		p.PromptLogprobs = p.Logprobs
 	}
-	p.parseMaxTokens(f, 0, "max_tokens")
+	p.parseMaxTokens(f, 0)
 	special := f.boolean("add_special_tokens", true)
 	prompts := ps.parsePrompts(ctx, f, special)
 	refuseUnsupported(f)

@@ -45,7 +45,7 @@ func TestFieldsReachTheEngine(t *testing.T) {
 	eng := &fake.Engine{}
 	url := start(t, eng)
 	call(t, 200, url+"/v1/completions", `{"prompt":[1,2,3],"temperature":0.5,"top_p":0.9,"top_k":7,"min_p":0.1,"seed":-1,
-		"presence_penalty":1.5,"frequency_penalty":-0.5,"repetition_penalty":1.25,"logit_bias":{"5":-100,"6":2.5},"max_tokens":9,
+		"presence_penalty":1.5,"frequency_penalty":-0.5,"repetition_penalty":1.25,"logit_bias":{"5":-100,"6":2.5},"max_tokens":9,"max_completion_tokens":9,
 		"min_tokens":4,"stop_token_ids":[7,8],"ignore_eos":true,"logprobs":3,"echo":true,"user":"u","metadata":{"a":"b"},"store":false,
 		"service_tier":"auto","best_of":1,"suffix":null}`)
 	got := fmt.Sprintf("%+v", *eng.Last.Load())

@@ -80,10 +80,10 @@ func (ps *parser) cannotFit(text string) bool {
 	return len(text) > longest*composes || len(text) > longest && norm.NFC.IsNormalString(text)
 }
 
-// parseMaxTokens reads the bound from the first of names that is given; two of
-// them must agree.
-func (p *params) parseMaxTokens(f *fields, least int64, names ...string) {
-	for _, name := range names {
+// parseMaxTokens reads the bound. It has two names, OpenAI's newer one first; given both, they must
+// agree.
+func (p *params) parseMaxTokens(f *fields, least int64) {
+	for _, name := range []string{"max_completion_tokens", "max_tokens"} {
 		if !f.given(name) {
 			continue
 		}

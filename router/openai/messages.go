@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -64,12 +65,37 @@ func (m *Message) parse(path string, raw json.RawMessage, anyRole bool) error {
 	}
 	m.Name = f.text("name", "") // OLMoE's own templates do not show it to the model
 	m.Content = parseContent(f)
-	for _, name := range []string{"tool_calls", "function_call", "audio", "refusal", "annotations", "tool_call_id"} {
-		if raw, given := f.take(name); given && compact(raw) != "[]" {
+	if kind := f.text("type", "text"); kind != "text" && kind != "message" {
+		f.fail("type", "is %q; only text is supported", clip(kind))
+	}
+	for _, name := range emptyInMessages {
+		if raw, given := f.take(name); given && !empty(raw) {
 			f.fail(name, "is not supported by this server")
 		}
 	}
 	return f.end()
+}
+
+// emptyInMessages are fields of answers, which clients send back as parts of the conversation:
+// OpenAI's, and what LiteLLM and servers of reasoning models add.
+var emptyInMessages = []string{"tool_calls", "function_call", "audio", "refusal", "annotations", "tool_call_id",
+	"reasoning", "reasoning_content", "provider_specific_fields"}
+
+// empty reports whether a value says nothing: "", [], {}, or an object of nulls.
+func empty(raw json.RawMessage) bool {
+	if raw[0] != '{' {
+		return slices.Contains([]string{`""`, "[]"}, compact(raw))
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return false
+	}
+	for _, v := range fields {
+		if string(v) != "null" {
+			return false
+		}
+	}
+	return true
 }
 
 // parseContent reads a string or a list of text parts, which are joined by a

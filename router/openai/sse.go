@@ -37,10 +37,12 @@ func (e *sse) done() error {
 	return e.flush()
 }
 
-// keepAlive is a comment, which clients ignore and proxies count as traffic.
+// keepAlive is an empty line, which ends no event where none has begun and which proxies count as
+// traffic. Comments are for this too, but vLLM's and SGLang's benchmark clients lose what follows
+// one (docs/adr/0052).
 func (e *sse) keepAlive() error {
 	e.buf.Reset()
-	e.buf.WriteString(": waiting\n\n")
+	e.buf.WriteByte('\n')
 	return e.flush()
 }
 
