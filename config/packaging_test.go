@@ -170,39 +170,6 @@ func leaderElection(t *testing.T, manifests string) []rbacv1.PolicyRule {
 	return nil
 }
 
-// TestNamesLikeNumbers: namespaces, releases and secrets may be called 123 or 1e3, which YAML reads
-// as numbers, and the API server refuses.
-func TestNamesLikeNumbers(t *testing.T) {
-	out := output(t, tool(t, "HELM"), "template", "4821937", "../charts/olmoe-operator", "--namespace", "12e4567",
-		"--set-string", "watchNamespaces={1e3},metrics.certSecret=1e3,image.pullSecrets={123},priorityClassName=1e3,podLabels.a=1")
-	for key, o := range objects(t, out) {
-		notText(t, key, o)
-	}
-}
-
-// notText complains of values that must be text wherever they are.
-func notText(t *testing.T, path string, v any) {
-	t.Helper()
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			notText(t, path, e)
-		}
-	case map[string]any:
-		for key, e := range v {
-			_, text := e.(string)
-			_, object := e.(map[string]any)
-			switch key {
-			case "name", "namespace", "secretName", "app.kubernetes.io/instance", "priorityClassName", "image", "a":
-				if !text && !object {
-					t.Errorf("%s: %s is %v (%T)", path, key, e, e)
-				}
-			}
-			notText(t, path+"."+key, e)
-		}
-	}
-}
-
 // TestSubchart: a chart that depends on this one may switch it on by a condition.
 func TestSubchart(t *testing.T) {
 	helm, dir := tool(t, "HELM"), t.TempDir()

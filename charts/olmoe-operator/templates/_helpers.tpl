@@ -1,12 +1,16 @@
 {{/* Prefix of all names: the release's name, made to hold the chart's. Without the namespace
 also those of ClusterRoles: users bind some by name, and an upgrade cannot change what a
-binding refers to. */}}
+binding refers to. A Service has a short name without dots: what has to be changed for that
+ends in a hash of the whole, so that no two releases share what is named after them. */}}
 {{- define "olmoe.name" -}}
-{{- if contains .Chart.Name .Release.Name -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}
-{{- else -}}
-{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{- $whole := .Release.Name -}}
+{{- if not (contains .Chart.Name $whole) }}{{ $whole = printf "%s-%s" $whole .Chart.Name }}{{ end -}}
+{{- $name := $whole | replace "." "-" | trunc 40 | trimSuffix "-" -}}
+{{- if ne $name $whole }}{{ $name = printf "%s-%s" $name (sha256sum $whole | trunc 6) }}{{ end -}}
+{{- if and (regexMatch "^[0-9]" $name) (semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version) }}
+{{- fail (printf "release name %q: the Service of its metrics is named after it, and before Kubernetes 1.36 such a name begins with a letter: choose another name" .Release.Name) }}
 {{- end -}}
+{{ $name }}
 {{- end }}
 
 {{/* Labels that select the operator's pod; they never change. */}}
