@@ -19,11 +19,16 @@ app.kubernetes.io/name: olmoe-operator
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
+{{/* A label's value: versions may have a "+", as those that Flux makes of commits, labels none. */}}
+{{- define "olmoe.labelValue" -}}
+{{ . | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
+{{- end }}
+
 {{- define "olmoe.labels" -}}
 {{ include "olmoe.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "olmoe.labelValue" .Chart.AppVersion }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | include "olmoe.labelValue" }}
 {{- end }}
 
 {{/* Labels of what Prometheus looks for. */}}
@@ -38,7 +43,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default (.Chart.AppVersion | replace "+" "_") }}
 {{- end -}}
 {{- end }}
 
