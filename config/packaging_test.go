@@ -40,15 +40,15 @@ func output(t *testing.T, name string, args ...string) string {
 // onlyHelm are labels that tell which tool installed an object.
 var onlyHelm = []string{"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}
 
-// objects reads a stream of manifests by kind and name. The labels of onlyHelm,
-// the labels of CRDs (Helm adds none) and the Namespace (helm --create-namespace
-// makes it) are not compared.
+// objects reads a stream of manifests by kind and name. A key that is twice in a map is an error.
+// The labels of onlyHelm, the labels of CRDs (Helm adds none) and the Namespace (helm
+// --create-namespace makes it) are not compared.
 func objects(t *testing.T, manifests string) map[string]map[string]any {
 	t.Helper()
 	out := map[string]map[string]any{}
 	for doc := range strings.SplitSeq("\n"+manifests, "\n---\n") {
 		var o map[string]any
-		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+		if err := yaml.UnmarshalStrict([]byte(doc), &o); err != nil {
 			t.Fatal(err)
 		}
 		if o == nil || o["kind"] == "Namespace" {
@@ -94,9 +94,15 @@ func TestChartAndKustomizeAgree(t *testing.T) {
 // TestChartValues: wrong values are refused, and rights can be limited.
 func TestChartValues(t *testing.T) {
 	helm := tool(t, "HELM")
-	for _, bad := range []string{"foo=1", "replicas=0", "logLevel=loud", "image.pullPolicy=Sometimes", "image.repository=", "image.digest=sha256:1", "watchNamespaces={A}"} {
-		if out, err := exec.CommandContext(t.Context(), helm, "template", "x", "../charts/olmoe-operator", "--set", bad).CombinedOutput(); err == nil {
-			t.Errorf("--set %s is accepted:\n%s", bad, out)
+	for bad, says := range map[string]string{
+		"foo=1": "foo", "replicas=0": "/replicas", "logLevel=loud": "/logLevel", "image.pullPolicy=Sometimes": "/image/pullPolicy",
+		"image.repository=": "/image/repository", "image.digest=sha256:1": "/image/digest", "watchNamespaces={A}": "/watchNamespaces/0",
+		"logLevel=null": "'logLevel'", "image=null": "'image'", "userRoles=null": "'userRoles'", // null takes a default away
+		`podLabels.app\.kubernetes\.io/name=x`: "/podLabels", `podLabels.app\.kubernetes\.io/component=x`: "/podLabels",
+	} {
+		out, err := exec.CommandContext(t.Context(), helm, "template", "x", "../charts/olmoe-operator", "--set", bad).CombinedOutput()
+		if _, refusal, _ := strings.Cut(string(out), "schema"); err == nil || !strings.Contains(refusal, says) {
+			t.Errorf("--set %s is not refused by the schema at %s:\n%s", bad, says, out)
 		}
 	}
 	limited := objects(t, output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "watchNamespaces={a}", "--set", "userRoles=false"))
@@ -148,6 +154,30 @@ func TestMetricsCertificate(t *testing.T) {
 	}
 	if out["Service x-olmoe-operator-metrics"] == nil {
 		t.Error("there is no Service of the name that the certificate is for")
+	}
+}
+
+// TestLabelsForPrometheus: labels that select monitors and the dashboard may be any, also such as
+// the chart's own, which then are there once.
+func TestLabelsForPrometheus(t *testing.T) {
+	own := []string{"name", "instance", "component"}
+	args := []string{"template", "x", "../charts/olmoe-operator", "--set", "monitoring.enabled=true"}
+	for _, key := range own {
+		for _, value := range []string{"labels", "dashboardLabels"} {
+			args = append(args, "--set", "monitoring."+value+`.app\.kubernetes\.io/`+key+"=mine")
+		}
+	}
+	out := objects(t, output(t, tool(t, "HELM"), args...))
+	for _, object := range []string{
+		"PodMonitor x-olmoe-operator-pods", "ServiceMonitor x-olmoe-operator-operator",
+		"PrometheusRule x-olmoe-operator-alerts", "ConfigMap x-olmoe-operator-dashboard",
+	} {
+		labels := out[object]["metadata"].(map[string]any)["labels"].(map[string]any)
+		for _, key := range own {
+			if got := labels["app.kubernetes.io/"+key]; got != "mine" {
+				t.Errorf("%s: label %s is %v", object, key, got)
+			}
+		}
 	}
 }
 

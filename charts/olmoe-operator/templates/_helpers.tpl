@@ -31,12 +31,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | include "olmoe.labelValue" }}
 {{- end }}
 
-{{/* Labels of what Prometheus looks for. */}}
+{{/* Labels of what Prometheus and Grafana look for: those of (list $ user's), where the user's win. */}}
 {{- define "olmoe.monitored" -}}
-{{ include "olmoe.labels" . }}
-{{- with .Values.monitoring.labels }}
-{{ toYaml . }}
-{{- end }}
+{{ merge (dict) (last . | default dict) (include "olmoe.labels" (first .) | fromYaml) | toYaml }}
 {{- end }}
 
 {{- define "olmoe.image" -}}
