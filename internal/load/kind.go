@@ -2,6 +2,7 @@ package load
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func alike(stretches [][][]float64) int {
 // apart is how far two stretches differ beyond what counts as alike: the part of rows that
 // went to other experts, less the tolerance, in the mean of the layers. Negative: alike.
 func apart(a, b [][]float64) float64 {
-	if len(a) != len(b) {
+	if !slices.EqualFunc(a, b, func(x, y []float64) bool { return len(x) == len(y) }) {
 		return math.Inf(1) // another model's
 	}
 	var moved, limit float64

@@ -141,11 +141,17 @@ func TestKindWaitsNotForEver(t *testing.T) {
 	}
 }
 
+// TestKindOfAnotherModel: nodes may answer with another model's shape, all at once; that is a
+// change as any other, and no panic.
 func TestKindOfAnotherModel(t *testing.T) {
-	var k Kind
-	k.Look([][]float64{{1000, 0}})
-	if n := k.Look([][]float64{{1000, 0}, {1000, 0}}); n != 0 {
-		t.Errorf("rows of two layers after rows of one: %d looks", n)
+	for name, other := range map[string][][]float64{
+		"more layers": {{1000, 0}, {1000, 0}}, "more experts": {{1000, 0, 0}}, "fewer experts": {{1000}},
+	} {
+		var k Kind
+		k.Look([][]float64{{1000, 0}})
+		if n := k.Look(other); n != 0 {
+			t.Errorf("%s: %d looks", name, n)
+		}
 	}
 }
 
