@@ -53,11 +53,15 @@ func (c *endpointsController) setupWithManager(mgr ctrl.Manager) error {
 }
 
 // routersOf are the routers that a change of a pod concerns: all of its pool, or the
-// router itself.
+// router itself, also after its pool: what it was told is forgotten when it is gone.
 func (c *endpointsController) routersOf(ctx context.Context, o client.Object) (out []reconcile.Request) {
+	itself := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
 	for _, r := range poolOf(ctx, o) {
 		pool := &v1alpha1.ExpertPool{}
 		if c.client.Get(ctx, r.NamespacedName, pool) != nil {
+			if podspec.Is(o.GetLabels(), podspec.Router) {
+				out = append(out, itself)
+			}
 			continue
 		}
 		routers, err := metav1.LabelSelectorAsSelector(&pool.Spec.RouterSelector)
@@ -65,7 +69,7 @@ func (c *endpointsController) routersOf(ctx context.Context, o client.Object) (o
 			continue
 		}
 		if routers.Matches(labels.Set(o.GetLabels())) {
-			return append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)})
+			return append(out, itself)
 		}
 		var list corev1.PodList
 		if c.client.List(ctx, &list, client.InNamespace(r.Namespace), client.MatchingLabelsSelector{Selector: routers}) == nil {
