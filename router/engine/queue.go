@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"container/list"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +11,8 @@ import (
 
 // queue holds the sequences that wait for a place in the batch, first come first served.
 // Requests enter it beside the loop, and leave it when their client hangs up, also while a
-// step waits for experts: what waits in the queue is what somebody waits for.
+// step waits for experts: what waits in the queue is what somebody waits for. However many
+// wait, no call goes over them all, but for close: the loop wants mu before every step.
 type queue struct {
 	max     int
 	maxWait time.Duration // for a sequence's first place; 0 = none
@@ -21,8 +22,8 @@ type queue struct {
 	reap    func(*sequence) bool // ends a sequence that is to wait no longer; called with mu held
 
 	mu     sync.Mutex // guards what follows, and what stands in the list
-	list   []*sequence
-	closed error // why nothing is taken any more; nil = open
+	list   list.List  // of *sequence
+	closed error      // why nothing is taken any more; nil = open
 }
 
 // push puts a new sequence at the end.
@@ -32,11 +33,11 @@ func (q *queue) push(s *sequence) error {
 	switch {
 	case q.closed != nil:
 		return q.closed
-	case len(q.list) >= q.max:
+	case q.list.Len() >= q.max:
 		return &BusyError{ErrQueueFull, q.longest()}
 	}
 	s.queued = time.Now()
-	q.insert(len(q.list), s)
+	q.insert(s, q.list.PushBack)
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -49,22 +50,23 @@ func (q *queue) push(s *sequence) error {
 func (q *queue) pushFront(s *sequence) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.insert(0, s)
+	q.insert(s, q.list.PushFront)
 }
 
-func (q *queue) insert(place int, s *sequence) {
+func (q *queue) insert(s *sequence, put func(any) *list.Element) {
 	s.unwatch = q.watch(s)
-	q.list = slices.Insert(q.list, place, s)
+	s.place = put(s)
 	q.count()
 }
 
-// watch sweeps when the client of s hangs up, or s is overdue, until it is told to stop.
+// watch drops s when its client hangs up, or s is overdue, until it is told to stop.
 func (q *queue) watch(s *sequence) (stop func() bool) {
-	client := context.AfterFunc(s.ctx, q.sweep)
+	drop := func() { q.drop(s) }
+	client := context.AfterFunc(s.ctx, drop)
 	if q.maxWait == 0 || s.queued.IsZero() {
 		return client
 	}
-	due := time.AfterFunc(q.maxWait, q.sweep)
+	due := time.AfterFunc(q.maxWait, drop)
 	return func() bool { due.Stop(); return client() }
 }
 
@@ -75,61 +77,64 @@ func (q *queue) overdue(s *sequence) bool {
 
 // longest is how long the first of those that wait for their first place has waited.
 func (q *queue) longest() time.Duration {
-	for _, s := range q.list {
-		if !s.queued.IsZero() {
+	for at := q.list.Front(); at != nil; at = at.Next() {
+		if s := sequenceAt(at); !s.queued.IsZero() {
 			return time.Since(s.queued)
 		}
 	}
 	return 0
 }
 
-// leave notes how long s has waited for its first place: it has one now, or never will.
-func (q *queue) leave(s *sequence) {
+// drop takes s out if it is to wait no longer.
+func (q *queue) drop(s *sequence) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if s.place != nil && q.reap(s) {
+		q.remove(s)
+	}
+}
+
+// shift moves sequences out, from the front, as long as take takes them. Those that are
+// to wait no longer are dropped on the way.
+func (q *queue) shift(take func(*sequence) bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for at := q.list.Front(); at != nil; at = q.list.Front() {
+		s := sequenceAt(at)
+		if !q.reap(s) && !take(s) {
+			return
+		}
+		q.remove(s)
+	}
+}
+
+// remove takes s out, and notes how long it has waited for its first place: it has one
+// now, or never will.
+func (q *queue) remove(s *sequence) {
 	if !s.queued.IsZero() {
 		q.waited.Observe(time.Since(s.queued).Seconds())
 		s.queued = time.Time{}
 	}
-}
-
-// sweep drops what is to wait no longer.
-func (q *queue) sweep() { q.shift(func(*sequence) bool { return false }) }
-
-// shift drops what is to wait no longer and moves sequences out, from the front, as long
-// as take takes them.
-func (q *queue) shift(take func(*sequence) bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.list = slices.DeleteFunc(q.list, func(s *sequence) bool {
-		gone := q.reap(s)
-		if gone {
-			q.leave(s)
-		}
-		return gone
-	})
-	n := 0
-	for n < len(q.list) && take(q.list[n]) {
-		q.leave(q.list[n])
-		n++
-	}
-	q.list = slices.Delete(q.list, 0, n) // which clears their places: what ends is held nowhere
+	q.list.Remove(s.place)
+	s.place = nil
 	q.count()
 }
 
 // close refuses what comes later, for the first reason that was given, and moves out what
 // waits.
-func (q *queue) close(why error) []*sequence {
+func (q *queue) close(why error) (left []*sequence) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed == nil {
 		q.closed = why
 	}
-	left := q.list
-	for _, s := range left {
-		q.leave(s)
+	for at := q.list.Front(); at != nil; at = q.list.Front() {
+		left = append(left, sequenceAt(at))
+		q.remove(sequenceAt(at))
 	}
-	q.list = nil
-	q.count()
 	return left
 }
 
-func (q *queue) count() { q.length.Set(float64(len(q.list))) }
+func (q *queue) count() { q.length.Set(float64(q.list.Len())) }
+
+func sequenceAt(place *list.Element) *sequence { return place.Value.(*sequence) }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -32,7 +33,8 @@ type sequence struct {
 	sampler   Sampler
 	prompt    []PromptLogprob // collected when asked for
 	trace     Tracer
-	queued    time.Time // when it began to wait for its first place; zero once it has had one
+	place     *list.Element // in the queue; nil when it is not there
+	queued    time.Time     // when it began to wait for its first place; zero once it has had one
 	running   bool
 	ended     bool        // has its last event, or nobody who reads it
 	unwatch   func() bool // stops watching ctx
