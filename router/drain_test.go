@@ -43,7 +43,8 @@ func (r *running) largeAnswer(t *testing.T) {
 	}
 }
 
-// Weights that change while a router drains end it at once, with the error.
+// Weights that change while a router drains end it before its time, with the error. A client
+// that takes no answer does not hold it for long.
 func TestModelThatChangesEndsTheDrain(t *testing.T) {
 	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
 	r := start(t, dir, file, func(o *router.Options) { o.DrainDelay = 0 })

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,9 +48,6 @@ var ErrListen = errors.New("cannot listen")
 // files, against serving for long with a model that changed.
 const watchInterval = 2 * time.Second
 
-// lastWords is how long requests that a drain has no time for may take to say so.
-const lastWords = 3 * time.Second
-
 // process is a running router.
 type process struct {
 	o        Options
@@ -71,7 +67,7 @@ type process struct {
 // Run serves until ctx ends, then drains: it stops being ready, serves on for
 // DrainDelay so that no client is still sent here, finishes what it has accepted
 // and returns nil. It returns an error when it cannot serve (on), or when it had to end
-// requests after DrainTimeout.
+// requests after DrainTimeout. Either way it tells clients first (docs/adr/0052).
 func Run(ctx context.Context, o Options) error {
 	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
 		control: grpc.NewServer(), gate: podctl.Gate{Role: role, Name: o.podName()}}
@@ -176,10 +172,11 @@ func (p *process) run(ctx context.Context, core *Core, server *http.Server) erro
 
 	select {
 	case err := <-p.fatal:
+		end(server, stop)
 		return err
 	case <-ctx.Done():
+		return p.drain(core, server, stop)
 	}
-	return p.drain(core, server, stop)
 }
 
 // modelChanged is told what happened to the model directory.
@@ -189,51 +186,4 @@ func (p *process) modelChanged(err error) {
 		return
 	}
 	p.fail(err)
-}
-
-// drain lets clients go without losing a request, as far as DrainTimeout reaches. Then
-// stop ends the engine, which fails what is left: streams end with an event that says so,
-// other requests with a 503. Only who does not take that in lastWords, or has still not
-// taken a whole answer, ends with a broken connection.
-func (p *process) drain(core *Core, server *http.Server, stop func()) error {
-	p.ready.draining.Store(true)
-	p.log.Info("draining", "delay", p.o.DrainDelay, "active", core.Engine.Active())
-	ctx, cancel := context.WithTimeout(context.Background(), p.o.DrainTimeout)
-	defer cancel()
-	select {
-	case <-time.After(p.o.DrainDelay):
-	case err := <-p.fatal:
-		return err
-	}
-	server.SetKeepAlivesEnabled(false)
-	shut := make(chan error, 1)
-	go func() { shut <- server.Shutdown(ctx) }()
-	select {
-	case err := <-p.fatal:
-		return err
-	case err := <-shut:
-		if err == nil {
-			return nil
-		}
-	}
-	cut := core.Engine.Active()
-	stop()
-	last, cancel := context.WithTimeout(context.Background(), lastWords)
-	defer cancel()
-	return p.drained(cut, server.Shutdown(last) == nil)
-}
-
-// drained says what a drain had no time for, nil if there was nothing.
-func (p *process) drained(ended int, taken bool) error {
-	var left []string
-	if ended > 0 {
-		left = append(left, fmt.Sprintf("%d sequences were ended", ended))
-	}
-	if !taken {
-		left = append(left, "answers that clients had not taken were cut off")
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	return fmt.Errorf("after a drain of %s: %s", p.o.DrainTimeout, strings.Join(left, " and "))
 }
