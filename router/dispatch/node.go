@@ -112,10 +112,13 @@ func (n *node) redial(old *grpc.ClientConn) {
 	if err != nil {
 		return // it could be parsed before
 	}
-	if n.ctx.Err() != nil || !n.conn.CompareAndSwap(old, conn) { // the other lane was quicker
+	if !n.conn.CompareAndSwap(old, conn) { // the other lane was quicker
 		old = conn
 	}
 	_ = old.Close()
+	if n.ctx.Err() != nil { // then it has left, and may have closed the old one
+		n.close()
+	}
 }
 
 // announced takes what the node says of itself. A Hello replaces what was known;
