@@ -42,14 +42,18 @@ type Core struct {
 	pool       *kernels.Pool
 }
 
-// Open reads the router's own weights. Its errors name the file and tensor.
+// Open reads the router's own weights. Its errors name the file and tensor. Files may
+// change meanwhile.
 func Open(ctx context.Context, o CoreOptions) (*Core, error) {
 	ck, err := checkpoint.OpenAs(o.Model, o.Weights)
 	if err != nil {
 		return nil, err
 	}
 	c := &Core{Checkpoint: ck}
-	if err := c.open(ctx, o); err != nil {
+	if fault := ck.Guard(func() { err = c.open(ctx, o) }); fault != nil {
+		err = fault
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -62,7 +66,7 @@ func (c *Core) open(ctx context.Context, o CoreOptions) error {
 	if err != nil {
 		return err
 	}
-	trunk, err := c.trunk(ctx, o)
+	trunk, err := model.OpenTrunk(ctx, c.Checkpoint, model.OpenCache(c.Checkpoint, o.Log, o.Cache))
 	if err != nil {
 		return err
 	}
@@ -85,15 +89,6 @@ func (c *Core) open(ctx context.Context, o CoreOptions) error {
 		Metrics:     engine.NewMetrics(o.Metrics),
 	})
 	return err
-}
-
-// trunk reads the weights that are the router's. Files may change meanwhile.
-func (c *Core) trunk(ctx context.Context, o CoreOptions) (t *model.Trunk, err error) {
-	ck := c.Checkpoint
-	if fault := ck.Guard(func() { t, err = model.OpenTrunk(ctx, ck, model.OpenCache(ck, o.Log, o.Cache)) }); fault != nil {
-		return nil, fault
-	}
-	return t, err
 }
 
 func (c *Core) newDispatcher(o CoreOptions) *dispatch.Dispatcher {
