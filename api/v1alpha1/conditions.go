@@ -63,7 +63,7 @@ const (
 	ReasonCrashLoop        = "CrashLoop"        // a container keeps failing
 	ReasonUnschedulable    = "Unschedulable"    // no machine can take a pod
 	ReasonVolumeNotFound   = "VolumeNotFound"   // the claim of a pvc:// source is missing or cannot be mounted
-	ReasonPodConfigError   = "PodConfigError"   // the kubelet cannot make the container
+	ReasonPodConfigError   = "PodConfigError"   // the kubelet cannot make the container, or the API's key is none
 	ReasonPodsRefused      = "PodsRefused"      // a quota or a policy refuses the pods
 	ReasonPodsUnreachable  = "PodsUnreachable"  // pods run, and the operator cannot reach them
 	ReasonPlacementRefused = "PlacementRefused" // pods do not take the placement, and say why

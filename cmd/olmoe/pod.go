@@ -189,6 +189,7 @@ var reasons = []struct {
 }{
 	{errFlags, v1alpha1.ReasonBadFlags, true},
 	{router.ErrListen, v1alpha1.ReasonBadFlags, true},
+	{errAPIKey, v1alpha1.ReasonPodConfigError, true},
 	{checkpoint.ErrNotFound, v1alpha1.ReasonModelNotFound, true},
 	{checkpoint.ErrDangling, v1alpha1.ReasonModelLinkBroken, true},
 	{checkpoint.ErrUnreadable, v1alpha1.ReasonModelUnreadable, true},

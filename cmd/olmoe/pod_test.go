@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
 )
 
@@ -29,8 +30,9 @@ func TestAPIKey(t *testing.T) {
 		cmd := newRouterCommand()
 		cmd.SetArgs([]string{"--model=/nonexistent", "--listen=127.0.0.1:0", "--control=127.0.0.1:0"})
 		cmd.SilenceErrors, cmd.SilenceUsage = true, true
-		if err := cmd.ExecuteContext(t.Context()); errors.Is(err, errFlags) == ok {
-			t.Errorf("%q: %v", key, err)
+		err := cmd.ExecuteContext(t.Context())
+		if word, hopeless := reason(err); (word == v1alpha1.ReasonPodConfigError) == ok || !hopeless || errors.Is(err, errFlags) {
+			t.Errorf("%q: %s, %v", key, word, err)
 		}
 	}
 	if err := os.Unsetenv("OLMOE_API_KEY"); err != nil { // t.Setenv puts it back

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -97,13 +98,17 @@ func checkRouter(o *router.Options, kvMB int64) error {
 	return nil
 }
 
+// errAPIKey is no fault of the command line: in a cluster the key comes from the Secret of
+// the spec, whatever the image.
+var errAPIKey = errors.New("bad API key")
+
 // apiKey is the key that clients must send; "" = none. One that is given but empty would
 // open the API, and one with a line break at its end, as a secret easily has it, would
 // close it to everybody.
 func apiKey() (string, error) {
 	key, given := os.LookupEnv("OLMOE_API_KEY")
 	if given && (key == "" || key != strings.TrimSpace(key)) {
-		return "", fmt.Errorf("%w: OLMOE_API_KEY is empty, or begins or ends with a space or a line break: give the key alone, or unset it for an API without one", errFlags)
+		return "", fmt.Errorf("%w: OLMOE_API_KEY is empty, or begins or ends with a space or a line break: give the key alone, or unset it for an API without one", errAPIKey)
 	}
 	return key, nil
 }

@@ -157,6 +157,7 @@ var advice = map[string]string{
 	v1alpha1.ReasonModelInvalid:    "replace the checkpoint by a complete OLMoE one",
 	v1alpha1.ReasonModelChanged:    "do not change a checkpoint in place: use another directory and another OLMoEDeployment",
 	v1alpha1.ReasonBadFlags:        "use an image of the operator's version",
+	v1alpha1.ReasonPodConfigError:  "correct the Secret of routers.apiKeySecret; the pods start again by themselves",
 }
 
 func told(pod, message string) *Problem {

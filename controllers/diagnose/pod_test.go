@@ -103,6 +103,9 @@ func TestPod(t *testing.T) {
 		{"flags", func(_ *status, c *container) {
 			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(1, "Error", "BadFlags: unknown flag: --x")
 		}, "BadFlags", "use an image of the operator's version"},
+		{"API key", func(_ *status, c *container) {
+			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(2, "Error", "PodConfigError: OLMOE_API_KEY is empty")
+		}, "PodConfigError", "pod p: OLMOE_API_KEY is empty: correct the Secret of routers.apiKeySecret"},
 		{"a reason of nobody's", func(_ *status, c *container) {
 			c.State, c.LastTerminationState.Terminated = wait("CrashLoopBackOff"), ended(1, "Error", "Internal: a bug")
 		}, "CrashLoop", "Internal: a bug"},
