@@ -171,7 +171,7 @@ func TestDriftIsRepaired(t *testing.T) {
 	w.patch(&appsv1.Deployment{}, "demo-router", "spec: {replicas: 5}")
 	w.patch(&appsv1.StatefulSet{}, "demo-experts", "spec: {replicas: 1}")
 	w.patch(&corev1.Service{}, "demo-router", "spec: {ports: [{name: http, port: 99, targetPort: http}]}")
-	w.patch(&v1alpha1.ExpertPool{}, "demo", "spec: {replicas: 7, experts: {replicasPerExpert: 2}}")
+	w.patch(&v1alpha1.ExpertPool{}, "demo", "spec: {replicas: 7, image: 'elsewhere:1', imagePullPolicy: Never, experts: {replicasPerExpert: 2}}")
 	w.patch(&corev1.ConfigMap{}, "demo-placement", `data: {placement.json: "{}"}`)
 	w.patch(&policyv1.PodDisruptionBudget{}, "demo-experts", "spec: {maxUnavailable: 100%}")
 	w.patch(&corev1.ServiceAccount{}, "demo-experts", "automountServiceAccountToken: true")
@@ -188,6 +188,8 @@ func TestDriftIsRepaired(t *testing.T) {
 			return fmt.Sprint("service ports ", svc)
 		case *pool.Spec.Replicas != 2 || *pool.Spec.Experts.ReplicasPerExpert != 1:
 			return "pool"
+		case pool.Spec.Image != ownImage || pool.Spec.ImagePullPolicy != corev1.PullIfNotPresent:
+			return fmt.Sprintf("the pool's image is %s, to be pulled %s", pool.Spec.Image, pool.Spec.ImagePullPolicy)
 		case get(w, &policyv1.PodDisruptionBudget{}, "demo-experts").Spec.MaxUnavailable.String() != "1":
 			return "disruption budget"
 		case *sa.AutomountServiceAccountToken:

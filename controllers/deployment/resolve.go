@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -17,17 +18,14 @@ const defaultNodes = 2
 
 // resolveImage is what the pods run: the spec's image; or the one that the pods
 // run already, so that a new operator restarts nothing (invariant 7,
-// docs/adr/0072); or, for a new deployment, the operator's own.
+// docs/adr/0072); or, for a new deployment, the operator's own. What somebody else
+// wrote into the pool is drift, unless nothing else is known, as after a restore.
 func resolveImage(d *v1alpha1.OLMoEDeployment, pool *v1alpha1.ExpertPool, own string) string {
-	switch {
-	case d.Spec.Image != "":
-		return d.Spec.Image
-	case pool.Spec.Image != "":
-		return pool.Spec.Image
-	case d.Status.Image != "":
-		return d.Status.Image
+	kept := ""
+	if apply.Owns(pool, apply.Manager, "spec", "image") {
+		kept = pool.Spec.Image
 	}
-	return own
+	return cmp.Or(d.Spec.Image, kept, d.Status.Image, pool.Spec.Image, own)
 }
 
 // firstNodes is the number of expert nodes of a new pool.

@@ -26,13 +26,26 @@ func testView() *view {
 	return &view{deployment: d, image: "olmoe:v1"}
 }
 
+// applied are the managedFields of what the operator has applied.
+func applied(fields string) []metav1.ManagedFieldsEntry {
+	return []metav1.ManagedFieldsEntry{{Manager: apply.Manager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(fields)}}
+}
+
+// TestResolveImage: what the operator wrote into the pool goes before what the status says,
+// and what somebody else wrote there, or a restore left there, after it.
 func TestResolveImage(t *testing.T) {
-	cases := []struct{ spec, pool, status, want string }{
-		{"", "", "", "own"}, {"", "", "old", "old"}, {"", "running", "old", "running"}, {"asked", "running", "old", "asked"},
+	ours := applied(`{"f:spec": {"f:image": {}}}`)
+	cases := []struct {
+		spec, pool, status string
+		fields             []metav1.ManagedFieldsEntry
+		want               string
+	}{
+		{"", "", "", nil, "own"}, {"", "", "old", nil, "old"}, {"", "running", "old", ours, "running"}, {"asked", "running", "old", ours, "asked"},
+		{"", "somebody's", "old", applied(`{"f:spec": {"f:replicas": {}}}`), "old"}, {"", "restored", "", nil, "restored"},
 	}
 	for _, c := range cases {
 		d, pool := &v1alpha1.OLMoEDeployment{}, &v1alpha1.ExpertPool{}
-		d.Spec.Image, d.Status.Image, pool.Spec.Image = c.spec, c.status, c.pool
+		d.Spec.Image, d.Status.Image, pool.Spec.Image, pool.ManagedFields = c.spec, c.status, c.pool, c.fields
 		if got := resolveImage(d, pool, "own"); got != c.want {
 			t.Errorf("%+v: %q", c, got)
 		}
@@ -40,8 +53,7 @@ func TestResolveImage(t *testing.T) {
 }
 
 func TestNodes(t *testing.T) {
-	ours := []metav1.ManagedFieldsEntry{{Manager: apply.Manager, Operation: metav1.ManagedFieldsOperationApply,
-		FieldsV1: metav1.NewFieldsV1(`{"f:spec": {"f:replicas": {}}}`)}}
+	ours := applied(`{"f:spec": {"f:replicas": {}}}`)
 	cases := []struct {
 		name   string
 		nodes  *int32
