@@ -95,6 +95,7 @@ func TestRefused(t *testing.T) {
 		{"priority class", "demo", model + "experts: {priorityClassName: 'A B'}", "should match"},
 		{"blank in the image", "demo", model + "image: ' olmoe'", "should match"},
 		{"secret's name", "demo", model + "routers: {apiKeySecret: {name: 'A B', key: k}}", "should match"},
+		{"pull secret's name", "demo", model + "imagePullSecrets: [{name: A_B}]", "should match"},
 		{"secret's key of dots", "demo", model + "routers: {apiKeySecret: {name: api, key: '..'}}", "should match"},
 		{"negative limit", "demo", model + "experts: {resources: {limits: {memory: -1Gi}}}", "must not be below 0"},
 		{"negative request", "demo", model + "routers: {resources: {requests: {cpu: -1}}}", "must not be below 0"},
@@ -150,7 +151,7 @@ func TestAccepted(t *testing.T) {
 		"rebalancing":       "model: {source: 'file:///m'}\nexperts: {rebalancing: {mode: 'Off'}}",
 		"budget":            "model: {source: 'file:///m'}\nexperts: {rebalancing: {maxBytesPerMinute: 500M, minGainPercent: 3, windowSeconds: 30}}",
 		"budget in bytes":   "model: {source: 'file:///m'}\nexperts: {rebalancing: {maxBytesPerMinute: 500000000}}",
-		"pods": "model: {source: 'file:///m'}\nimage: 'r.example:5000/olmoe@sha256:00'\nrouters: {apiKeySecret: {name: a.b-c, key: .key_1.x}}\n" +
+		"pods": "model: {source: 'file:///m'}\nimage: 'r.example:5000/olmoe@sha256:00'\nimagePullSecrets: [{name: reg.cred-1}]\nrouters: {apiKeySecret: {name: a.b-c, key: .key_1.x}}\n" +
 			"experts: {podLabels: {a: '', b: x_1.y}, nodeSelector: {disk: nvme}, priorityClassName: a.b, tolerations: [{operator: Exists}, {key: a, value: b}, {key: a, operator: Gt, value: '1'}]," +
 			" resources: {limits: {cpu: 0, ephemeral-storage: 1Gi, hugepages-2Mi: 2Mi, example.com/gpu: 1}}}",
 		"smallest steps":  "model: {source: 'file:///m'}\nrouters: {maxSequences: 128, maxStepTokens: 128}",
