@@ -63,7 +63,9 @@ type ModelInfo struct {
 	// expertsPerToken is how many experts of a layer run for each token.
 	// +optional
 	ExpertsPerToken int32 `json:"expertsPerToken,omitempty"`
-	// contextLength is the largest number of tokens of a request, answer included.
+	// contextLength is the largest number of tokens of a request, answer included,
+	// that the model is made for. A router whose KV cache holds less
+	// (routers.kvCacheMB) refuses longer requests.
 	// +optional
 	ContextLength int32 `json:"contextLength,omitempty"`
 	// expertBytes is the size of one expert of one layer.

@@ -18,7 +18,9 @@ type ModelInfoApplyConfiguration struct {
 	Experts *int32 `json:"experts,omitempty"`
 	// expertsPerToken is how many experts of a layer run for each token.
 	ExpertsPerToken *int32 `json:"expertsPerToken,omitempty"`
-	// contextLength is the largest number of tokens of a request, answer included.
+	// contextLength is the largest number of tokens of a request, answer included,
+	// that the model is made for. A router whose KV cache holds less
+	// (routers.kvCacheMB) refuses longer requests.
 	ContextLength *int32 `json:"contextLength,omitempty"`
 	// expertBytes is the size of one expert of one layer.
 	ExpertBytes *int64 `json:"expertBytes,omitempty"`

@@ -37,7 +37,8 @@ type RouterSettingsApplyConfiguration struct {
 	// next token meanwhile; a router needs some 110 MB for each 1000 of them.
 	MaxStepTokens *int32 `json:"maxStepTokens,omitempty"`
 	// kvCacheMB limits the KV cache of a router, in MiB; the program's default
-	// is 2048.
+	// is 2048. A request with more tokens than it holds, answer included, is
+	// refused: a token of OLMoE-1B-7B takes 262144 bytes, half of that with bf16.
 	KVCacheMB *int32 `json:"kvCacheMB,omitempty"`
 	// kvCacheType is what the KV cache stores: f32, bf16 (twice the positions in the
 	// same memory, rounded), or auto, the program's default: bf16 beside int8 weights,
