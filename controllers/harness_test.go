@@ -114,13 +114,12 @@ func (w *world) startOperator(image string) {
 		UserName: "system:serviceaccount:system:manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
 	}
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return wire{next, w} })
-	mgr, err := controllers.NewManager(cfg, controllers.ManagerOptions{
-		MetricsAddress: "0", ProbeAddress: "0", Namespaces: []string{w.ns}, SharedProcess: true,
-		Log: w.log(),
-	}, controllers.Options{Image: image, Fleet: w.fleet, Clock: w.clock})
-	if err != nil {
-		w.Fatal(err)
-	}
+	mgr := once(w.T, func() (ctrl.Manager, error) {
+		return controllers.NewManager(w.Context(), cfg, controllers.ManagerOptions{
+			MetricsAddress: "0", ProbeAddress: "0", Namespaces: []string{w.ns}, SharedProcess: true,
+			Log: w.log(),
+		}, controllers.Options{Image: image, Fleet: w.fleet, Clock: w.clock})
+	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
 	stopped := make(chan struct{})
 	w.stop, w.stopped = cancel, stopped
@@ -130,6 +129,21 @@ func (w *world) startOperator(image string) {
 			w.Errorf("operator: %v", err)
 		}
 	}()
+}
+
+// once makes a manager when the API server knows of its rights, which were given just now.
+func once(t *testing.T, newManager func() (ctrl.Manager, error)) (mgr ctrl.Manager) {
+	t.Helper()
+	soon(t, func() string {
+		var err error
+		if mgr, err = newManager(); apierrors.IsForbidden(err) {
+			return err.Error()
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		return ""
+	})
+	return mgr
 }
 
 func (w *world) stopOperator() {

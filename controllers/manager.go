@@ -1,12 +1,16 @@
 package controllers
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -28,20 +32,31 @@ type ManagerOptions struct {
 	// (empty: the pod's own).
 	LeaderElection            bool
 	LeaseName, LeaseNamespace string
-	// Namespaces to work in; none means all.
+	// Namespaces to work in; none means all. Those that may not be read are left out, and
+	// asked again each AskAgain (0: a minute).
 	Namespaces []string
+	AskAgain   time.Duration
 	Log        logr.Logger
 	// SharedProcess allows several operators in one process (tests).
 	SharedProcess bool
 }
 
 // NewManager makes a manager with both controllers, metrics for those who may
-// read them, and probes.
-func NewManager(cluster *rest.Config, m ManagerOptions, o Options) (ctrl.Manager, error) {
+// read them, and probes. Its Start ends with ErrNamespaceBack when another manager
+// would work in more of the namespaces.
+func NewManager(ctx context.Context, cluster *rest.Config, m ManagerOptions, o Options) (ctrl.Manager, error) {
+	reader, err := client.New(cluster, client.Options{Scheme: Scheme})
+	if err != nil {
+		return nil, fmt.Errorf("operator: %w", err)
+	}
+	watched, left, err := split(ctx, reader, m.Namespaces, m.Log)
+	if err != nil {
+		return nil, fmt.Errorf("operator: %w", err)
+	}
 	mgr, err := ctrl.NewManager(cluster, ctrl.Options{
 		Scheme: Scheme,
 		Logger: m.Log,
-		Cache:  Cache(m.Namespaces),
+		Cache:  Cache(watched),
 		Metrics: metricsserver.Options{
 			BindAddress:    m.MetricsAddress,
 			SecureServing:  true,
@@ -60,9 +75,15 @@ func NewManager(cluster *rest.Config, m ManagerOptions, o Options) (ctrl.Manager
 	if err != nil {
 		return nil, fmt.Errorf("operator: %w", err)
 	}
-	return mgr, errors.Join(
+	caches := &informed{cache: mgr.GetCache(), log: m.Log}
+	err = errors.Join(
 		Setup(mgr, o),
+		mgr.Add(caches),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
-		mgr.AddReadyzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("caches", caches.ready),
 	)
+	if len(left) > 0 {
+		err = errors.Join(err, mgr.Add(&leftOut{reader: reader, namespaces: left, every: cmp.Or(m.AskAgain, askAgain)}))
+	}
+	return mgr, err
 }

@@ -66,7 +66,7 @@ func startManager(t *testing.T) running {
 		UserName: "system:serviceaccount:system:manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
 	}
 	r := running{metrics: freeAddress(t), probes: freeAddress(t)}
-	mgr, err := controllers.NewManager(cfg, controllers.ManagerOptions{
+	mgr, err := controllers.NewManager(t.Context(), cfg, controllers.ManagerOptions{
 		MetricsAddress: r.metrics, ProbeAddress: r.probes, LeaderElection: true, LeaseName: controllers.LeaseName, LeaseNamespace: "system",
 		SharedProcess: true, Log: logr.Discard(),
 	}, controllers.Options{Image: ownImage, Fleet: fleettest.New(), Clock: clock.RealClock{}})

@@ -3,6 +3,8 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -49,6 +51,11 @@ func Cache(namespaces []string) cache.Options {
 		o.DefaultNamespaces[ns] = cache.Config{}
 	}
 	return o
+}
+
+// kinds are what the controllers watch.
+func kinds() []client.Object {
+	return slices.AppendSeq([]client.Object{&v1alpha1.OLMoEDeployment{}, &v1alpha1.ExpertPool{}}, maps.Keys(Cache(nil).ByObject))
 }
 
 // Options of the controllers.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -41,7 +43,7 @@ func newOperatorCommand() *cobra.Command {
 	fs.BoolVar(&f.elect, "leader-elect", false, "work only while holding a Lease, so that several replicas can run")
 	fs.StringVar(&f.lease, "leader-election-id", controllers.LeaseName, "name of the Lease; two installations in one namespace need different ones, or one of them never works")
 	fs.StringVar(&f.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease (default: the pod's own)")
-	fs.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces to work in (default: all)")
+	fs.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces to work in (default: all); those that may not be read are left out until they may")
 	fs.StringVar(&f.logLevel, "log-level", "info", "debug, info or error")
 	return cmd
 }
@@ -65,7 +67,7 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 			return fmt.Errorf("which image the operator's own pod runs is not known: %w: let it get the pod, or give --image", err)
 		}
 	}
-	mgr, err := controllers.NewManager(config, controllers.ManagerOptions{
+	mgr, err := controllers.NewManager(ctx, config, controllers.ManagerOptions{
 		MetricsAddress: f.metrics, MetricsCertDir: f.certs, ProbeAddress: f.probes,
 		LeaderElection: f.elect, LeaseName: f.lease, LeaseNamespace: f.leaseNamespace, Namespaces: f.namespaces, Log: logger,
 	}, controllers.Options{Image: f.image, Fleet: &fleet.GRPC{}, Clock: clock.RealClock{}})
@@ -73,7 +75,17 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 		return err
 	}
 	logger.Info("operator starts", "version", version.String(), "image", f.image, "namespaces", f.namespaces, "leaderElection", f.elect)
-	return mgr.Start(ctx)
+	return ended(mgr.Start(ctx), logger)
+}
+
+// ended is how the operator ends. Where it could work in one more namespace that is no error,
+// and who keeps it alive starts it anew.
+func ended(err error, log logr.Logger) error {
+	if errors.Is(err, controllers.ErrNamespaceBack) {
+		log.Info("the operator ends, to be started anew", "why", err.Error())
+		return nil
+	}
+	return err
 }
 
 // ownImageTimeout bounds the one question before the operator starts: it is asked again

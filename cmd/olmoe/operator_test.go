@@ -2,8 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/go-logr/logr"
+
+	"github.com/olmoe-serving/olmoe-operator/controllers"
 )
 
 // TestOperatorRefuses: what can never work ends at once, with what to do.
@@ -28,6 +33,17 @@ func TestOperatorRefuses(t *testing.T) {
 		err := cmd.ExecuteContext(t.Context())
 		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, errFlags) != c.flags {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestOperatorStartsAnew: an operator that could work in one more namespace ends as one that
+// was told to, and any other error is one.
+func TestOperatorStartsAnew(t *testing.T) {
+	bug := errors.New("a bug")
+	for _, c := range []struct{ err, want error }{{fmt.Errorf("%w: a", controllers.ErrNamespaceBack), nil}, {bug, bug}, {nil, nil}} {
+		if got := ended(c.err, logr.Discard()); got != c.want { //nolint:errorlint // the very error
+			t.Errorf("%v: %v, want %v", c.err, got, c.want)
 		}
 	}
 }

@@ -102,6 +102,8 @@ var faults = map[string][]map[string]string{
 	},
 	"OLMoEOperatorDown":   {{leader: "0"}}, // both replicas stand by
 	"OLMoEOperatorErrors": {{reconcileErrors: "+5"}},
+
+	"OLMoEOperatorNamespaceLeftOut": {{watched: "0"}},
 }
 
 // TestAlerts: nothing fires while all is well, and of what can be wrong each thing makes

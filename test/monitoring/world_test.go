@@ -36,6 +36,7 @@ const (
 
 const (
 	leader          = `leader_election_master_status{namespace="olmoe-system",name="olmoe-operator.serving.olmoe.dev",` + operator + `}`
+	watched         = `olmoe_operator_namespace_watched{namespace="nlp",` + operator + `}`
 	reconcileErrors = `controller_runtime_reconcile_errors_total{` + operator + `,controller="expertpool"}`
 )
 
@@ -49,7 +50,7 @@ var healthy = map[string]string{
 	`olmoe_pool_wanted_nodes{` + told + `}`: "2", `olmoe_pool_ready_nodes{` + told + `}`: "2", `olmoe_pool_placement_revision{` + told + `}`: "7",
 	`olmoe_pool_balancedness{` + told + `}`: "0.97", `olmoe_pool_busiest_utilization{` + told + `}`: "0.6", `olmoe_pool_reading_ratio{` + told + `}`: "0.8",
 	`olmoe_pool_balancer_ok{` + told + `}`: "1", `olmoe_pool_rebalanced_bytes_total{` + told + `}`: "+1000",
-	leader: "1",
+	leader: "1", watched: "1",
 	`controller_runtime_reconcile_total{` + operator + `,controller="expertpool",result="success"}`: "+10",
 	reconcileErrors: "+0",
 	// router
