@@ -51,10 +51,14 @@ func TestModelThatChangesEndsTheDrain(t *testing.T) {
 	r.await(t, "/v1/models", http.StatusOK)
 	r.largeAnswer(t)
 	r.stop()
+	changed := time.Now()
 	if err := os.Truncate(filepath.Join(dir, "model.safetensors"), 4096); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-r.done; !errors.Is(err, checkpoint.ErrChanged) {
 		t.Errorf("Run: %v, want the change of the model", err)
+	}
+	if took := time.Since(changed); took > 15*time.Second {
+		t.Errorf("the drain went on for %s", took)
 	}
 }

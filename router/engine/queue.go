@@ -12,7 +12,7 @@ import (
 // queue holds the sequences that wait for a place in the batch, first come first served.
 // Requests enter it beside the loop, and leave it when their client hangs up, also while a
 // step waits for experts: what waits in the queue is what somebody waits for. However many
-// wait, no call goes over them all, but for close: the loop wants mu before every step.
+// wait, no call goes over those that go on waiting: the loop wants mu before every step.
 type queue struct {
 	max     int
 	maxWait time.Duration // for a sequence's first place; 0 = none
