@@ -31,8 +31,8 @@ func (e *Engine) release(s *sequence) {
 	s.ended = true
 	e.pages.Put(s.kv.Pages...)
 	s.kv.Pages = nil
+	e.active.Add(-1) // before anybody sees that it has ended
 	s.out.close()
-	e.active.Add(-1)
 }
 
 // end sends a sequence's last event.
