@@ -168,10 +168,7 @@ type KVCacheType string
 type SecretKey struct {
 	// name of the secret.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	Name string `json:"name"`
+	Name SecretName `json:"name"`
 	// key of the value in it.
 	// +required
 	// +kubebuilder:validation:MinLength=1

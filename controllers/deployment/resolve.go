@@ -111,5 +111,5 @@ func (v *view) routerEnv() []*corev1ac.EnvVarApplyConfiguration {
 		return nil
 	}
 	return []*corev1ac.EnvVarApplyConfiguration{corev1ac.EnvVar().WithName("OLMOE_API_KEY").WithValueFrom(
-		corev1ac.EnvVarSource().WithSecretKeyRef(corev1ac.SecretKeySelector().WithName(s.Name).WithKey(s.Key)))}
+		corev1ac.EnvVarSource().WithSecretKeyRef(corev1ac.SecretKeySelector().WithName(string(s.Name)).WithKey(s.Key)))}
 }

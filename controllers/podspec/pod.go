@@ -62,7 +62,7 @@ func (p *Pod) spec() *corev1ac.PodSpecApplyConfiguration {
 		WithVolumes(append([]*corev1ac.VolumeApplyConfiguration{p.modelVolume(), p.placementVolume()}, p.cacheVolumes()...)...).
 		WithTopologySpreadConstraints(p.spread())
 	for _, secret := range p.Image.ImagePullSecrets {
-		s.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(secret.Name))
+		s.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(string(secret.Name)))
 	}
 	return p.schedule(s)
 }

@@ -205,7 +205,7 @@ var schemaYAML = typed.YAMLObject(`types:
     fields:
     - name: name
       type:
-        scalar: string
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.SecretName
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.KVCacheType
   scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.LabelValue
@@ -551,7 +551,9 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: name
       type:
-        scalar: string
+        namedType: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.SecretName
+- name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.SecretName
+  scalar: string
 - name: com.github.olmoe-serving.olmoe-operator.api.v1alpha1.ServiceSettings
   map:
     fields:

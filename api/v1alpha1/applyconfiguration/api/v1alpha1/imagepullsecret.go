@@ -2,13 +2,17 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
 // ImagePullSecretApplyConfiguration represents a declarative configuration of the ImagePullSecret type for use
 // with apply.
 //
 // ImagePullSecret names a secret of type kubernetes.io/dockerconfigjson.
 type ImagePullSecretApplyConfiguration struct {
 	// name of the secret.
-	Name *string `json:"name,omitempty"`
+	Name *apiv1alpha1.SecretName `json:"name,omitempty"`
 }
 
 // ImagePullSecretApplyConfiguration constructs a declarative configuration of the ImagePullSecret type for use with
@@ -20,7 +24,7 @@ func ImagePullSecret() *ImagePullSecretApplyConfiguration {
 // WithName sets the Name field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Name field is set to the value of the last call.
-func (b *ImagePullSecretApplyConfiguration) WithName(value string) *ImagePullSecretApplyConfiguration {
+func (b *ImagePullSecretApplyConfiguration) WithName(value apiv1alpha1.SecretName) *ImagePullSecretApplyConfiguration {
 	b.Name = &value
 	return b
 }

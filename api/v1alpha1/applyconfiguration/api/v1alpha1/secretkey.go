@@ -2,13 +2,17 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
+)
+
 // SecretKeyApplyConfiguration represents a declarative configuration of the SecretKey type for use
 // with apply.
 //
 // SecretKey names a value of a secret of the same namespace.
 type SecretKeyApplyConfiguration struct {
 	// name of the secret.
-	Name *string `json:"name,omitempty"`
+	Name *apiv1alpha1.SecretName `json:"name,omitempty"`
 	// key of the value in it.
 	Key *string `json:"key,omitempty"`
 }
@@ -22,7 +26,7 @@ func SecretKey() *SecretKeyApplyConfiguration {
 // WithName sets the Name field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Name field is set to the value of the last call.
-func (b *SecretKeyApplyConfiguration) WithName(value string) *SecretKeyApplyConfiguration {
+func (b *SecretKeyApplyConfiguration) WithName(value apiv1alpha1.SecretName) *SecretKeyApplyConfiguration {
 	b.Name = &value
 	return b
 }
