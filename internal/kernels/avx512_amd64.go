@@ -15,20 +15,18 @@ var avx512VNNI = withVNNI(avx2)
 
 func withVNNI(s kernelSet) kernelSet {
 	s.name = "avx512-vnni"
-	s.matMulInt8 = matMulInt8VNNI
+	s.matMulInt8 = vnniTiles.matMul
 	s.fma, s.fmaFlops = fmaAVX512, 12*16*2
 	s.int8, s.int8Ops = int8VNNI, 12*64*2
 	return s
 }
 
-// vnniTiles: one and two rows wait for memory; more are bound by arithmetic, and two
-// blocks share x. 4 KiB are about 300 ns of one core.
+// vnniTiles: one and two rows wait for memory, which is read fastest in several
+// streams (docs/adr/0157); more are bound by arithmetic, and two blocks share x.
 var vnniTiles = int8Tiles{
 	one: vnniTile1x16,
 	rows: []int8Tile{
-		1: {1, vnniTile1x16}, {1, vnniTile2x16}, {2, vnniTile3x32}, {2, vnniTile4x32}, {2, vnniTile5x32}, {2, vnniTile6x32},
+		1: {4, vnniTile1x64}, {4, vnniTile2x64}, {2, vnniTile3x32}, {2, vnniTile4x32}, {2, vnniTile5x32}, {2, vnniTile6x32},
 	},
-	ahead: 4 << 10,
+	ahead: 2 << 10,
 }
-
-func matMulInt8VNNI(j int8Job, lo, hi int) { vnniTiles.matMul(&j, lo, hi) }

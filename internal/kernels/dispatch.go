@@ -95,5 +95,5 @@ func choose(name string) *kernelSet {
 	panic(fmt.Sprintf("%s=%s: this CPU can run %v; unset the variable to use the fastest", EnvKernels, name, names))
 }
 
-// Name tells which kernels run: "avx512-vnni", "avx2" or "portable".
+// Name tells which kernels run: "avx512-vnni", "avx2", "avx2-nt" or "portable".
 func Name() string { return active.name }

@@ -30,7 +30,7 @@
 // # Choice of kernels
 //
 // The fastest set that the CPU can run is chosen at start; Name tells which. The
-// environment variable OLMOE_KERNELS (portable, avx2, avx512-vnni) overrides the
+// environment variable OLMOE_KERNELS (portable, avx2, avx2-nt, avx512-vnni) overrides the
 // choice.
 //
 // # Memory

@@ -73,7 +73,7 @@ block:
 	SUBQ        $0x01, R10
 	CMOVQCS     R11, R9
 	LEAQ        (R8)(R9*1), R13
-	PREFETCHNTA (R13)
+	PREFETCHT0  (R13)
 	VMOVUPS     (DI), Y2
 	VMOVUPS     32(DI), Y3
 	VPMOVZXWD   (R8), Y4
@@ -133,6 +133,686 @@ reduce:
 // func dotBF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·dotBF16_4(SB), NOSPLIT, $96-64
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    w+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	MOVQ    groups+56(FP), SI
+	LEAQ    (BX)(BX*2), DI
+	VMOVUPS highWords<>+0(SB), Y0
+
+group:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   ahead+32(FP), R10
+	MOVQ   near+40(FP), R11
+	MOVQ   R10, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	MOVQ   k+48(FP), R13
+	SHRQ   $0x04, R13
+	JZ     tail
+
+block:
+	SUBQ        $0x01, R11
+	CMOVQCS     R12, R10
+	LEAQ        (R9)(R10*1), R14
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(BX*1)
+	PREFETCHT0  (R14)(BX*2)
+	PREFETCHT0  (R14)(DI*1)
+	VMOVUPS     (R8), X11
+	VINSERTF128 $0x01, 32(R8), Y11, Y11
+	VMOVUPS     16(R8), X12
+	VINSERTF128 $0x01, 48(R8), Y12, Y12
+	VSHUFPS     $0x88, Y12, Y11, Y9
+	VSHUFPS     $0xdd, Y12, Y11, Y10
+	VMOVUPS     (R9), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y1
+	VPAND       (R9), Y0, Y13
+	VFMADD231PS Y10, Y13, Y2
+	VMOVUPS     (R9)(BX*1), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y3
+	VPAND       (R9)(BX*1), Y0, Y13
+	VFMADD231PS Y10, Y13, Y4
+	VMOVUPS     (R9)(BX*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y5
+	VPAND       (R9)(BX*2), Y0, Y13
+	VFMADD231PS Y10, Y13, Y6
+	VMOVUPS     (R9)(DI*1), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y7
+	VPAND       (R9)(DI*1), Y0, Y9
+	VFMADD231PS Y10, Y9, Y8
+	ADDQ        $0x40, R8
+	ADDQ        $0x20, R9
+	DECQ        R13
+	JNZ         block
+
+tail:
+	MOVQ        k+48(FP), R10
+	ANDQ        $0x0f, R10
+	JZ          reduce
+	LEAQ        tailMask<>+0(SB), R11
+	MOVQ        R10, R12
+	NEGQ        R12
+	VMOVUPS     64(R11)(R12*4), Y9
+	VMOVUPS     96(R11)(R12*4), Y10
+	VMASKMOVPS  (R8), Y9, Y9
+	VMASKMOVPS  32(R8), Y10, Y10
+	VMOVUPS     Y9, 32(SP)
+	VMOVUPS     Y10, 64(SP)
+	LEAQ        32(SP), R8
+	VMOVUPS     (R8), X14
+	VINSERTF128 $0x01, 32(R8), Y14, Y14
+	VMOVUPS     16(R8), X15
+	VINSERTF128 $0x01, 48(R8), Y15, Y15
+	VSHUFPS     $0x88, Y15, Y14, Y9
+	VSHUFPS     $0xdd, Y15, Y14, Y10
+	LEAQ        (R9), R8
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     Y13, (SP)
+	MOVQ        R10, R11
+
+copy0:
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy0
+	VMOVUPS     (SP), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y1
+	VPAND       (SP), Y0, Y13
+	VFMADD231PS Y10, Y13, Y2
+	LEAQ        (R9)(BX*1), R8
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     Y13, (SP)
+	MOVQ        R10, R11
+
+copy1:
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy1
+	VMOVUPS     (SP), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y3
+	VPAND       (SP), Y0, Y13
+	VFMADD231PS Y10, Y13, Y4
+	LEAQ        (R9)(BX*2), R8
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     Y13, (SP)
+	MOVQ        R10, R11
+
+copy2:
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy2
+	VMOVUPS     (SP), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y5
+	VPAND       (SP), Y0, Y13
+	VFMADD231PS Y10, Y13, Y6
+	LEAQ        (R9)(DI*1), R8
+	VXORPS      Y13, Y13, Y13
+	VMOVUPS     Y13, (SP)
+	MOVQ        R10, R9
+
+copy3:
+	MOVWQZX     -2(R8)(R9*2), R10
+	MOVW        R10, -2(SP)(R9*2)
+	DECQ        R9
+	JNZ         copy3
+	VMOVUPS     (SP), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y9, Y13, Y7
+	VPAND       (SP), Y0, Y9
+	VFMADD231PS Y10, Y9, Y8
+
+reduce:
+	VEXTRACTF128 $0x01, Y1, X9
+	VADDPS       X9, X1, X1
+	VEXTRACTF128 $0x01, Y2, X9
+	VADDPS       X9, X2, X2
+	VADDPS       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPS       X2, X4, X4
+	VADDPS       X4, X3, X2
+	VEXTRACTF128 $0x01, Y5, X3
+	VADDPS       X3, X5, X5
+	VEXTRACTF128 $0x01, Y6, X3
+	VADDPS       X3, X6, X6
+	VADDPS       X6, X5, X3
+	VEXTRACTF128 $0x01, Y7, X4
+	VADDPS       X4, X7, X7
+	VEXTRACTF128 $0x01, Y8, X4
+	VADDPS       X4, X8, X8
+	VADDPS       X8, X7, X4
+	VHADDPS      X2, X1, X1
+	VHADDPS      X4, X3, X2
+	VHADDPS      X2, X1, X1
+	VMOVUPS      X1, (AX)
+	ADDQ         $0x10, AX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func dotF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
+TEXT ·dotF16_1(SB), NOSPLIT, $32-64
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ groups+56(FP), SI
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	MOVQ   ahead+32(FP), R9
+	MOVQ   near+40(FP), R10
+	MOVQ   R9, R11
+	MOVQ   k+48(FP), R12
+	SHRQ   $0x04, R12
+	JZ     tail
+
+block:
+	SUBQ        $0x01, R10
+	CMOVQCS     R11, R9
+	LEAQ        (R8)(R9*1), R13
+	PREFETCHT0  (R13)
+	VMOVUPS     (DI), Y2
+	VMOVUPS     32(DI), Y3
+	VCVTPH2PS   (R8), Y4
+	VFMADD231PS Y2, Y4, Y0
+	VCVTPH2PS   16(R8), Y2
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x40, DI
+	ADDQ        $0x20, R8
+	DECQ        R12
+	JNZ         block
+
+tail:
+	MOVQ       k+48(FP), R9
+	ANDQ       $0x0f, R9
+	JZ         reduce
+	LEAQ       tailMask<>+0(SB), R10
+	MOVQ       R9, R11
+	NEGQ       R11
+	VMOVUPS    64(R10)(R11*4), Y2
+	VMOVUPS    96(R10)(R11*4), Y3
+	VMASKMOVPS (DI), Y2, Y2
+	VMASKMOVPS 32(DI), Y3, Y3
+	LEAQ       (R8), DI
+	VXORPS     Y4, Y4, Y4
+	VMOVUPS    Y4, (SP)
+	MOVQ       R9, R8
+
+copy0:
+	MOVWQZX     -2(DI)(R8*2), R9
+	MOVW        R9, -2(SP)(R8*2)
+	DECQ        R8
+	JNZ         copy0
+	VCVTPH2PS   (SP), Y4
+	VFMADD231PS Y2, Y4, Y0
+	VCVTPH2PS   16(SP), Y2
+	VFMADD231PS Y3, Y2, Y1
+
+reduce:
+	VADDPS       Y1, Y0, Y0
+	VHADDPS      Y0, Y0, Y1
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VEXTRACTPS   $0x00, X0, (AX)
+	ADDQ         $0x04, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func dotF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, F16C, FMA3, MMX+
+TEXT ·dotF16_4(SB), NOSPLIT, $32-64
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ groups+56(FP), SI
+	LEAQ (BX)(BX*2), DI
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   ahead+32(FP), R10
+	MOVQ   near+40(FP), R11
+	MOVQ   R10, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	MOVQ   k+48(FP), R13
+	SHRQ   $0x04, R13
+	JZ     tail
+
+block:
+	SUBQ        $0x01, R11
+	CMOVQCS     R12, R10
+	LEAQ        (R9)(R10*1), R14
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(BX*1)
+	PREFETCHT0  (R14)(BX*2)
+	PREFETCHT0  (R14)(DI*1)
+	VMOVUPS     (R8), Y8
+	VMOVUPS     32(R8), Y9
+	VCVTPH2PS   (R9), Y10
+	VFMADD231PS Y8, Y10, Y0
+	VCVTPH2PS   16(R9), Y10
+	VFMADD231PS Y9, Y10, Y1
+	VCVTPH2PS   (R9)(BX*1), Y10
+	VFMADD231PS Y8, Y10, Y2
+	VCVTPH2PS   16(R9)(BX*1), Y10
+	VFMADD231PS Y9, Y10, Y3
+	VCVTPH2PS   (R9)(BX*2), Y10
+	VFMADD231PS Y8, Y10, Y4
+	VCVTPH2PS   16(R9)(BX*2), Y10
+	VFMADD231PS Y9, Y10, Y5
+	VCVTPH2PS   (R9)(DI*1), Y10
+	VFMADD231PS Y8, Y10, Y6
+	VCVTPH2PS   16(R9)(DI*1), Y8
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        $0x40, R8
+	ADDQ        $0x20, R9
+	DECQ        R13
+	JNZ         block
+
+tail:
+	MOVQ       k+48(FP), R10
+	ANDQ       $0x0f, R10
+	JZ         reduce
+	LEAQ       tailMask<>+0(SB), R11
+	MOVQ       R10, R12
+	NEGQ       R12
+	VMOVUPS    64(R11)(R12*4), Y8
+	VMOVUPS    96(R11)(R12*4), Y9
+	VMASKMOVPS (R8), Y8, Y8
+	VMASKMOVPS 32(R8), Y9, Y9
+	LEAQ       (R9), R8
+	VXORPS     Y10, Y10, Y10
+	VMOVUPS    Y10, (SP)
+	MOVQ       R10, R11
+
+copy0:
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy0
+	VCVTPH2PS   (SP), Y10
+	VFMADD231PS Y8, Y10, Y0
+	VCVTPH2PS   16(SP), Y10
+	VFMADD231PS Y9, Y10, Y1
+	LEAQ        (R9)(BX*1), R8
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R10, R11
+
+copy1:
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy1
+	VCVTPH2PS   (SP), Y10
+	VFMADD231PS Y8, Y10, Y2
+	VCVTPH2PS   16(SP), Y10
+	VFMADD231PS Y9, Y10, Y3
+	LEAQ        (R9)(BX*2), R8
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R10, R11
+
+copy2:
+	MOVWQZX     -2(R8)(R11*2), R12
+	MOVW        R12, -2(SP)(R11*2)
+	DECQ        R11
+	JNZ         copy2
+	VCVTPH2PS   (SP), Y10
+	VFMADD231PS Y8, Y10, Y4
+	VCVTPH2PS   16(SP), Y10
+	VFMADD231PS Y9, Y10, Y5
+	LEAQ        (R9)(DI*1), R8
+	VXORPS      Y10, Y10, Y10
+	VMOVUPS     Y10, (SP)
+	MOVQ        R10, R9
+
+copy3:
+	MOVWQZX     -2(R8)(R9*2), R10
+	MOVW        R10, -2(SP)(R9*2)
+	DECQ        R9
+	JNZ         copy3
+	VCVTPH2PS   (SP), Y10
+	VFMADD231PS Y8, Y10, Y6
+	VCVTPH2PS   16(SP), Y8
+	VFMADD231PS Y9, Y8, Y7
+
+reduce:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VHADDPS      Y2, Y0, Y0
+	VHADDPS      Y6, Y4, Y1
+	VHADDPS      Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VMOVUPS      X1, (AX)
+	ADDQ         $0x10, AX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func dotF32_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dotF32_1(SB), NOSPLIT, $32-64
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ groups+56(FP), SI
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	MOVQ   ahead+32(FP), R9
+	MOVQ   near+40(FP), R10
+	MOVQ   R9, R11
+	MOVQ   k+48(FP), R12
+	SHRQ   $0x04, R12
+	JZ     tail
+
+block:
+	SUBQ        $0x01, R10
+	CMOVQCS     R11, R9
+	LEAQ        (R8)(R9*1), R13
+	PREFETCHT0  (R13)
+	VMOVUPS     (DI), Y2
+	VMOVUPS     32(DI), Y3
+	VMOVUPS     (R8), Y4
+	VFMADD231PS Y2, Y4, Y0
+	VMOVUPS     32(R8), Y2
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	DECQ        R12
+	JNZ         block
+
+tail:
+	MOVQ        k+48(FP), R9
+	ANDQ        $0x0f, R9
+	JZ          reduce
+	LEAQ        tailMask<>+0(SB), R10
+	NEGQ        R9
+	VMOVUPS     64(R10)(R9*4), Y2
+	VMOVUPS     96(R10)(R9*4), Y3
+	VMASKMOVPS  (DI), Y2, Y4
+	VMASKMOVPS  32(DI), Y3, Y5
+	LEAQ        (R8), DI
+	VMASKMOVPS  (DI), Y2, Y2
+	VFMADD231PS Y4, Y2, Y0
+	VMASKMOVPS  32(DI), Y3, Y2
+	VFMADD231PS Y5, Y2, Y1
+
+reduce:
+	VADDPS       Y1, Y0, Y0
+	VHADDPS      Y0, Y0, Y1
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VEXTRACTPS   $0x00, X0, (AX)
+	ADDQ         $0x04, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func dotF32_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·dotF32_4(SB), NOSPLIT, $32-64
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ groups+56(FP), SI
+	LEAQ (BX)(BX*2), DI
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   ahead+32(FP), R10
+	MOVQ   near+40(FP), R11
+	MOVQ   R10, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	ADDQ   BX, R12
+	MOVQ   k+48(FP), R13
+	SHRQ   $0x04, R13
+	JZ     tail
+
+block:
+	SUBQ        $0x01, R11
+	CMOVQCS     R12, R10
+	LEAQ        (R9)(R10*1), R14
+	PREFETCHT0  (R14)
+	PREFETCHT0  (R14)(BX*1)
+	PREFETCHT0  (R14)(BX*2)
+	PREFETCHT0  (R14)(DI*1)
+	VMOVUPS     (R8), Y8
+	VMOVUPS     32(R8), Y9
+	VMOVUPS     (R9), Y10
+	VFMADD231PS Y8, Y10, Y0
+	VMOVUPS     32(R9), Y10
+	VFMADD231PS Y9, Y10, Y1
+	VMOVUPS     (R9)(BX*1), Y10
+	VFMADD231PS Y8, Y10, Y2
+	VMOVUPS     32(R9)(BX*1), Y10
+	VFMADD231PS Y9, Y10, Y3
+	VMOVUPS     (R9)(BX*2), Y10
+	VFMADD231PS Y8, Y10, Y4
+	VMOVUPS     32(R9)(BX*2), Y10
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     (R9)(DI*1), Y10
+	VFMADD231PS Y8, Y10, Y6
+	VMOVUPS     32(R9)(DI*1), Y8
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	DECQ        R13
+	JNZ         block
+
+tail:
+	MOVQ        k+48(FP), R10
+	ANDQ        $0x0f, R10
+	JZ          reduce
+	LEAQ        tailMask<>+0(SB), R11
+	NEGQ        R10
+	VMOVUPS     64(R11)(R10*4), Y8
+	VMOVUPS     96(R11)(R10*4), Y9
+	VMASKMOVPS  (R8), Y8, Y10
+	VMASKMOVPS  32(R8), Y9, Y11
+	LEAQ        (R9), R8
+	VMASKMOVPS  (R8), Y8, Y12
+	VFMADD231PS Y10, Y12, Y0
+	VMASKMOVPS  32(R8), Y9, Y12
+	VFMADD231PS Y11, Y12, Y1
+	LEAQ        (R9)(BX*1), R8
+	VMASKMOVPS  (R8), Y8, Y12
+	VFMADD231PS Y10, Y12, Y2
+	VMASKMOVPS  32(R8), Y9, Y12
+	VFMADD231PS Y11, Y12, Y3
+	LEAQ        (R9)(BX*2), R8
+	VMASKMOVPS  (R8), Y8, Y12
+	VFMADD231PS Y10, Y12, Y4
+	VMASKMOVPS  32(R8), Y9, Y12
+	VFMADD231PS Y11, Y12, Y5
+	LEAQ        (R9)(DI*1), R8
+	VMASKMOVPS  (R8), Y8, Y8
+	VFMADD231PS Y10, Y8, Y6
+	VMASKMOVPS  32(R8), Y9, Y8
+	VFMADD231PS Y11, Y8, Y7
+
+reduce:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VHADDPS      Y2, Y0, Y0
+	VHADDPS      Y6, Y4, Y1
+	VHADDPS      Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VMOVUPS      X1, (AX)
+	ADDQ         $0x10, AX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func dotBF16_1NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotBF16_1NT(SB), NOSPLIT, $32-64
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ groups+56(FP), SI
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	MOVQ   ahead+32(FP), R9
+	MOVQ   near+40(FP), R10
+	MOVQ   R9, R11
+	MOVQ   k+48(FP), R12
+	SHRQ   $0x04, R12
+	JZ     tail
+
+block:
+	SUBQ        $0x01, R10
+	CMOVQCS     R11, R9
+	LEAQ        (R8)(R9*1), R13
+	PREFETCHNTA (R13)
+	VMOVUPS     (DI), Y2
+	VMOVUPS     32(DI), Y3
+	VPMOVZXWD   (R8), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VFMADD231PS Y2, Y4, Y0
+	VPMOVZXWD   16(R8), Y2
+	VPSLLD      $0x10, Y2, Y2
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x40, DI
+	ADDQ        $0x20, R8
+	DECQ        R12
+	JNZ         block
+
+tail:
+	MOVQ       k+48(FP), R9
+	ANDQ       $0x0f, R9
+	JZ         reduce
+	LEAQ       tailMask<>+0(SB), R10
+	MOVQ       R9, R11
+	NEGQ       R11
+	VMOVUPS    64(R10)(R11*4), Y2
+	VMOVUPS    96(R10)(R11*4), Y3
+	VMASKMOVPS (DI), Y2, Y2
+	VMASKMOVPS 32(DI), Y3, Y3
+	LEAQ       (R8), DI
+	VXORPS     Y4, Y4, Y4
+	VMOVUPS    Y4, (SP)
+	MOVQ       R9, R8
+
+copy0:
+	MOVWQZX     -2(DI)(R8*2), R9
+	MOVW        R9, -2(SP)(R8*2)
+	DECQ        R8
+	JNZ         copy0
+	VPMOVZXWD   (SP), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VFMADD231PS Y2, Y4, Y0
+	VPMOVZXWD   16(SP), Y2
+	VPSLLD      $0x10, Y2, Y2
+	VFMADD231PS Y3, Y2, Y1
+
+reduce:
+	VADDPS       Y1, Y0, Y0
+	VHADDPS      Y0, Y0, Y1
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VEXTRACTPS   $0x00, X0, (AX)
+	ADDQ         $0x04, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func dotBF16_4NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotBF16_4NT(SB), NOSPLIT, $96-64
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
@@ -317,9 +997,9 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// func dotF16_1NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 // Requires: AVX, CMOV, F16C, FMA3, MMX+
-TEXT ·dotF16_1(SB), NOSPLIT, $32-64
+TEXT ·dotF16_1NT(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
@@ -395,9 +1075,9 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// func dotF16_4NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 // Requires: AVX, CMOV, F16C, FMA3, MMX+
-TEXT ·dotF16_4(SB), NOSPLIT, $32-64
+TEXT ·dotF16_4NT(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
@@ -546,9 +1226,9 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotF32_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// func dotF32_1NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dotF32_1(SB), NOSPLIT, $32-64
+TEXT ·dotF32_1NT(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX
@@ -614,9 +1294,9 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func dotF32_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+// func dotF32_4NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·dotF32_4(SB), NOSPLIT, $32-64
+TEXT ·dotF32_4NT(SB), NOSPLIT, $32-64
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ w+16(FP), DX

@@ -5,37 +5,85 @@
 package kernels
 
 // dotBF16_1 is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
-// The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.
+// The weights ahead bytes on are prefetched into all caches, after near blocks
+// of 16 elements those of the next rows.
 //
 //go:noescape
 func dotBF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 
 // dotBF16_4 is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
-// The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.
+// The weights ahead bytes on are prefetched into all caches, after near blocks
+// of 16 elements those of the next rows.
 //
 //go:noescape
 func dotBF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 
 // dotF16_1 is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
-// The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.
+// The weights ahead bytes on are prefetched into all caches, after near blocks
+// of 16 elements those of the next rows.
 //
 //go:noescape
 func dotF16_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 
 // dotF16_4 is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
-// The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.
+// The weights ahead bytes on are prefetched into all caches, after near blocks
+// of 16 elements those of the next rows.
 //
 //go:noescape
 func dotF16_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 
 // dotF32_1 is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
-// The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.
+// The weights ahead bytes on are prefetched into all caches, after near blocks
+// of 16 elements those of the next rows.
 //
 //go:noescape
 func dotF32_1(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
 
 // dotF32_4 is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
-// The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.
+// The weights ahead bytes on are prefetched into all caches, after near blocks
+// of 16 elements those of the next rows.
 //
 //go:noescape
 func dotF32_4(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+
+// dotBF16_1NT is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched past the outer caches, after near blocks
+// of 16 elements those of the next rows.
+//
+//go:noescape
+func dotBF16_1NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+
+// dotBF16_4NT is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched past the outer caches, after near blocks
+// of 16 elements those of the next rows.
+//
+//go:noescape
+func dotBF16_4NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+
+// dotF16_1NT is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched past the outer caches, after near blocks
+// of 16 elements those of the next rows.
+//
+//go:noescape
+func dotF16_1NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+
+// dotF16_4NT is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched past the outer caches, after near blocks
+// of 16 elements those of the next rows.
+//
+//go:noescape
+func dotF16_4NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+
+// dotF32_1NT is dst[o] = x . w[o] for groups*1 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched past the outer caches, after near blocks
+// of 16 elements those of the next rows.
+//
+//go:noescape
+func dotF32_1NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)
+
+// dotF32_4NT is dst[o] = x . w[o] for groups*4 rows of w, stride bytes apart, k elements each.
+// The weights ahead bytes on are prefetched past the outer caches, after near blocks
+// of 16 elements those of the next rows.
+//
+//go:noescape
+func dotF32_4NT(dst *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, k int, groups int)

@@ -16,22 +16,26 @@ type int8Tiles struct {
 	ahead int        // bytes in a block after which weights are requested from memory
 }
 
-// int8AVX2Tiles: two blocks of one row, because memory is read faster in two
-// streams (docs/adr/0126); there are no registers for two blocks of more rows.
-var int8AVX2Tiles = int8Tiles{
+// Two blocks of one row, because memory is read faster in two streams
+// (docs/adr/0126); there are no registers for two blocks of more rows.
+var int8IntoCaches = int8Tiles{
 	one:   int8Tile1x16,
 	rows:  []int8Tile{1: {2, int8Tile1x32}, {1, int8Tile2x16}, {1, int8Tile3x16}, {1, int8Tile4x16}},
 	ahead: 1 << 10,
 }
 
-func matMulInt8AVX2(j int8Job, lo, hi int) { int8AVX2Tiles.matMul(&j, lo, hi) }
+var int8PastCaches = int8Tiles{
+	one:   int8Tile1x16NT,
+	rows:  []int8Tile{1: {2, int8Tile1x32NT}, {1, int8Tile2x16NT}, {1, int8Tile3x16NT}, {1, int8Tile4x16NT}},
+	ahead: 1 << 10,
+}
 
 // matMul computes whole blocks of outputs where they are, others aside.
-func (tiles *int8Tiles) matMul(j *int8Job, lo, hi int) {
+func (tiles *int8Tiles) matMul(j int8Job, lo, hi int) {
 	for lo < hi {
 		end := hi - hi%int8Block
 		if lo%int8Block == 0 && lo < end {
-			tiles.blocks(j, lo, end)
+			tiles.blocks(&j, lo, end)
 		} else {
 			end = min(lo-lo%int8Block+int8Block, hi)
 			j.partOfBlock(lo, end)

@@ -40,7 +40,7 @@ func shape(r *rand.Rand, trial int) (rows, out, in int) {
 	case 0:
 		in = int8Group * (1 + r.IntN(6))
 	case 1:
-		out = int8Block * (1 + r.IntN(6))
+		rows, out = 1+r.IntN(70), int8Block*(1+r.IntN(6))
 	}
 	return rows, out, in
 }

@@ -11,32 +11,58 @@ type rowKernels struct {
 	one, four func(dst, x *float32, w *byte, stride, ahead uintptr, near, k, groups int)
 }
 
-var rowKernelsOf = [...]rowKernels{
-	tensor.BF16: {dotBF16_1, dotBF16_4},
-	tensor.F16:  {dotF16_1, dotF16_4},
-	tensor.F32:  {dotF32_1, dotF32_4},
+// storedKernels multiply rows of x by weights as stored.
+type storedKernels struct {
+	rows  []rowKernels // by type
+	tiles []tileKernels
+}
+
+var intoCaches = storedKernels{
+	rows: []rowKernels{
+		tensor.BF16: {dotBF16_1, dotBF16_4},
+		tensor.F16:  {dotF16_1, dotF16_4},
+		tensor.F32:  {dotF32_1, dotF32_4},
+	},
+	tiles: []tileKernels{
+		tensor.BF16: {2: tileBF16_2, 3: tileBF16_3, 4: tileBF16_4},
+		tensor.F16:  {2: tileF16_2, 3: tileF16_3, 4: tileF16_4},
+		tensor.F32:  {2: tileF32_2, 3: tileF32_3, 4: tileF32_4},
+	},
+}
+
+var pastCaches = storedKernels{
+	rows: []rowKernels{
+		tensor.BF16: {dotBF16_1NT, dotBF16_4NT},
+		tensor.F16:  {dotF16_1NT, dotF16_4NT},
+		tensor.F32:  {dotF32_1NT, dotF32_4NT},
+	},
+	tiles: []tileKernels{
+		tensor.BF16: {2: tileBF16_2NT, 3: tileBF16_3NT, 4: tileBF16_4NT},
+		tensor.F16:  {2: tileF16_2NT, 3: tileF16_3NT, 4: tileF16_4NT},
+		tensor.F32:  {2: tileF32_2NT, 3: tileF32_3NT, 4: tileF32_4NT},
+	},
 }
 
 // aheadInRow is how many bytes ahead in a row weights are requested before use:
 // of four rows, about 400 ns of one core (docs/adr/0126).
 const aheadInRow = 1024
 
-// matMulAVX2 has two ways, for one row and for several; both give the same
-// bits. Odd sizes go row by row.
-func matMulAVX2(j Job, lo, hi int) {
+// matMul has two ways, for one row and for several; both give the same bits. Odd
+// sizes go row by row.
+func (k *storedKernels) matMul(j Job, lo, hi int) {
 	if j.Rows > 1 && j.W.In%lanes == 0 {
-		matMulTiled(&j, lo, hi)
+		matMulTiled(k, &j, lo, hi)
 		return
 	}
 	for r := range j.Rows {
-		j.row(r, lo, hi)
+		k.row(&j, r, lo, hi)
 	}
 }
 
 // row computes outputs [lo, hi) of row r.
-func (j *Job) row(r, lo, hi int) {
+func (k *storedKernels) row(j *Job, r, lo, hi int) {
 	w := &j.W
-	dotGroups(j.Dst[r*j.DstStride:][lo:hi], j.X[r*j.XStride:][:w.In], &w.row(lo)[0], w.rowBytes(), rowKernelsOf[w.DType])
+	dotGroups(j.Dst[r*j.DstStride:][lo:hi], j.X[r*j.XStride:][:w.In], &w.row(lo)[0], w.rowBytes(), k.rows[w.DType])
 }
 
 // dotGroups is dst[j] = x . row j of w, rows stride bytes apart.

@@ -1,7 +1,5 @@
 package kernels
 
-import "github.com/olmoe-serving/olmoe-operator/internal/tensor"
-
 const (
 	// A tile is up to 4 rows x 2 outputs.
 	tileRows, tileOuts = 4, 2
@@ -21,12 +19,6 @@ const (
 // tileKernels, by rows, add to lanes [rows][outBlock][lanes].
 type tileKernels [tileRows + 1]func(acc, x *float32, w *byte, stride, ahead uintptr, near, blocks, groups int)
 
-var tileKernelsOf = [...]tileKernels{
-	tensor.BF16: {2: tileBF16_2, 3: tileBF16_3, 4: tileBF16_4},
-	tensor.F16:  {2: tileF16_2, 3: tileF16_3, 4: tileF16_4},
-	tensor.F32:  {2: tileF32_2, 3: tileF32_3, 4: tileF32_4},
-}
-
 // tiled is the scratch of matMulTiled.
 type tiled struct {
 	x    panels
@@ -37,7 +29,7 @@ type tiled struct {
 var tiledScratch = newScratch[tiled]()
 
 // matMulTiled handles at least 2 rows of a multiple of 16 inputs.
-func matMulTiled(j *Job, lo, hi int) {
+func matMulTiled(k *storedKernels, j *Job, lo, hi int) {
 	t := tiledScratch.get()
 	defer tiledScratch.put(t)
 	t.acc = atLeast(t.acc, rowBlock*outBlock*lanes)
@@ -45,11 +37,11 @@ func matMulTiled(j *Job, lo, hi int) {
 	for i := range blocks {
 		first, end := part(j.Rows, blocks, i)
 		t.x.pack(j.X[first*j.XStride:], j.XStride, end-first, j.W)
-		t.rows(j.Dst[first*j.DstStride:], j.DstStride, j.W, lo, hi)
+		t.multiply(&k.tiles[j.W.DType], j.Dst[first*j.DstStride:], j.DstStride, j.W, lo, hi)
 	}
 	if odd := hi - (hi-lo)%tileOuts; odd < hi {
 		for r := range j.Rows {
-			j.row(r, odd, hi)
+			k.row(j, r, odd, hi)
 		}
 	}
 }
@@ -58,15 +50,15 @@ func matMulTiled(j *Job, lo, hi int) {
 // parts are as few as their size limit allows (5 = 2 + 3, not 4 + 1).
 func part(n, parts, i int) (lo, hi int) { return n * i / parts, n * (i + 1) / parts }
 
-// rows computes outputs [lo, hi), but for an odd last one, of the packed rows.
-func (t *tiled) rows(dst []float32, dstStride int, w Weight, lo, hi int) {
+// multiply computes outputs [lo, hi), but for an odd last one, of the packed rows.
+func (t *tiled) multiply(k *tileKernels, dst []float32, dstStride int, w Weight, lo, hi int) {
 	reduce := reduceLanes
 	if t.x.pairs {
 		reduce = reducePairs
 	}
 	for o := lo; o+tileOuts <= hi; o += outBlock {
 		n := min(outBlock, (hi-o)/tileOuts*tileOuts)
-		t.outputs(w, o, n)
+		t.outputs(k, w, o, n)
 		for r := range t.x.rows {
 			reduce(&t.sums[0], &t.acc[r*outBlock*lanes], (n+3)/4) // past n: not used
 			copy(dst[r*dstStride+o:][:n], t.sums[:])
@@ -75,7 +67,7 @@ func (t *tiled) rows(dst []float32, dstStride int, w Weight, lo, hi int) {
 }
 
 // outputs fills the lanes of outputs [o, o+n) for all rows, stretch by stretch.
-func (t *tiled) outputs(w Weight, o, n int) {
+func (t *tiled) outputs(kernels *tileKernels, w Weight, o, n int) {
 	clear(t.acc[:t.x.rows*outBlock*lanes])
 	step := uintptr(w.rowBytes())
 	passes := (t.x.rows + tileRows - 1) / tileRows
@@ -85,7 +77,7 @@ func (t *tiled) outputs(w Weight, o, n int) {
 		ahead, near := aheadOf(blocks*lanes*w.DType.Size(), blocks*lanes)
 		for i := range passes {
 			r, end := part(t.x.rows, passes, i)
-			tileKernelsOf[w.DType][end-r](&t.acc[r*outBlock*lanes], t.x.at(s, r), &w.at(o, k)[0],
+			kernels[end-r](&t.acc[r*outBlock*lanes], t.x.at(s, r), &w.at(o, k)[0],
 				step, ahead, near, blocks, n/tileOuts)
 		}
 	}

@@ -6,66 +6,129 @@ package kernels
 
 // tileBF16_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileBF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileBF16_3 adds to acc [3][32][16] the products of a panel x of 3 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileBF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileBF16_4 adds to acc [4][32][16] the products of a panel x of 4 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileBF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileF16_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileF16_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileF16_3 adds to acc [3][32][16] the products of a panel x of 3 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileF16_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileF16_4 adds to acc [4][32][16] the products of a panel x of 4 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileF16_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileF32_2 adds to acc [2][32][16] the products of a panel x of 2 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileF32_2(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileF32_3 adds to acc [3][32][16] the products of a panel x of 3 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileF32_3(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // tileF32_4 adds to acc [4][32][16] the products of a panel x of 4 rows with
 // groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
-// are prefetched, after near blocks those of the next rows.
+// are prefetched into all caches, after near blocks those of the next rows.
 //
 //go:noescape
 func tileF32_4(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileBF16_2NT adds to acc [2][32][16] the products of a panel x of 2 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileBF16_2NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileBF16_3NT adds to acc [3][32][16] the products of a panel x of 3 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileBF16_3NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileBF16_4NT adds to acc [4][32][16] the products of a panel x of 4 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileBF16_4NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileF16_2NT adds to acc [2][32][16] the products of a panel x of 2 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileF16_2NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileF16_3NT adds to acc [3][32][16] the products of a panel x of 3 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileF16_3NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileF16_4NT adds to acc [4][32][16] the products of a panel x of 4 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileF16_4NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileF32_2NT adds to acc [2][32][16] the products of a panel x of 2 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileF32_2NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileF32_3NT adds to acc [3][32][16] the products of a panel x of 3 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileF32_3NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
+
+// tileF32_4NT adds to acc [4][32][16] the products of a panel x of 4 rows with
+// groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on
+// are prefetched past the outer caches, after near blocks those of the next rows.
+//
+//go:noescape
+func tileF32_4NT(acc *float32, x *float32, w *byte, stride uintptr, ahead uintptr, near int, blocks int, groups int)
 
 // splitPairs copies blocks of 16 floats: of each block the even elements, then the odd ones.
 //

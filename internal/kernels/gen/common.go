@@ -217,6 +217,19 @@ func rowsOn(stride Register, n int) func(Register) {
 	}
 }
 
+// hint is a way to request weights ahead of their use. Which one is fast depends on
+// the maker of the CPU, so every kernel that reads weights is written with each.
+type hint struct {
+	suffix  string // of kernels' names
+	request func(Op)
+	doc     string
+}
+
+var hints = []hint{
+	{"", PREFETCHT0, "are prefetched into all caches"},
+	{"NT", PREFETCHNTA, "are prefetched past the outer caches"},
+}
+
 // step returns the place ahead of p, and counts.
 func (l *lookahead) step(p Register) Register {
 	SUBQ(Imm(1), l.left)

@@ -12,16 +12,19 @@ import (
 // use the weights as stored, four outputs at a time.
 func dotFamily() {
 	table, mask := tailTable(), replicated("highWords", 0xffff0000)
-	for _, t := range dtypes {
-		for _, outs := range []int{1, 4} {
-			d := &dot{dtype: t, outs: outs, table: table, highMask: mask}
-			d.emit()
+	for _, h := range hints {
+		for _, t := range dtypes {
+			for _, outs := range []int{1, 4} {
+				d := &dot{hint: h, dtype: t, outs: outs, table: table, highMask: mask}
+				d.emit()
+			}
 		}
 	}
 }
 
 // dot is the state of one kernel while it is written.
 type dot struct {
+	hint  hint
 	dtype string
 	outs  int
 	table Mem
@@ -36,10 +39,11 @@ type dot struct {
 }
 
 func (d *dot) emit() {
-	function(fmt.Sprintf("dot%s_%d", d.dtype, d.outs),
+	name := fmt.Sprintf("dot%s_%d%s", d.dtype, d.outs, d.hint.suffix)
+	function(name,
 		"func(dst, x *float32, w *byte, stride, ahead uintptr, near, k, groups int)",
-		fmt.Sprintf("dot%s_%d is dst[o] = x . w[o] for groups*%d rows of w, stride bytes apart, k elements each.", d.dtype, d.outs, d.outs),
-		"The weights ahead bytes on are prefetched, after near blocks of 16 elements those of the next rows.")
+		fmt.Sprintf("%s is dst[o] = x . w[o] for groups*%d rows of w, stride bytes apart, k elements each.", name, d.outs),
+		"The weights ahead bytes on "+d.hint.doc+", after near blocks", "of 16 elements those of the next rows.")
 	d.dst, d.x, d.w = param("dst"), param("x"), param("w")
 	d.stride, d.groups = param("stride"), param("groups")
 	d.stride3 = triple(d.stride, d.outs)
@@ -91,7 +95,7 @@ func (d *dot) group() {
 func (d *dot) block() {
 	p := d.ahead.step(d.wk)
 	for n := range d.outs {
-		PREFETCHNTA(nth(p, d.stride, d.stride3, n))
+		d.hint.request(nth(p, d.stride, d.stride3, n))
 	}
 	x := d.row()
 	for n := range d.outs {

@@ -26,15 +26,18 @@ func int8Family() {
 	quantiseStoredKernel(c)
 	interleaveKernel(words("flipBytes", int8Zero<<8|int8Zero))
 	ones := words("wordOnes", 1)
-	for _, s := range [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}, {4, 1}} {
-		t := &int8Tile{rows: s[0], blocks: s[1]}
-		t.emit(ones)
+	for _, h := range hints {
+		for _, s := range [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 1}, {4, 1}} {
+			t := &int8Tile{hint: h, rows: s[0], blocks: s[1]}
+			t.emit(ones)
+		}
 	}
 }
 
 // int8Tile is the state of one kernel while it is written. A vector holds what
 // belongs to eight outputs, half a block.
 type int8Tile struct {
+	hint         hint
 	rows, blocks int
 
 	dst, w, wStride, n Register
@@ -86,7 +89,7 @@ func (p *panel) offset(r int) Mem    { return p.scale(r).Offset(4) }
 func (p *panel) values(r, i int) Mem { return p.scale(r).Offset(8 + 4*i) }
 
 func (t *int8Tile) emit(ones Mem) {
-	tileFunction("int8", t.rows, t.blocks)
+	tileFunction("int8", t.hint, t.rows, t.blocks)
 	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
 	t.ones = YMM()
 	VMOVDQU(ones, t.ones)
@@ -102,12 +105,12 @@ const accRows = 2
 const int8Signature = "func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, near, groups, n int)"
 
 // tileFunction starts a kernel of a family.
-func tileFunction(family string, rows, blocks int) {
-	name := fmt.Sprintf("%sTile%dx%d", family, rows, int8Block*blocks)
+func tileFunction(family string, h hint, rows, blocks int) {
+	name := fmt.Sprintf("%sTile%dx%d%s", family, rows, int8Block*blocks, h.suffix)
 	function(name, int8Signature,
 		fmt.Sprintf("%s computes n times %d blocks of outputs of %d quantised rows x, of groups groups each.", name, blocks, rows),
-		"The weights ahead bytes on are prefetched, after near groups those of the next blocks. Strides are",
-		"in bytes, that of w from block to block.")
+		"The weights ahead bytes on "+h.doc+", after near groups those",
+		"of the next blocks. Strides are in bytes, that of w from block to block.")
 }
 
 // eachOutputs is the rest of a kernel: n times tile, each with so many blocks of outputs.
@@ -137,7 +140,7 @@ func (t *int8Tile) block() {
 	ahead := t.ahead.step(t.wk)
 	for i := range int8Group / 4 {
 		for h := 0; h < t.halves(); h += 2 {
-			PREFETCHNTA(t.at(ahead, h).Offset(64 * i))
+			t.hint.request(t.at(ahead, h).Offset(64 * i))
 		}
 		t.four(i, sum)
 	}

@@ -21,10 +21,12 @@ const (
 // stays in the first-level cache. At most 12 of 16 registers are accumulators.
 func tileFamily() {
 	mask := replicated("highHalf", 0xffff0000)
-	for _, dtype := range dtypes {
-		for rows := 2; rows <= 4; rows++ {
-			t := &tile{dtype: dtype, rows: rows, highMask: mask}
-			t.emit()
+	for _, h := range hints {
+		for _, dtype := range dtypes {
+			for rows := 2; rows <= 4; rows++ {
+				t := &tile{hint: h, dtype: dtype, rows: rows, highMask: mask}
+				t.emit()
+			}
 		}
 	}
 	splitPairs()
@@ -34,6 +36,7 @@ func tileFamily() {
 
 // tile is the state of one kernel while it is written.
 type tile struct {
+	hint  hint
 	dtype string
 	rows  int
 
@@ -46,11 +49,11 @@ type tile struct {
 }
 
 func (t *tile) emit() {
-	name := fmt.Sprintf("tile%s_%d", t.dtype, t.rows)
+	name := fmt.Sprintf("tile%s_%d%s", t.dtype, t.rows, t.hint.suffix)
 	function(name, "func(acc, x *float32, w *byte, stride, ahead uintptr, near, blocks, groups int)",
 		fmt.Sprintf("%s adds to acc [%d][32][16] the products of a panel x of %d rows with", name, t.rows, t.rows),
 		"groups*2 rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on",
-		"are prefetched, after near blocks those of the next rows.")
+		t.hint.doc+", after near blocks those of the next rows.")
 	t.acc, t.x, t.w = param("acc"), param("x"), param("w")
 	t.stride, t.blocks, t.groups = param("stride"), param("blocks"), param("groups")
 	if t.dtype == "BF16" {
@@ -123,7 +126,7 @@ func (t *tile) lanes(halves []int, move func(m Mem, v VecVirtual)) {
 func (t *tile) prefetch(wk Register) {
 	p := t.ahead.step(wk)
 	for n := range tileOuts {
-		PREFETCHNTA(nth(p, t.stride, nil, n))
+		t.hint.request(nth(p, t.stride, nil, n))
 	}
 }
 

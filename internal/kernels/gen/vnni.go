@@ -7,10 +7,10 @@ import (
 )
 
 // vnniFamily writes the products of quantised rows for AVX-512 VNNI, and the
-// loops that measure what such a CPU allows. One and two rows take one block of
-// outputs, more take two, which share x.
+// loops that measure what such a CPU allows. One and two rows take four blocks of
+// outputs, streams of memory, more take two, which share x.
 func vnniFamily() {
-	for _, s := range [][2]int{{1, 1}, {2, 1}, {3, 2}, {4, 2}, {5, 2}, {6, 2}} {
+	for _, s := range [][2]int{{1, 1}, {1, 4}, {2, 4}, {3, 2}, {4, 2}, {5, 2}, {6, 2}} {
 		t := &vnniTile{rows: s[0], blocks: s[1]}
 		t.emit()
 	}
@@ -23,21 +23,23 @@ func vnniFamily() {
 type vnniTile struct {
 	rows, blocks int
 
-	dst, w, wStride, n Register
-	x                  panel
-	wk                 Register // runs along a block
-	ahead              *lookahead
-	acc                []VecVirtual // [row*blocks+block]
+	dst, w, n         Register
+	wStride, wStride3 Register
+	x                 panel
+	wk                Register // runs along a block
+	ahead             *lookahead
+	acc               []VecVirtual // [row*blocks+block]
 }
 
 func (t *vnniTile) emit() {
-	tileFunction("vnni", t.rows, t.blocks)
+	tileFunction("vnni", hints[0], t.rows, t.blocks)
 	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
+	t.wStride3 = triple(t.wStride, t.blocks)
 	eachOutputs(t.dst, t.w, t.wStride, t.n, t.blocks, func() { t.tile(); t.store() })
 }
 
 // block is the address of block b of the weights.
-func (t *vnniTile) block(p Register, b int) Mem { return nth(p, t.wStride, nil, b) }
+func (t *vnniTile) block(p Register, b int) Mem { return nth(p, t.wStride, t.wStride3, b) }
 
 // tile goes over the groups of the tile's blocks.
 func (t *vnniTile) tile() {
