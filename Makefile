@@ -84,7 +84,7 @@ test-e2e: ## A real cluster, from nothing to nothing (root)
 	@hack/test.sh e2e
 
 .PHONY: test-avx512
-test-avx512: ## The kernels on an emulated CPU (Debian, root)
+test-avx512: ## The kernels with AVX-512, on an emulated CPU if this one has none (Debian, root)
 	@hack/emulate/kernels.sh
 
 .PHONY: test-arm64

@@ -46,7 +46,7 @@ var avx2 = kernelSet{
 	quantiseBF16:    quantiseBF16,
 	quantiseRow:     quantiseAll(quantiseRowAVX2, quantiseRowPortable),
 	interleave:      interleaveBlockAVX2,
-	addProduct:      addProductAVX2,
+	addProduct:      blocksAVX2.addProduct,
 	matMulInt8:      int8IntoCaches.matMul,
 	read:            readBlocksAVX2,
 	fma:             fmaAVX2,

@@ -6,8 +6,8 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
-// blockRows and blockCols are the tile of addProductAVX2 for several rows;
-// wideCols that of one row where there are as many columns.
+// blockRows and blockCols are the tile of addProduct for several rows; wideCols that
+// of one row, and of several in wide registers, where there are as many columns.
 const (
 	blockRows = 6
 	blockCols = 16
@@ -21,24 +21,37 @@ type (
 
 // blockKernels are those of one stored type.
 type blockKernels struct {
-	tile         tileProduct
-	narrow, wide rowProduct
+	tile, wideTile tileProduct // of blockCols and, where there is one, of wideCols
+	narrow, wide   rowProduct
 }
 
-var blockKernelsOf = map[tensor.DType]*blockKernels{
-	tensor.BF16: {blockBF16_6x16, blockBF16_1x16, blockBF16_1x64},
-	tensor.F32:  {blockF32_6x16, blockF32_1x16, blockF32_1x64},
+// blockSet are the kernels by stored type.
+type blockSet map[tensor.DType]*blockKernels
+
+var blocksAVX2 = blockSet{
+	tensor.BF16: {blockBF16_6x16, nil, blockBF16_1x16, blockBF16_1x64},
+	tensor.F32:  {blockF32_6x16, nil, blockF32_1x16, blockF32_1x64},
 }
 
-// addProductAVX2 leaves columns that do not fill a tile to the portable kernel:
-// same order, same bits.
-func addProductAVX2(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte) {
-	f := blockKernelsOf[b.DType]
+// blocksAVX512 has wide registers for several rows; one row waits for memory.
+var blocksAVX512 = blockSet{
+	tensor.BF16: {wideBlockBF16_6x16, wideBlockBF16_6x64, blockBF16_1x16, blockBF16_1x64},
+	tensor.F32:  {wideBlockF32_6x16, wideBlockF32_6x64, blockF32_1x16, blockF32_1x64},
+}
+
+// addProduct leaves columns that do not fill a tile to the portable kernel: same
+// order, same bits.
+func (set blockSet) addProduct(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte) {
+	f := set[b.DType]
 	size := b.DType.Size()
 	step, full := uintptr(b.Cols*size), b.Cols&^(blockCols-1)
 	r := 0
 	for ; rows-r >= blockRows; r += blockRows {
-		for c := 0; c < full; c += blockCols {
+		c := 0
+		for ; f.wideTile != nil && full-c >= wideCols; c += wideCols {
+			f.wideTile(&dst[r*dstStride+c], &a[r*aStride], &b.Data[c*size], uintptr(4*dstStride), uintptr(4*aStride), step, b.K)
+		}
+		for ; c < full; c += blockCols {
 			f.tile(&dst[r*dstStride+c], &a[r*aStride], &b.Data[c*size], uintptr(4*dstStride), uintptr(4*aStride), step, b.K)
 		}
 	}

@@ -52,6 +52,6 @@
 //	limits                         what this machine can do (olmoe bench)
 //
 // X.go is portable and X_pool.go spreads it over the workers. X_amd64.go is the Go side of
-// the vector kernels, which gen/ writes as X_avx2_amd64.s or X_vnni_amd64.s, with their
+// the vector kernels, which gen/ writes as X_avx2_amd64.s, X_avx512_amd64.s or X_vnni_amd64.s, with their
 // declarations in X_stub_amd64.go.
 package kernels

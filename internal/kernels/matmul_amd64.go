@@ -13,8 +13,10 @@ type rowKernels struct {
 
 // storedKernels multiply rows of x by weights as stored.
 type storedKernels struct {
-	rows  []rowKernels // by type
-	tiles []tileKernels
+	rows  []rowKernels  // by type
+	tiles []tileKernels // likewise
+	outs  int           // outputs of a tile
+	pairs bool          // tiles take the even ones of 16 BF16 elements first, then the odd ones
 }
 
 var intoCaches = storedKernels{
@@ -28,6 +30,7 @@ var intoCaches = storedKernels{
 		tensor.F16:  {2: tileF16_2, 3: tileF16_3, 4: tileF16_4},
 		tensor.F32:  {2: tileF32_2, 3: tileF32_3, 4: tileF32_4},
 	},
+	outs: 2, pairs: true,
 }
 
 var pastCaches = storedKernels{
@@ -41,6 +44,18 @@ var pastCaches = storedKernels{
 		tensor.F16:  {2: tileF16_2NT, 3: tileF16_3NT, 4: tileF16_4NT},
 		tensor.F32:  {2: tileF32_2NT, 3: tileF32_3NT, 4: tileF32_4NT},
 	},
+	outs: 2, pairs: true,
+}
+
+// inWide computes several rows in 512-bit registers; one row waits for memory.
+var inWide = storedKernels{
+	rows: intoCaches.rows,
+	tiles: []tileKernels{
+		tensor.BF16: {2: wideBF16_2, wideBF16_3, wideBF16_4, wideBF16_5, wideBF16_6},
+		tensor.F16:  {2: wideF16_2, wideF16_3, wideF16_4, wideF16_5, wideF16_6},
+		tensor.F32:  {2: wideF32_2, wideF32_3, wideF32_4, wideF32_5, wideF32_6},
+	},
+	outs: 4,
 }
 
 // aheadInRow is how many bytes ahead in a row weights are requested before use:

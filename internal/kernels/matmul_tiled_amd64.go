@@ -1,8 +1,6 @@
 package kernels
 
 const (
-	// A tile is up to 4 rows x 2 outputs.
-	tileRows, tileOuts = 4, 2
 	// stretch is the number of elements of k taken together: 4 rows of x (16 KiB)
 	// fill half of a first-level cache; the weights stream through the other half.
 	stretch = 1024
@@ -16,8 +14,8 @@ const (
 	rowBlock = 32
 )
 
-// tileKernels, by rows, add to lanes [rows][outBlock][lanes].
-type tileKernels [tileRows + 1]func(acc, x *float32, w *byte, stride, ahead uintptr, near, blocks, groups int)
+// tileKernels, by rows from two on, add to lanes [rows][outBlock][lanes].
+type tileKernels []func(acc, x *float32, w *byte, stride, ahead uintptr, near, blocks, groups int)
 
 // tiled is the scratch of matMulTiled.
 type tiled struct {
@@ -36,10 +34,10 @@ func matMulTiled(k *storedKernels, j *Job, lo, hi int) {
 	blocks := (j.Rows + rowBlock - 1) / rowBlock
 	for i := range blocks {
 		first, end := part(j.Rows, blocks, i)
-		t.x.pack(j.X[first*j.XStride:], j.XStride, end-first, j.W)
-		t.multiply(&k.tiles[j.W.DType], j.Dst[first*j.DstStride:], j.DstStride, j.W, lo, hi)
+		t.x.pack(j.X[first*j.XStride:], j.XStride, end-first, j.W, k.pairs)
+		t.multiply(k, j.Dst[first*j.DstStride:], j.DstStride, j.W, lo, hi)
 	}
-	if odd := hi - (hi-lo)%tileOuts; odd < hi {
+	if odd := hi - (hi-lo)%k.outs; odd < hi {
 		for r := range j.Rows {
 			k.row(j, r, odd, hi)
 		}
@@ -50,14 +48,14 @@ func matMulTiled(k *storedKernels, j *Job, lo, hi int) {
 // parts are as few as their size limit allows (5 = 2 + 3, not 4 + 1).
 func part(n, parts, i int) (lo, hi int) { return n * i / parts, n * (i + 1) / parts }
 
-// multiply computes outputs [lo, hi), but for an odd last one, of the packed rows.
-func (t *tiled) multiply(k *tileKernels, dst []float32, dstStride int, w Weight, lo, hi int) {
+// multiply computes outputs [lo, hi), but for last ones that are no tile, of the packed rows.
+func (t *tiled) multiply(k *storedKernels, dst []float32, dstStride int, w Weight, lo, hi int) {
 	reduce := reduceLanes
 	if t.x.pairs {
 		reduce = reducePairs
 	}
-	for o := lo; o+tileOuts <= hi; o += outBlock {
-		n := min(outBlock, (hi-o)/tileOuts*tileOuts)
+	for o := lo; o+k.outs <= hi; o += outBlock {
+		n := min(outBlock, (hi-o)/k.outs*k.outs)
 		t.outputs(k, w, o, n)
 		for r := range t.x.rows {
 			reduce(&t.sums[0], &t.acc[r*outBlock*lanes], (n+3)/4) // past n: not used
@@ -67,18 +65,19 @@ func (t *tiled) multiply(k *tileKernels, dst []float32, dstStride int, w Weight,
 }
 
 // outputs fills the lanes of outputs [o, o+n) for all rows, stretch by stretch.
-func (t *tiled) outputs(kernels *tileKernels, w Weight, o, n int) {
+func (t *tiled) outputs(k *storedKernels, w Weight, o, n int) {
 	clear(t.acc[:t.x.rows*outBlock*lanes])
 	step := uintptr(w.rowBytes())
-	passes := (t.x.rows + tileRows - 1) / tileRows
+	tiles := k.tiles[w.DType]
+	passes := (t.x.rows + len(tiles) - 2) / (len(tiles) - 1)
 	for s := range t.x.count() {
-		k := s * stretch
-		blocks := min(w.In-k, stretch) / lanes
+		from := s * stretch
+		blocks := min(w.In-from, stretch) / lanes
 		ahead, near := aheadOf(blocks*lanes*w.DType.Size(), blocks*lanes)
 		for i := range passes {
 			r, end := part(t.x.rows, passes, i)
-			kernels[end-r](&t.acc[r*outBlock*lanes], t.x.at(s, r), &w.at(o, k)[0],
-				step, ahead, near, blocks, n/tileOuts)
+			tiles[end-r](&t.acc[r*outBlock*lanes], t.x.at(s, r), &w.at(o, from)[0],
+				step, ahead, near, blocks, n/k.outs)
 		}
 	}
 }

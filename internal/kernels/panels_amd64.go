@@ -20,8 +20,8 @@ func (p *panels) count() int { return (p.in + stretch - 1) / stretch }
 func (p *panels) at(s, r int) *float32 { return &p.buf[(s*p.rows+r)*panelStride] }
 
 // pack copies rows of x in the order in which the kernels widen w.
-func (p *panels) pack(x []float32, xStride, rows int, w Weight) {
-	p.rows, p.in, p.pairs = rows, w.In, w.DType == tensor.BF16
+func (p *panels) pack(x []float32, xStride, rows int, w Weight, pairs bool) {
+	p.rows, p.in, p.pairs = rows, w.In, pairs && w.DType == tensor.BF16
 	p.buf = atLeast(p.buf, p.count()*rows*panelStride)
 	for r := range rows {
 		row := x[r*xStride:][:p.in]

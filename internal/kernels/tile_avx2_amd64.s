@@ -31,7 +31,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
@@ -107,7 +107,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
@@ -197,7 +197,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
@@ -309,7 +309,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -382,7 +382,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -469,7 +469,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -579,7 +579,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000040, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -652,7 +652,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000040, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -739,7 +739,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000040, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -850,7 +850,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
@@ -926,7 +926,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
@@ -1016,7 +1016,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y1
@@ -1128,7 +1128,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -1201,7 +1201,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -1288,7 +1288,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000020, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -1398,7 +1398,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000040, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -1471,7 +1471,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000040, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0
@@ -1558,7 +1558,7 @@ group:
 	MOVQ    R8, R10
 	ADDQ    BX, R10
 	ADDQ    BX, R10
-	MOVQ    SI, R11
+	MOVQ    blocks+48(FP), R11
 	IMUL3Q  $0x00000040, R11, R11
 	SUBQ    R11, R10
 	VMOVUPS (AX), Y0

@@ -12,15 +12,17 @@ import (
 )
 
 var families = map[string]func(){
-	"dot":       dotFamily,
-	"tile":      tileFamily,
-	"vector":    vectorFamily,
-	"exp":       expFamily,
-	"widen":     widenFamily,
-	"limits":    limitsFamily,
-	"int8":      int8Family,
-	"vnni":      vnniFamily,
-	"attention": attentionFamily,
+	"dot":          dotFamily,
+	"tile":         tileFamily,
+	"tile512":      tile512Family,
+	"vector":       vectorFamily,
+	"exp":          expFamily,
+	"widen":        widenFamily,
+	"limits":       limitsFamily,
+	"int8":         int8Family,
+	"vnni":         vnniFamily,
+	"attention":    attentionFamily,
+	"attention512": attention512Family,
 }
 
 func main() {

@@ -61,7 +61,7 @@ func (t *tile) emit() {
 		VMOVUPS(t.highMask, t.high)
 	}
 	Label("group")
-	t.ahead = lookAhead(t.skip)
+	t.ahead = lookAhead(rowsBeyond(t.stride, tileOuts, t.dtype))
 	for i, halves := range t.runs() {
 		t.run(fmt.Sprintf("block%d", i), halves)
 	}
@@ -74,14 +74,17 @@ func (t *tile) emit() {
 	finish()
 }
 
-// skip adds the way from where a group's elements end to where the next one's begin.
-func (t *tile) skip(beyond Register) {
-	for range tileOuts {
-		ADDQ(t.stride, beyond)
+// rowsBeyond is the skip of groups of n rows of which the argument "blocks" are taken: the
+// way from where a group's elements end to where the next one's begin.
+func rowsBeyond(stride Register, n int, dtype string) func(Register) {
+	return func(beyond Register) {
+		for range n {
+			ADDQ(stride, beyond)
+		}
+		taken := param("blocks")
+		IMUL3Q(U32(16*size(dtype)), taken, taken)
+		SUBQ(taken, beyond)
 	}
-	taken := copied(t.blocks)
-	IMUL3Q(U32(16*size(t.dtype)), taken, taken)
-	SUBQ(taken, beyond)
 }
 
 // runs tells which halves of the lanes are taken together: both if they fit in
