@@ -22,7 +22,7 @@ func (t *benchTable) printf(format string, args ...any) {
 }
 
 func limitsText(l bench.Limits) string {
-	return fmt.Sprintf("reads %.1f GB/s, float32 %.0f GFLOP/s, int8 %.0f Gop/s", l.Read/1e9, l.F32/1e9, l.Int8/1e9)
+	return fmt.Sprintf("reads %.1f GB/s (in streams %.1f), float32 %.0f GFLOP/s, int8 %.0f Gop/s", l.Read/1e9, l.Streams/1e9, l.F32/1e9, l.Int8/1e9)
 }
 
 func (t *benchTable) begin(l bench.Limits) {

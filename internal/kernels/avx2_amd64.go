@@ -49,6 +49,7 @@ var avx2 = kernelSet{
 	addProduct:      blocksAVX2.addProduct,
 	matMulInt8:      int8IntoCaches.matMul,
 	read:            readBlocksAVX2,
+	readStreams:     streamsOf(readStreams),
 	fma:             fmaAVX2,
 	fmaFlops:        12 * 8 * 2,
 	int8:            int8AVX2,
@@ -67,6 +68,7 @@ var avx2NT = withNT(avx2)
 func withNT(s kernelSet) kernelSet {
 	s.name = "avx2-nt"
 	s.matMul, s.matMulInt8 = pastCaches.matMul, int8PastCaches.matMul
+	s.readStreams = streamsOf(readStreamsNT)
 	return s
 }
 
@@ -102,5 +104,15 @@ func carriesBlocksAVX2(b []byte, mask, add uint64) (all uint64) {
 func readBlocksAVX2(p []byte) {
 	if len(p) >= 256 {
 		readAVX2(&p[0], len(p)/256)
+	}
+}
+
+// streamsOf reads whole lines of four quarters.
+func streamsOf(kernel func(p *byte, stride uintptr, lines int)) func([]byte) {
+	const streams, line = 4, 64
+	return func(p []byte) {
+		if lines := len(p) / streams / line; lines > 0 {
+			kernel(&p[0], uintptr(lines*line), lines)
+		}
 	}
 }

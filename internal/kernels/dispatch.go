@@ -38,11 +38,12 @@ type kernelSet struct {
 	matMulInt8      func(j int8Job, lo, hi int) // by value, likewise
 
 	// What limits.go measures with.
-	read     func(p []byte)
-	fma      func(rounds int)
-	fmaFlops int // operations in one round of fma
-	int8     func(rounds int)
-	int8Ops  int // operations in one round of int8
+	read        func(p []byte) // in order
+	readStreams func(p []byte) // from several places at once, requested before
+	fma         func(rounds int)
+	fmaFlops    int // operations in one round of fma
+	int8        func(rounds int)
+	int8Ops     int // operations in one round of int8
 }
 
 var portable = kernelSet{
@@ -68,6 +69,7 @@ var portable = kernelSet{
 	addProduct:      addProductPortable,
 	matMulInt8:      matMulInt8Portable,
 	read:            readPortable,
+	readStreams:     readPortable,
 	fma:             fmaPortable,
 	fmaFlops:        8,
 	int8:            int8Portable,

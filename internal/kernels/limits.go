@@ -3,7 +3,7 @@ package kernels
 import "time"
 
 const (
-	// readBuffer is far larger than any cache.
+	// readBuffer is far larger than what a program gets to itself of any cache.
 	readBuffer = 256 << 20
 	// readChunk is what a worker reads at once.
 	readChunk = 1 << 20
@@ -17,19 +17,23 @@ const (
 	peakTasks = 8
 )
 
-// ReadBandwidth measures the bytes per second that the pool reads from memory,
-// out of cache: the limit of everything that touches each weight once. It takes
-// about a quarter of a second and 256 MiB for that time.
-func ReadBandwidth(p *Pool) float64 { return readBandwidth(p, readBuffer) }
+// ReadBandwidth measures the bytes per second that the pool reads from memory, out of
+// cache, in order: the limit of everything that touches each weight once. It takes about
+// a quarter of a second and 256 MiB for that time. streams is what it reads from several
+// places at once with requests ahead, which on some machines is more.
+func ReadBandwidth(p *Pool) (inOrder, streams float64) { return readBandwidth(p, readBuffer) }
 
-func readBandwidth(p *Pool, size int) float64 {
+func readBandwidth(p *Pool, size int) (inOrder, streams float64) {
 	buf := make([]byte, size)
 	for i := 0; i < len(buf); i += 4096 {
 		buf[i] = 1 // an untouched page is the one shared page of zeros
 	}
-	return best(float64(len(buf)), func() {
-		p.Run(len(buf)/readChunk, func(i int) { active.read(buf[i*readChunk:][:readChunk]) })
-	})
+	rate := func(read func([]byte)) float64 {
+		return best(float64(len(buf)), func() {
+			p.Run(len(buf)/readChunk, func(i int) { read(buf[i*readChunk:][:readChunk]) })
+		})
+	}
+	return rate(active.read), rate(active.readStreams)
 }
 
 // F32Peak measures the float32 operations per second of multiply-adds (two

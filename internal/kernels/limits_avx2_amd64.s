@@ -25,6 +25,60 @@ loop:
 	VZEROUPPER
 	RET
 
+// func readStreams(p *byte, stride uintptr, lines int)
+// Requires: AVX, MMX+
+TEXT ·readStreams(SB), NOSPLIT, $0-24
+	MOVQ p+0(FP), AX
+	MOVQ stride+8(FP), CX
+	MOVQ lines+16(FP), DX
+	LEAQ (CX)(CX*2), BX
+
+loop:
+	PREFETCHT0 2048(AX)
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y0
+	PREFETCHT0 2048(AX)(CX*1)
+	VMOVUPS    (AX)(CX*1), Y0
+	VMOVUPS    32(AX)(CX*1), Y0
+	PREFETCHT0 2048(AX)(CX*2)
+	VMOVUPS    (AX)(CX*2), Y0
+	VMOVUPS    32(AX)(CX*2), Y0
+	PREFETCHT0 2048(AX)(BX*1)
+	VMOVUPS    (AX)(BX*1), Y0
+	VMOVUPS    32(AX)(BX*1), Y0
+	ADDQ       $0x40, AX
+	DECQ       DX
+	JNZ        loop
+	VZEROUPPER
+	RET
+
+// func readStreamsNT(p *byte, stride uintptr, lines int)
+// Requires: AVX, MMX+
+TEXT ·readStreamsNT(SB), NOSPLIT, $0-24
+	MOVQ p+0(FP), AX
+	MOVQ stride+8(FP), CX
+	MOVQ lines+16(FP), DX
+	LEAQ (CX)(CX*2), BX
+
+loop:
+	PREFETCHNTA 2048(AX)
+	VMOVUPS     (AX), Y0
+	VMOVUPS     32(AX), Y0
+	PREFETCHNTA 2048(AX)(CX*1)
+	VMOVUPS     (AX)(CX*1), Y0
+	VMOVUPS     32(AX)(CX*1), Y0
+	PREFETCHNTA 2048(AX)(CX*2)
+	VMOVUPS     (AX)(CX*2), Y0
+	VMOVUPS     32(AX)(CX*2), Y0
+	PREFETCHNTA 2048(AX)(BX*1)
+	VMOVUPS     (AX)(BX*1), Y0
+	VMOVUPS     32(AX)(BX*1), Y0
+	ADDQ        $0x40, AX
+	DECQ        DX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
 // func fmaAVX2(rounds int)
 // Requires: AVX, FMA3
 TEXT ·fmaAVX2(SB), NOSPLIT, $0-8

@@ -9,6 +9,18 @@ package kernels
 //go:noescape
 func readAVX2(p *byte, blocks int)
 
+// readStreams loads lines of 64 bytes from each of four places stride bytes apart. Those 2048 bytes on
+// are prefetched into all caches.
+//
+//go:noescape
+func readStreams(p *byte, stride uintptr, lines int)
+
+// readStreamsNT loads lines of 64 bytes from each of four places stride bytes apart. Those 2048 bytes on
+// are prefetched past the outer caches.
+//
+//go:noescape
+func readStreamsNT(p *byte, stride uintptr, lines int)
+
 // fmaAVX2 does 12 independent multiply-adds of 8 lanes a round.
 //
 //go:noescape

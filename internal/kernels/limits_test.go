@@ -6,10 +6,13 @@ func TestLimitsArePlausible(t *testing.T) {
 	p := NewPool(2)
 	defer p.Close()
 	for _, pool := range []*Pool{nil, p} {
-		read, peak := readBandwidth(pool, 16<<20), F32Peak(pool)
-		if read < 1e7 || read > 1e13 {
-			t.Errorf("%d workers: %g bytes read per second", pool.Workers(), read)
+		read, streams := readBandwidth(pool, 16<<20)
+		for _, rate := range []float64{read, streams} {
+			if rate < 1e7 || rate > 1e13 {
+				t.Errorf("%d workers: %g bytes read per second", pool.Workers(), rate)
+			}
 		}
+		peak := F32Peak(pool)
 		if peak < 1e6 || peak > 1e13 {
 			t.Errorf("%d workers: %g float32 operations per second", pool.Workers(), peak)
 		}
@@ -21,6 +24,7 @@ func TestLimitLoopsOfEachSet(t *testing.T) {
 	for _, s := range available() {
 		for _, n := range []int{0, 7, 8, 255, 256, 1000} {
 			s.read(make([]byte, n))
+			s.readStreams(make([]byte, n))
 		}
 		s.fma(10)
 		s.int8(10)

@@ -49,7 +49,7 @@ func TestBenchReport(t *testing.T) {
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, name := range []string{"read_bytes_per_second", "int8_ops_per_second", "f32_flops_per_second"} {
+	for _, name := range []string{"read_bytes_per_second", "streams_bytes_per_second", "int8_ops_per_second", "f32_flops_per_second"} {
 		if r.Limits[name] < 1e6 {
 			t.Errorf("limit %s is %g", name, r.Limits[name])
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -18,6 +20,10 @@ func limitsFamily() {
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	finish()
+
+	for _, h := range hints {
+		readStreams(h)
+	}
 
 	function("fmaAVX2", "func(rounds int)", "fmaAVX2 does 12 independent multiply-adds of 8 lanes a round.")
 	n = param("rounds")
@@ -48,6 +54,27 @@ func limitsFamily() {
 		VPMADDWD(ones, t, t)
 		VPADDD(t, a, a)
 	}
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	finish()
+}
+
+// readStreams reads as the products of one row do: in several streams, requested before.
+func readStreams(h hint) {
+	const ahead = 2 << 10
+	function("readStreams"+h.suffix, "func(p *byte, stride uintptr, lines int)",
+		"readStreams"+h.suffix+" loads lines of 64 bytes from each of four places stride bytes apart. Those "+fmt.Sprint(ahead)+" bytes on",
+		h.doc+".")
+	p, stride, n := param("p"), param("stride"), param("lines")
+	stride3 := triple(stride, 4)
+	Label("loop")
+	for i := range 4 {
+		at := nth(p, stride, stride3, i)
+		h.request(at.Offset(ahead))
+		VMOVUPS(at, YMM())
+		VMOVUPS(at.Offset(32), YMM())
+	}
+	ADDQ(Imm(64), p)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	finish()
