@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # kernels.sh [TEST FLAG...]: run the tests of internal/kernels with AVX-512 VNNI: on this machine's CPU if
-# it has that, otherwise on an emulated one (Ice Lake). Bochs boots Debian's kernel, and that runs two programs: guest and
-# the tests. Without flags: what concerns products, limits and the choice of kernels; all else runs AVX2
-# code that any machine tests. Exit status 77: it did not run, and says why.
+# it has that, otherwise on an emulated one (Ice Lake). There Bochs boots Debian's kernel, and that runs two
+# programs: guest and the tests; without flags what concerns products, limits and the choice of kernels,
+# since all else is AVX2 code that any machine tests. Exit status 77: it did not run, and says why.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . hack/need.sh

@@ -47,6 +47,7 @@ var avx2 = kernelSet{
 	quantiseRow:     quantiseAll(quantiseRowAVX2, quantiseRowPortable),
 	interleave:      interleaveBlockAVX2,
 	addProduct:      blocksAVX2.addProduct,
+	addProducts:     blocksAVX2.addProducts,
 	matMulInt8:      int8IntoCaches.matMul,
 	read:            readBlocksAVX2,
 	readStreams:     streamsOf(readStreams),

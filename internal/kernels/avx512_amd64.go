@@ -9,13 +9,13 @@ func hasVNNI() bool {
 	return cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VNNI
 }
 
-// avx512VNNI is avx2 but for products, those of attention as well, and for the limits: they are the machine's, so
-// float32 kernels of 8 lanes count against 16.
+// avx512VNNI is avx2 but for products, those of attention as well, and for the limits:
+// they are the machine's, so float32 kernels of 8 lanes count against 16.
 var avx512VNNI = withVNNI(avx2)
 
 func withVNNI(s kernelSet) kernelSet {
 	s.name = "avx512-vnni"
-	s.matMul, s.addProduct = inWide.matMul, blocksAVX512.addProduct
+	s.matMul, s.addProduct, s.addProducts = inWide.matMul, blocksAVX512.addProduct, blocksAVX512.addProducts
 	s.matMulInt8 = vnniTiles.matMul
 	s.fma, s.fmaFlops = fmaAVX512, 12*16*2
 	s.int8, s.int8Ops = int8VNNI, 12*64*2

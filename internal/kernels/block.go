@@ -35,6 +35,34 @@ func AddProduct(dst []float32, dstStride int, a []float32, aStride, rows int, b 
 	active.addProduct(dst, dstStride, a, aStride, rows, b, next)
 }
 
+// BlocksTogether is how many blocks AddProducts takes.
+const BlocksTogether = 4
+
+// BlockCols is the number of columns of its blocks: a register of 512 bits, or two of 256.
+const BlockCols = 16
+
+// AddProducts is AddProduct of one row a [K] with blocks [K, 16] of type t, whose columns
+// stand side by side in dst: the same bits. A sum waits for what was added to it before;
+// four blocks' sums do not wait for each other. next are the blocks that will be used
+// after these.
+func AddProducts(dst, a []float32, t tensor.DType, blocks, next *[BlocksTogether][]byte) {
+	if len(dst) < BlocksTogether*BlockCols || len(a) == 0 {
+		panic(fmt.Sprintf("kernels: AddProducts: %d sums of %d terms", len(dst), len(a)))
+	}
+	for _, b := range blocks {
+		if need := len(a) * BlockCols * t.Size(); len(b) < need {
+			panic(fmt.Sprintf("kernels: AddProducts: block of %d bytes, [%d, %d] of %v needs %d", len(b), len(a), BlockCols, t, need))
+		}
+	}
+	active.addProducts(dst, a, t, *blocks, *next)
+}
+
+func addProductsPortable(dst, a []float32, t tensor.DType, blocks, _ [BlocksTogether][]byte) {
+	for i, b := range blocks {
+		addProductPortable(dst[i*BlockCols:], BlockCols, a, len(a), 1, Block{t, b, len(a), BlockCols}, nil)
+	}
+}
+
 func addProductPortable(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, _ []byte) {
 	addColumnsPortable(dst, dstStride, a, aStride, rows, b, 0)
 }

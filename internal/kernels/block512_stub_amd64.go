@@ -14,6 +14,11 @@ func wideBlockBF16_6x16(dst *float32, a *float32, b *byte, dstStride uintptr, aS
 //go:noescape
 func wideBlockBF16_6x64(dst *float32, a *float32, b *byte, dstStride uintptr, aStride uintptr, bStride uintptr, k int)
 
+// wideBlockBF16_1x16x4 adds a [1,k] times four blocks [k,16] to dst [4*16]; k > 0. The next ones are prefetched.
+//
+//go:noescape
+func wideBlockBF16_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)
+
 // wideBlockF32_6x16 adds a [6,k] times b [k,16] to dst; strides are in bytes, k > 0.
 //
 //go:noescape
@@ -23,3 +28,8 @@ func wideBlockF32_6x16(dst *float32, a *float32, b *byte, dstStride uintptr, aSt
 //
 //go:noescape
 func wideBlockF32_6x64(dst *float32, a *float32, b *byte, dstStride uintptr, aStride uintptr, bStride uintptr, k int)
+
+// wideBlockF32_1x16x4 adds a [1,k] times four blocks [k,16] to dst [4*16]; k > 0. The next ones are prefetched.
+//
+//go:noescape
+func wideBlockF32_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)

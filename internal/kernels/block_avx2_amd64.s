@@ -165,6 +165,76 @@ row:
 	VZEROUPPER
 	RET
 
+// func blockBF16_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·blockBF16_1x16x4(SB), NOSPLIT, $0-88
+	MOVQ    b0+16(FP), AX
+	MOVQ    next0+48(FP), CX
+	MOVQ    b1+24(FP), DX
+	MOVQ    next1+56(FP), BX
+	MOVQ    b2+32(FP), SI
+	MOVQ    next2+64(FP), DI
+	MOVQ    b3+40(FP), R8
+	MOVQ    next3+72(FP), R9
+	MOVQ    dst+0(FP), R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+	VMOVUPS 128(R10), Y4
+	VMOVUPS 160(R10), Y5
+	VMOVUPS 192(R10), Y6
+	VMOVUPS 224(R10), Y7
+	MOVQ    a+8(FP), R10
+	MOVQ    k+80(FP), R11
+	XORQ    R12, R12
+
+row:
+	VBROADCASTSS (R10), Y8
+	PREFETCHT0   (CX)(R12*1)
+	VPMOVZXWD    (AX)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPMOVZXWD    16(AX)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y1
+	PREFETCHT0   (BX)(R12*1)
+	VPMOVZXWD    (DX)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPMOVZXWD    16(DX)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	PREFETCHT0   (DI)(R12*1)
+	VPMOVZXWD    (SI)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPMOVZXWD    16(SI)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	PREFETCHT0   (R9)(R12*1)
+	VPMOVZXWD    (R8)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VPMOVZXWD    16(R8)(R12*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         $0x04, R10
+	ADDQ         $0x20, R12
+	DECQ         R11
+	JNZ          row
+	MOVQ         dst+0(FP), AX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VZEROUPPER
+	RET
+
 // func blockF32_6x16(dst *float32, a *float32, b *byte, dstStride uintptr, aStride uintptr, bStride uintptr, k int)
 // Requires: AVX, FMA3
 TEXT ·blockF32_6x16(SB), NOSPLIT, $0-56
@@ -305,6 +375,68 @@ row:
 	ADDQ         SI, DX
 	DECQ         BX
 	JNZ          row
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VZEROUPPER
+	RET
+
+// func blockF32_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·blockF32_1x16x4(SB), NOSPLIT, $0-88
+	MOVQ    b0+16(FP), AX
+	MOVQ    next0+48(FP), CX
+	MOVQ    b1+24(FP), DX
+	MOVQ    next1+56(FP), BX
+	MOVQ    b2+32(FP), SI
+	MOVQ    next2+64(FP), DI
+	MOVQ    b3+40(FP), R8
+	MOVQ    next3+72(FP), R9
+	MOVQ    dst+0(FP), R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+	VMOVUPS 128(R10), Y4
+	VMOVUPS 160(R10), Y5
+	VMOVUPS 192(R10), Y6
+	VMOVUPS 224(R10), Y7
+	MOVQ    a+8(FP), R10
+	MOVQ    k+80(FP), R11
+	XORQ    R12, R12
+
+row:
+	VBROADCASTSS (R10), Y8
+	PREFETCHT0   (CX)(R12*1)
+	VMOVUPS      (AX)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VMOVUPS      32(AX)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	PREFETCHT0   (BX)(R12*1)
+	VMOVUPS      (DX)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VMOVUPS      32(DX)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	PREFETCHT0   (DI)(R12*1)
+	VMOVUPS      (SI)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VMOVUPS      32(SI)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	PREFETCHT0   (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VMOVUPS      32(R8)(R12*1), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, R12
+	DECQ         R11
+	JNZ          row
+	MOVQ         dst+0(FP), AX
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	VMOVUPS      Y2, 64(AX)

@@ -158,6 +158,56 @@ row:
 	VZEROUPPER
 	RET
 
+// func wideBlockBF16_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideBlockBF16_1x16x4(SB), NOSPLIT, $0-88
+	MOVQ    b0+16(FP), AX
+	MOVQ    next0+48(FP), CX
+	MOVQ    b1+24(FP), DX
+	MOVQ    next1+56(FP), BX
+	MOVQ    b2+32(FP), SI
+	MOVQ    next2+64(FP), DI
+	MOVQ    b3+40(FP), R8
+	MOVQ    next3+72(FP), R9
+	MOVQ    dst+0(FP), R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	VMOVUPS 128(R10), Z2
+	VMOVUPS 192(R10), Z3
+	MOVQ    a+8(FP), R10
+	MOVQ    k+80(FP), R11
+	XORQ    R12, R12
+
+row:
+	VBROADCASTSS (R10), Z4
+	PREFETCHT0   (CX)(R12*1)
+	VPMOVZXWD    (AX)(R12*1), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	PREFETCHT0   (BX)(R12*1)
+	VPMOVZXWD    (DX)(R12*1), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z1
+	PREFETCHT0   (DI)(R12*1)
+	VPMOVZXWD    (SI)(R12*1), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z2
+	PREFETCHT0   (R9)(R12*1)
+	VPMOVZXWD    (R8)(R12*1), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         $0x04, R10
+	ADDQ         $0x20, R12
+	DECQ         R11
+	JNZ          row
+	MOVQ         dst+0(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VZEROUPPER
+	RET
+
 // func wideBlockF32_6x16(dst *float32, a *float32, b *byte, dstStride uintptr, aStride uintptr, bStride uintptr, k int)
 // Requires: AVX, AVX512F
 TEXT ·wideBlockF32_6x16(SB), NOSPLIT, $0-56
@@ -304,5 +354,51 @@ row:
 	VMOVUPS      Z21, 64(R9)(SI*2)
 	VMOVUPS      Z22, 128(R9)(SI*2)
 	VMOVUPS      Z23, 192(R9)(SI*2)
+	VZEROUPPER
+	RET
+
+// func wideBlockF32_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideBlockF32_1x16x4(SB), NOSPLIT, $0-88
+	MOVQ    b0+16(FP), AX
+	MOVQ    next0+48(FP), CX
+	MOVQ    b1+24(FP), DX
+	MOVQ    next1+56(FP), BX
+	MOVQ    b2+32(FP), SI
+	MOVQ    next2+64(FP), DI
+	MOVQ    b3+40(FP), R8
+	MOVQ    next3+72(FP), R9
+	MOVQ    dst+0(FP), R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	VMOVUPS 128(R10), Z2
+	VMOVUPS 192(R10), Z3
+	MOVQ    a+8(FP), R10
+	MOVQ    k+80(FP), R11
+	XORQ    R12, R12
+
+row:
+	VBROADCASTSS (R10), Z4
+	PREFETCHT0   (CX)(R12*1)
+	VMOVUPS      (AX)(R12*1), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	PREFETCHT0   (BX)(R12*1)
+	VMOVUPS      (DX)(R12*1), Z5
+	VFMADD231PS  Z5, Z4, Z1
+	PREFETCHT0   (DI)(R12*1)
+	VMOVUPS      (SI)(R12*1), Z5
+	VFMADD231PS  Z5, Z4, Z2
+	PREFETCHT0   (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Z5
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, R12
+	DECQ         R11
+	JNZ          row
+	MOVQ         dst+0(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
 	VZEROUPPER
 	RET

@@ -21,6 +21,11 @@ func blockBF16_1x16(dst *float32, a *float32, b *byte, bStride uintptr, ahead ui
 //go:noescape
 func blockBF16_1x64(dst *float32, a *float32, b *byte, bStride uintptr, ahead uintptr, k int)
 
+// blockBF16_1x16x4 adds a [1,k] times four blocks [k,16] to dst [4*16]; k > 0. The next ones are prefetched.
+//
+//go:noescape
+func blockBF16_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)
+
 // blockF32_6x16 adds a [6,k] times b [k,16] to dst; strides are in bytes, k > 0.
 //
 //go:noescape
@@ -37,3 +42,8 @@ func blockF32_1x16(dst *float32, a *float32, b *byte, bStride uintptr, ahead uin
 //
 //go:noescape
 func blockF32_1x64(dst *float32, a *float32, b *byte, bStride uintptr, ahead uintptr, k int)
+
+// blockF32_1x16x4 adds a [1,k] times four blocks [k,16] to dst [4*16]; k > 0. The next ones are prefetched.
+//
+//go:noescape
+func blockF32_1x16x4(dst *float32, a *float32, b0 *byte, b1 *byte, b2 *byte, b3 *byte, next0 *byte, next1 *byte, next2 *byte, next3 *byte, k int)

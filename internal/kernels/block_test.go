@@ -55,6 +55,48 @@ func TestAddProductIsOneSumAnElement(t *testing.T) {
 	}
 }
 
+// Four blocks together are four blocks one after the other, to the bit.
+func TestAddProductsIsAddProductOfEach(t *testing.T) {
+	r := newRand(t)
+	for _, d := range kvTypes {
+		for _, k := range []int{1, 2, 16, 127, 128} {
+			a, start := normals(r, k), normals(r, BlocksTogether*BlockCols+3)
+			want := slices.Clone(start)
+			var blocks, none [BlocksTogether][]byte
+			for i := range blocks {
+				b := randomBlock(r, d, k, BlockCols)
+				blocks[i] = b.Data
+				addProductPortable(want[i*BlockCols:], BlockCols, a, k, 1, b, nil)
+			}
+			for _, s := range available() {
+				for _, next := range [][BlocksTogether][]byte{blocks, none} {
+					got := slices.Clone(start)
+					s.addProducts(got, a, d, blocks, next)
+					sameBits(t, fmt.Sprintf("%s %v k=%d", s.name, d, k), got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestAddProductsRefusesWrongSizes(t *testing.T) {
+	block := make([]byte, 2*16*8)
+	whole := [BlocksTogether][]byte{block, block, block, block}
+	short := whole
+	short[3] = block[1:]
+	for name, f := range map[string]func(){
+		"short sums":  func() { AddProducts(make([]float32, 63), make([]float32, 8), tensor.BF16, &whole, &whole) },
+		"no terms":    func() { AddProducts(make([]float32, 64), nil, tensor.BF16, &whole, &whole) },
+		"short block": func() { AddProducts(make([]float32, 64), make([]float32, 8), tensor.BF16, &short, &whole) },
+		"wider type":  func() { AddProducts(make([]float32, 64), make([]float32, 8), tensor.F32, &whole, &whole) },
+	} {
+		if recovered(f) == nil {
+			t.Errorf("%s: no panic", name)
+		}
+	}
+	AddProducts(make([]float32, 64), make([]float32, 8), tensor.BF16, &whole, &whole)
+}
+
 // A sum that is cut into blocks is the same sum.
 func TestAddProductContinues(t *testing.T) {
 	r := newRand(t)

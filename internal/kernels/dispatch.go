@@ -35,6 +35,7 @@ type kernelSet struct {
 	quantiseRow     func(row []byte, x []float32)
 	interleave      func(block []byte, q *int8Rows)
 	addProduct      func(dst []float32, dstStride int, a []float32, aStride, rows int, b Block, next []byte)
+	addProducts     func(dst, a []float32, t tensor.DType, blocks, next [BlocksTogether][]byte)
 	matMulInt8      func(j int8Job, lo, hi int) // by value, likewise
 
 	// What limits.go measures with.
@@ -67,6 +68,7 @@ var portable = kernelSet{
 	quantiseRow:     quantiseRowPortable,
 	interleave:      interleavePortable,
 	addProduct:      addProductPortable,
+	addProducts:     addProductsPortable,
 	matMulInt8:      matMulInt8Portable,
 	read:            readPortable,
 	readStreams:     readPortable,

@@ -76,10 +76,7 @@ func (r *Runner) attend(lane, task int) {
 	q, out, scores := r.ws.q[at:], r.ws.attn[at:], r.ws.scores[lane][:t.rows*stride]
 
 	clear(scores)
-	for i, p := range pages {
-		keys, next := r.keys(p, kv), r.keys(pages[min(i+1, len(pages)-1)], kv)
-		kernels.AddProduct(scores[i*PageTokens:], stride, q, r.qDim(), t.rows, keys, next.Data)
-	}
+	r.addScores(scores, q, t.rows, kv, pages)
 	var sums [tileRows]float32
 	for i := range t.rows {
 		sums[i] = kernels.ExpSum(scores[i*stride : i*stride+row.Pos+i+1])
@@ -88,6 +85,26 @@ func (r *Runner) attend(lane, task int) {
 	r.sumValues(out, scores, stride, t.rows, row.Pos, kv, pages)
 	for i := range t.rows {
 		kernels.Div(out[i*r.qDim():i*r.qDim()+r.cfg.HeadDim], sums[i])
+	}
+}
+
+// addScores adds the products of some rows of q with the keys of all pages to scores
+// [rows, positions of pages].
+func (r *Runner) addScores(scores, q []float32, rows, kv int, pages []*Page) {
+	i, stride := 0, len(pages)*PageTokens
+	if rows == 1 {
+		for ; len(pages)-i >= kernels.BlocksTogether; i += kernels.BlocksTogether {
+			var keys, next [kernels.BlocksTogether][]byte
+			for j := range keys {
+				keys[j] = r.keys(pages[i+j], kv).Data
+				next[j] = r.keys(pages[min(i+j+len(keys), len(pages)-1)], kv).Data
+			}
+			kernels.AddProducts(scores[i*PageTokens:], q[:r.cfg.HeadDim], pages[i].dtype, &keys, &next)
+		}
+	}
+	for ; i < len(pages); i++ {
+		keys, next := r.keys(pages[i], kv), r.keys(pages[min(i+1, len(pages)-1)], kv)
+		kernels.AddProduct(scores[i*PageTokens:], stride, q, r.qDim(), rows, keys, next.Data)
 	}
 }
 

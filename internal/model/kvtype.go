@@ -37,6 +37,9 @@ func KVBytes(c *checkpoint.Config, dtype tensor.DType) int {
 // layerPage is the number of elements that one layer takes in a page.
 func (t *Trunk) layerPage() int { return 2 * PageTokens * t.kvDim() }
 
+// kernels.AddProducts takes pages' keys as they are.
+var _ = [1]int{}[PageTokens-kernels.BlockCols]
+
 // keys is one kv head's keys of the current layer in a page: [head dim, PageTokens].
 func (r *Runner) keys(p *Page, kv int) kernels.Block {
 	n, hd := PageTokens, r.cfg.HeadDim

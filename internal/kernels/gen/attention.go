@@ -17,6 +17,8 @@ func attentionFamily() {
 			b := &block{dtype: t, rows: shape[0], vectors: shape[1]}
 			b.emit()
 		}
+		f := &fourBlocks{dtype: t, name: "block" + t + "_1x16x4", lanes: 8, register: func() VecVirtual { return YMM() }}
+		f.emit()
 	}
 }
 
@@ -133,5 +135,56 @@ func (p *block) tile() {
 		for i, v := range vectors {
 			VFMADD231PS(b[i], a, v)
 		}
+	}
+}
+
+// fourBlocks is the state of a kernel of one row and four blocks of 16 columns, whose sums
+// do not wait for each other.
+type fourBlocks struct {
+	dtype, name string
+	lanes       int // of a register
+	register    func() VecVirtual
+
+	b, next [4]Register
+	acc     []VecVirtual
+}
+
+func (f *fourBlocks) emit() {
+	function(f.name, "func(dst, a *float32, b0, b1, b2, b3, next0, next1, next2, next3 *byte, k int)",
+		f.name+" adds a [1,k] times four blocks [k,16] to dst [4*16]; k > 0. The next ones are prefetched.")
+	for i := range f.b {
+		f.b[i], f.next[i] = param(fmt.Sprintf("b%d", i)), param(fmt.Sprintf("next%d", i))
+	}
+	for range 4 * 16 / f.lanes {
+		f.acc = append(f.acc, f.register())
+	}
+	f.sums(func(v VecVirtual, m Mem) { VMOVUPS(m, v) })
+	a, k, at := param("a"), param("k"), GP64()
+	XORQ(at, at)
+	Label("row")
+	x := f.register()
+	VBROADCASTSS(Mem{Base: a}, x)
+	for i, v := range f.acc {
+		block, part := i*f.lanes/16, i*f.lanes%16
+		if part == 0 {
+			PREFETCHT0(Mem{Base: f.next[block], Index: at, Scale: 1})
+		}
+		w := f.register()
+		loadWide(f.dtype, Mem{Base: f.b[block], Index: at, Scale: 1}.Offset(part*size(f.dtype)), w)
+		VFMADD231PS(w, x, v)
+	}
+	ADDQ(Imm(4), a)
+	ADDQ(Imm(uint64(16*size(f.dtype))), at)
+	DECQ(k)
+	JNZ(LabelRef("row"))
+	f.sums(func(v VecVirtual, m Mem) { VMOVUPS(v, m) })
+	finish()
+}
+
+// sums does do for every sum and its place in dst.
+func (f *fourBlocks) sums(do func(VecVirtual, Mem)) {
+	dst := param("dst")
+	for i, v := range f.acc {
+		do(v, Mem{Base: dst}.Offset(4*f.lanes*i))
 	}
 }

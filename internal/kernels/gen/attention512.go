@@ -9,13 +9,15 @@ import (
 )
 
 // attention512Family writes the products of attention for six rows in 512-bit registers, of
-// 16 columns (scores) and of 64 (values).
+// 16 columns (scores) and of 64 (values), and for one row of four blocks of scores.
 func attention512Family() {
 	for _, t := range []string{"BF16", "F32"} {
 		for _, vectors := range []int{1, 4} {
 			b := &wideBlock{dtype: t, vectors: vectors}
 			b.emit()
 		}
+		f := &fourBlocks{dtype: t, name: "wideBlock" + t + "_1x16x4", lanes: 16, register: func() VecVirtual { return ZMM() }}
+		f.emit()
 	}
 }
 
