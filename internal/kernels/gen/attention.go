@@ -14,10 +14,23 @@ import (
 func attentionFamily() {
 	for _, t := range []string{"BF16", "F32"} {
 		for _, shape := range [][2]int{{6, 2}, {1, 2}, {1, 8}} {
-			b := &block{dtype: t, rows: shape[0], vectors: shape[1]}
+			b := &block{width: bits256, dtype: t, rows: shape[0], vectors: shape[1]}
 			b.emit()
 		}
-		f := &fourBlocks{dtype: t, name: "block" + t + "_1x16x4", lanes: 8, register: func() VecVirtual { return YMM() }}
+		f := &fourBlocks{width: bits256, dtype: t}
+		f.emit()
+	}
+}
+
+// attention512Family writes those for six rows in 512-bit registers, of 16 columns (scores)
+// and of 64 (values), and for one row of four blocks of scores.
+func attention512Family() {
+	for _, t := range []string{"BF16", "F32"} {
+		for _, vectors := range []int{1, 4} {
+			b := &block{width: bits512, dtype: t, rows: 6, vectors: vectors}
+			b.emit()
+		}
+		f := &fourBlocks{width: bits512, dtype: t}
 		f.emit()
 	}
 }
@@ -25,6 +38,7 @@ func attentionFamily() {
 // block is the state of one kernel while it is written. Its sums stay in
 // registers: rows * vectors of them.
 type block struct {
+	width
 	dtype         string
 	rows, vectors int
 
@@ -37,9 +51,9 @@ type block struct {
 }
 
 func (p *block) emit() {
-	name := fmt.Sprintf("block%s_%dx%d", p.dtype, p.rows, 8*p.vectors)
+	name := fmt.Sprintf("%s%s_%dx%d", p.prefix, p.dtype, p.rows, p.lanes*p.vectors)
 	signature := "func(dst, a *float32, b *byte, dstStride, aStride, bStride uintptr, k int)"
-	doc := []string{fmt.Sprintf("%s adds a [%d,k] times b [k,%d] to dst; strides are in bytes, k > 0.", name, p.rows, 8*p.vectors)}
+	doc := []string{fmt.Sprintf("%s adds a [%d,k] times b [k,%d] to dst; strides are in bytes, k > 0.", name, p.rows, p.lanes*p.vectors)}
 	if p.rows == 1 {
 		signature = "func(dst, a *float32, b *byte, bStride, ahead uintptr, k int)"
 		doc = append(doc, "What is ahead bytes behind each row of b is prefetched.")
@@ -61,7 +75,7 @@ func (p *block) params() {
 	for range p.rows {
 		row := make([]VecVirtual, p.vectors)
 		for i := range row {
-			row[i] = YMM()
+			row[i] = p.register()
 		}
 		p.acc = append(p.acc, row)
 	}
@@ -88,7 +102,7 @@ func row(at [2]Register, stride Register, r int) Mem { return nth(at[r/3], strid
 func (p *block) sums(f func(VecVirtual, Mem)) {
 	for r, vectors := range p.acc {
 		for i, v := range vectors {
-			f(v, row(p.dst, p.dstStride, r).Offset(32*i))
+			f(v, row(p.dst, p.dstStride, r).Offset(4*p.lanes*i))
 		}
 	}
 }
@@ -96,7 +110,7 @@ func (p *block) sums(f func(VecVirtual, Mem)) {
 // step takes one element of every row of a, and one row of b.
 func (p *block) step() {
 	if p.ahead != nil {
-		for at := 0; at < 8*p.vectors*size(p.dtype); at += 64 {
+		for at := 0; at < p.lanes*p.vectors*size(p.dtype); at += 64 {
 			PREFETCHT0(Mem{Base: p.b, Index: p.ahead, Scale: 1}.Offset(at))
 		}
 	}
@@ -114,11 +128,11 @@ func (p *block) step() {
 }
 
 func (p *block) single() {
-	a := YMM()
+	a := p.register()
 	VBROADCASTSS(Mem{Base: p.a[0]}, a)
 	for i, v := range p.acc[0] {
-		b := YMM()
-		loadWide(p.dtype, Mem{Base: p.b}.Offset(8*i*size(p.dtype)), b)
+		b := p.register()
+		loadWide(p.dtype, Mem{Base: p.b}.Offset(p.lanes*i*size(p.dtype)), b)
 		VFMADD231PS(b, a, v)
 	}
 }
@@ -126,12 +140,17 @@ func (p *block) single() {
 func (p *block) tile() {
 	b := make([]VecVirtual, p.vectors)
 	for i := range b {
-		b[i] = YMM()
-		loadWide(p.dtype, Mem{Base: p.b}.Offset(8*i*size(p.dtype)), b[i])
+		b[i] = p.register()
+		loadWide(p.dtype, Mem{Base: p.b}.Offset(p.lanes*i*size(p.dtype)), b[i])
 	}
 	for r, vectors := range p.acc {
-		a := YMM()
-		VBROADCASTSS(row(p.a, p.aStride, r), a)
+		at := row(p.a, p.aStride, r)
+		if p.vectors == 1 { // of 512 bits: no other instruction shares the element
+			VFMADD231PS_BCST(at, b[0], vectors[0])
+			continue
+		}
+		a := p.register()
+		VBROADCASTSS(at, a)
 		for i, v := range vectors {
 			VFMADD231PS(b[i], a, v)
 		}
@@ -141,17 +160,17 @@ func (p *block) tile() {
 // fourBlocks is the state of a kernel of one row and four blocks of 16 columns, whose sums
 // do not wait for each other.
 type fourBlocks struct {
-	dtype, name string
-	lanes       int // of a register
-	register    func() VecVirtual
+	width
+	dtype string
 
 	b, next [4]Register
 	acc     []VecVirtual
 }
 
 func (f *fourBlocks) emit() {
-	function(f.name, "func(dst, a *float32, b0, b1, b2, b3, next0, next1, next2, next3 *byte, k int)",
-		f.name+" adds a [1,k] times four blocks [k,16] to dst [4*16]; k > 0. The next ones are prefetched.")
+	name := f.prefix + f.dtype + "_1x16x4"
+	function(name, "func(dst, a *float32, b0, b1, b2, b3, next0, next1, next2, next3 *byte, k int)",
+		name+" adds a [1,k] times four blocks [k,16] to dst [4*16]; k > 0. The next ones are prefetched.")
 	for i := range f.b {
 		f.b[i], f.next[i] = param(fmt.Sprintf("b%d", i)), param(fmt.Sprintf("next%d", i))
 	}

@@ -225,10 +225,23 @@ type hint struct {
 	doc     string
 }
 
-var hints = []hint{
-	{"", PREFETCHT0, "are prefetched into all caches"},
-	{"NT", PREFETCHNTA, "are prefetched past the outer caches"},
+var (
+	intoCaches = hint{"", PREFETCHT0, "are prefetched into all caches"}
+	pastCaches = hint{"NT", PREFETCHNTA, "are prefetched past the outer caches"}
+	hints      = []hint{intoCaches, pastCaches}
+)
+
+// width is that of the registers which a kernel of either width is written with.
+type width struct {
+	prefix   string // of kernels' names
+	lanes    int    // float32
+	register func() VecVirtual
 }
+
+var (
+	bits256 = width{"block", 8, func() VecVirtual { return YMM() }}
+	bits512 = width{"wideBlock", 16, func() VecVirtual { return ZMM() }}
+)
 
 // step returns the place ahead of p, and counts.
 func (l *lookahead) step(p Register) Register {

@@ -37,7 +37,7 @@ func (t *wideTile) emit() {
 	function(name, "func(acc, x *float32, w *byte, stride, ahead uintptr, near, blocks, groups int)",
 		fmt.Sprintf("%s adds to acc [%d][32][16] the products of a panel x of %d rows with", name, t.rows, t.rows),
 		fmt.Sprintf("groups*%d rows of w, stride bytes apart, 16*blocks elements each. The weights ahead bytes on", wideOuts),
-		hints[0].doc+", after near blocks those of the next rows.")
+		intoCaches.doc+", after near blocks those of the next rows.")
 	t.acc, t.x, t.w = param("acc"), param("x"), param("w")
 	t.stride, t.groups = param("stride"), param("groups")
 	t.stride3 = triple(t.stride, wideOuts)
@@ -72,7 +72,7 @@ func (t *wideTile) block(xk, wk Register) {
 	p := t.ahead.step(wk)
 	w := make([]VecVirtual, wideOuts)
 	for n := range w {
-		hints[0].request(nth(p, t.stride, t.stride3, n))
+		intoCaches.request(nth(p, t.stride, t.stride3, n))
 		w[n] = ZMM()
 		loadWide(t.dtype, nth(wk, t.stride, t.stride3, n), w[n])
 	}

@@ -32,7 +32,7 @@ type vnniTile struct {
 }
 
 func (t *vnniTile) emit() {
-	tileFunction("vnni", hints[0], t.rows, t.blocks)
+	tileFunction("vnni", intoCaches, t.rows, t.blocks)
 	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
 	t.wStride3 = triple(t.wStride, t.blocks)
 	eachOutputs(t.dst, t.w, t.wStride, t.n, t.blocks, func() { t.tile(); t.store() })
