@@ -68,7 +68,9 @@ func TestPrefixIsLinearOnHardInputs(t *testing.T) {
 		for i := range c {
 			c[i] = candidate{value: value(i), id: int32(i), weight: 1}
 		}
-		allocs := testing.AllocsPerRun(1, func() { prefix(c, realVocab/2, false) })
+		// The runtime allocates now and then beside the test: an average over
+		// several runs rounds that away and still sees one allocation a run.
+		allocs := testing.AllocsPerRun(10, func() { prefix(c, realVocab/2, false) })
 		if allocs != 0 {
 			t.Errorf("%s: %v allocations", name, allocs)
 		}
