@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/mem"
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
@@ -21,7 +22,10 @@ var benchPool = sync.OnceValue(func() *Pool { return NewPool(runtime.GOMAXPROCS(
 
 // streamed is a buffer much larger than the caches.
 var streamed = sync.OnceValue(func() []byte {
-	buf := make([]byte, readBuffer)
+	buf, err := mem.Allocate(readBuffer) // in large pages, as a checkpoint's
+	if err != nil {
+		panic(err)
+	}
 	for i := range buf {
 		buf[i] = 0x38 + byte(i*5)&7 // in all types about 1: numbers near 0 would take assists
 	}
@@ -156,6 +160,31 @@ func BenchmarkInt8(b *testing.B) {
 			x, dst := floats(rows*in), floats(rows*out)
 			against(b, "op", 2*out*in*float64(rows), func() { MatMul(benchPool(), dst, x, rows, w) }, int8Once)
 		})
+	}
+}
+
+// BenchmarkPrefill multiplies as many rows as an expert has of a prompt by weights that each
+// pass reads anew, against arithmetic alone.
+func BenchmarkPrefill(b *testing.B) {
+	const in = 2048
+	for _, form := range []struct {
+		name  string
+		w     Weight
+		limit func() float64
+	}{
+		{"int8", Weight{Out: passBytes / int8BlockBytes(in) * int8Block, In: in, Int8: true}, int8Once},
+		{"bf16", Weight{Out: passBytes / in / 2, In: in, DType: tensor.BF16}, peakOnce},
+	} {
+		for _, rows := range []int{4, 8, 12, 16, 24, 32, 64} {
+			b.Run(fmt.Sprintf("%s/rows=%d", form.name, rows), func(b *testing.B) {
+				w := form.w
+				x, dst, next := floats(rows*in), floats(rows*w.Out), walk()
+				against(b, "op", 2*in*float64(w.Out*rows), func() {
+					w.Data = next()[:w.size()]
+					MatMul(benchPool(), dst, x, rows, w)
+				}, form.limit)
+			})
+		}
 	}
 }
 

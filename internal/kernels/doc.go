@@ -45,6 +45,7 @@
 //	dispatch, avx2, avx512         which kernels this CPU runs
 //	weight, matmul, panels, lanes  products with weights as stored, and their order of sums
 //	int8, quantise                 products with 8-bit weights, and making these
+//	upcoming                       weights that are requested while others are at hand
 //	vector, exp, fma               norms, softmax, rotary embedding, and what they are made of
 //	block                          attention's products with KV pages
 //	widen, carries                 stored elements as float32; a scan for those that are not finite

@@ -1,7 +1,7 @@
 package kernels
 
 // int8Kernel multiplies quantised rows by blocks of outputs.
-type int8Kernel func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, near, groups, n int)
+type int8Kernel func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, near, groups, n int, next *byte, nextStep uintptr)
 
 // int8Tile is a kernel for a number of rows of x.
 type int8Tile struct {
@@ -54,31 +54,33 @@ func (tiles *int8Tiles) blocks(j *int8Job, lo, hi int) {
 		r, end := part(j.x.rows, passes, i)
 		t := &tiles.rows[end-r]
 		whole := hi - (hi-lo)%(t.blocks*int8Block)
-		t.run.blocks(j, r, lo, whole, t.blocks, tiles.ahead)
+		t.run.blocks(j, r, lo, whole, t.blocks, tiles.ahead, pass{i, passes})
 		for ; whole < hi && r < end; r++ {
-			tiles.one.blocks(j, r, whole, hi, 1, tiles.ahead)
+			tiles.one.blocks(j, r, whole, hi, 1, tiles.ahead, pass{0, 1})
 		}
 	}
 }
 
 // blocks computes outputs [lo, hi) of the kernel's rows from r on, so many blocks at
 // a time.
-func (k int8Kernel) blocks(j *int8Job, r, lo, hi, together, ahead int) {
+func (k int8Kernel) blocks(j *int8Job, r, lo, hi, together, ahead int, p pass) {
 	if lo == hi {
 		return
 	}
-	groups := int8Groups(j.w.In)
+	groups, w := int8Groups(j.w.In), j.w.from(lo)
 	ahead = min(ahead, groups*blockGroup)
 	near := groups - (ahead+blockGroup-1)/blockGroup
+	n := (hi - lo) / int8Block
+	next, step := p.request(w, n*groups*blockGroup, n/together*groups)
 	k(&j.dst[r*j.dstStride+lo], uintptr(4*j.dstStride), &j.x.row(r)[0], uintptr(j.x.stride()),
-		&j.w.block(lo)[0], uintptr(int8BlockBytes(j.w.In)), uintptr(ahead), near, groups, (hi-lo)/int8Block/together)
+		&w[0], uintptr(groups*blockGroup), uintptr(ahead), near, groups, n/together, next, step)
 }
 
 // partOfBlock computes outputs [lo, hi) of one block.
 func (j *int8Job) partOfBlock(lo, hi int) {
 	for r := range j.x.rows {
 		var sums [int8Block]float32
-		int8Tile1x16(&sums[0], 0, &j.x.row(r)[0], 0, &j.w.block(lo)[0], 0, 0, 0, int8Groups(j.w.In), 1)
+		int8Tile1x16(&sums[0], 0, &j.x.row(r)[0], 0, &j.w.block(lo)[0], 0, 0, 0, int8Groups(j.w.In), 1, &j.w.block(lo)[0], 0)
 		copy(j.dst[r*j.dstStride+lo:r*j.dstStride+hi], sums[lo%int8Block:])
 	}
 }

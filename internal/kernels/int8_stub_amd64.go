@@ -28,69 +28,79 @@ func interleaveAVX2(block *byte, rows *byte, stride uintptr, groups int)
 // int8Tile1x16 computes n times 1 blocks of outputs of 1 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func int8Tile1x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile1x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile1x32 computes n times 2 blocks of outputs of 1 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func int8Tile1x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile1x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile2x16 computes n times 1 blocks of outputs of 2 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func int8Tile2x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile2x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile3x16 computes n times 1 blocks of outputs of 3 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func int8Tile3x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile3x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile4x16 computes n times 1 blocks of outputs of 4 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func int8Tile4x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile4x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile1x16NT computes n times 1 blocks of outputs of 1 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched past the outer caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func int8Tile1x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile1x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile1x32NT computes n times 2 blocks of outputs of 1 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched past the outer caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func int8Tile1x32NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile1x32NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile2x16NT computes n times 1 blocks of outputs of 2 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched past the outer caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func int8Tile2x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile2x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile3x16NT computes n times 1 blocks of outputs of 3 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched past the outer caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func int8Tile3x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile3x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8Tile4x16NT computes n times 1 blocks of outputs of 4 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched past the outer caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func int8Tile4x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func int8Tile4x16NT(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)

@@ -7,51 +7,58 @@ package kernels
 // vnniTile1x16 computes n times 1 blocks of outputs of 1 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func vnniTile1x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func vnniTile1x16(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // vnniTile1x64 computes n times 4 blocks of outputs of 1 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func vnniTile1x64(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func vnniTile1x64(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // vnniTile2x64 computes n times 4 blocks of outputs of 2 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// It does not use next and nextStep.
 //
 //go:noescape
-func vnniTile2x64(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func vnniTile2x64(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // vnniTile3x32 computes n times 2 blocks of outputs of 3 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func vnniTile3x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func vnniTile3x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // vnniTile4x32 computes n times 2 blocks of outputs of 4 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func vnniTile4x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func vnniTile4x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // vnniTile5x32 computes n times 2 blocks of outputs of 5 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func vnniTile5x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func vnniTile5x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // vnniTile6x32 computes n times 2 blocks of outputs of 6 quantised rows x, of groups groups each.
 // The weights ahead bytes on are prefetched into all caches, after near groups those
 // of the next blocks. Strides are in bytes, that of w from block to block.
+// From next on weights are prefetched into the second-level cache, nextStep bytes on with each group.
 //
 //go:noescape
-func vnniTile6x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int)
+func vnniTile6x32(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride uintptr, ahead uintptr, near int, groups int, n int, next *byte, nextStep uintptr)
 
 // int8VNNI does 12 independent products of 64 bytes, added in fours into int32 lanes, a round.
 //

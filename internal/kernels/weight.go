@@ -51,9 +51,11 @@ func (w Weight) size() int {
 
 // block is the block of outputs in 8-bit form to which output o belongs.
 func (w Weight) block(o int) []byte {
-	n := int8BlockBytes(w.In)
-	return w.Data[o/int8Block*n:][:n]
+	return w.from(o)[:int8BlockBytes(w.In)]
 }
+
+// from is that block and all that follow.
+func (w Weight) from(o int) []byte { return w.Data[o/int8Block*int8BlockBytes(w.In):] }
 
 // row is the weights of output o, as stored.
 func (w Weight) row(o int) []byte { return w.Data[o*w.rowBytes():][:w.rowBytes()] }

@@ -251,3 +251,46 @@ func (l *lookahead) step(p Register) Register {
 	LEAQ(Mem{Base: p, Index: l.distance, Scale: 1}, at)
 	return at
 }
+
+// upcoming is where kernels request the weights that follow those at hand, a few lines
+// with each group: rows that come after the first ones find the weights at hand in the
+// second-level cache, and memory would stand still while they are multiplied. The
+// argument "next" is where to begin, "nextStep" how many bytes on the next group begins.
+type upcoming struct {
+	at    Register // none in kernels of one and two rows, which are never among many passes
+	lines int      // of a group; some more than once if the step is shorter
+}
+
+func upcomingWeights(rows, lines int) *upcoming {
+	if rows <= 2 {
+		return &upcoming{}
+	}
+	return &upcoming{param("next"), lines}
+}
+
+// upcomingOf is what a kernel's comment says of it.
+func upcomingOf(rows int) string {
+	if rows <= 2 {
+		return "It does not use next and nextStep."
+	}
+	return "From next on weights are prefetched into the second-level cache, nextStep bytes on with each group."
+}
+
+// request requests line i of a group.
+func (u *upcoming) request(i int) {
+	if i < u.lines {
+		PREFETCHT1(Mem{Base: u.at}.Offset(64 * i))
+	}
+}
+
+// step goes on. Registers are few, so the argument stays where it is.
+func (u *upcoming) step() {
+	if u.at == nil {
+		return
+	}
+	step, err := Param("nextStep").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	ADDQ(step.Addr, u.at)
+}

@@ -44,6 +44,7 @@ type int8Tile struct {
 	x                  panel
 	wk                 Register // runs along a block
 	ahead              *lookahead
+	upcoming           *upcoming
 	ones               VecVirtual
 	acc                []VecVirtual // [row*halves+half], of few rows
 	accAt              Mem          // the same of more rows
@@ -91,6 +92,7 @@ func (p *panel) values(r, i int) Mem { return p.scale(r).Offset(8 + 4*i) }
 func (t *int8Tile) emit(ones Mem) {
 	tileFunction("int8", t.hint, t.rows, t.blocks)
 	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
+	t.upcoming = upcomingWeights(t.rows, requestedBlock*t.blocks)
 	t.ones = YMM()
 	VMOVDQU(ones, t.ones)
 	if t.rows > accRows {
@@ -102,7 +104,7 @@ func (t *int8Tile) emit(ones Mem) {
 // accRows is the number of rows whose sums stay in registers.
 const accRows = 2
 
-const int8Signature = "func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, near, groups, n int)"
+const int8Signature = "func(dst *float32, dstStride uintptr, x *byte, xStride uintptr, w *byte, wStride, ahead uintptr, near, groups, n int, next *byte, nextStep uintptr)"
 
 // tileFunction starts a kernel of a family.
 func tileFunction(family string, h hint, rows, blocks int) {
@@ -110,8 +112,14 @@ func tileFunction(family string, h hint, rows, blocks int) {
 	function(name, int8Signature,
 		fmt.Sprintf("%s computes n times %d blocks of outputs of %d quantised rows x, of groups groups each.", name, blocks, rows),
 		"The weights ahead bytes on "+h.doc+", after near groups those",
-		"of the next blocks. Strides are in bytes, that of w from block to block.")
+		"of the next blocks. Strides are in bytes, that of w from block to block.",
+		upcomingOf(rows))
 }
+
+// requestedBlock is how many lines of weights a kernel of several rows requests of those
+// that follow, for each group of a block at hand, which is eight and a half: as many as
+// are needed where three or more kernels take turns with the same weights.
+const requestedBlock = 3
 
 // eachOutputs is the rest of a kernel: n times tile, each with so many blocks of outputs.
 func eachOutputs(dst, w, wStride, n Register, blocks int, tile func()) {
@@ -142,12 +150,14 @@ func (t *int8Tile) block() {
 		for h := 0; h < t.halves(); h += 2 {
 			t.hint.request(t.at(ahead, h).Offset(64 * i))
 		}
+		t.upcoming.request(i)
 		t.four(i, sum)
 	}
 	for h := range t.halves() {
 		t.add(h, sum)
 	}
 	t.x.next()
+	t.upcoming.step()
 	ADDQ(U32(blockGroup), t.wk)
 	DECQ(left)
 	JNZ(LabelRef("group"))

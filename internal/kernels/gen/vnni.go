@@ -28,6 +28,7 @@ type vnniTile struct {
 	x                 panel
 	wk                Register // runs along a block
 	ahead             *lookahead
+	upcoming          *upcoming
 	acc               []VecVirtual // [row*blocks+block]
 }
 
@@ -35,6 +36,7 @@ func (t *vnniTile) emit() {
 	tileFunction("vnni", intoCaches, t.rows, t.blocks)
 	t.dst, t.w, t.n, t.wStride = param("dst"), param("w"), param("n"), param("wStride")
 	t.wStride3 = triple(t.wStride, t.blocks)
+	t.upcoming = upcomingWeights(t.rows, requestedBlock*t.blocks)
 	eachOutputs(t.dst, t.w, t.wStride, t.n, t.blocks, func() { t.tile(); t.store() })
 }
 
@@ -57,6 +59,7 @@ func (t *vnniTile) tile() {
 		t.add(b, sum)
 	}
 	t.x.next()
+	t.upcoming.step()
 	ADDQ(U32(blockGroup), t.wk)
 	DECQ(left)
 	JNZ(LabelRef("group"))
@@ -79,6 +82,7 @@ func (t *vnniTile) products() []VecVirtual {
 			VMOVDQU32(t.block(t.wk, b).Offset(blockScales+64*i), w[b])
 			PREFETCHT0(t.block(next, b).Offset(64 * i))
 		}
+		t.upcoming.request(i)
 		for r := range t.rows {
 			x := ZMM()
 			VPBROADCASTD(t.x.values(r, i), x)
