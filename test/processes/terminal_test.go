@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,11 @@ func upAt(t *testing.T, listen string, env ...string) *exec.Cmd {
 // It is ready at every address of the machine, whatever proxy the environment names; and a
 // terminal that is closed ends it in order.
 func TestReadyBehindAProxyAndGoneWithTheTerminal(t *testing.T) {
+	// Tests that nohup started ignore the signal, and so would their children: who is told of
+	// it hands the default on.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	for listen, want := range map[string]string{"0.0.0.0:0": "ready http://0.0.0.0:", "localhost:0": "ready http://localhost:", ":0": "ready http://"} {
 		folder := t.TempDir()
 		cmd := upAt(t, listen, "HTTP_PROXY=http://192.0.2.1:9", "http_proxy=http://192.0.2.1:9", "TMPDIR="+folder)
