@@ -29,5 +29,5 @@ var vnniTiles = int8Tiles{
 	rows: []int8Tile{
 		1: {4, vnniTile1x64}, {4, vnniTile2x64}, {2, vnniTile3x32}, {2, vnniTile4x32}, {2, vnniTile5x32}, {2, vnniTile6x32},
 	},
-	ahead: 2 << 10,
+	ahead: 2 << 10, share: 3,
 }

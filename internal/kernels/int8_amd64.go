@@ -14,6 +14,7 @@ type int8Tiles struct {
 	one   int8Kernel // of one row and one block
 	rows  []int8Tile // by rows
 	ahead int        // bytes in a block after which weights are requested from memory
+	share int        // of so many passes and more each requests a part of what follows
 }
 
 // Two blocks of one row, because memory is read faster in two streams
@@ -21,13 +22,13 @@ type int8Tiles struct {
 var int8IntoCaches = int8Tiles{
 	one:   int8Tile1x16,
 	rows:  []int8Tile{1: {2, int8Tile1x32}, {1, int8Tile2x16}, {1, int8Tile3x16}, {1, int8Tile4x16}},
-	ahead: 1 << 10,
+	ahead: 1 << 10, share: 2,
 }
 
 var int8PastCaches = int8Tiles{
 	one:   int8Tile1x16NT,
 	rows:  []int8Tile{1: {2, int8Tile1x32NT}, {1, int8Tile2x16NT}, {1, int8Tile3x16NT}, {1, int8Tile4x16NT}},
-	ahead: 1 << 10,
+	ahead: 1 << 10, share: 3,
 }
 
 // matMul computes whole blocks of outputs where they are, others aside.
@@ -51,12 +52,13 @@ func (tiles *int8Tiles) blocks(j *int8Job, lo, hi int) {
 	most := len(tiles.rows) - 1
 	passes := (j.x.rows + most - 1) / most
 	for i := range passes {
+		p := pass{i, passes, passes >= tiles.share}
 		r, end := part(j.x.rows, passes, i)
 		t := &tiles.rows[end-r]
 		whole := hi - (hi-lo)%(t.blocks*int8Block)
-		t.run.blocks(j, r, lo, whole, t.blocks, tiles.ahead, pass{i, passes})
+		t.run.blocks(j, r, lo, whole, t.blocks, tiles.ahead, p)
 		for ; whole < hi && r < end; r++ {
-			tiles.one.blocks(j, r, whole, hi, 1, tiles.ahead, pass{0, 1})
+			tiles.one.blocks(j, r, whole, hi, 1, tiles.ahead, pass{})
 		}
 	}
 }
@@ -71,7 +73,7 @@ func (k int8Kernel) blocks(j *int8Job, r, lo, hi, together, ahead int, p pass) {
 	ahead = min(ahead, groups*blockGroup)
 	near := groups - (ahead+blockGroup-1)/blockGroup
 	n := (hi - lo) / int8Block
-	next, step := p.request(w, n*groups*blockGroup, n/together*groups)
+	next, step := p.next(w, n*groups*blockGroup, n/together*groups)
 	k(&j.dst[r*j.dstStride+lo], uintptr(4*j.dstStride), &j.x.row(r)[0], uintptr(j.x.stride()),
 		&w[0], uintptr(groups*blockGroup), uintptr(ahead), near, groups, n/together, next, step)
 }
