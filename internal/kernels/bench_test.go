@@ -139,16 +139,21 @@ func int8Once() float64 {
 	return float64(tasks*rounds*active.int8Ops) / time.Since(start).Seconds()
 }
 
+// int8Pass is the shape of a pass in 8-bit form.
+func int8Pass(in int) Weight {
+	return Weight{Out: passBytes / int8BlockBytes(in) * int8Block, In: in, Int8: true}
+}
+
 // BenchmarkInt8 is BenchmarkDecode and BenchmarkMatMul in 8-bit form, the
 // quantisation of x included.
 func BenchmarkInt8(b *testing.B) {
 	const in = 2048
 	for _, rows := range []int{1, 2, 4, 8} {
 		b.Run(fmt.Sprintf("decode/rows=%d", rows), func(b *testing.B) {
-			w := Weight{Out: passBytes / int8BlockBytes(in) * int8Block, In: in, Int8: true}
+			w := int8Pass(in)
 			x, dst, next := floats(rows*in), floats(rows*w.Out), walk()
 			against(b, "B", passBytes, func() {
-				w.Data = next()[:Int8Bytes(w.Out, in)]
+				w.Data = next()[:w.size()]
 				MatMul(benchPool(), dst, x, rows, w)
 			}, func() float64 { return readRate(next()) })
 		})
@@ -172,7 +177,7 @@ func BenchmarkPrefill(b *testing.B) {
 		w     Weight
 		limit func() float64
 	}{
-		{"int8", Weight{Out: passBytes / int8BlockBytes(in) * int8Block, In: in, Int8: true}, int8Once},
+		{"int8", int8Pass(in), int8Once},
 		{"bf16", Weight{Out: passBytes / in / 2, In: in, DType: tensor.BF16}, peakOnce},
 	} {
 		for _, rows := range []int{4, 8, 12, 16, 24, 32, 64} {

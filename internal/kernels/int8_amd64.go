@@ -69,20 +69,21 @@ func (k int8Kernel) blocks(j *int8Job, r, lo, hi, together, ahead int, p pass) {
 	if lo == hi {
 		return
 	}
-	groups, w := int8Groups(j.w.In), j.w.from(lo)
-	ahead = min(ahead, groups*blockGroup)
+	groups, block, w := int8Groups(j.w.In), int8BlockBytes(j.w.In), j.w.from(lo)
+	ahead = min(ahead, block)
 	near := groups - (ahead+blockGroup-1)/blockGroup
 	n := (hi - lo) / int8Block
-	next, step := p.next(w, n*groups*blockGroup, n/together*groups)
+	next, step := p.next(w, n*block, n/together*groups)
 	k(&j.dst[r*j.dstStride+lo], uintptr(4*j.dstStride), &j.x.row(r)[0], uintptr(j.x.stride()),
-		&w[0], uintptr(groups*blockGroup), uintptr(ahead), near, groups, n/together, next, step)
+		&w[0], uintptr(block), uintptr(ahead), near, groups, n/together, next, step)
 }
 
 // partOfBlock computes outputs [lo, hi) of one block.
 func (j *int8Job) partOfBlock(lo, hi int) {
+	w := &j.w.block(lo)[0]
 	for r := range j.x.rows {
 		var sums [int8Block]float32
-		int8Tile1x16(&sums[0], 0, &j.x.row(r)[0], 0, &j.w.block(lo)[0], 0, 0, 0, int8Groups(j.w.In), 1, &j.w.block(lo)[0], 0)
+		int8Tile1x16(&sums[0], 0, &j.x.row(r)[0], 0, w, 0, 0, 0, int8Groups(j.w.In), 1, w, 0)
 		copy(j.dst[r*j.dstStride+lo:r*j.dstStride+hi], sums[lo%int8Block:])
 	}
 }

@@ -257,7 +257,7 @@ func (l *lookahead) step(p Register) Register {
 // second-level cache, and memory would stand still while they are multiplied. The
 // argument "next" is where to begin, "nextStep" how many bytes on the next group begins.
 type upcoming struct {
-	at    Register // none in kernels of one and two rows, which are never among many passes
+	at    Register // none in kernels of one and two rows, which are seldom one of several passes
 	lines int      // of a group; some more than once if the step is shorter
 }
 

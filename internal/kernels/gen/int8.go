@@ -117,8 +117,8 @@ func tileFunction(family string, h hint, rows, blocks int) {
 }
 
 // requestedBlock is how many lines of weights a kernel of several rows requests of those
-// that follow, for each group of a block at hand, which is eight and a half: as many as
-// are needed where three or more kernels take turns with the same weights.
+// that follow, for each group of a block at hand, which is eight and a half: all that
+// follow in three passes or more, most of them in two.
 const requestedBlock = 3
 
 // eachOutputs is the rest of a kernel: n times tile, each with so many blocks of outputs.

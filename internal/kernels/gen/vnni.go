@@ -80,7 +80,7 @@ func (t *vnniTile) products() []VecVirtual {
 		for b := range w {
 			w[b] = ZMM()
 			VMOVDQU32(t.block(t.wk, b).Offset(blockScales+64*i), w[b])
-			PREFETCHT0(t.block(next, b).Offset(64 * i))
+			intoCaches.request(t.block(next, b).Offset(64 * i))
 		}
 		t.upcoming.request(i)
 		for r := range t.rows {
