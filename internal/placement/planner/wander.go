@@ -30,18 +30,24 @@ func (s *search) wander() {
 	}
 }
 
-// kick exchanges two experts of two nodes, or gives a surplus copy's slot to
-// another expert. An unlucky draw changes nothing.
+// kick exchanges two experts of two nodes, gives a surplus copy's slot to another expert,
+// or, of one node drawn twice, leaves it empty: a copy more of a hot expert can make a node
+// busier that holds something else. An unlucky draw changes nothing.
 func (s *search) kick(rnd *rand.Rand) {
 	i, j := rnd.IntN(s.nodes), rnd.IntN(s.nodes)
 	e, f := s.draw(i, rnd), s.draw(j, rnd)
-	if e < 0 || f < 0 || i == j || s.has(j, e) {
+	if e < 0 || f < 0 {
 		return
 	}
-	if s.copies[f] > s.replicas && s.mayLeave(f, j) && rnd.IntN(2) == 0 {
+	surplus := s.copies[f] > s.replicas && s.mayLeave(f, j)
+	switch {
+	case i == j && surplus:
+		s.flip(j, f)
+	case i == j || s.has(j, e):
+	case surplus && rnd.IntN(2) == 0:
 		s.flip(j, f)
 		s.flip(j, e)
-	} else if !s.has(i, f) && s.mayMove(e, i, j) && s.mayMove(f, j, i) {
+	case !s.has(i, f) && s.mayMove(e, i, j) && s.mayMove(f, j, i):
 		s.move(e, i, j)
 		s.move(f, j, i)
 	}

@@ -134,7 +134,9 @@ func (w *worker) change(d *draft) {
 // remake plans the layer from nothing too.
 func (w *worker) remake(d *draft) {
 	if w.anew == nil {
-		w.anew = newSearch(w.Request, w.room, w.dom, w.total)
+		// Nodes have no load, as where nothing is held: a plan's own result is found again, not
+		// another one, better by luck.
+		w.anew = newSearch(w.Request, w.room, w.dom, make([]float64, len(w.total)))
 	}
 	s := w.steps
 	w.anew.begin(s.cost, d.floor)
