@@ -19,7 +19,11 @@ func main() {
 		coarseTimers()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	hurried := endAtSecond(ctx)
 	err := run(ctx, os.Stdout, os.Args[1:])
+	if hurried.Load() {
+		select {} // it ends the program
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "olmoe:", err)

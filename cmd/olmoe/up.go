@@ -74,7 +74,8 @@ func newUpCommand() *cobra.Command {
 		Use:   "up --model DIR",
 		Short: "Serve on this machine: a router and expert nodes as separate processes",
 		Long: `Serve on this machine: a router and expert nodes as separate processes on
-loopback. Prints "ready http://HOST:PORT" when it serves; an interrupt stops all.`,
+loopback. Prints "ready http://HOST:PORT" when it serves; an interrupt stops all, in
+order, and a second one at once.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return interrupted(cmd.Context(), up(cmd, &f, listen))

@@ -47,6 +47,7 @@ func StartPool(ctx context.Context, cfg *checkpoint.Config, o Options) (*Pool, e
 	if err != nil {
 		return nil, err
 	}
+	pools.Add(1)
 	p := &Pool{opts: o, dir: dir, Placement: filepath.Join(dir, "placement.json"), failed: make(chan error, o.ExpertNodes+1)}
 	nodes, err := p.startNodes(ctx)
 	if err == nil {
@@ -82,7 +83,10 @@ func (p *Pool) While(ctx context.Context, work func(context.Context) error) erro
 }
 
 // Close removes the pool's files; the processes end with StartPool's context.
-func (p *Pool) Close() { _ = os.RemoveAll(p.dir) }
+func (p *Pool) Close() {
+	_ = os.RemoveAll(p.dir)
+	pools.Done()
+}
 
 func (p *Pool) startNodes(ctx context.Context) ([]placement.Node, error) {
 	var procs []*process

@@ -137,6 +137,7 @@ func (p *process) once(ctx context.Context, args []string) (l life) {
 	if err := startProcess(cmd); err != nil {
 		return life{end: err}
 	}
+	defer context.AfterFunc(now, func() { _ = cmd.Process.Kill() })()
 	var isReady <-chan time.Time
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
