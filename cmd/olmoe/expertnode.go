@@ -1,35 +1,31 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/olmoe-serving/olmoe-operator/expertnode"
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
-	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
-	"github.com/olmoe-serving/olmoe-operator/router"
 )
 
 func newExpertNodeCommand() *cobra.Command {
 	var f podFlags
-	var listen, http string
+	var dispatch, http string
 	cmd := &cobra.Command{
 		Use:   "expert-node",
 		Short: "Run an expert-node pod: the experts that the placement gives it",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.reported(runExpertNode(cmd, &f, listen, http))
+			return f.reported(runExpertNode(cmd, &f, dispatch, http))
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.Flags().StringVar(&listen, "listen", ":7070", "address of the gRPC services Dispatch and Control")
+	cmd.Flags().StringVar(&dispatch, "listen", ":7070", "address of the gRPC services Dispatch and Control")
 	cmd.Flags().StringVar(&http, "http", ":7071", "address of probes and metrics")
 	return cmd
 }
 
-func runExpertNode(cmd *cobra.Command, f *podFlags, listen, http string) error {
+func runExpertNode(cmd *cobra.Command, f *podFlags, dispatch, http string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -37,14 +33,14 @@ func runExpertNode(cmd *cobra.Command, f *podFlags, listen, http string) error {
 	if err != nil {
 		return err
 	}
-	grpcAt, err := podctl.Listen(listen)
+	grpcAt, err := listen("--listen", dispatch)
 	if err != nil {
-		return fmt.Errorf("%w: --listen: %w", router.ErrListen, err)
+		return err
 	}
-	httpAt, err := podctl.Listen(http)
+	httpAt, err := listen("--http", http)
 	if err != nil {
 		_ = grpcAt.Close()
-		return fmt.Errorf("%w: --http: %w", router.ErrListen, err)
+		return err
 	}
 	a := local.Announcement{Role: "expert-node", GRPC: grpcAt.Addr().String(), HTTP: httpAt.Addr().String()}
 	if err := local.Announce(a); err != nil {

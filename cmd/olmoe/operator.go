@@ -39,7 +39,7 @@ func newOperatorCommand() *cobra.Command {
 	fs.StringVar(&f.image, "image", "", "image of pods whose OLMoEDeployment names none (default: that of the operator's own pod, POD_NAME in POD_NAMESPACE)")
 	fs.StringVar(&f.metrics, "metrics-bind-address", ":8443", "address of /metrics over HTTPS, for callers that the cluster authenticates and authorizes; 0 turns it off")
 	fs.StringVar(&f.certs, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics (default: a self-signed certificate)")
-	fs.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	fs.BoolVar(&f.elect, "leader-elect", false, "work only while holding a Lease, so that several replicas can run")
 	fs.StringVar(&f.lease, "leader-election-id", controllers.LeaseName, "name of the Lease; two installations in one namespace need different ones, or one of them never works")
 	fs.StringVar(&f.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease (default: the pod's own)")
@@ -62,6 +62,9 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 	if err != nil {
 		return fmt.Errorf("no cluster to work in: %w: run in a pod with a service account, or set KUBECONFIG", err)
 	}
+	if err := f.checkAddresses(); err != nil {
+		return err
+	}
 	if f.image == "" {
 		if f.image, err = ownImage(ctx, config); err != nil {
 			return fmt.Errorf("which image the operator's own pod runs is not known: %w: let it get the pod, or give --image", err)
@@ -76,6 +79,22 @@ func runOperator(ctx context.Context, f *operatorFlags) error {
 	}
 	logger.Info("operator starts", "version", version.String(), "image", f.image, "namespaces", f.namespaces, "leaderElection", f.elect)
 	return ended(mgr.Start(ctx), logger)
+}
+
+// checkAddresses refuses what the manager would find out when it is made, or only when it
+// works, in words that name no flag.
+func (f *operatorFlags) checkAddresses() error {
+	for _, a := range [...]struct{ flag, address string }{
+		{"--metrics-bind-address", f.metrics}, {"--health-probe-bind-address", f.probes},
+	} {
+		if a.address == "0" {
+			continue
+		}
+		if err := checkListen(a.flag, a.address); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ended is how the operator ends. Where it could work in one more namespace that is no error,

@@ -12,7 +12,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
-	"github.com/olmoe-serving/olmoe-operator/router"
 )
 
 // localFlags are those of the commands that run a whole deployment on this machine.
@@ -87,7 +86,7 @@ order, and a second one at once.`,
 }
 
 func up(cmd *cobra.Command, f *localFlags, listen string) error {
-	if err := checkListen(listen); err != nil {
+	if err := checkListen("--listen", listen); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(cmd.Context())
@@ -112,15 +111,6 @@ func up(cmd *cobra.Command, f *localFlags, listen string) error {
 	case err := <-pool.Failed():
 		return err
 	}
-}
-
-// checkListen refuses an address that the router could not have, before anything is started.
-func checkListen(address string) error {
-	l, err := podctl.Listen(address)
-	if err != nil {
-		return fmt.Errorf("%w: --listen: %w", router.ErrListen, err)
-	}
-	return l.Close()
 }
 
 // startRouter starts the router's process and returns its URL once it is ready: with the
