@@ -41,7 +41,8 @@ func newLogitsCommand() *cobra.Command {
 		Long: `Write what the model computes for each prompt of FILE ({"prompts": [{"name",
 "token_ids"}]}): NAME.safetensors with logits, selected experts and the hidden states
 of its last position (the tensors: docs/checkpoints.md), and greedy.json with 32
-greedy tokens a prompt, fewer where the context ends. The experts are computed by
+greedy tokens a prompt, fewer where the context ends: one after its last position is
+the last. The experts are computed by
 expert-node processes over gRPC, as in a deployment.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -164,10 +165,10 @@ func makeRoom(out string) error {
 const logitsKVBytes = 2 << 30
 
 // runPrompt computes a prompt and greedySteps tokens after it, fewer where the
-// context ends.
+// context ends: the last of them follows its last position.
 func runPrompt(ctx context.Context, e *engine.Engine, p golden.Prompt, c *golden.Collector) ([]int32, error) {
 	events, err := e.SubmitTraced(ctx, &engine.Request{
-		Prompt: p.TokenIDs, MaxTokens: min(greedySteps, e.Context()-len(p.TokenIDs)), IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1,
+		Prompt: p.TokenIDs, MaxTokens: greedySteps, AfterContext: true, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1,
 	}, c)
 	if err != nil {
 		return nil, err

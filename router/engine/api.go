@@ -14,6 +14,9 @@ type Request struct {
 	Sampling
 	// MaxTokens bounds the generated tokens; 0 generates none (useful with PromptLogprobs).
 	MaxTokens int
+	// AfterContext: the token that follows the last position of the context is drawn, too. It
+	// needs no position, but an answer would be longer than the context.
+	AfterContext bool
 	// MinTokens: before so many tokens neither EOS nor a stop token is sampled.
 	MinTokens int
 	// StopTokenIDs end the sequence (the stop token is the last Event).

@@ -122,7 +122,7 @@ func (e *Engine) check(r *Request) error {
 	switch {
 	case len(r.Prompt) == 0:
 		return fmt.Errorf("%w: the prompt is empty", ErrTokenRange)
-	case len(r.Prompt) > e.context || (len(r.Prompt) == e.context && r.MaxTokens > 0):
+	case len(r.Prompt) > e.context || r.MaxTokens > 0 && len(r.Prompt) >= e.longest(r):
 		return fmt.Errorf("%w: %d prompt tokens, the context holds %d", ErrContextFull, len(r.Prompt), e.context)
 	}
 	for i, id := range r.Prompt {
@@ -131,6 +131,14 @@ func (e *Engine) check(r *Request) error {
 		}
 	}
 	return nil
+}
+
+// longest is how many tokens, of the prompt and generated, end a sequence.
+func (e *Engine) longest(r *Request) int {
+	if r.AfterContext {
+		return e.context + 1
+	}
+	return e.context
 }
 
 func (e *Engine) newSequence(ctx context.Context, r *Request, tr Tracer) *sequence {

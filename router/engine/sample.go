@@ -143,7 +143,7 @@ func (e *Engine) emit(s *sequence, ev Event) {
 	switch {
 	case s.stop[ev.Token]:
 		ev.Finish, ev.Stopped, ev.StopToken = FinishStop, true, ev.Token
-	case s.generated >= s.req.MaxTokens || len(s.tokens) >= e.context:
+	case s.generated >= s.req.MaxTokens || len(s.tokens) >= e.longest(s.req):
 		ev.Finish = FinishLength
 	default:
 		s.out.put(ev)

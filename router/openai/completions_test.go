@@ -50,7 +50,7 @@ func TestFieldsReachTheEngine(t *testing.T) {
 		"service_tier":"auto","best_of":1,"suffix":null}`)
 	got := fmt.Sprintf("%+v", *eng.Last.Load())
 	expect := "{Prompt:[1 2 3] Sampling:{Temperature:0.5 TopP:0.9 TopK:7 MinP:0.1 Seed:18446744073709551615 PresencePenalty:1.5 " +
-		"FrequencyPenalty:-0.5 RepetitionPenalty:1.25 LogitBias:map[5:-100 6:2.5]} MaxTokens:9 MinTokens:4 StopTokenIDs:[7 8] " +
+		"FrequencyPenalty:-0.5 RepetitionPenalty:1.25 LogitBias:map[5:-100 6:2.5]} MaxTokens:9 AfterContext:false MinTokens:4 StopTokenIDs:[7 8] " +
 		"IgnoreEOS:true Logprobs:3 PromptLogprobs:3}"
 	if got != expect {
 		t.Errorf("got  %s\nwant %s", got, expect)

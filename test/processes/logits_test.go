@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,15 +14,32 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 )
 
-// A prompt that leaves no room for all greedy tokens gets those that fit, and it is said.
+// A prompt that leaves no room for all greedy tokens gets those that fit, and it is said. The
+// last one needs no position of its own, and is that of a model with a longer context.
 func TestGreedyTokensAtTheEndOfTheContext(t *testing.T) {
+	lengths := map[string]int{"short": 2, "just": 33, "long": 61, "full": 64}
+	ends, said := greedyTokens(t, 64, lengths)
+	whole, _ := greedyTokens(t, 128, lengths)
+	for name, want := range map[string]int{"short": 32, "just": 32, "long": 4, "full": 1} {
+		if !slices.Equal(ends[name], whole[name][:want]) {
+			t.Errorf("%s: %v, want the first %d of %v", name, ends[name], want, whole[name])
+		}
+		if strings.Contains(said, fmt.Sprintf("prompt %s: %d greedy tokens instead of 32", name, want)) == (want == 32) {
+			t.Errorf("%s: said: %s", name, said)
+		}
+	}
+}
+
+// greedyTokens are those that olmoe logits writes for prompts of such lengths, and what it says.
+func greedyTokens(t *testing.T, positions int, lengths map[string]int) (greedy map[string][]int32, said string) {
+	t.Helper()
 	dir, small := t.TempDir(), synth.Tiny()
-	small.MaxPositions = 64
+	small.MaxPositions = positions
 	if err := synth.Write(filepath.Join(dir, "small"), small); err != nil {
 		t.Fatal(err)
 	}
 	var prompts []string
-	for name, n := range map[string]int{"short": 2, "long": small.MaxPositions - 3} {
+	for name, n := range lengths {
 		prompts = append(prompts, fmt.Sprintf(`{"name": %q, "token_ids": [1%s]}`, name, strings.Repeat(", 2", n-1)))
 	}
 	file := filepath.Join(dir, "prompts.json")
@@ -32,15 +50,9 @@ func TestGreedyTokensAtTheEndOfTheContext(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	var greedy map[string][]int32
 	b, err := os.ReadFile(filepath.Join(dir, "greedy.json"))
 	if err != nil || json.Unmarshal(b, &greedy) != nil {
 		t.Fatalf("%v: %s", err, b)
 	}
-	for name, want := range map[string]int{"short": 32, "long": 3} {
-		said := strings.Contains(string(out), fmt.Sprintf("prompt %s: %d greedy tokens instead of 32", name, want))
-		if len(greedy[name]) != want || said == (want == 32) {
-			t.Errorf("%s: %d tokens, said: %s", name, len(greedy[name]), out)
-		}
-	}
+	return greedy, string(out)
 }
