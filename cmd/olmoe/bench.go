@@ -38,8 +38,8 @@ func newBenchCommand() *cobra.Command {
 		Long: `Measure a router and expert nodes as separate processes on this machine, through
 the HTTP API: decode, prefill, and the round trip to the experts. Memory bandwidth
 and peak arithmetic are measured between the runs; each result is given as a
-fraction of the limit that they set at the time. A process that does all of it alone takes turns with them:
-what being split costs. Then the way to the experts alone, without computing, for the
+fraction of the limit that they set at the time. A process that does all of it alone
+takes turns with them: what being split costs. Then the way to the experts alone, without computing, for the
 rows of --dispatch, next to a grpc-go unary call and bare TCP with the same bytes, and
 what it costs that nodes send each expert's output, not sums. ASKED is the project's own
 goal for the full-size model on two expert nodes.
@@ -58,11 +58,8 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 			if f.starts < 0 {
 				return fmt.Errorf("%w: --starts must be at least 1, or 0 for none", errFlags)
 			}
-			for _, sizes := range []*[]int{&f.work.Decode, &f.work.Prefill, &f.work.Dispatch} {
-				if slices.Min(*sizes) < 0 || slices.Max(*sizes) > wire.MaxRows {
-					return fmt.Errorf("%w: --decode, --prefill and --dispatch take numbers from 1 to %d, the rows of a frame, or 0 for none", errFlags, wire.MaxRows)
-				}
-				*sizes = slices.DeleteFunc(*sizes, func(n int) bool { return n == 0 })
+			if err := f.sizes(); err != nil {
+				return err
 			}
 			return cutShort(cmd.Context(), runBench(cmd, &f))
 		},
@@ -71,13 +68,33 @@ With --plots also decode by context (to 4096) and by number of expert nodes (1, 
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	cmd.Flags().IntVar(&f.runs, "runs", 5, "runs of each measurement; the median counts")
 	all := bench.AllWork()
-	cmd.Flags().IntSliceVar(&f.work.Decode, "decode", all.Decode, "sequences that generate at once; 0: none")
-	cmd.Flags().IntSliceVar(&f.work.Prefill, "prefill", all.Prefill, "tokens of a prompt; 0: none")
-	cmd.Flags().IntSliceVar(&f.work.Dispatch, "dispatch", all.Dispatch, "rows sent to the experts; 0: none")
+	cmd.Flags().IntSliceVar(&f.work.Decode, "decode", all.Decode, "numbers of sequences that generate at once, separated by commas; 0: none")
+	cmd.Flags().IntSliceVar(&f.work.Prefill, "prefill", all.Prefill, "numbers of tokens of a prompt; 0: none")
+	cmd.Flags().IntSliceVar(&f.work.Dispatch, "dispatch", all.Dispatch, "numbers of rows sent to the experts; 0: none")
 	cmd.Flags().IntVar(&f.starts, "starts", 0, "starts with files that are not in the page cache, of each kind; 0: none")
 	cmd.Flags().BoolVar(&f.whole, "one-process", true, "compare with one process that does all; needs as much memory again")
 	cmd.Flags().StringVar(&f.plots, "plots", "", "folder for plots of the cost by batch, context and expert nodes; takes several times as long")
 	return cmd
+}
+
+// sizes refuses work that cannot be done, and drops what is 0. A router takes no more
+// sequences at once, and others would wait while they are measured; a frame no more rows.
+func (f *benchFlags) sizes() error {
+	for _, w := range [...]struct {
+		flag string
+		list *[]int
+		most int
+	}{
+		{"--decode", &f.work.Decode, defaultMaxSequences}, {"--prefill", &f.work.Prefill, wire.MaxRows}, {"--dispatch", &f.work.Dispatch, wire.MaxRows},
+	} {
+		for _, n := range *w.list {
+			if err := inRange(w.flag, n, 0, w.most); err != nil {
+				return err
+			}
+		}
+		*w.list = slices.DeleteFunc(*w.list, func(n int) bool { return n == 0 })
+	}
+	return nil
 }
 
 func runBench(cmd *cobra.Command, f *benchFlags) error {

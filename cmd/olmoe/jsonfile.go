@@ -25,6 +25,7 @@ func readJSON(name string, to any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	err = d.Decode(to)
 	var shape *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
 	switch {
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%s: it is empty; a JSON object is wanted (see --help)", name)
@@ -32,6 +33,8 @@ func readJSON(name string, to any) error {
 		return fmt.Errorf("%s: it ends in the middle of its JSON object", name)
 	case errors.As(err, &shape):
 		return fmt.Errorf("%s: a JSON %s at byte %d, which does not belong there (see --help)", name, shape.Value, shape.Offset)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%s: no JSON at byte %d: %w", name, syntax.Offset, err)
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -8,7 +8,8 @@ import (
 // TestReadJSON: what is wrong with a file is told in words about the file.
 func TestReadJSON(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "it is empty", "{": "in the middle", `{"prompts": []} {}`: "more after", `[1]`: "a JSON array at byte 1, which does not belong there",
+		`{"prompts": NaN}`: "no JSON at byte 13: invalid character 'N'",
+		"":                 "it is empty", "{": "in the middle", `{"prompts": []} {}`: "more after", `[1]`: "a JSON array at byte 1, which does not belong there",
 		`{"prompts": [{"name": 1}]}`: "a JSON number at byte 23", `{"a": {"b": 1, "c": [{"d": 1, "\u0064": 2}]}}`: `"d" stands twice`,
 		"\ufeff" + `{"a": 1, "b": [{"a": 1}, {"a": 1}]}`: "",
 	} {

@@ -49,8 +49,11 @@ expert-node processes over gRPC, as in a deployment.`,
 			if f.activations != "f32" {
 				return fmt.Errorf("%w: --activations %q is not supported: use f32", errFlags, f.activations)
 			}
-			if f.file == "" || f.out == "" {
-				return fmt.Errorf("%w: --prompts and --out are needed", errFlags)
+			if f.file == "" {
+				return fmt.Errorf("%w: --prompts is missing: give the file with the prompts", errFlags)
+			}
+			if f.out == "" {
+				return fmt.Errorf("%w: --out is missing: give a folder for the results", errFlags)
 			}
 			if err := inRange("--chunk", f.chunk, 1, maxStepTokens); err != nil {
 				return err
@@ -59,9 +62,9 @@ expert-node processes over gRPC, as in a deployment.`,
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&f.file, "prompts", "", "file with prompts[]: name and token_ids each")
+	cmd.Flags().StringVar(&f.file, "prompts", "", "JSON file with prompts[]: name and token_ids each")
 	cmd.Flags().StringVar(&f.out, "out", "", "folder for the results; made if it is missing")
-	cmd.Flags().StringVar(&f.activations, "activations", "f32", "f32: activations in float32")
+	cmd.Flags().StringVar(&f.activations, "activations", "f32", "what activations are computed in: f32, float32, is all there is")
 	cmd.Flags().IntVar(&f.chunk, "chunk", 256, "tokens of a prompt that one step computes; results do not depend on it")
 	return cmd
 }
@@ -149,16 +152,32 @@ func (f *logitsFlags) prompts() ([]golden.Prompt, error) {
 	return read.Prompts, nil
 }
 
-// makeRoom makes the folder for results. The tokens of a former run do not stay beside
-// the tensors of this one, should it end early.
+// makeRoom makes the folder for results, and finds out before anything is computed whether
+// files can be made in it. The tokens of a former run do not stay beside the tensors of this
+// one, should it end early.
 func makeRoom(out string) error {
-	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // results are for everybody
-		return err
+	err := os.MkdirAll(out, 0o755) //nolint:gosec // results are for everybody
+	if err == nil {
+		err = tryFile(out)
 	}
-	if err := os.Remove(filepath.Join(out, greedyFile)); !errors.Is(err, os.ErrNotExist) {
-		return err
+	if err == nil {
+		if err = os.Remove(filepath.Join(out, greedyFile)); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: --out: %w", errFlags, err)
 	}
 	return nil
+}
+
+// tryFile makes a file in a folder, and takes it away.
+func tryFile(dir string) error {
+	f, err := os.CreateTemp(dir, ".olmoe-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // logitsKVBytes holds one sequence of the full-size model's whole context, with room.

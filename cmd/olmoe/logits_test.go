@@ -38,3 +38,24 @@ func TestLogitsRefusesPrompts(t *testing.T) {
 		}
 	}
 }
+
+// TestLogitsRefusesFolders: where no results can be written that is told, with the flag, before
+// anything is computed.
+func TestLogitsRefusesFolders(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt() // of what goes on
+	model, file := tiny(t), planFile(t, `{"prompts": [{"name": "a", "token_ids": [1]}]}`)
+	for out, want := range map[string]string{
+		"":          "bad flags: --out is missing",
+		file:        "bad flags: --out: mkdir " + file + ": not a directory",
+		"/proc":     "bad flags: --out: open /proc/", // even root makes no file there
+		t.TempDir(): "interrupted",
+	} {
+		cmd := newLogitsCommand()
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs([]string{"--model", model, "--prompts", file, "--out", out})
+		if got := fmt.Sprint(cmd.ExecuteContext(ctx)); !strings.Contains(got, want) {
+			t.Errorf("%q: %s, want %s", out, got, want)
+		}
+	}
+}

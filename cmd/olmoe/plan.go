@@ -50,7 +50,7 @@ const planMinGain = 0.001
 func newPlanCommand() *cobra.Command {
 	var f planFlags
 	cmd := &cobra.Command{
-		Use:   "plan --loads FILE --nodes N --slots S [--current FILE] [--json]",
+		Use:   "plan --loads FILE --nodes N [--slots S] [--current FILE] [--json]",
 		Short: "Print a placement of experts for given loads, how balanced it is, and what has to move",
 		Long: "Print a placement of experts for given loads, how balanced it is (mean node load / busiest\n" +
 			"node's load; the load of an expert counts evenly over its copies), a bound on that which no\n" +
@@ -68,7 +68,7 @@ func newPlanCommand() *cobra.Command {
 		"takes time (large batches), the batches in which it had any where reading weights is (small ones)")
 	fs.StringVar(&f.activations, "activations", "", "JSON file like that of --loads with the batches in which each expert had tokens; what is balanced is then tokens + read-rows * batches")
 	fs.Float64Var(&f.readRows, "read-rows", 2, "with --activations: the rows of arithmetic that take as long as reading an expert's weights once")
-	fs.IntVar(&f.nodes, "nodes", 0, "expert nodes")
+	fs.IntVar(&f.nodes, "nodes", 0, "expert nodes to place the experts on")
 	fs.IntVar(&f.slots, "slots", 0, "room for experts of a layer on all nodes together, spread evenly (default: one for each replica of each expert)")
 	fs.IntVar(&f.replicas, "replicas", 1, "on how many nodes each expert is, at least")
 	fs.IntVar(&f.machines, "machines", 0, "deal the nodes round robin to so many machines: the replicas of an expert are on different ones where there is room, and it is "+
@@ -77,23 +77,23 @@ func newPlanCommand() *cobra.Command {
 	fs.Float64Var(&f.minGain, "min-gain", planMinGain, "with --current: by how much each expert moved must lower the load of its layer's busiest node, as a fraction of the mean node load")
 	fs.IntVar(&f.maxMoves, "max-moves", 0, "with --current: move no more experts than this, those that gain most; what has to move comes on top (default: no limit)")
 	fs.StringVar(&f.weights, "weights", "bf16", "form of the weights, bf16 or int8: what an expert to move has to load")
-	fs.Int64Var(&f.bytes, "expert-bytes", 0, "size of one expert of one layer (default: OLMoE-1B-7B's in the form of --weights)")
+	fs.Int64Var(&f.bytes, "expert-bytes", 0, "bytes of one expert of one layer, for the bytes of moves (default: OLMoE-1B-7B's in the form of --weights)")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
 }
 
 // check refuses flags that can never work, and sets what an expert to move has to load.
 func (f *planFlags) check() error {
-	if f.loads == "" || f.nodes < 1 || f.nodes > maxPlanNodes || f.slots < 0 {
-		return fmt.Errorf("%w: give --loads FILE, --nodes of 1 to %d, and --slots that are not negative", errFlags, maxPlanNodes)
+	if f.loads == "" {
+		return fmt.Errorf("%w: --loads is missing: give a JSON file {layer: [load of each expert]}", errFlags)
 	}
-	if f.replicas < 1 || f.machines < 0 {
-		return fmt.Errorf("%w: give --replicas of at least 1, and --machines that are not negative", errFlags)
+	if err := inRange("--nodes", f.nodes, 1, maxPlanNodes); err != nil {
+		return err
 	}
-	if f.maxMoves < 0 {
-		return fmt.Errorf("%w: --max-moves %d is negative", errFlags, f.maxMoves)
+	if err := inRange("--replicas", f.replicas, 1, f.nodes); err != nil {
+		return fmt.Errorf("%w, the number of --nodes", err)
 	}
-	return cmp.Or(ratio("--min-gain", f.minGain), ratio("--read-rows", f.readRows), f.size())
+	return cmp.Or(notNegative("--slots", f.slots), notNegative("--machines", f.machines), notNegative("--max-moves", f.maxMoves), ratio("--min-gain", f.minGain), ratio("--read-rows", f.readRows), f.size())
 }
 
 // ratio refuses what is no number, or far from any that makes sense.
@@ -156,11 +156,8 @@ func (f *planFlags) size() error {
 	if err := checkWeights(f.weights); err != nil {
 		return err
 	}
-	if f.bytes < 0 {
-		return fmt.Errorf("%w: --expert-bytes %d is negative", errFlags, f.bytes)
-	}
 	f.bytes = cmp.Or(f.bytes, expertBytes[f.weights])
-	return nil
+	return notNegative("--expert-bytes", f.bytes)
 }
 
 // plan plans all layers of the file together, so that --max-moves goes where it

@@ -176,9 +176,9 @@ func TestPlanRefuses(t *testing.T) {
 		name, want string
 		args       []string
 	}{
-		{"no loads", "--loads", []string{"--nodes", "2"}},
-		{"no nodes", "--nodes", []string{"--loads", loads}},
-		{"too many nodes", "--nodes of 1 to 65536", []string{"--loads", loads, "--nodes", "99999999999"}},
+		{"no loads", "bad flags: --loads is missing: give a JSON file", []string{"--nodes", "2"}},
+		{"no nodes", "bad flags: --nodes 0: give 1 to 65536", []string{"--loads", loads}},
+		{"too many nodes", "--nodes 99999999999: give 1 to 65536", []string{"--loads", loads, "--nodes", "99999999999"}},
 		{"more after it", "more after the JSON object", []string{"--loads", planFile(t, `{"0": [1, 2]} {"1": [1, 2]}`), "--nodes", "1"}},
 		{"no file", "no such file", []string{"--loads", "/nonexistent", "--nodes", "2"}},
 		{"too few slots", "plan.json: 2 experts", []string{"--loads", loads, "--nodes", "2", "--slots", "1"}},
@@ -197,9 +197,10 @@ func TestPlanRefuses(t *testing.T) {
 		{"no activations", "no such file", []string{"--loads", loads, "--nodes", "1", "--activations", "/nonexistent"}},
 		{"activations differ", "plan.json: layer 0 has 1 experts", []string{"--loads", loads, "--nodes", "1", "--activations", planFile(t, `{"0": [1]}`)}},
 		{"negative reads", "--read-rows -1", []string{"--loads", loads, "--nodes", "1", "--activations", loads, "--read-rows", "-1"}},
-		{"no replicas", "--replicas of at least 1", []string{"--loads", loads, "--nodes", "1", "--replicas", "0"}},
-		{"too many replicas", "between 1 and the number of nodes", []string{"--loads", loads, "--nodes", "1", "--replicas", "2"}},
-		{"negative machines", "--machines", []string{"--loads", loads, "--nodes", "1", "--machines", "-1"}},
+		{"no replicas", "bad flags: --replicas 0: give 1 to 1, the number of --nodes", []string{"--loads", loads, "--nodes", "1", "--replicas", "0"}},
+		{"negative slots", "bad flags: --slots -1 is negative", []string{"--loads", loads, "--nodes", "1", "--slots", "-1"}},
+		{"too many replicas", "bad flags: --replicas 2: give 1 to 1, the number of --nodes", []string{"--loads", loads, "--nodes", "1", "--replicas", "2"}},
+		{"negative machines", "bad flags: --machines -1 is negative", []string{"--loads", loads, "--nodes", "1", "--machines", "-1"}},
 		{"negative moves", "--max-moves -1", []string{"--loads", loads, "--nodes", "1", "--max-moves", "-1"}},
 		{"another model", "layer 0, node 1: expert 2 is not one of the 2", []string{"--loads", loads, "--nodes", "2",
 			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0], [2]]}}}`)}},

@@ -45,11 +45,11 @@ Where the router has an API key, it is read from the environment: OLMOE_API_KEY.
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.url, "url", "http://127.0.0.1:8000", "of a router")
-	fs.DurationVar(&f.window, "window", load.DefaultWindow, "what is added up: the last 1s to 2m")
-	fs.DurationVar(&f.interval, "interval", 2*time.Second, "between two looks")
+	fs.StringVar(&f.url, "url", "http://127.0.0.1:8000", "address of a router, or of an expert node's --http")
+	fs.DurationVar(&f.window, "window", load.DefaultWindow, "how much of the past is added up: 1s to 2m")
+	fs.DurationVar(&f.interval, "interval", 2*time.Second, "time between two looks, at least 200ms")
 	fs.BoolVar(&f.once, "once", false, "print it once and exit")
-	fs.IntVar(&f.layer, "layer", -1, "show one layer in detail")
+	fs.IntVar(&f.layer, "layer", -1, "show one layer in detail, by its number from 0 (-1: all layers)")
 	fs.BoolVar(&f.json, "json", false, "print JSON, a line for each look that is answered")
 	return cmd
 }

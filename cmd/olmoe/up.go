@@ -22,12 +22,12 @@ type localFlags struct {
 func (f *localFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.Model, "model", "", "directory of the checkpoint (Hugging Face layout)")
-	fs.IntVar(&f.ExpertNodes, "expert-nodes", 2, "expert-node processes")
-	fs.IntVar(&f.Replicas, "replicas-per-expert", 1, "expert-node processes that hold each expert")
+	fs.IntVar(&f.ExpertNodes, "expert-nodes", 2, "expert-node processes, 1 to the model's experts a layer")
+	fs.IntVar(&f.Replicas, "replicas-per-expert", 1, "how many of the --expert-nodes hold each expert")
 	fs.StringVar(&f.Weights, "weights", "bf16", weightsHelp)
 	fs.StringVar(&f.Cache, "weights-cache", "", cacheHelp)
 	fs.IntVar(&f.Workers, "workers", 0, "threads for arithmetic in each process (default: all CPUs)")
-	fs.StringVar(&f.LogLevel, "log-level", "error", "of the processes: debug, info or error")
+	fs.StringVar(&f.LogLevel, "log-level", "error", "what the processes log on stderr: debug, info or error")
 	f.Stderr = os.Stderr
 }
 
@@ -81,7 +81,7 @@ order, and a second one at once.`,
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8000", "address of the HTTP API; port 0 takes a free one")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8000", "HOST:PORT of the HTTP API; port 0 takes a free one")
 	return cmd
 }
 

@@ -39,6 +39,8 @@ func TestBadFlags(t *testing.T) {
 		{router, "--control=", "--control: the address is empty: give HOST:PORT"},
 		{node, "--http=", "--http: the address is empty: give HOST:PORT"},
 		{up, "--log-level bogus", `--log-level "bogus": give debug, info or error`},
+		{bench, "--decode 1,65", "--decode 65: give 0 to 64"},
+		{bench, "--prefill -1", "--prefill -1: give 0 to 4096"},
 		{bench, "--workers -1", "give 1 to 1024 threads"},
 		{bench, "--expert-nodes 0", "--expert-nodes 0: give 1 to 64"},
 		{bench, "--log-level bogus", "give debug, info or error"},
