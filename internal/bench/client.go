@@ -65,7 +65,7 @@ func Stream(ctx context.Context, url string, request map[string]any, piece func(
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		return fmt.Errorf("status %d: %s", resp.StatusCode, b)
+		return fmt.Errorf("status %d: %s", resp.StatusCode, bytes.TrimSpace(b))
 	}
 	return events(resp.Body, piece)
 }
