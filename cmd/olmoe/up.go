@@ -125,7 +125,7 @@ func startRouter(ctx context.Context, pool *local.Pool, name, listen string, mor
 	if err != nil {
 		return "", err
 	}
-	if err := pool.AwaitReady(ctx, at.ReadyURL()); err != nil {
+	if err := pool.AwaitReady(ctx, process); err != nil {
 		return "", err
 	}
 	host, _, _ := net.SplitHostPort(listen)

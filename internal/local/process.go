@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -54,13 +55,15 @@ type process struct {
 	again    func(Announcement) []string // for later starts, with the addresses it had
 	stderr   io.Writer
 	announce chan Announcement // receives once
+	ready    chan struct{}     // closed when it is ready for the first time
+	seen     sync.Once         // of that
 	served   *atomic.Bool      // the deployment has been ready, this process with it
 	pause    time.Duration     // between two starts
 	most     int               // failures in a row
 }
 
 func newProcess(args []string, again func(Announcement) []string, stderr io.Writer) *process {
-	return &process{args: args, again: again, stderr: stderr, announce: make(chan Announcement, 1), served: new(atomic.Bool), pause: restartPause, most: maxFailures}
+	return &process{args: args, again: again, stderr: stderr, announce: make(chan Announcement, 1), ready: make(chan struct{}), served: new(atomic.Bool), pause: restartPause, most: maxFailures}
 }
 
 // life is one run of a process, from its start to its end.
@@ -142,7 +145,7 @@ func (p *process) once(ctx context.Context, args []string) (l life) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if json.Unmarshal(lines.Bytes(), &l.at) == nil && l.at.Role != "" {
-			isReady = ready(ctx, l.at.ReadyURL())
+			isReady = p.watch(ctx, l.at.ReadyURL())
 			select {
 			case p.announce <- l.at:
 			default:

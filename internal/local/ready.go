@@ -7,25 +7,18 @@ import (
 	"time"
 )
 
-// AwaitNodes waits until every expert node is ready.
+// AwaitNodes waits until every expert node has been ready.
 func (p *Pool) AwaitNodes(ctx context.Context) error {
-	var urls []string
-	for _, a := range p.Nodes {
-		urls = append(urls, a.ReadyURL())
-	}
-	return p.AwaitReady(ctx, urls...)
+	return p.AwaitReady(ctx, p.kept[:len(p.Nodes)]...)
 }
 
-// AwaitReady waits until all URLs answer 200: then the deployment, with every process
-// that has been started so far, has served. Loading takes as long as the disk needs, so
-// only a process that fails ends the wait early. An address may be that of all interfaces:
-// it is dialled as it is, for only Dial finds what works where there is no IPv6.
-func (p *Pool) AwaitReady(ctx context.Context, urls ...string) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	for _, url := range urls {
+// AwaitReady waits until these processes have been ready: then the deployment, with every
+// process that has been started so far, has served. Loading takes as long as the disk needs,
+// so only a process that fails ends the wait early.
+func (p *Pool) AwaitReady(ctx context.Context, processes ...*process) error {
+	for _, pr := range processes {
 		select {
-		case <-ready(ctx, url):
+		case <-pr.ready:
 		case err := <-p.failed:
 			return err
 		case <-ctx.Done():
@@ -46,9 +39,10 @@ func URL(address, path string) string {
 	return (&url.URL{Scheme: "http", Host: address, Path: path}).String()
 }
 
-// ready polls a URL of this machine until it answers 200, and yields when that was. It
-// never does if ctx ends before.
-func ready(ctx context.Context, url string) <-chan time.Time {
+// watch polls a URL of this machine until it answers 200: then the process is ready. It
+// yields when that was, and never does if ctx ends before. An address may be that of all
+// interfaces: it is dialled as it is, for only Dial finds what works where there is no IPv6.
+func (p *process) watch(ctx context.Context, url string) <-chan time.Time {
 	at := make(chan time.Time, 1)
 	go func() {
 		client := http.Client{Timeout: readyPoll * 20, Transport: &http.Transport{}} // no proxy: it is a process of this machine
@@ -61,6 +55,7 @@ func ready(ctx context.Context, url string) <-chan time.Time {
 			}
 		}
 		at <- time.Now()
+		p.seen.Do(func() { close(p.ready) })
 	}()
 	return at
 }

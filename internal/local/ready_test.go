@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +26,9 @@ func TestReadyAtAllInterfacesWithoutIPv6(t *testing.T) {
 	late := time.AfterFunc(10*time.Second, func() { failed <- net.ErrClosed })
 	defer late.Stop()
 	for _, host := range []string{"", "0.0.0.0", "[::]"} {
-		if err := (&Pool{failed: failed}).AwaitReady(t.Context(), "http://"+host+":"+port+"/ready"); err != nil {
+		pr := newChild(nil)
+		pr.watch(t.Context(), "http://"+host+":"+port+"/ready")
+		if err := (&Pool{failed: failed}).AwaitReady(t.Context(), pr); err != nil {
 			t.Errorf("%q: %v", host, err)
 		}
 	}
@@ -44,19 +45,19 @@ func TestAwaitReady(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	kept := keptProcess(nil)
+	kept, slow := keptProcess(nil), newChild(nil)
 	p := &Pool{failed: make(chan error, 1), kept: []*process{kept}}
-	if err := p.AwaitReady(t.Context(), srv.URL); err != nil || loading.Load() >= 0 || !kept.served.Load() {
+	kept.watch(t.Context(), srv.URL)
+	if err := p.AwaitReady(t.Context(), kept); err != nil || loading.Load() >= 0 || !kept.served.Load() {
 		t.Errorf("ready: %v, %d answers before, served %v", err, 2-loading.Load(), kept.served.Load())
 	}
-	loading.Store(math.MaxInt32)
 	p.failed <- io.ErrUnexpectedEOF
-	if err := p.AwaitReady(t.Context(), srv.URL); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := p.AwaitReady(t.Context(), kept, slow); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a node failed: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.AwaitReady(ctx, srv.URL); !errors.Is(err, context.Canceled) {
+	if err := p.AwaitReady(ctx, slow); !errors.Is(err, context.Canceled) {
 		t.Errorf("nobody waits: %v", err)
 	}
 }

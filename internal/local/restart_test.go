@@ -148,13 +148,12 @@ func TestReadyIsSeen(t *testing.T) {
 
 // A process that is started after the deployment was ready has not served.
 func TestLaterProcessesHaveNotServed(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer srv.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // no process runs for long
 	p := &Pool{opts: Options{Stderr: new(bytes.Buffer)}, failed: make(chan error, 2)}
 	first := p.Keep(ctx, []string{"router"}, nil)
-	if err := p.AwaitReady(t.Context(), srv.URL, srv.URL); err != nil {
+	close(first.ready)
+	if err := p.AwaitReady(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
 	second := p.Keep(ctx, []string{"router"}, nil)
