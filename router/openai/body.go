@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -118,7 +119,15 @@ func (s *Server) bodyError(err error) error {
 		return newError(http.StatusRequestTimeout, "invalid_request_error", "request_timeout",
 			"The request body did not arrive within "+s.BodyTimeout.String()+".")
 	}
-	return badRequest("", "The request body could not be read: %s", sentence(err.Error()))
+	e := badRequest("", "The request body could not be read: %s", sentence(err.Error()))
+	e.brokenOff = brokenOff(err)
+	return e
+}
+
+// brokenOff says that a body ended before its end, not that what came of it is wrong.
+func brokenOff(err error) bool {
+	var broken *net.OpError
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &broken)
 }
 
 // checkMediaType refuses what is certainly not JSON. A missing type and curl's default for

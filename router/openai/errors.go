@@ -15,7 +15,8 @@ import (
 // client, so it never holds more than the client may know.
 type apiError struct {
 	status     int
-	retryAfter int // seconds; 0 = no Retry-After header
+	retryAfter int  // seconds; 0 = no Retry-After header
+	brokenOff  bool // the client went before its request was whole, as far as can be told
 
 	Message string  `json:"message"`
 	Type    string  `json:"type"`

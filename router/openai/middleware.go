@@ -81,8 +81,8 @@ func (s *Server) wrap(path string, h handler) http.Handler {
 	})
 }
 
-// statusGone counts requests whose client has not got the whole answer, whatever status
-// that began with. It is nginx's number for a client that hung up.
+// statusGone counts requests whose client has not sent its whole request or not got the
+// whole answer, whatever status that began with. It is nginx's number for a client that hung up.
 const statusGone = 499
 
 func codeLabel(status int) string {
@@ -104,6 +104,9 @@ func (s *Server) answerError(w *recorder, r *http.Request, err error) {
 	s.logFault(r, api, err)
 	if w.status == 0 { // else the answer has begun, and nothing may be added
 		writeError(w, api)
+	}
+	if api.brokenOff { // told nevertheless: it may have closed only its own half
+		w.status = statusGone
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,14 +22,16 @@ func halfClose(t *testing.T, conn net.Conn) {
 }
 
 // A body that breaks off, or is not chunked as it says, is the client's mistake
-// and told so: an empty 200 would pass for an answer.
+// and told so: an empty 200 would pass for an answer. What breaks off is counted as hung
+// up: only who closed no more than its own half can read that it was a mistake.
 func TestBrokenBodyIsTold(t *testing.T) {
-	url := start(t, &fake.Engine{})
-	for name, c := range map[string]struct{ head, body string }{
-		"bad chunk":            {"Transfer-Encoding: chunked", "ZZ\r\n{}"},
-		"shorter than it says": {"Content-Length: 100", `{"prompt":`},
+	for name, c := range map[string]struct{ head, body, counted string }{
+		"bad chunk":                {"Transfer-Encoding: chunked", "ZZ\r\n{}", "400"},
+		"shorter than it says":     {"Content-Length: 100", `{"prompt":`, "499"},
+		"chunks without their end": {"Transfer-Encoding: chunked", "5\r\n{\"pro\r\n", "499"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			url := start(t, &fake.Engine{}, withMetrics)
 			conn := dial(t, url)
 			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", completions, c.head, c.body)
 			halfClose(t, conn)
@@ -38,8 +41,24 @@ func TestBrokenBodyIsTold(t *testing.T) {
 			}
 			defer res.Body.Close()
 			wantError(t, decode(t, 400, answer{res.StatusCode, res.Header, res.Body}), "", "", "The request body could not be read")
+			wantMetric(t, url, `olmoe_http_requests_total{code="`+c.counted+`",path="/v1/completions"} 1`)
 		})
 	}
+}
+
+// Who is gone for good in the middle of its body is no bad request either.
+func TestHangingUpWithinTheBodyIsCounted(t *testing.T) {
+	url := start(t, &fake.Engine{}, withMetrics)
+	conn := dial(t, url)
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", completions)
+	waitFor(t, "the request to be there", func() bool { return strings.Contains(metricsText(t, url), "olmoe_http_requests_in_flight 2\n") })
+	if err := conn.(*net.TCPConn).SetLinger(0); err != nil { // a reset
+		t.Fatal(err)
+	}
+	conn.Close()
+	waitFor(t, "it to be counted", func() bool {
+		return strings.Contains(metricsText(t, url), `olmoe_http_requests_total{code="499",path="/v1/completions"} 1`)
+	})
 }
 
 // A client that closes its half of the connection has hung up, as far as a server
