@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/olmoe-serving/olmoe-operator/router/engine"
 )
 
 // lastWords is how long requests that a router ends may take to say so.
@@ -13,7 +15,7 @@ const lastWords = 3 * time.Second
 
 // drain lets clients go without losing a request, as far as DrainTimeout reaches and nothing
 // fails. What is left then is ended.
-func (p *process) drain(core *Core, server *http.Server, stop func()) error {
+func (p *process) drain(core *Core, server *http.Server, stop context.CancelCauseFunc) error {
 	p.ready.draining.Store(true)
 	p.log.Info("draining", "delay", p.o.DrainDelay, "active", core.Engine.Active())
 	done, fatal := p.finish(server)
@@ -21,7 +23,7 @@ func (p *process) drain(core *Core, server *http.Server, stop func()) error {
 		return nil
 	}
 	cut := core.Engine.Active()
-	taken := end(server, stop)
+	taken := end(server, stop, fatal)
 	if fatal != nil {
 		return fatal
 	}
@@ -51,9 +53,13 @@ func (p *process) finish(server *http.Server) (done bool, fatal error) {
 
 // end stops the engine, which fails what is left: streams end with an event that says so,
 // other requests with a 503. Only who does not take that in lastWords, or has still not
-// taken a whole answer, ends with a broken connection: then it returns false.
-func end(server *http.Server, stop func()) (taken bool) {
-	stop()
+// taken a whole answer, ends with a broken connection: then it returns false. They are told
+// that the router drains, or with fatal that it fails.
+func end(server *http.Server, stop context.CancelCauseFunc, fatal error) (taken bool) {
+	if fatal != nil {
+		fatal = fmt.Errorf("%w: %w", engine.ErrFailed, fatal)
+	}
+	stop(fatal)
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
 	return server.Shutdown(ctx) == nil

@@ -60,7 +60,7 @@ func (r *running) busy(t *testing.T) (ends <-chan string) {
 		body := r.stream(t, 2000)
 		go func() {
 			all, err := io.ReadAll(body)
-			if last := string(all[max(0, len(all)-200):]); err != nil || !strings.Contains(last, `"code":"service_unavailable"`) {
+			if last := string(all[max(0, len(all)-300):]); err != nil || !strings.Contains(last, `"code":"service_unavailable"`) || !strings.Contains(last, "cannot serve on") {
 				out <- fmt.Sprintf("%s, %v", last, err)
 				return
 			}

@@ -156,10 +156,10 @@ func (p *process) open(ctx context.Context) (*Core, error) {
 // run serves until ctx ends or something fails, and drains.
 func (p *process) run(ctx context.Context, core *Core, server *http.Server) error {
 	// live outlives ctx by the drain; running is what uses the core, which is closed after all of it.
-	live, stop := context.WithCancel(context.WithoutCancel(ctx))
+	live, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { core.Engine.Run(live) })
-	defer func() { stop(); running.Wait() }()
+	defer func() { stop(nil); running.Wait() }()
 
 	running.Go(func() { p.watcher.Run(live) })
 	running.Go(func() { core.Checkpoint.Watch(live, watchInterval, p.modelChanged) })
@@ -172,7 +172,7 @@ func (p *process) run(ctx context.Context, core *Core, server *http.Server) erro
 
 	select {
 	case err := <-p.fatal:
-		end(server, stop)
+		end(server, stop, err)
 		return err
 	case <-ctx.Done():
 		return p.drain(core, server, stop)

@@ -91,6 +91,7 @@ var (
 	ErrQueueFull   = errors.New("the request queue is full")           // 429, as a *BusyError
 	ErrQueueWait   = errors.New("too long in the request queue")       // 429, as a *BusyError
 	ErrDraining    = errors.New("this router is shutting down")        // 503
+	ErrFailed      = errors.New("this router cannot serve on")         // 503
 	ErrNotReady    = errors.New("experts without an owner; try again") // 503
 	ErrContextFull = errors.New("prompt longer than the context")      // 400
 	ErrTokenRange  = errors.New("token id out of the vocabulary")      // 400

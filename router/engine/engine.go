@@ -164,7 +164,8 @@ func (e *Engine) newSequence(ctx context.Context, r *Request, tr Tracer) *sequen
 // Active is the number of requests queued or running.
 func (e *Engine) Active() int { return int(e.active.Load()) }
 
-// Run is the engine's loop; it returns when ctx ends, after failing what is left.
+// Run is the engine's loop; it returns when ctx ends, after failing what is left: with
+// ErrFailed if that is the cause, else because the router drains.
 func (e *Engine) Run(ctx context.Context) {
 	for {
 		e.admit()
@@ -173,16 +174,24 @@ func (e *Engine) Run(ctx context.Context) {
 			case <-e.queue.wake:
 				continue
 			case <-ctx.Done():
-				e.abandon(ErrDraining)
+				e.abandon(stopped(ctx))
 				return
 			}
 		}
 		if ctx.Err() != nil {
-			e.abandon(ErrDraining)
+			e.abandon(stopped(ctx))
 			return
 		}
 		e.runStep(ctx)
 	}
+}
+
+// stopped says why the loop is told to end.
+func stopped(ctx context.Context) error {
+	if why := context.Cause(ctx); errors.Is(why, ErrFailed) {
+		return why
+	}
+	return ErrDraining
 }
 
 // Context is the length of the longest sequence, prompt and generated.

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,6 +133,30 @@ func TestStoppedEngineAnswersAll(t *testing.T) {
 	}
 }
 
+// One that is stopped because the router fails says so: nobody drains.
+func TestAFailureIsNoDrain(t *testing.T) {
+	for name, busy := range map[string]bool{"running": true, "idle": false} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, limits())
+			if busy {
+				entered := r.experts.stall()
+				ch := r.submit(t, context.Background(), request(1))
+				<-entered
+				defer func() {
+					if a := collect(t, ch); !errors.Is(a.Err, engine.ErrFailed) {
+						t.Errorf("running when it failed: %+v", a)
+					}
+				}()
+			}
+			r.fail(fmt.Errorf("%w: port lost", engine.ErrFailed))
+			<-r.stopped
+			if _, err := r.Submit(context.Background(), request(2)); !errors.Is(err, engine.ErrFailed) {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
 func TestEnds(t *testing.T) {
 	r := start(t, limits())
 	free := r.ask(t, &engine.Request{Prompt: []int32{5, 9}, MaxTokens: 12, IgnoreEOS: true, Logprobs: -1, PromptLogprobs: -1})
@@ -211,18 +236,18 @@ func TestChangedWeightsEndTheEngine(t *testing.T) {
 	if err := os.Truncate(file, 4096); err != nil {
 		t.Fatal(err)
 	}
-	if a := r.ask(t, request(1)); !errors.Is(a.Err, engine.ErrNotReady) {
+	if a := r.ask(t, request(1)); !errors.Is(a.Err, engine.ErrFailed) {
 		t.Errorf("after the file was truncated: %+v", a)
 	}
 	if err := <-r.fatal; !errors.Is(err, checkpoint.ErrChanged) {
 		t.Errorf("fatal error %v", err)
 	}
-	if _, err := r.Submit(context.Background(), request(1)); !errors.Is(err, engine.ErrNotReady) {
+	if _, err := r.Submit(context.Background(), request(1)); !errors.Is(err, engine.ErrFailed) {
 		t.Errorf("the next request: %v", err)
 	}
 	r.stop()
 	<-r.stopped
-	if _, err := r.Submit(context.Background(), request(1)); !errors.Is(err, engine.ErrNotReady) {
+	if _, err := r.Submit(context.Background(), request(1)); !errors.Is(err, engine.ErrFailed) {
 		t.Errorf("after it was stopped as well: %v", err)
 	}
 }

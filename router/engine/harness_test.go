@@ -97,6 +97,7 @@ type rig struct {
 	fatal   chan error
 	metrics *prometheus.Registry
 	stop    context.CancelFunc
+	fail    context.CancelCauseFunc // stop with a cause
 	stopped <-chan struct{}         // the loop has ended
 	spoilt  atomic.Pointer[float32] // what every log-probability is, if set
 	mu      sync.Mutex
@@ -226,9 +227,10 @@ func startWith(t *testing.T, l engine.Limits, prefixCache bool) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, fail := context.WithCancelCause(context.Background())
+	cancel := func() { fail(nil) }
 	done := make(chan struct{})
-	r.stop, r.stopped = cancel, done
+	r.stop, r.fail, r.stopped = cancel, fail, done
 	go func() { defer close(done); r.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done; pool.Close(); _ = ck.Close() })
 	return r

@@ -90,6 +90,6 @@ func (e *Engine) stepFailed(err error) {
 // could be trusted.
 func (e *Engine) breakDown(err error) {
 	e.Log.Error(err, "cannot serve on")
-	e.abandon(fmt.Errorf("%w: %v", ErrNotReady, err))
+	e.abandon(fmt.Errorf("%w: %v", ErrFailed, err))
 	e.Fatal(err)
 }

@@ -95,6 +95,8 @@ func toAPI(err error) *apiError {
 		return overloaded("The request waited too long for its turn: the server has more than it can answer. Try again later.").after(err)
 	case errors.Is(err, engine.ErrDraining):
 		return unavailable(1, "This server is shutting down. Try again: another one will answer.")
+	case errors.Is(err, engine.ErrFailed):
+		return unavailable(1, "This server cannot serve on and restarts: its model was changed, or it failed. Try again: another one will answer.")
 	case errors.Is(err, engine.ErrNotReady):
 		return unavailable(5, "The model is not fully loaded: some experts have no ready node. Try again shortly.")
 	case errors.Is(err, engine.ErrContextFull):

@@ -22,6 +22,7 @@ func TestEngineRefusals(t *testing.T) {
 		{engine.ErrQueueFull, 429, "rate_limit_error", "rate_limit_exceeded", "queue is full", true, ""},
 		{engine.ErrQueueWait, 429, "rate_limit_error", "rate_limit_exceeded", "waited too long", true, ""},
 		{engine.ErrDraining, 503, "server_error", "service_unavailable", "shutting down", true, ""},
+		{fmt.Errorf("%w: secret file", engine.ErrFailed), 503, "server_error", "service_unavailable", "cannot serve on and restarts", true, ""},
 		{fmt.Errorf("layer 3: %w", engine.ErrNotReady), 503, "server_error", "service_unavailable", "experts", true, ""},
 		{engine.ErrContextFull, 400, "invalid_request_error", "context_length_exceeded", "context", false, "prompt"},
 		{fmt.Errorf("%w: 99", engine.ErrTokenRange), 400, "invalid_request_error", "", "vocabulary: 99", false, "prompt"},
