@@ -11,11 +11,11 @@ import (
 const spare = 2
 
 // admit drops what its client has given up and moves requests from the queue to
-// the running set, first come first served.
+// the running set: first come first served, as far as there is room for the first.
 func (e *Engine) admit() {
 	e.running = slices.DeleteFunc(e.running, e.reap)
 	claimed := e.claimed()
-	e.queue.shift(func(s *sequence) bool {
+	e.queue.shift(func(s *sequence) bool { return e.fitsAlone(s, claimed) }, func(s *sequence) bool {
 		if len(e.running) >= e.MaxSequences || !e.fits(s, claimed) {
 			return false
 		}
@@ -39,6 +39,12 @@ func (e *Engine) fits(s *sequence, claimed int) bool {
 	}
 	e.detach(s)
 	return false
+}
+
+// fitsAlone says that there is a place and room for s whatever is known of its beginning:
+// what every step asks of those that may pass must cost nothing.
+func (e *Engine) fitsAlone(s *sequence, claimed int) bool {
+	return len(e.running) < e.MaxSequences && claimed+e.claim(s) <= e.pages.Total()-e.pages.InUse()
 }
 
 // claimed is the number of pages that the running sequences are still to take.

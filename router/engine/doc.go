@@ -10,6 +10,7 @@
 //	engine             the engine and its loop; how a request enters
 //	sequence           a request on its way, and the outbox its events leave by
 //	queue              what waits for a place, under a lock of its own
+//	pass               who goes before one for which there is no room
 //	admit              who gets a place in the batch, and when
 //	plan, stepstate    the rows of a step, and whose pages make room for them
 //	prefix             pages that sequences with equal beginnings share

@@ -9,7 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// queue holds the sequences that wait for a place in the batch, first come first served.
+// queue holds the sequences that wait for a place in the batch, first come first served but
+// for the few that may pass one for which there is no room (pass.go).
 // Requests enter it beside the loop, and leave it when their client hangs up, also while a
 // step waits for experts: what waits in the queue is what somebody waits for. However many
 // wait, no call goes over those that go on waiting: the loop wants mu before every step.
@@ -94,14 +95,15 @@ func (q *queue) drop(s *sequence) {
 	}
 }
 
-// shift moves sequences out, from the front, as long as take takes them. Those that are
-// to wait no longer are dropped on the way.
-func (q *queue) shift(take func(*sequence) bool) {
+// shift moves sequences out, from the front, as long as take takes them, and then some that
+// fit beside the first that it does not. Those that are to wait no longer are dropped on the way.
+func (q *queue) shift(fits, take func(*sequence) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for at := q.list.Front(); at != nil; at = q.list.Front() {
 		s := sequenceAt(at)
 		if !q.reap(s) && !take(s) {
+			q.pass(s, fits, take)
 			return
 		}
 		q.remove(s)

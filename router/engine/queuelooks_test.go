@@ -51,6 +51,8 @@ func (w *watched) expect(t *testing.T, what string, looks, gone int) {
 	w.looks, w.gone = 0, 0
 }
 
+func never(*sequence) bool { return false }
+
 // However many wait, a step looks at the first alone, and a hang-up at its own sequences,
 // whose places are free at once: every stream waits for the queue's lock.
 func TestTheQueueLooksAtWhomItConcerns(t *testing.T) {
@@ -60,7 +62,7 @@ func TestTheQueueLooksAtWhomItConcerns(t *testing.T) {
 		w.fill(t, t.Context(), 500)
 		w.fill(t, ctx, 100)
 		w.fill(t, t.Context(), 400)
-		w.shift(func(*sequence) bool { return false })
+		w.shift(never, never)
 		w.expect(t, "a step without a place", 1, 0)
 		hangUp()
 		w.expect(t, "100 hang up", 100, 100)
@@ -81,7 +83,7 @@ func TestNoPlaceForWhoHungUp(t *testing.T) {
 		w.fill(t, ctx, 50)
 		w.fill(t, t.Context(), 50)
 		hangUp()
-		w.shift(func(s *sequence) bool {
+		w.shift(never, func(s *sequence) bool {
 			if s.ctx.Err() != nil {
 				t.Error("a place for nobody")
 			}
@@ -90,6 +92,52 @@ func TestNoPlaceForWhoHungUp(t *testing.T) {
 		})
 		if taken != 50 {
 			t.Errorf("%d have a place, want 50", taken)
+		}
+	})
+}
+
+// Behind one for which there is no room a step asks a few whether they fit, however many
+// wait, and nobody passes one that was preempted.
+func TestWhoMayPassIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, asked := newWatched(1000), 0
+		w.fill(t, t.Context(), 1000)
+		ask := func(*sequence) bool { asked++; return false }
+		w.shift(ask, never)
+		if asked != passes {
+			t.Errorf("%d of 999 were asked, want %d", asked, passes)
+		}
+		asked = 0
+		w.pushFront(&sequence{ctx: t.Context()})
+		w.shift(ask, never)
+		if asked != 0 {
+			t.Errorf("%d were asked to pass one that has begun", asked)
+		}
+	})
+}
+
+// Who is let past has hung up as little as who is first.
+func TestNobodyPassesWhoHungUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, taken := newWatched(100), 0
+		ctx, hangUp := context.WithCancel(t.Context())
+		w.fill(t, t.Context(), 1)
+		w.fill(t, ctx, 5)
+		w.fill(t, t.Context(), 1)
+		first := sequenceAt(w.list.Front())
+		hangUp()
+		w.shift(func(*sequence) bool { return true }, func(s *sequence) bool {
+			if s.ctx.Err() != nil {
+				t.Error("a place for nobody")
+			}
+			if s == first {
+				return false
+			}
+			taken++
+			return true
+		})
+		if taken != 1 {
+			t.Errorf("%d passed, want 1", taken)
 		}
 	})
 }

@@ -35,6 +35,7 @@ type sequence struct {
 	trace     Tracer
 	place     *list.Element // in the queue; nil when it is not there
 	queued    time.Time     // when it began to wait for its first place; zero once it has had one
+	passed    int           // how many have had a place before it that came later
 	running   bool
 	ended     bool        // has its last event, or nobody who reads it
 	unwatch   func() bool // stops watching ctx
