@@ -164,7 +164,7 @@ func (n *node) punctual(now time.Time) {
 
 // Ranks, in pairs: far more than a node ever has to compute.
 const (
-	demotedRank = 1 << 40 // it was late of late
+	demotedRank = 1 << 40 // of late it was late, or answered that it or the request is at fault
 	laggingRank = 2 << 40 // it is late now, and may never answer
 )
 

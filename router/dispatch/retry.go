@@ -62,8 +62,9 @@ func (c *call) refused(s *shard) error {
 	case wire.BadRequest:
 		return c.calledBad(s, f)
 	case wire.Broken:
+		s.node.demote(time.Now()) // it stays so until another process takes its place, which ranks as any
 		c.retry(s, f, brokenPause)
-	default: // NotHeld, Draining: an Update is on its way; Overloaded: room soon
+	default: // NotHeld, Draining: an Update is on its way, and it holds others; Overloaded: room soon
 		c.retry(s, f, fullPause)
 	}
 	return nil

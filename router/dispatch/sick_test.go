@@ -136,6 +136,41 @@ func TestANodeThatCallsRequestsWrongRanksLast(t *testing.T) {
 	}
 }
 
+// Nor is one asked that cannot compute, by every call again, while there is another; the only
+// owner is: a call does not wait for the end of that.
+func TestANodeThatCannotComputeRanksLast(t *testing.T) {
+	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
+	var well atomic.Bool
+	a.fault = func(s *fakeStream, in *wire.In) bool {
+		if well.Load() {
+			return false
+		}
+		says(wire.Broken)(a, s, in)
+		return true
+	}
+	d := router(t, nil)
+	d.Apply(&placement.Document{Revision: 1, Serving: placed(small, 1, func(_, e int) []*fakeNode {
+		if e == 3 {
+			return []*fakeNode{a}
+		}
+		return []*fakeNode{a, b}
+	}, a, b)})
+	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+	for range 3 {
+		if err := newTask(small, 0, 1, 0, 1, 2, 4).do(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+		d.nodes["a"].demoted.set(time.Now().Add(time.Hour)) // however slow the machine is
+	}
+	if asked := a.requests.Load(); asked != 1 || d.nodes["a"].losses.Load() != 1 {
+		t.Errorf("it was asked %d times by 3 calls, and lost %d times: want once", asked, d.nodes["a"].losses.Load())
+	}
+	well.Store(true)
+	if err := newTask(small, 0, 1, 3).do(context.Background(), d); err != nil {
+		t.Errorf("an expert without another owner: %v", err)
+	}
+}
+
 // A request that every node calls wrong is the router's fault: the call fails, with a
 // node's words, after at most two nodes were asked for a pair (invariant 8).
 func TestBadRequestIsReported(t *testing.T) {
