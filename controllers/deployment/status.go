@@ -169,6 +169,9 @@ func (v *view) missingRouters() string {
 		return "waiting for the Deployment " + v.routers.Name + " to be looked at by its controller"
 	case want == 0:
 		return "the Deployment " + v.routers.Name + " is scaled to 0 routers: nobody is answered until it is scaled up"
+	case s.UpdatedReplicas < want && v.routers.Spec.Paused:
+		return fmt.Sprintf("%d of %d routers run the newest spec: somebody has paused the Deployment: kubectl rollout resume deployment/%s -n %s",
+			s.UpdatedReplicas, want, v.routers.Name, v.deployment.Namespace)
 	case s.UpdatedReplicas < want:
 		return fmt.Sprintf("%d of %d routers run the newest spec", s.UpdatedReplicas, want)
 	case v.ready() < int(want):

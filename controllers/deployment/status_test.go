@@ -101,6 +101,9 @@ func TestMissingRouters(t *testing.T) {
 		{"scaled to zero", func(v *view) { v.deployment.Spec.Routers.Replicas, v.routers.Spec.Replicas = nil, ptr(0) },
 			"the Deployment demo-router is scaled to 0 routers: nobody is answered until it is scaled up"},
 		{"of the spec before", func(v *view) { v.routers.Status.UpdatedReplicas = 1; v.pods[0] = routerPod(false) }, "1 of 2 routers run the newest spec"},
+		{"of the spec before, and paused", func(v *view) { v.routers.Status.UpdatedReplicas, v.routers.Spec.Paused = 0, true },
+			"0 of 2 routers run the newest spec: somebody has paused the Deployment: kubectl rollout resume deployment/demo-router -n ns"},
+		{"paused, and nothing to be done", func(v *view) { v.routers.Spec.Paused = true }, ""},
 		{"not ready", func(v *view) { v.pods[1] = routerPod(false); v.routers.Status.Replicas = 3 }, "1 of 2 routers are ready"},
 		{"leaving", func(v *view) { v.routers.Status.Replicas = 3 }, "1 routers that are not wanted any more are leaving"},
 	}

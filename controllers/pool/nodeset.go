@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -57,7 +58,19 @@ func (s *nodeSet) missing(p pods, members []placement.Node) string {
 			names = append(names, n+" (to leave)")
 		}
 	}
-	return listed(names)
+	missing := listed(names)
+	if i := slices.IndexFunc(p.experts, func(e corev1.Pod) bool { return s.outdated(&e) && s.holds(&e) }); i >= 0 {
+		missing += fmt.Sprintf(" (%s keeps its former template: set spec.updateStrategy.rollingUpdate.partition of the StatefulSet %s to 0, which somebody has set to %d)",
+			p.experts[i].Name, s.live.Name, *s.live.Spec.UpdateStrategy.RollingUpdate.Partition)
+	}
+	return missing
+}
+
+// holds says whether a pod keeps its former template, also where it is made anew, because
+// of a partition that somebody has set (the operator has none).
+func (s *nodeSet) holds(p *corev1.Pod) bool {
+	u := s.live.Spec.UpdateStrategy.RollingUpdate
+	return u != nil && u.Partition != nil && rollout.Ordinal(p.Name) < int(*u.Partition)
 }
 
 // listed is names in a message, some of them if they are many.
