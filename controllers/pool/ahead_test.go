@@ -52,3 +52,34 @@ func TestTimesAheadOfTheClock(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordAheadOfTheClock: a time ahead of the clock in a record that cannot be written,
+// as that of a deleted pool, is replaced once, and not by another present in each round
+// (invariant 7). What the status does not tell of is heeded.
+func TestRecordAheadOfTheClock(t *testing.T) {
+	at := func(second int64, experts int32) *v1alpha1.RebalancingStatus {
+		return &v1alpha1.RebalancingStatus{Time: metav1.NewTime(time.Unix(1e6+second, 0)), Experts: experts, Bytes: int64(experts) * 100}
+	}
+	for _, c := range []struct {
+		name           string
+		record, status *v1alpha1.RebalancingStatus
+		want           *v1alpha1.RebalancingStatus // in the second round, a minute later
+	}{
+		{"ahead, and no status", at(1e5, 3), nil, at(0, 3)},
+		{"ahead, other moves in the status", at(1e5, 3), at(-50, 4), at(0, 3)},
+		{"both ahead", at(1e5, 3), at(1e5, 3), at(0, 3)},
+		{"the status is ahead", at(-50, 3), at(1e5, 4), at(0, 4)},
+		{"none is ahead", at(-20, 3), at(-50, 3), at(-20, 3)},
+	} {
+		status := c.status
+		for round := range time.Duration(2) {
+			now := time.Unix(1e6, 0).Add(round * time.Minute)
+			k := kept{moved: lastMoved(c.record, status, now)}
+			k.heedClock(now)
+			status = k.moved
+		}
+		if !status.Time.Equal(&c.want.Time) || status.Experts != c.want.Experts || status.Bytes != c.want.Bytes {
+			t.Errorf("%s: %+v after two rounds, want %+v", c.name, status, c.want)
+		}
+	}
+}

@@ -35,6 +35,18 @@ func (k *kept) heedClock(now time.Time) {
 	}
 }
 
+// lastMoved is the newer note of the record and the status; nil if there is none. A time
+// ahead of the clock that the status has already replaced counts for what it has there: a
+// record that cannot be written (of a deleted pool) keeps it, and each round would find
+// another present and write it (invariant 7).
+func lastMoved(record, status *v1alpha1.RebalancingStatus, now time.Time) *v1alpha1.RebalancingStatus {
+	if record != nil && status != nil && record.Time.After(now) && !status.Time.After(now) &&
+		record.Experts == status.Experts && record.Bytes == status.Bytes {
+		return status
+	}
+	return later(record, status)
+}
+
 // recall adds to the autoscaler's memory what of it outlives the operator.
 func (k kept) recall(m autoscale.Memory) autoscale.Memory {
 	s := k.scaling

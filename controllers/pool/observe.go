@@ -27,7 +27,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.ExpertPool) (*v
 	if err := r.readObjects(ctx, v); err != nil {
 		return nil, err
 	}
-	v.kept = kept{later(parseMoved(v.record.live.Annotations[movedAnnotation]), pool.Status.Rebalancing), pool.Status.Scaling}
+	v.kept = kept{lastMoved(parseMoved(v.record.live.Annotations[movedAnnotation]), pool.Status.Rebalancing, v.now), pool.Status.Scaling}
 	v.kept.heedClock(v.now)
 	if err := r.listPods(ctx, v); err != nil {
 		return nil, err
