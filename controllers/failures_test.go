@@ -128,6 +128,27 @@ func TestPlacementRefused(t *testing.T) {
 	w.untilReady()
 }
 
+// TestRouterSays: what a router says of itself while it is not ready is told, and the same
+// words are written once (invariant 7).
+func TestRouterSays(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2\nrouters: {replicas: 1}")
+	w.untilReady()
+	at := address(&w.routerPods()[0])
+	w.fleet.Edit(at, func(p *fleettest.Pod) { p.Says = "expert node demo-experts-1: i/o timeout" })
+	w.until(func() string {
+		c := conditions.Of(w.deployment().Status.Conditions, v1alpha1.ConditionReady)
+		if c.Reason != v1alpha1.ReasonRoutersNotReady || !strings.Contains(c.Message, "says: expert node demo-experts-1: i/o timeout") {
+			return c.Reason + ": " + c.Message
+		}
+		return ""
+	})
+	w.checkQuiet()
+	w.fleet.Edit(at, func(p *fleettest.Pod) { p.Says = "" })
+	w.untilReady()
+}
+
 // TestUnreachablePods: pods that run, and that the operator cannot reach, are told with
 // their address and what to do; after some minutes as what needs somebody.
 func TestUnreachablePods(t *testing.T) {

@@ -73,7 +73,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if err := p.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("ExpertPool controller: %w", err)
 	}
-	d := &deployment.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: recorder, Clock: o.Clock, Image: o.Image}
+	d := &deployment.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Fleet: o.Fleet, Events: recorder, Clock: o.Clock, Image: o.Image}
 	if err := d.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("OLMoEDeployment controller: %w", err)
 	}

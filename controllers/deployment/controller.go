@@ -26,13 +26,15 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/controllers/apply"
 	"github.com/olmoe-serving/olmoe-operator/controllers/diagnose"
 	"github.com/olmoe-serving/olmoe-operator/controllers/podspec"
+	"github.com/olmoe-serving/olmoe-operator/internal/fleet"
 )
 
 // stalledInterval: what is wrong may show in events only, which are not watched.
 const stalledInterval = 5 * time.Second
 
-// parallelDeployments are in a round at once. A round waits for the API server alone: for
-// tenths of a second while children are made, and for 2 s where it does not tell events.
+// parallelDeployments are in a round at once. A round waits for the API server: for tenths
+// of a second while children are made, and for 2 s where it does not tell events; and for a
+// second at most for routers that are not ready.
 // So no more than 32 ask at once when an operator starts, and some hundred deployments in
 // trouble keep no other waiting.
 const parallelDeployments = 32
@@ -41,7 +43,9 @@ const parallelDeployments = 32
 type Reconciler struct {
 	Client client.Client
 	// Live reads past the cache.
-	Live   client.Reader
+	Live client.Reader
+	// Fleet is the way to routers that are not ready.
+	Fleet  fleet.Fleet
 	Events events.EventRecorder
 	Clock  clock.PassiveClock
 	// Image of pods whose spec names none.

@@ -28,6 +28,7 @@ type view struct {
 	wrote      bool              // a child has changed in this round
 	refused    *diagnose.Problem // what kept the children from being made
 	problem    *diagnose.Problem
+	words      string // why a router is not ready, in its own words, to be added to a message
 }
 
 // observe looks at the router pods; what concerns expert nodes is in the pool.
@@ -42,6 +43,7 @@ func (r *Reconciler) observe(ctx context.Context, v *view) error {
 	slices.SortFunc(v.pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	r.events.Look(ctx, r.Live, v.pods, r.Clock.Now())
 	v.problem = r.diagnose(ctx, v)
+	v.words = r.askRouters(ctx, v)
 	return nil
 }
 
@@ -127,9 +129,13 @@ func (v *view) ready() (n int) {
 // verdict is what the conditions say.
 func (v *view) verdict() conditions.Verdict {
 	out := v.judge()
-	pool := conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionAvailable)
-	out.Available = pool.Status == metav1.ConditionTrue && v.ready() > 0
+	out.Available = v.covered() && v.ready() > 0
 	return out
+}
+
+// covered says whether every expert has a ready owner.
+func (v *view) covered() bool {
+	return conditions.Of(v.pool.Status.Conditions, v1alpha1.ConditionAvailable).Status == metav1.ConditionTrue
 }
 
 // judge says the first that applies, the worst first.
@@ -148,9 +154,9 @@ func (v *view) judge() conditions.Verdict {
 	case v.problem != nil:
 		return v.problem.Verdict()
 	case ready.Status != metav1.ConditionTrue:
-		return conditions.Waiting(ready.Reason, "expert pool: %s", ready.Message)
+		return conditions.Waiting(ready.Reason, "expert pool: %s%s", ready.Message, v.words)
 	case v.missingRouters() != "":
-		return conditions.Waiting(v1alpha1.ReasonRoutersNotReady, "%s", v.missingRouters())
+		return conditions.Waiting(v1alpha1.ReasonRoutersNotReady, "%s%s", v.missingRouters(), v.words)
 	}
 	return conditions.Ready("serving at " + v.endpoint())
 }

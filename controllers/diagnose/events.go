@@ -119,7 +119,7 @@ func refused(ctx context.Context, live client.Reader, owner client.Object, made,
 		return nil, nil
 	}
 	return &Problem{Reason: v1alpha1.ReasonPodsRefused, Message: fmt.Sprintf(
-		"the cluster refuses pods of %s: %s: change the quota or the policy of the namespace, or the spec", owner.GetName(), firstLine(event.Message))}, nil
+		"the cluster refuses pods of %s: %s: change the quota or the policy of the namespace, or the spec", owner.GetName(), FirstLine(event.Message))}, nil
 }
 
 // maxEvents is what one question may return; repeats are counted in one event.

@@ -54,7 +54,7 @@ func mount(ctx context.Context, live client.Reader, pod *corev1.Pod) (*Problem, 
 	return &Problem{v1alpha1.ReasonVolumeNotFound, fmt.Sprintf(
 		"pod %s: the volume of model.source cannot be mounted on machine %s: %s: mend the storage, or choose machines by nodeSelector; "+
 			"pods on several machines need a claim that is ReadOnlyMany or ReadWriteMany",
-		pod.Name, pod.Spec.NodeName, firstLine(event.Message)), true}, nil
+		pod.Name, pod.Spec.NodeName, FirstLine(event.Message)), true}, nil
 }
 
 func aboutVolumes(e *corev1.Event) bool { return e.Reason == failedMount || e.Reason == failedAttach }

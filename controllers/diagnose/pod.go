@@ -142,7 +142,7 @@ func why(pod string, t *corev1.ContainerStateTerminated) string {
 	case t.Reason == "OOMKilled":
 		return "it needed more memory than its limit: raise resources.limits.memory"
 	case t.Message != "":
-		return firstLine(t.Message)
+		return FirstLine(t.Message)
 	}
 	return fmt.Sprintf("exit code %d: see kubectl logs --previous %s", t.ExitCode, pod)
 }
@@ -161,7 +161,7 @@ var advice = map[string]string{
 }
 
 func told(pod, message string) *Problem {
-	reason, text, ok := strings.Cut(firstLine(message), ": ")
+	reason, text, ok := strings.Cut(FirstLine(message), ": ")
 	if !ok || advice[reason] == "" {
 		return nil
 	}
@@ -171,7 +171,8 @@ func told(pod, message string) *Problem {
 // maxMessage keeps a pod's words from filling the status.
 const maxMessage = 512
 
-func firstLine(s string) string {
+// FirstLine is what of a pod's words goes into a message.
+func FirstLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
 	if len(s) > maxMessage {
 		s = strings.ToValidUTF8(s[:maxMessage], "") + "..."

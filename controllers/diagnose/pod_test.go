@@ -174,7 +174,7 @@ func TestLongMessagesAreCut(t *testing.T) {
 		"between runes": {"x" + strings.Repeat("é", maxMessage), "x" + strings.Repeat("é", maxMessage/2-1) + "..."},
 		"first line":    {"\n boom\nstack\n", "boom"},
 	} {
-		if got := firstLine(c.message); got != c.want {
+		if got := FirstLine(c.message); got != c.want {
 			t.Errorf("%s: %d bytes that end in %q, want %d", name, len(got), got[max(0, len(got)-10):], len(c.want))
 		}
 	}

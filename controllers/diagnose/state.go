@@ -31,6 +31,11 @@ func Hangs(pod *corev1.Pod, now time.Time) bool {
 	return starting(pod) && !passing(pod, now, Patience)
 }
 
+// Unready says whether the pod runs, and has not been ready for longer than limit.
+func Unready(pod *corev1.Pod, now time.Time, limit time.Duration) bool {
+	return !over(pod) && Running(pod) && !Ready(pod) && !passing(pod, now, limit)
+}
+
 // passing says whether the pod has been failing to start for less than limit, so that the
 // cause may yet pass by itself.
 func passing(pod *corev1.Pod, now time.Time, limit time.Duration) bool {

@@ -2,9 +2,7 @@ package pool
 
 import (
 	"iter"
-	"net"
 	"slices"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -45,7 +43,7 @@ func (p pods) reachable() []fleet.Pod { return append(reachable(p.experts), reac
 func reachable(pods []corev1.Pod) (out []fleet.Pod) {
 	for i := range pods {
 		if p := &pods[i]; p.Status.PodIP != "" && diagnose.Running(p) {
-			out = append(out, fleet.Pod{Name: p.Name, Address: net.JoinHostPort(p.Status.PodIP, strconv.Itoa(podspec.PortControl))})
+			out = append(out, fleet.Pod{Name: p.Name, Address: podspec.ControlAddress(p)})
 		}
 	}
 	return out

@@ -32,6 +32,8 @@ type Pod struct {
 	Frozen bool // nor refuse: take a question, and let it wait
 	// Refuses is why it takes no document; empty: it takes them.
 	Refuses string
+	// Says is what is wrong or waited for, in its own words; a router with any is not ready.
+	Says string
 	// Waits are the nodes for which a router says that it waits.
 	Waits []string
 	Doc   *placement.Document
@@ -104,7 +106,7 @@ func (f *Fleet) Describe(ctx context.Context, pod fleet.Pod) (*fleet.Report, err
 	if err != nil {
 		return nil, err
 	}
-	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0, Silent: p.Waits, Refused: p.Refuses}
+	r := &fleet.Report{Model: p.Model, ReadyEpoch: p.ready, ServingEpoch: p.serving, Ready: p.ready > 0 && p.Says == "", Message: p.Says, Silent: p.Waits, Refused: p.Refuses}
 	if p.Doc != nil {
 		r.Revision = p.Doc.Revision
 	}
