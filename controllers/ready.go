@@ -3,11 +3,13 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 )
@@ -32,7 +34,11 @@ func (*informed) NeedLeaderElection() bool { return false }
 func (i *informed) Start(ctx context.Context) error {
 	err := wait.PollUntilContextCancel(ctx, retry, true, func(ctx context.Context) (bool, error) {
 		for _, kind := range kinds() {
-			if _, err := i.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			_, err := i.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+			if meta.IsNoMatchError(err) {
+				err = fmt.Errorf("its CRD is missing: kubectl apply --server-side -f charts/olmoe-operator/crds/: %w", err)
+			}
+			if err != nil {
 				i.log.Error(err, "a kind cannot be watched yet")
 				return false, nil
 			}
