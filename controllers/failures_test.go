@@ -128,6 +128,28 @@ func TestPlacementRefused(t *testing.T) {
 	w.untilReady()
 }
 
+// TestRefusedKeysAreNamed: the CRD checks the values of maps, and not their keys (a schema has
+// no pattern for these); those that the API server refuses in a child are told with the field.
+func TestRefusedKeysAreNamed(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t)
+	w.create("demo", model+"expertNodes: 2")
+	w.untilReady()
+	for _, c := range []struct{ of, field, keys, child, says string }{
+		{"experts", "nodeSelector", "'a key': x", "StatefulSet demo-experts", `spec.template.spec.nodeSelector: Invalid value: "a key"`},
+		{"experts", "podLabels", "a/b/c: x", "StatefulSet demo-experts", `spec.template.labels: Invalid value: "a/b/c"`},
+		{"routers", "podAnnotations", "'a key': x", "Deployment demo-router", `spec.template.annotations: Invalid value: "a key"`},
+		{"service", "annotations", "'a key': x", "Service demo-router", `metadata.annotations: Invalid value: "a key"`},
+	} {
+		w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {"+c.of+": {"+c.field+": {"+c.keys+"}}}")
+		if said := w.untilReason(v1alpha1.ReasonChildRefused); !strings.Contains(said, c.child) || !strings.Contains(said, c.says) {
+			t.Errorf("%s.%s {%s}: %q does not name %s of %s", c.of, c.field, c.keys, said, c.says, c.child)
+		}
+		w.patch(&v1alpha1.OLMoEDeployment{}, "demo", "spec: {"+c.of+": {"+c.field+": null}}")
+		w.untilReady()
+	}
+}
+
 // TestRouterSays: what a router says of itself while it is not ready is told, and the same
 // words are written once (invariant 7).
 func TestRouterSays(t *testing.T) {

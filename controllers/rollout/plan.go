@@ -78,8 +78,10 @@ func (s *State) toward(model string, serving, target *placement.Placement) Decis
 
 // cover gives what lost nodes hold to others of the placement in force: where calls wait
 // for experts without any owner only those, so that it is soon done and all else comes
-// after; or while the spec cannot be met and nothing else changes. False if there is
-// nothing to be done, or no room for it.
+// after; or while the spec cannot be met and nothing else changes. Nodes that hold nothing
+// yet come in the step after it: a node that has come in with a few experts is filled by the
+// balancer alone, which may be off. False if there is nothing to be done, or no room for it;
+// then plan takes all nodes.
 func (s *State) cover(model *Model, serving *placement.Placement) (Decision, bool) {
 	if serving == nil || !s.lost(serving) {
 		return Decision{Doc: s.Doc}, false
