@@ -33,6 +33,9 @@ func (ps *parser) parseChat(ctx context.Context, f *fields) (*params, prompt, er
 	}
 	text, special := ps.parseConversation(f, false)
 	pr := ps.tokenizeOne(ctx, f, special, text)
+	if f.err == nil && len(pr.ids) == 0 {
+		f.fail("messages", "make an empty prompt: this checkpoint's chat template writes nothing for them")
+	}
 	refuseUnsupported(f)
 	ps.fit(f, &p, []prompt{pr}, 0)
 	return &p, pr, f.end()

@@ -122,6 +122,7 @@ func TestBadRequests(t *testing.T) {
 		{completions, `{"prompt":"a","stop_token_ids":[320]}`, "stop_token_ids", "", "between 0 and 319"},
 		{completions, `{"prompt":"a","logit_bias":{"x":1}}`, "logit_bias", "", `"x"`},
 		{completions, `{"prompt":"a","logit_bias":{"320":1}}`, "logit_bias", "", "between 0 and 319"},
+		{completions, `{"prompt":"a","logit_bias":{"5":1,"05":2}}`, "logit_bias", "", `two keys for token 5, the second is "5"`},
 		{completions, `{"prompt":"a","logit_bias":{"-1":1}}`, "logit_bias", "", "between 0 and 319"},
 		{completions, `{"prompt":"a","logit_bias":{"1":101}}`, "logit_bias.1", "", "between -100 and 100"},
 		{completions, `{"prompt":"a","logit_bias":{"1":"x"}}`, "logit_bias.1", "", "must be a number"},

@@ -181,6 +181,19 @@ func TestContinueFinalMessage(t *testing.T) {
 	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":"1"}],"continue_final_message":true}`), "messages", "", "does not appear")
 }
 
+// A template that writes nothing, as an empty file does, leaves nothing to answer.
+func TestTemplateThatWritesNothing(t *testing.T) {
+	empty, err := template.Parse("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.Chat = openai.FromTemplate(empty) })
+	wantError(t, call(t, 400, url+chat, `{"messages":[{"role":"user","content":"1"}]}`), "messages", "", "writes nothing")
+	if n := at(t, call(t, 200, url+"/tokenize", `{"messages":[{"role":"user","content":"1"}]}`), "count"); n != 0.0 {
+		t.Errorf("/tokenize counts %v tokens, want 0", n)
+	}
+}
+
 func mustJSON(t *testing.T, data []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(data, v); err != nil {

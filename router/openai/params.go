@@ -112,6 +112,10 @@ func (ps *parser) parseLogitBias(f *fields) map[int32]float32 {
 			f.fail("logit_bias", "has the key %q, which is not a token id between 0 and %d", clip(key), ps.vocab-1)
 			return nil
 		}
+		if _, twice := bias[id]; twice { // written in two ways: "5" and "05"
+			f.fail("logit_bias", "has two keys for token %d, the second is %q", id, clip(key))
+			return nil
+		}
 		bias[id] = float32(sub.number(key, 0, -maxBias, maxBias))
 	}
 	f.close(sub)
