@@ -32,7 +32,7 @@ func Load(dir string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := templateSource(dir, config)
+	source, from, err := templateSource(dir, config)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,11 @@ func Load(dir string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(source, special)
+	t, err := Parse(source, special)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", from, err)
+	}
+	return t, nil
 }
 
 // Parse compiles a template's source. special maps bos_token, eos_token, … to
@@ -48,24 +52,23 @@ func Load(dir string) (*Template, error) {
 func Parse(source string, special map[string]string) (*Template, error) {
 	e, err := compile(source)
 	if err != nil {
-		return nil, fmt.Errorf("chat template: %w", err)
+		return nil, err
 	}
 	return &Template{engine: e, special: special}, nil
 }
 
-func templateSource(dir string, config map[string]json.RawMessage) (string, error) {
-	data, err := readFile(filepath.Join(dir, templateFile))
-	if err != nil {
-		return "", err
+// templateSource is the template's text, and from where it is.
+func templateSource(dir string, config map[string]json.RawMessage) (source, from string, err error) {
+	from = filepath.Join(dir, templateFile)
+	data, err := readFile(from)
+	if err != nil || data != nil {
+		return string(data), from, err
 	}
-	if data != nil {
-		return string(data), nil
+	from = filepath.Join(dir, configFile) + ": chat_template"
+	if source, err = pickTemplate(config["chat_template"]); err != nil {
+		return "", "", fmt.Errorf("%s: %w", from, err)
 	}
-	source, err := pickTemplate(config["chat_template"])
-	if err != nil {
-		return "", fmt.Errorf("%s: chat_template: %w", filepath.Join(dir, configFile), err)
-	}
-	return source, nil
+	return source, from, nil
 }
 
 // pickTemplate reads chat_template: a string, or a list of named templates of

@@ -78,7 +78,8 @@ func TestLoadErrors(t *testing.T) {
 		{"token is a number", map[string]string{configFile: `{"chat_template": "x", "bos_token": 5}`}, []string{configFile, "bos_token", "neither a string nor an object"}},
 		{"special tokens are not JSON", map[string]string{templateFile: "x", specialFile: `[`}, []string{specialFile, "unexpected end"}},
 		{"token has no content", map[string]string{templateFile: "x", specialFile: `{"eos_token": {"id": 5}}`}, []string{specialFile, "eos_token"}},
-		{"syntax", map[string]string{configFile: `{"chat_template": "{% if %}"}`}, []string{"chat template"}},
+		{"syntax", map[string]string{configFile: `{"chat_template": "{% if %}"}`}, []string{configFile + ": chat_template: "}},
+		{"syntax in a file", map[string]string{templateFile: `{% if %}`, configFile: `{"chat_template": "x"}`}, []string{templateFile + ": "}},
 		{"too large", map[string]string{templateFile: strings.Repeat("x", maxTemplateBytes+1)}, []string{"more than"}},
 	}
 	for _, tt := range tests {
