@@ -96,13 +96,19 @@ func TestChartValues(t *testing.T) {
 	helm := tool(t, "HELM")
 	for bad, says := range map[string]string{
 		"foo=1": "foo", "replicas=0": "/replicas", "logLevel=loud": "/logLevel", "image.pullPolicy=Sometimes": "/image/pullPolicy",
-		"image.repository=": "/image/repository", "image.digest=sha256:1": "/image/digest", "watchNamespaces={A}": "/watchNamespaces/0",
+		"image.repository=": "/image/repository", "image.repository=x.example/olmoe:v1": "/image/repository", "image.repository=olmoe@sha256:1": "/image/repository",
+		"image.tag=v1+2": "/image/tag", "image.tag=:v1": "/image/tag", "image.digest=sha256:1": "/image/digest", "watchNamespaces={A}": "/watchNamespaces/0",
 		"logLevel=null": "'logLevel'", "image=null": "'image'", "userRoles=null": "'userRoles'", // null takes a default away
 		`podLabels.app\.kubernetes\.io/name=x`: "/podLabels", `podLabels.app\.kubernetes\.io/component=x`: "/podLabels",
 	} {
 		out, err := exec.CommandContext(t.Context(), helm, "template", "x", "../charts/olmoe-operator", "--set", bad).CombinedOutput()
 		if _, refusal, _ := strings.Cut(string(out), "schema"); err == nil || !strings.Contains(refusal, says) {
 			t.Errorf("--set %s is not refused by the schema at %s:\n%s", bad, says, out)
+		}
+	}
+	for _, registry := range []string{"", "localhost:5000/", "10.0.0.1/a/", "[fd00::1]:5000/"} {
+		if out := output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "image.repository="+registry+"olmoe", "--set", "image.tag=v1"); !strings.Contains(out, `image: "`+registry+`olmoe:v1"`) {
+			t.Errorf("repository %solmoe is not the operator's image", registry)
 		}
 	}
 	limited := objects(t, output(t, helm, "template", "x", "../charts/olmoe-operator", "--set", "watchNamespaces={a}", "--set", "userRoles=false"))
