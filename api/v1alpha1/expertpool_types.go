@@ -116,7 +116,7 @@ const (
 
 // RebalancingSettings say when experts move by load, and how many.
 type RebalancingSettings struct {
-	// mode is Load or Off.
+	// mode is Load or "Off". In YAML the quotes are needed: Off without them is the boolean false.
 	// +optional
 	// +kubebuilder:default=Load
 	Mode RebalancingMode `json:"mode,omitempty"`
@@ -140,7 +140,7 @@ type RebalancingSettings struct {
 	// needed because nodes come or go does not count.
 	// +optional
 	// +kubebuilder:default="4Gi"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be above 0; mode: Off stops rebalancing"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be above 0; mode: \"Off\" stops rebalancing"
 	MaxBytesPerMinute *resource.Quantity `json:"maxBytesPerMinute,omitempty"`
 }
 

@@ -12,7 +12,7 @@ import (
 //
 // RebalancingSettings say when experts move by load, and how many.
 type RebalancingSettingsApplyConfiguration struct {
-	// mode is Load or Off.
+	// mode is Load or "Off". In YAML the quotes are needed: Off without them is the boolean false.
 	Mode *apiv1alpha1.RebalancingMode `json:"mode,omitempty"`
 	// windowSeconds is the sliding window in which load is measured. It is looked
 	// at four times in each window.
