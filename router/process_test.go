@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 )
 
 // Experts that are lost for a moment make requests wait; a router that has none for longer,
@@ -73,7 +75,7 @@ func TestPortsThatAreTaken(t *testing.T) {
 		"--control": {Listen: "127.0.0.1:0", Control: taken.Addr().String()},
 	} {
 		p := process{o: o}
-		if _, _, err := p.listen(); !errors.Is(err, ErrListen) || !strings.HasPrefix(err.Error(), "cannot listen: "+flag+": ") {
+		if _, _, err := p.listen(); !errors.Is(err, podctl.ErrListen) || !strings.HasPrefix(err.Error(), "cannot listen: "+flag+": ") {
 			t.Errorf("%s: %v", flag, err)
 		}
 	}

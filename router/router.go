@@ -6,7 +6,6 @@ package router
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -40,9 +39,6 @@ type Options struct {
 	// Announce is called once both ports are open.
 	Announce func(http, grpc string) error
 }
-
-// ErrListen is an address that the process cannot have.
-var ErrListen = errors.New("cannot listen")
 
 // watchInterval is how often the model directory is looked at: a stat of a few
 // files, against serving for long with a model that changed.
@@ -104,12 +100,12 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func (p *process) listen() (web, control net.Listener, err error) {
-	if web, err = podctl.Listen(p.o.Listen); err != nil {
-		return nil, nil, fmt.Errorf("%w: --listen: %w", ErrListen, err)
+	if web, err = podctl.Listen("--listen", p.o.Listen); err != nil {
+		return nil, nil, err
 	}
-	if control, err = podctl.Listen(p.o.Control); err != nil {
+	if control, err = podctl.Listen("--control", p.o.Control); err != nil {
 		_ = web.Close()
-		return nil, nil, fmt.Errorf("%w: --control: %w", ErrListen, err)
+		return nil, nil, err
 	}
 	return web, control, nil
 }

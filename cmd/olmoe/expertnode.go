@@ -6,26 +6,27 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/expertnode"
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 )
 
 func newExpertNodeCommand() *cobra.Command {
 	var f podFlags
-	var dispatch, http string
+	var listen, http string
 	cmd := &cobra.Command{
 		Use:   "expert-node",
 		Short: "Run an expert-node pod: the experts that the placement gives it",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.reported(runExpertNode(cmd, &f, dispatch, http))
+			return f.reported(runExpertNode(cmd, &f, listen, http))
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.Flags().StringVar(&dispatch, "listen", ":7070", "address of the gRPC services Dispatch and Control")
+	cmd.Flags().StringVar(&listen, "listen", ":7070", "address of the gRPC services Dispatch and Control")
 	cmd.Flags().StringVar(&http, "http", ":7071", "address of probes and metrics")
 	return cmd
 }
 
-func runExpertNode(cmd *cobra.Command, f *podFlags, dispatch, http string) error {
+func runExpertNode(cmd *cobra.Command, f *podFlags, listen, http string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -33,11 +34,11 @@ func runExpertNode(cmd *cobra.Command, f *podFlags, dispatch, http string) error
 	if err != nil {
 		return err
 	}
-	grpcAt, err := listen("--listen", dispatch)
+	grpcAt, err := podctl.Listen("--listen", listen)
 	if err != nil {
 		return err
 	}
-	httpAt, err := listen("--http", http)
+	httpAt, err := podctl.Listen("--http", http)
 	if err != nil {
 		_ = grpcAt.Close()
 		return err

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
-	"github.com/olmoe-serving/olmoe-operator/router"
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 )
 
 // TestRanges: both ends of what a flag may have are taken, and nothing beyond.
@@ -43,7 +43,7 @@ func TestReported(t *testing.T) {
 		reason string
 		status int
 	}{
-		{errFlags, "BadFlags", 2}, {fmt.Errorf("%w: --listen", router.ErrListen), "BadFlags", 2},
+		{errFlags, "BadFlags", 2}, {fmt.Errorf("%w: --listen", podctl.ErrListen), "BadFlags", 2},
 		{model(checkpoint.ErrNotFound), "ModelNotFound", 2}, {model(checkpoint.ErrDangling), "ModelLinkBroken", 2},
 		{model(checkpoint.ErrUnreadable), "ModelUnreadable", 2}, {model(checkpoint.ErrInvalid), "ModelInvalid", 2},
 		{model(checkpoint.ErrChanged), "ModelChanged", 1}, {errors.New("a bug"), "Internal", 1},

@@ -19,8 +19,8 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/local"
+	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
-	"github.com/olmoe-serving/olmoe-operator/router"
 )
 
 // podFlags are those that both kinds of pod have.
@@ -188,7 +188,7 @@ var reasons = []struct {
 	hopeless bool
 }{
 	{errFlags, v1alpha1.ReasonBadFlags, true},
-	{router.ErrListen, v1alpha1.ReasonBadFlags, true},
+	{podctl.ErrListen, v1alpha1.ReasonBadFlags, true},
 	{errAPIKey, v1alpha1.ReasonPodConfigError, true},
 	{checkpoint.ErrNotFound, v1alpha1.ReasonModelNotFound, true},
 	{checkpoint.ErrDangling, v1alpha1.ReasonModelLinkBroken, true},

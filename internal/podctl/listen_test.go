@@ -1,6 +1,7 @@
 package podctl
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -9,7 +10,7 @@ import (
 // TestListen: what listens is what was asked for.
 func TestListen(t *testing.T) {
 	for address, want := range map[string]string{"127.0.0.1:0": "127.0.0.1:", "0.0.0.0:0": "0.0.0.0:", "localhost:0": ""} {
-		l, err := Listen(address)
+		l, err := Listen("--listen", address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +24,7 @@ func TestListen(t *testing.T) {
 		_ = l.Close()
 	}
 	for address, want := range map[string]string{"": "give HOST:PORT", "127.0.0.1": "missing port", "127.0.0.1:99999": "invalid port"} {
-		if _, err := Listen(address); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Listen("--listen", address); !errors.Is(err, ErrListen) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", address, err, want)
 		}
 	}
