@@ -34,7 +34,7 @@ func (e *Engine) admit() {
 // must wait.
 func (e *Engine) fits(s *sequence, claimed int) bool {
 	e.attach(s)
-	if len(e.running) == 0 || claimed+e.claim(s) <= e.pages.Total()-e.pages.InUse() {
+	if len(e.running) == 0 || e.room(s, claimed) {
 		return true
 	}
 	e.detach(s)
@@ -44,7 +44,12 @@ func (e *Engine) fits(s *sequence, claimed int) bool {
 // fitsAlone says that there is a place and room for s whatever is known of its beginning:
 // what every step asks of those that may pass must cost nothing.
 func (e *Engine) fitsAlone(s *sequence, claimed int) bool {
-	return len(e.running) < e.MaxSequences && claimed+e.claim(s) <= e.pages.Total()-e.pages.InUse()
+	return len(e.running) < e.MaxSequences && e.room(s, claimed)
+}
+
+// room says that there are free pages for s beside those that are claimed.
+func (e *Engine) room(s *sequence, claimed int) bool {
+	return claimed+e.claim(s) <= e.pages.Total()-e.pages.InUse()
 }
 
 // claimed is the number of pages that the running sequences are still to take.
