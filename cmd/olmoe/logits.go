@@ -75,7 +75,7 @@ func writeLogits(ctx context.Context, f *logitsFlags) error {
 		return err
 	}
 	if err := makeRoom(f.out); err != nil {
-		return err
+		return fmt.Errorf("%w: --out: %w", errFlags, err)
 	}
 	alive, cancel := context.WithCancel(ctx)
 	pool, err := f.startPool(alive)
@@ -156,17 +156,14 @@ func (f *logitsFlags) prompts() ([]golden.Prompt, error) {
 // files can be made in it. The tokens of a former run do not stay beside the tensors of this
 // one, should it end early.
 func makeRoom(out string) error {
-	err := os.MkdirAll(out, 0o755) //nolint:gosec // results are for everybody
-	if err == nil {
-		err = tryFile(out)
+	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // results are for everybody
+		return err
 	}
-	if err == nil {
-		if err = os.Remove(filepath.Join(out, greedyFile)); errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
+	if err := tryFile(out); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("%w: --out: %w", errFlags, err)
+	if err := os.Remove(filepath.Join(out, greedyFile)); !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }
