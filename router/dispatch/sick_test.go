@@ -136,6 +136,18 @@ func TestANodeThatCallsRequestsWrongRanksLast(t *testing.T) {
 	}
 }
 
+// applyWithOneOwner gives all experts two owners but expert 3, which is a's alone.
+func applyWithOneOwner(t *testing.T, d *Dispatcher, a, b *fakeNode) {
+	t.Helper()
+	d.Apply(&placement.Document{Revision: 1, Serving: placed(small, 1, func(_, e int) []*fakeNode {
+		if e == 3 {
+			return []*fakeNode{a}
+		}
+		return []*fakeNode{a, b}
+	}, a, b)})
+	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+}
+
 // Nor is one asked that cannot compute, by every call again, while there is another; the only
 // owner is: a call does not wait for the end of that.
 func TestANodeThatCannotComputeRanksLast(t *testing.T) {
@@ -149,13 +161,7 @@ func TestANodeThatCannotComputeRanksLast(t *testing.T) {
 		return true
 	}
 	d := router(t, nil)
-	d.Apply(&placement.Document{Revision: 1, Serving: placed(small, 1, func(_, e int) []*fakeNode {
-		if e == 3 {
-			return []*fakeNode{a}
-		}
-		return []*fakeNode{a, b}
-	}, a, b)})
-	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+	applyWithOneOwner(t, d, a, b)
 	for range 3 {
 		if err := newTask(small, 0, 1, 0, 1, 2, 4).do(context.Background(), d); err != nil {
 			t.Fatal(err)
@@ -234,13 +240,7 @@ func TestTheOnlyOwnerCallsARequestWrong(t *testing.T) {
 	a, b := startFake(t, small, "a", "127.0.0.1:0"), startFake(t, small, "b", "127.0.0.1:0")
 	a.fault = func(s *fakeStream, in *wire.In) bool { says(wire.BadRequest)(a, s, in); return true }
 	d := router(t, nil)
-	d.Apply(&placement.Document{Revision: 1, Serving: placed(small, 1, func(_, e int) []*fakeNode {
-		if e == 3 {
-			return []*fakeNode{a}
-		}
-		return []*fakeNode{a, b}
-	}, a, b)})
-	await(t, "both connected", func() bool { s := d.Status(); return s.Nodes[0].Ready && s.Nodes[1].Ready })
+	applyWithOneOwner(t, d, a, b)
 	if err := newTask(small, 0, 1, 0, 1, 2).do(context.Background(), d); err != nil {
 		t.Errorf("experts with another owner: %v", err)
 	}

@@ -19,12 +19,7 @@ func TestSlowBody(t *testing.T) {
 	url := start(t, &fake.Engine{}, func(o *openai.Options) { o.BodyTimeout = 50 * time.Millisecond })
 	conn := dial(t, url)
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", completions)
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	wantError(t, decode(t, 408, answer{res.StatusCode, res.Header, res.Body}), "", "request_timeout", "50ms")
+	wantError(t, decode(t, 408, answered(t, conn)), "", "request_timeout", "50ms")
 }
 
 // Nor does a body that nobody reads keep a connection: the answer comes at

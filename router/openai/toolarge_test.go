@@ -1,7 +1,6 @@
 package openai_test
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -39,12 +38,7 @@ func TestBodyTooLargeReachesTheClient(t *testing.T) {
 
 func wantTooLarge(t *testing.T, conn net.Conn) {
 	t.Helper()
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	wantError(t, decode(t, 413, answer{res.StatusCode, res.Header, res.Body}), "", "request_too_large", "1000 bytes")
+	wantError(t, decode(t, 413, answered(t, conn)), "", "request_too_large", "1000 bytes")
 }
 
 // A body of unknown length is bounded too.

@@ -21,6 +21,17 @@ func halfClose(t *testing.T, conn net.Conn) {
 	}
 }
 
+// answered is what a server writes to a connection.
+func answered(t *testing.T, conn net.Conn) answer {
+	t.Helper()
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	return answer{res.StatusCode, res.Header, res.Body}
+}
+
 // A body that breaks off, or is not chunked as it says, is the client's mistake
 // and told so: an empty 200 would pass for an answer. What breaks off is counted as hung
 // up: only who closed no more than its own half can read that it was a mistake.
@@ -35,12 +46,7 @@ func TestBrokenBodyIsTold(t *testing.T) {
 			conn := dial(t, url)
 			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", completions, c.head, c.body)
 			halfClose(t, conn)
-			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			wantError(t, decode(t, 400, answer{res.StatusCode, res.Header, res.Body}), "", "", "The request body could not be read")
+			wantError(t, decode(t, 400, answered(t, conn)), "", "", "The request body could not be read")
 			wantMetric(t, url, `olmoe_http_requests_total{code="`+c.counted+`",path="/v1/completions"} 1`)
 		})
 	}
