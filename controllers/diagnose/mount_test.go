@@ -24,6 +24,7 @@ func TestMounts(t *testing.T) {
 	}{
 		{"no directory", "FailedMount", noDirectory, file, "ModelNotFound", "not on machine node1"},
 		{"no directory, with init containers", "FailedMount", noDirectory, func(p *corev1.Pod) { file(p); initializing(p) }, "ModelNotFound", "not on machine node1"},
+		{"on no machine that is known here", "FailedMount", noDirectory, func(p *corev1.Pod) { file(p); p.Spec.NodeName = "" }, "", ""},
 		{"claim: NFS refuses", "FailedMount", refusedNFS, nil, "VolumeNotFound", "exit status 32"},
 		{"claim: CSI, with init containers", "FailedMount", `MountVolume.MountDevice failed for volume "pvc-7d0c" : rpc error: code = Internal desc = no such device`, initializing, "VolumeNotFound", "no such device"},
 		{"claim on another machine", "FailedAttachVolume", `Multi-Attach error for volume "pvc-7d0c" Volume is already used by pod(s) demo-experts-0`, nil, "VolumeNotFound", "ReadWriteMany"},

@@ -66,8 +66,9 @@ func prepared(s corev1.ContainerStatus) bool {
 
 // mounting says whether the pod may wait for its volumes; what keeps them from it shows
 // only in events. They are there as soon as it has a sandbox, or a container of it ran.
+// The events are read past the cache: one may tell of a pod that is on no machine yet here.
 func mounting(pod *corev1.Pod) bool {
-	return starting(pod) &&
+	return starting(pod) && pod.Spec.NodeName != "" &&
 		!slices.ContainsFunc(pod.Status.InitContainerStatuses, func(s corev1.ContainerStatus) bool { return !prepared(s) }) &&
 		!slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 			return c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionTrue
