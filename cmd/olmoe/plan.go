@@ -192,23 +192,36 @@ func (f *planFlags) request(keys []string, loads map[string][]float64, current p
 	if f.current == "" {
 		return r, nil
 	}
-	if err := current.inRange(r.Experts); err != nil {
+	if err := current.check(r.Experts); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.current, err)
 	}
 	r.Current = current.placement(keys, r.Experts)
 	return r, nil
 }
 
-// inRange refuses a placement of another model.
-func (r *planResult) inRange(experts int) error {
+// check refuses a placement of another model, and a node that has an expert twice.
+func (r *planResult) check(experts int) error {
 	for _, key := range layerOrder(r.Layers) {
 		for i, list := range r.Layers[key].Nodes {
-			for _, e := range list {
-				if e < 0 || e >= experts {
-					return fmt.Errorf("layer %s, node %d: expert %d is not one of the %d that have loads", key, i, e, experts)
-				}
+			if err := checkNode(list, experts); err != nil {
+				return fmt.Errorf("layer %s, node %d: %w", key, i, err)
 			}
 		}
+	}
+	return nil
+}
+
+// checkNode is about what one node has of a layer.
+func checkNode(list []int, experts int) error {
+	seen := make([]bool, experts)
+	for _, e := range list {
+		if e < 0 || e >= experts {
+			return fmt.Errorf("expert %d is not one of the %d that have loads", e, experts)
+		}
+		if seen[e] {
+			return fmt.Errorf("expert %d stands twice: keep one of them", e)
+		}
+		seen[e] = true
 	}
 	return nil
 }

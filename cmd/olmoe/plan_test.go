@@ -204,6 +204,8 @@ func TestPlanRefuses(t *testing.T) {
 		{"negative moves", "--max-moves -1", []string{"--loads", loads, "--nodes", "1", "--max-moves", "-1"}},
 		{"another model", "layer 0, node 1: expert 2 is not one of the 2", []string{"--loads", loads, "--nodes", "2",
 			"--current", planFile(t, `{"layers": {"0": {"nodes": [[0], [2]]}}}`)}},
+		{"an expert twice on a node", "plan.json: layer 3, node 1: expert 2 stands twice: keep one of them", []string{"--loads", planFile(t, `{"3": [1, 1, 1]}`), "--nodes", "2",
+			"--current", planFile(t, `{"layers": {"3": {"nodes": [[0, 1], [2, 1, 2]]}}}`)}},
 		{"a layer twice", `plan.json: "0" stands twice in one object: keep one of them`, []string{"--loads", planFile(t, `{"0": [1, 2], "0": [2, 1]}`), "--nodes", "1"}},
 		{"a layer twice in force", `"0" stands twice`, []string{"--loads", loads, "--nodes", "1", "--current", planFile(t, `{"layers": {"0": {"nodes": [[0, 1]]}, "0": {"nodes": [[1]]}}}`)}},
 		{"a layer under another name", `plan.json: layer "01" is not a number as 0, 1 or 12`, []string{"--loads", planFile(t, `{"1": [1, 2], "01": [2, 1]}`), "--nodes", "1"}},
