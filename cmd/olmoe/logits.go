@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/golden"
@@ -74,7 +75,7 @@ func writeLogits(ctx context.Context, f *logitsFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := makeRoom(f.out); err != nil {
+	if err := makeRoom(f.out, prompts); err != nil {
 		return fmt.Errorf("%w: --out: %w", errFlags, err)
 	}
 	alive, cancel := context.WithCancel(ctx)
@@ -124,7 +125,7 @@ func (f *logitsFlags) runPrompts(ctx context.Context, core *router.Core, prompts
 		if n := len(ids); n < greedySteps {
 			fmt.Fprintf(f.Stderr, "olmoe: prompt %s: %d greedy tokens instead of %d: the context ends\n", p.Name, n, greedySteps)
 		}
-		if err := c.Write(filepath.Join(f.out, p.Name+".safetensors")); err != nil {
+		if err := c.Write(tensorsFile(f.out, p)); err != nil {
 			return err
 		}
 		greedy[p.Name] = ids
@@ -153,14 +154,19 @@ func (f *logitsFlags) prompts() ([]golden.Prompt, error) {
 }
 
 // makeRoom makes the folder for results, and finds out before anything is computed whether
-// files can be made in it. The tokens of a former run do not stay beside the tensors of this
+// files can be made in it, and those that are there written anew. The tokens of a former run do not stay beside the tensors of this
 // one, should it end early.
-func makeRoom(out string) error {
+func makeRoom(out string, prompts []golden.Prompt) error {
 	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // results are for everybody
 		return err
 	}
 	if err := tryFile(out); err != nil {
 		return err
+	}
+	for _, p := range prompts {
+		if err := tryOld(tensorsFile(out, p)); err != nil {
+			return err
+		}
 	}
 	if err := os.Remove(filepath.Join(out, greedyFile)); !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -175,6 +181,24 @@ func tryFile(dir string) error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// tryOld opens a file of a former run, if it is there, as writing it will. What is no file,
+// such as a folder, is not waited for.
+func tryOld(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NONBLOCK, 0) //nolint:gosec // the user names the folder
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// tensorsFile is where the tensors of a prompt go.
+func tensorsFile(out string, p golden.Prompt) string {
+	return filepath.Join(out, p.Name+".safetensors")
 }
 
 // logitsKVBytes holds one sequence of the full-size model's whole context, with room.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,10 +46,20 @@ func TestLogitsRefusesFolders(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt() // of what goes on
 	model, file := tiny(t), planFile(t, `{"prompts": [{"name": "a", "token_ids": [1]}]}`)
+	taken, again := t.TempDir(), t.TempDir()
+	if err := os.Mkdir(filepath.Join(taken, "a.safetensors"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(again, "a.safetensors")
+	if err := os.WriteFile(old, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for out, want := range map[string]string{
 		"":          "bad flags: --out is missing",
 		file:        "bad flags: --out: mkdir " + file + ": not a directory",
 		"/proc":     "bad flags: --out: open /proc/", // even root makes no file there
+		taken:       "bad flags: --out: open " + taken + "/a.safetensors: is a directory",
+		again:       "interrupted",
 		t.TempDir(): "interrupted",
 	} {
 		cmd := newLogitsCommand()
@@ -57,5 +68,8 @@ func TestLogitsRefusesFolders(t *testing.T) {
 		if got := fmt.Sprint(cmd.ExecuteContext(ctx)); !strings.Contains(got, want) {
 			t.Errorf("%q: %s, want %s", out, got, want)
 		}
+	}
+	if b, err := os.ReadFile(old); err != nil || string(b) != "old" {
+		t.Errorf("a run that computes nothing leaves %q, %v of a former one", b, err)
 	}
 }
