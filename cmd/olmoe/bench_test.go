@@ -22,6 +22,21 @@ func TestPlotsFolder(t *testing.T) {
 	}
 }
 
+// TestBenchRefusesNumbers: in the words of other flags.
+func TestBenchRefusesNumbers(t *testing.T) {
+	for args, want := range map[string]string{
+		"--runs 0": "bad flags: --runs 0: give 1 to 10000", "--runs 10001": "bad flags: --runs 10001: give 1 to 10000",
+		"--starts -1": "bad flags: --starts -1: give 0 to 10000", "--decode 65": "bad flags: --decode 65: give 0 to 64",
+	} {
+		cmd := newBenchCommand()
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs(strings.Fields(args))
+		if err := cmd.Execute(); !errors.Is(err, errFlags) || err.Error() != want {
+			t.Errorf("%s: %v, want %s", args, err, want)
+		}
+	}
+}
+
 // TestBenchTable: each number stands under its heading, and what costs are compared with is
 // what is divided by.
 func TestBenchTable(t *testing.T) {

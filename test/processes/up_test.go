@@ -263,7 +263,7 @@ func TestErrors(t *testing.T) {
 		"bad prompts":    {[]string{"logits", "--model", model, "--out", t.TempDir(), "--prompts", "/dev/null"}, "/dev/null"},
 		"activations":    {[]string{"logits", "--model", model, "--out", t.TempDir(), "--prompts", "x", "--activations", "bf16"}, "use f32"},
 		"bench rows":     {[]string{"bench", "--model", model, "--dispatch", "100000"}, "--dispatch 100000: give 0 to 4096"},
-		"bench starts":   {[]string{"bench", "--model", model, "--starts", "-1"}, "--starts must be at least 1"},
+		"bench starts":   {[]string{"bench", "--model", model, "--starts", "-1"}, "--starts -1: give 0 to 10000"},
 		"node, no model": {[]string{"expert-node", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, "--model is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
