@@ -1,5 +1,7 @@
 package tokenizer
 
+import "unicode/utf8"
+
 // Decode is the text of ids: the bytes of all tokens, one after another, with
 // one U+FFFD for each maximal part that is not UTF-8. Ids without a token are
 // dropped, and with skipSpecial the special tokens too.
@@ -37,6 +39,17 @@ func (d *Decoder) Push(id int32) string {
 	text := ValidUTF8(string(d.held[:sure]))
 	d.held = append(d.held[:0], d.held[sure:]...)
 	return text
+}
+
+// Breaks reports whether a token leaves the code point that is held back incomplete, so that
+// the text of its Push begins with a U+FFFD that is not the token's.
+func (d *Decoder) Breaks(id int32) bool {
+	b := d.t.TokenBytes(id)
+	if len(d.held) == 0 || len(b) == 0 || d.skipSpecial && d.t.IsSpecial(id) {
+		return false
+	}
+	next := append(d.held, b[0]) //nolint:gocritic // held stays as it is
+	return utf8.FullRune(next) && !utf8.Valid(next)
 }
 
 // Flush ends the stream: an incomplete code point becomes U+FFFD.

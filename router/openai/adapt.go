@@ -39,4 +39,5 @@ func (noTokenizer) NewDecoder(bool) Decoder      { return noTokenizer{} }
 func (noTokenizer) TokenBytes(int32) []byte      { return nil }
 func (noTokenizer) TokenString(int32) string     { return "" }
 func (noTokenizer) Push(int32) string            { return "" }
+func (noTokenizer) Breaks(int32) bool            { return false }
 func (noTokenizer) Flush() string                { return "" }

@@ -135,6 +135,8 @@ func TestEchoOffsets(t *testing.T) {
 		{`"prompt":"<eos>z"`, "<eos>zxy", "[0,0,5,6,6,7,8]"},
 		{`"prompt":[101,204,129,122]`, "e\u0301zxy", "[0,1,1,2,3,4,5]"},
 		{`"prompt":[122,240]`, "z\ufffdxy", "[0,1,2,3,4]"},
+		{`"prompt":[240,122]`, "\ufffdzxy", "[0,1,2,3,4]"},
+		{`"prompt":[122,240,159,240,159,152,128]`, "z\ufffd😀xy", "[0,1,1,2,2,2,2,3,4,5]"},
 	} {
 		got := call(t, 200, url+completions, `{"echo":true,"logprobs":1,"temperature":0,`+c.body+`}`)
 		want(t, at(t, got, "choices", 0, "text"), fmt.Sprintf("%q", c.text))
@@ -197,6 +199,32 @@ func TestLogprobsOfHalfCharacters(t *testing.T) {
 	want(t, at(t, got, "choices", 0, "text"), `"a😀<eos>"`)
 	want(t, at(t, got, "choices", 0, "logprobs", "tokens"), `["a","bytes:\\xf0","bytes:\\x9f","bytes:\\x98","bytes:\\x80","<eos>"]`)
 	want(t, at(t, got, "choices", 0, "logprobs", "text_offset"), `[0,1,1,1,1,2]`)
+}
+
+// What is never completed is U+FFFD; the token after it begins behind that.
+func TestLogprobsAfterHalfCharacters(t *testing.T) {
+	for _, c := range []struct{ prompt, script, text, offsets string }{
+		{"[113]", "a\xf0b", "a\ufffdb", "[0,1,2,3]"},
+		{"[113]", "a\xf0\x9fb", "a\ufffdb", "[0,1,1,2,3]"},
+		{"[113]", "\xf0\xf0\x9f\x98\x80", "\ufffd😀", "[0,1,1,1,1,2]"},
+		{"[113]", "a\xf0", "a\ufffd", "[0,1,2]"}, // the end of sequence, which is no part of the text
+		{"[113,240]", "bc", "bc", "[0,1,2]"},     // the prompt's
+		{"[113,240]", "\x9fbc", "bc", "[0,0,1,2]"},
+		{"[113,240]", "\x9f\xf0c", "\ufffdc", "[0,0,1,2]"},
+	} {
+		url := start(t, &fake.Engine{Script: c.script})
+		body := fmt.Sprintf(`{"prompt":%s,"logprobs":0,"temperature":0`, c.prompt)
+		got := call(t, 200, url+completions, body+`}`)
+		want(t, at(t, got, "choices", 0, "text"), fmt.Sprintf("%q", c.text))
+		want(t, at(t, got, "choices", 0, "logprobs", "text_offset"), c.offsets)
+		list, _ := events(t, post(t, url+completions, body+`,"stream":true}`))
+		if streamed, full := toJSON(t, joinStream(t, list).Choices[0]), toJSON(t, normalise(t, got).Choices[0]); streamed != full {
+			t.Errorf("streamed %s\nanswered %s", streamed, full)
+		}
+		if t.Failed() {
+			t.Fatalf("%q after %s", c.script, c.prompt)
+		}
+	}
 }
 
 // An answer cut in the middle of a character ends in U+FFFD, streamed or not.

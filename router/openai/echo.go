@@ -77,7 +77,11 @@ func (e *echo) next(i int, id int32) int {
 	case i >= e.to:
 		return e.places[len(e.places)-1]
 	}
-	place := e.places[min(e.decoded, len(e.places)-1)]
+	at := e.decoded
+	if e.decoder.Breaks(id) {
+		at++
+	}
+	place := e.places[min(at, len(e.places)-1)]
 	e.decoded += utf8.RuneCountInString(e.decoder.Push(id))
 	return place
 }

@@ -54,9 +54,9 @@ func (q *sequence) settle(d *delta, text string) string {
 	if q.p.echo {
 		d.text = replacement
 		q.chars++
-		for i := range d.tokens {
-			d.tokens[i].offset = q.chars
-		}
+	}
+	for i := range d.tokens {
+		d.tokens[i].offset = q.chars
 	}
 	return strings.TrimPrefix(text, replacement)
 }

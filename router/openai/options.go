@@ -23,6 +23,7 @@ type Tokenizer interface {
 // Decoder decodes one stream; the pieces joined equal Decode of all ids.
 type Decoder interface {
 	Push(id int32) string
+	Breaks(id int32) bool // Push of it will begin with U+FFFD for an incomplete character before it
 	Flush() string
 }
 

@@ -62,11 +62,7 @@ func (q *sequence) push(ev engine.Event) delta {
 	text := ""
 	if ev.HasToken {
 		q.generated++
-		d.tokens = []token{{TokenLogprob: ev.Logprob, top: ev.Top, offset: q.chars}}
-		d.tokens[0].ID = ev.Token
-		if !ev.Stopped || q.p.includeStop { // the stop token is no part of the text
-			text = q.decoder.Push(ev.Token)
-		}
+		text = q.take(&d, ev)
 	}
 	if ev.Finish != engine.FinishNone {
 		text += q.decoder.Flush()
@@ -79,6 +75,25 @@ func (q *sequence) push(ev engine.Event) delta {
 	q.match(&d, text)
 	q.done = d.finish != ""
 	return d
+}
+
+// take adds a token, and returns the text that is certain with it. What there is of a
+// character that the token does not complete comes before it.
+func (q *sequence) take(d *delta, ev engine.Event) (text string) {
+	t := token{TokenLogprob: ev.Logprob, top: ev.Top, offset: q.chars}
+	t.ID = ev.Token
+	switch {
+	case ev.Stopped && !q.p.includeStop: // the stop token is no part of the text, which ends before it
+		text = q.decoder.Flush()
+		t.offset += utf8.RuneCountInString(text)
+	case q.decoder.Breaks(ev.Token):
+		t.offset++
+		fallthrough
+	default:
+		text = q.decoder.Push(ev.Token)
+	}
+	d.tokens = []token{t}
+	return text
 }
 
 // match adds text, put through the stop strings. What the first min_tokens tokens

@@ -105,6 +105,15 @@ func (d *decoder) Push(id int32) string {
 	return out
 }
 
+func (d *decoder) Breaks(id int32) bool {
+	b := d.t.TokenBytes(id)
+	if len(d.held) == 0 || len(b) == 0 || id == EOS && d.skip {
+		return false
+	}
+	next := string(d.held) + string(b[:1])
+	return utf8.FullRuneInString(next) && !utf8.ValidString(next)
+}
+
 func (d *decoder) Flush() string {
 	out := strings.ToValidUTF8(string(d.held), "\uFFFD")
 	d.held = nil
