@@ -9,6 +9,7 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!self.startsWith('file://') || self.matches('^file:///[^/].*$') && self.split('/').exists(p, p.size() > 0 && !(p in ['file:', '.']))",message="a file:// source needs an absolute path of a directory, not the root of the machine: write file:///var/lib/models/olmoe (three slashes)"
 // +kubebuilder:validation:XValidation:rule="!self.startsWith('pvc://') || (self.split('/')[2].size() <= 253 && self.matches('^pvc://[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*(/[^/].*)?$'))",message="a pvc:// source needs the name of a PersistentVolumeClaim in the same namespace: write pvc://my-claim or pvc://my-claim/sub/path"
 // +kubebuilder:validation:XValidation:rule="!self.split('/').exists(p, p == '..')",message="model.source must not contain '..': write the path out"
+// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="model.source must not contain control characters, such as NUL or a line break: rename the directory"
 type ModelSource string
 
 // WeightFormat is the form in which weights are kept in memory.
