@@ -49,6 +49,9 @@ func (p *process) modelOptions(core *Core) (openai.Options, error) {
 		return o, p.modelError("tokenizer", err)
 	default:
 		o.Tokenizer = openai.FromTokenizer(tok)
+		if err := p.endAtTokenizers(core, tok); err != nil {
+			return o, err
+		}
 	}
 	template, err := chat.Load(p.o.Model)
 	switch {
@@ -60,6 +63,18 @@ func (p *process) modelOptions(core *Core) (openai.Options, error) {
 		o.Chat = openai.FromTemplate(template)
 	}
 	return o, nil
+}
+
+// endAtTokenizers makes the tokenizer's own end of sequence end answers, too (docs/adr/0172).
+func (p *process) endAtTokenizers(core *Core, tok *tokenizer.Tokenizer) error {
+	text, err := chat.EndOfSequence(p.o.Model)
+	if err != nil {
+		return p.modelError("end of sequence", err)
+	}
+	if id, ok := tok.TokenID(text); ok {
+		core.Engine.EndAt(id)
+	}
+	return nil
 }
 
 // modelError is of a kind of package checkpoint: the file's own, where it cannot be read.

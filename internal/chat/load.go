@@ -36,7 +36,7 @@ func Load(dir string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	special, err := specialTokens(dir, config)
+	special, err := specialTokens(dir, config, specialNames...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,16 +96,28 @@ func pickTemplate(raw json.RawMessage) (string, error) {
 	return "", fmt.Errorf("none of the %d templates is named default", len(list))
 }
 
+// EndOfSequence is the spelling of the token that ends a sequence, as the tokenizer of the
+// checkpoint in dir has it; "" if it has none.
+func EndOfSequence(dir string) (string, error) {
+	config, err := readObject(filepath.Join(dir, configFile))
+	if err != nil {
+		return "", err
+	}
+	const name = "eos_token"
+	special, err := specialTokens(dir, config, name)
+	return special[name], err
+}
+
 // specialTokens takes each token from tokenizer_config.json, else from
 // special_tokens_map.json.
-func specialTokens(dir string, config map[string]json.RawMessage) (map[string]string, error) {
+func specialTokens(dir string, config map[string]json.RawMessage, names ...string) (map[string]string, error) {
 	path := filepath.Join(dir, specialFile)
 	more, err := readObject(path)
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]string{}
-	for _, name := range specialNames {
+	for _, name := range names {
 		raw, from := config[name], filepath.Join(dir, configFile)
 		if len(raw) == 0 || string(raw) == "null" {
 			raw, from = more[name], path

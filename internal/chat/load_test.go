@@ -53,6 +53,29 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestEndOfSequence: it is found where a template would get it from, and without one.
+func TestEndOfSequence(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"no files":        {nil, ""},
+		"a string":        {map[string]string{configFile: `{"eos_token": "<e>", "bos_token": 5}`}, "<e>"},
+		"an object":       {map[string]string{configFile: `{"eos_token": {"content": "<e>"}}`, specialFile: `{"eos_token": "<f>"}`}, "<e>"},
+		"the other file":  {map[string]string{configFile: `{"eos_token": null}`, specialFile: `{"eos_token": "<f>"}`}, "<f>"},
+		"neither of them": {map[string]string{configFile: `{"eos_token": null}`, specialFile: `{"bos_token": "<f>"}`}, ""},
+	} {
+		if got, err := EndOfSequence(writeFiles(t, c.files)); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
+		}
+	}
+	for _, name := range []string{configFile, specialFile} {
+		if _, err := EndOfSequence(writeFiles(t, map[string]string{name: `{"eos_token": 5}`})); err == nil || !strings.Contains(err.Error(), name+": eos_token: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestLoadNoTemplate(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"empty directory": {},

@@ -68,6 +68,12 @@ func (t *Tokenizer) TokenString(id int32) string {
 	return t.spell[id]
 }
 
+// TokenID is the token of a spelling in the file.
+func (t *Tokenizer) TokenID(spelling string) (id int32, ok bool) {
+	id, ok = t.vocab[spelling]
+	return id, ok
+}
+
 // TokenBytes are the bytes that a token adds to the text, nil for an id
 // without a token. They need not be whole code points. The caller must not
 // change them.

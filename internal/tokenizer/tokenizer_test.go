@@ -54,15 +54,15 @@ func TestEncodeTiny(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	tok := tiny(t)
-	id, ok := tok.vocab["Ġtoken"]
+	id, ok := tok.TokenID("Ġtoken")
 	if !ok || tok.TokenString(id) != "Ġtoken" || string(tok.TokenBytes(id)) != " token" || tok.IsSpecial(id) {
 		t.Errorf("Ġtoken: id %d, %v: %q %q", id, ok, tok.TokenString(id), tok.TokenBytes(id))
 	}
-	end, ok := tok.vocab["<|endoftext|>"]
+	end, ok := tok.TokenID("<|endoftext|>")
 	if !ok || int(end) != len(tok.spell)-1 || !tok.IsSpecial(end) || string(tok.TokenBytes(end)) != "<|endoftext|>" {
 		t.Errorf("<|endoftext|>: id %d, %v", end, ok)
 	}
-	if _, ok := tok.vocab["no such token"]; ok {
+	if _, ok := tok.TokenID("no such token"); ok {
 		t.Error("found a token that is not there")
 	}
 	for _, id := range []int32{-1, int32(len(tok.spell)), 1 << 30} {

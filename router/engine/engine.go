@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -91,6 +92,14 @@ func New(o Options) (*Engine, error) {
 	e.queue.reap = e.reapQueued
 	e.step.forward, e.step.sample, e.step.useRow = e.forward, e.sample, e.useRow
 	return e, nil
+}
+
+// EndAt makes a token end sequences, besides those that the model's configuration names. It
+// comes before Run.
+func (e *Engine) EndAt(id int32) {
+	if !slices.Contains(e.eos, id) {
+		e.eos = append(slices.Clip(e.eos), id) // the configuration's own list stays as it is
+	}
 }
 
 // Submit implements Generator.
