@@ -22,6 +22,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/podctl"
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 	"github.com/olmoe-serving/olmoe-operator/router/openai"
 )
 
@@ -66,7 +67,7 @@ type process struct {
 // requests after DrainTimeout. Either way it tells clients first (docs/adr/0052).
 func Run(ctx context.Context, o Options) error {
 	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
-		control: grpc.NewServer(), gate: podctl.Gate{Role: role, Name: o.podName()}}
+		control: grpc.NewServer(wire.ControlOptions()...), gate: podctl.Gate{Role: role, Name: o.podName()}}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	podctl.RegisterInfo(p.registry, role, p.log)
 	p.api = p.apiOptions()

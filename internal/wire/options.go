@@ -38,19 +38,36 @@ const (
 
 	// maxStreams of one connection: a router has a few lanes, and Control calls.
 	maxStreams = 128
+	// maxHeaderBytes of a call: a router's name, and what gRPC adds. Its own limit is 16 MiB.
+	maxHeaderBytes = 16 << 10
+	// helloTimeout bounds a connection that does not begin to speak HTTP/2. A router gives up
+	// after connectTimeout, the operator sooner. gRPC's own limit is two minutes.
+	helloTimeout = 5 * time.Second
+	// idleTimeout bounds a connection without a call. A router's has streams for as long as it
+	// is of use, and the operator closes its own after some 20 s (docs/adr/0124). Who calls
+	// again after that connects again.
+	idleTimeout = time.Minute
 )
 
-// ServerOptions configure a gRPC server that carries Dispatch (and Control):
+// ControlOptions configure a gRPC server that carries Control: what every connection to a pod
+// may be and do.
+func ControlOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderBytes), grpc.ConnectionTimeout(helloTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout, Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
+	}
+}
+
+// ServerOptions configure a gRPC server that carries Dispatch and Control:
 // no compression, explicit sizes, pooled buffers.
 func ServerOptions() []grpc.ServerOption {
-	return []grpc.ServerOption{
+	return append(ControlOptions(),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
-		grpc.MaxRecvMsgSize(MaxFrameBytes), grpc.MaxSendMsgSize(MaxFrameBytes), grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxRecvMsgSize(MaxFrameBytes), grpc.MaxSendMsgSize(MaxFrameBytes),
 		grpc.ReadBufferSize(ioBuffer), grpc.WriteBufferSize(ioBuffer),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
 		experimental.BufferPool(&Pool),
-	}
+	)
 }
 
 // Dial makes a connection to host:port that reconnects by itself. The address is
