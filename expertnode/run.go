@@ -85,7 +85,7 @@ var errStopped = errors.New("stopped")
 func serveError(what string, err error) error { return fmt.Errorf("%s server: %w", what, err) }
 
 func (n *node) grpcServer() *grpc.Server {
-	s := grpc.NewServer(wire.ServerOptions()...)
+	s := grpc.NewServer(append(wire.ServerOptions(), conns.ServerOptions(maxConnections)...)...)
 	wire.Register(s, n)
 	(&podctl.Server{Watcher: n.watcher, Fill: n.describe, Window: n.window}).Register(s)
 	return s

@@ -8,9 +8,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// maxStreams bounds the lanes of all routers together; each has two goroutines
-// and at most streamQueue requests.
-const maxStreams = 1024
+const (
+	// maxStreams bounds the lanes of all routers together; each has two goroutines
+	// and at most streamQueue requests.
+	maxStreams = 1024
+	// maxConnections to the gRPC port: one for each stream, if it comes to that, and room
+	// for the operator and for those that are about to open a stream. Without a stream they
+	// have buffers of some 170 MB at worst, 128 KiB each.
+	maxConnections = maxStreams + 256
+)
 
 // streams are the open lanes of all routers.
 type streams struct {

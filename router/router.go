@@ -45,6 +45,14 @@ type Options struct {
 // files, against serving for long with a model that changed.
 const watchInterval = 2 * time.Second
 
+// maxControl connections to the control port: the operator has one, and one more after a call
+// that failed; so has the operator before it.
+const maxControl = 64
+
+func controlServer() *grpc.Server {
+	return grpc.NewServer(append(wire.ControlOptions(), conns.ServerOptions(maxControl)...)...)
+}
+
 // process is a running router.
 type process struct {
 	o        Options
@@ -67,7 +75,7 @@ type process struct {
 // requests after DrainTimeout. Either way it tells clients first (docs/adr/0052).
 func Run(ctx context.Context, o Options) error {
 	p := &process{o: o, log: o.Log, registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
-		control: grpc.NewServer(wire.ControlOptions()...), gate: podctl.Gate{Role: role, Name: o.podName()}}
+		control: controlServer(), gate: podctl.Gate{Role: role, Name: o.podName()}}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	podctl.RegisterInfo(p.registry, role, p.log)
 	p.api = p.apiOptions()

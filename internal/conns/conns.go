@@ -1,16 +1,14 @@
-// Package conns is about the connections of a pod's HTTP server: how many there may be, and
-// where it tells what goes wrong with them.
+// Package conns is about the connections of a pod's servers: how many there may be (bound), of
+// HTTP (this file) and of gRPC (calls), and where HTTP tells what goes wrong with them.
 package conns
 
 import (
-	"container/list"
 	"context"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 
 	"github.com/go-logr/logr"
 )
@@ -24,7 +22,7 @@ import (
 //
 // It wraps the handler that s has by then.
 func Bound(s *http.Server, most int) {
-	b := &bound{most: most, places: map[net.Conn]*list.Element{}}
+	b := newBound(most)
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connection{}, c)
 	}
@@ -40,15 +38,6 @@ func ErrorLog(l logr.Logger) *log.Logger {
 // connection is the key of a request's net.Conn.
 type connection struct{}
 
-// bound is a server's connections.
-type bound struct {
-	most int
-
-	mu     sync.Mutex
-	quiet  list.List                  // of those that may be closed, the longest quiet one first
-	places map[net.Conn]*list.Element // of all: its place in quiet, or nil
-}
-
 // changed is the server's hook. A connection is new or idle until the whole header of a request
 // is there.
 func (b *bound) changed(c net.Conn, state http.ConnState) {
@@ -56,46 +45,13 @@ func (b *bound) changed(c net.Conn, state http.ConnState) {
 	defer b.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		b.admit(c)
+		if !b.admit(c) {
+			_ = c.Close()
+		}
 	case http.StateClosed, http.StateHijacked:
 		b.forget(c)
 	default:
 		b.move(c, true)
-	}
-}
-
-// admit makes room for a connection and counts it. The server hears of those that are closed
-// here by their next reading or writing, and ends them as any that is broken.
-func (b *bound) admit(c net.Conn) {
-	if len(b.places) >= b.most {
-		longest := b.quiet.Front()
-		if longest == nil {
-			_ = c.Close()
-			return
-		}
-		victim := longest.Value.(net.Conn)
-		b.forget(victim)
-		_ = victim.Close()
-	}
-	b.places[c] = b.quiet.PushBack(c)
-}
-
-func (b *bound) forget(c net.Conn) {
-	if place := b.places[c]; place != nil {
-		b.quiet.Remove(place)
-	}
-	delete(b.places, c)
-}
-
-// move notes that something has happened on a connection, and whether it may be closed.
-func (b *bound) move(c net.Conn, closable bool) {
-	if _, ok := b.places[c]; !ok {
-		return // closed in the meantime
-	}
-	b.forget(c)
-	b.places[c] = nil
-	if closable {
-		b.places[c] = b.quiet.PushBack(c)
 	}
 }
 

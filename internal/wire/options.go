@@ -50,7 +50,7 @@ const (
 )
 
 // ControlOptions configure a gRPC server that carries Control: what every connection to a pod
-// may be and do.
+// may be and do; how many there may be is package conns' part.
 func ControlOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderBytes), grpc.ConnectionTimeout(helloTimeout),
