@@ -364,31 +364,6 @@ func TestBrokenPodsCanBeEvicted(t *testing.T) {
 	}
 }
 
-// TestOrphansAreAdopted: what a deployment leaves that was deleted without its children
-// is taken by one of its name, pods and all.
-func TestOrphansAreAdopted(t *testing.T) {
-	t.Parallel() // it waits most of the time
-	w := newWorld(t)
-	w.create("demo", model+"expertNodes: 2")
-	w.untilReady()
-	doc, pool := w.document(), w.pool()
-	if err := w.Delete(t.Context(), w.deployment(), client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
-		t.Fatal(err)
-	}
-	orphan := "metadata: {ownerReferences: null, finalizers: null}" // the garbage collector
-	w.patch(&v1alpha1.OLMoEDeployment{}, "demo", orphan)
-	w.patch(&v1alpha1.ExpertPool{}, "demo", orphan)
-	for _, o := range []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &corev1.ServiceAccount{}, &policyv1.PodDisruptionBudget{}} {
-		w.patch(o, "demo-router", orphan)
-	}
-	w.create("demo", model+"expertNodes: 2")
-	w.untilReady()
-	w.checkOwners()
-	if w.pool().UID != pool.UID || mustJSON(w.document()) != mustJSON(doc) {
-		t.Error("the pool was made anew, or its placement changed")
-	}
-}
-
 // TestPoolMadeAnew: a pool that somebody deletes comes back, although children of
 // the old one are still there for a while, and serves as before.
 func TestPoolMadeAnew(t *testing.T) {

@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 const (
 	ownImage = "registry.example/olmoe:v1"
 	patience = 90 * time.Second // usually 1 to 3 s; other work may keep the machine busy
+
+	operatorUser = "system:serviceaccount:system:manager" // of config/rbac/role_binding.yaml
 )
 
 // world is a namespace with an operator in it, and players for what a test API
@@ -111,7 +113,7 @@ func (w *world) startOperator(image string) {
 	w.Helper()
 	cfg := rest.CopyConfig(kubetest.Config(w.T))
 	cfg.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:system:manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
+		UserName: operatorUser, Groups: []string{"system:serviceaccounts", "system:authenticated"},
 	}
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return wire{next, w} })
 	mgr := once(w.T, func() (ctrl.Manager, error) {

@@ -97,6 +97,24 @@ func (w *world) checkUsersObject(before *v1alpha1.OLMoEDeployment) {
 	}
 }
 
+// child of a deployment, or of its pool.
+type child struct {
+	object client.Object
+	name   string
+	ofPool bool
+}
+
+// children are all that the operator makes of a deployment.
+func children() []child {
+	return []child{
+		{&v1alpha1.ExpertPool{}, "demo", false}, {&appsv1.Deployment{}, "demo-router", false}, {&corev1.Service{}, "demo-router", false},
+		{&corev1.ServiceAccount{}, "demo-router", false}, {&policyv1.PodDisruptionBudget{}, "demo-router", false},
+		{&appsv1.StatefulSet{}, "demo-experts", true}, {&corev1.Service{}, "demo-experts", true},
+		{&corev1.ServiceAccount{}, "demo-experts", true}, {&policyv1.PodDisruptionBudget{}, "demo-experts", true},
+		{&corev1.ConfigMap{}, "demo-placement", true},
+	}
+}
+
 // checkOwners: the garbage collector (which does not run here) deletes everything
 // with the OLMoEDeployment.
 func (w *world) checkOwners() {
@@ -105,20 +123,13 @@ func (w *world) checkOwners() {
 	if len(d.Finalizers) != 0 || len(pool.Finalizers) != 0 {
 		w.Error("a finalizer would keep the object when the operator is gone")
 	}
-	cases := []struct {
-		object client.Object
-		name   string
-		owner  client.Object
-	}{
-		{&v1alpha1.ExpertPool{}, "demo", d}, {&appsv1.Deployment{}, "demo-router", d}, {&corev1.Service{}, "demo-router", d},
-		{&corev1.ServiceAccount{}, "demo-router", d}, {&policyv1.PodDisruptionBudget{}, "demo-router", d},
-		{&appsv1.StatefulSet{}, "demo-experts", pool}, {&corev1.Service{}, "demo-experts", pool},
-		{&corev1.ServiceAccount{}, "demo-experts", pool}, {&policyv1.PodDisruptionBudget{}, "demo-experts", pool},
-		{&corev1.ConfigMap{}, "demo-placement", pool},
-	}
-	for _, c := range cases {
-		if o := get(w, c.object, c.name); !metav1.IsControlledBy(o, c.owner) {
-			w.Errorf("%T %s is not controlled by %T", o, c.name, c.owner)
+	for _, c := range children() {
+		var owner client.Object = d
+		if c.ofPool {
+			owner = pool
+		}
+		if o := get(w, c.object, c.name); !metav1.IsControlledBy(o, owner) {
+			w.Errorf("%T %s is not controlled by %T", o, c.name, owner)
 		}
 	}
 }

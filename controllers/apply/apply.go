@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -71,8 +72,16 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("the API server refuses %s %s: %v: change the field of that name in the spec, or the policy that refuses it", e.Kind, e.Name, e.Err)
+	advice := "change the field of that name in the spec, or the policy that refuses it"
+	if strings.Contains(e.Err.Error(), notTaken) {
+		advice = "delete it with --cascade=orphan, so that pods serve on: the operator makes it anew"
+	}
+	return fmt.Sprintf("the API server refuses %s %s: %v: %s", e.Kind, e.Name, e.Err, advice)
 }
+
+// notTaken is what the admission plugin OwnerReferencesPermissionEnforcement says when the
+// operator takes what a deleted object has left: it may not delete it.
+const notTaken = "cannot set an ownerRef on a resource you can't delete"
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 

@@ -21,6 +21,11 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/api/v1alpha1"
 )
 
+// owners is an admission plugin that some clusters have, OpenShift among them: only who may
+// delete an object gives it another owner, and only who may finalize an owner gives it
+// children that it waits for. So the operator is tested with the strictest of API servers.
+const owners = "OwnerReferencesPermissionEnforcement"
+
 // assets is the folder of the etcd and kube-apiserver binaries; make sets it.
 const assets = "KUBEBUILDER_ASSETS"
 
@@ -54,6 +59,7 @@ func Config(t testing.TB) *rest.Config {
 			CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd")},
 			ErrorIfCRDPathMissing: true,
 		}
+		env.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", owners)
 		config, failed = env.Start()
 	})
 	if failed != nil {
