@@ -80,7 +80,7 @@ func (e *RefusedError) Error() string {
 }
 
 // notTaken is what the admission plugin OwnerReferencesPermissionEnforcement says when the
-// operator takes what a deleted object has left: it may not delete it.
+// operator takes what a deleted object has left: it may not delete it (docs/adr/0174).
 const notTaken = "cannot set an ownerRef on a resource you can't delete"
 
 func (e *RefusedError) Unwrap() error { return e.Err }
