@@ -40,6 +40,13 @@ func TestNoAllocations(t *testing.T) {
 		cases[fmt.Sprintf("int8 MatMul of %d rows", rows)] = func() { MatMul(p, dst, x, rows, small) }
 		cases[fmt.Sprintf("inline int8 MatMul of %d rows", rows)] = func() { MatMul(nil, dst, x, rows, small) }
 	}
+	packed := make([]byte, 40*PackedBytes(in))
+	for r := range 40 {
+		Pack(packed[r*PackedBytes(in):], x[r*in:][:in])
+	}
+	ready := []Job{{Dst: dst, DstStride: out, Rows: 40, W: small, Packed: packed}}
+	cases["packed MatMulMany"] = func() { MatMulMany(p, ready) }
+	cases["inline packed MatMulMany"] = func() { MatMulMany(nil, ready) }
 	for _, rows := range []int{1, 2, 5, 12, 13, 40} {
 		cases[fmt.Sprintf("MatMul of %d rows", rows)] = func() { MatMul(p, dst, x, rows, w) }
 		cases[fmt.Sprintf("inline MatMul of %d rows", rows)] = func() { MatMul(nil, dst, x, rows, w) }

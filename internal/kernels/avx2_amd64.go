@@ -41,6 +41,7 @@ var avx2 = kernelSet{
 	div:             divAVX2,
 	carries:         carriesBlocksAVX2,
 	widen:           widenAVX2,
+	narrow:          narrowAVX2,
 	matMul:          intoCaches.matMul,
 	quantiseWeights: quantiseAll(quantiseWeightsAVX2, quantiseWeightsPortable),
 	quantiseBF16:    quantiseBF16,
@@ -91,6 +92,14 @@ func widenAVX2(dst []float32, t tensor.DType, src []byte) {
 		n = copy(unsafe.Slice(bytesOf(dst), 4*len(dst)), src) / 4
 	}
 	widenPortable(dst[n:], t, src[n*t.Size():])
+}
+
+func narrowAVX2(dst []byte, src []float32) {
+	n := len(src) &^ 15
+	if n > 0 {
+		narrowBF16(&dst[0], &src[0], n/16)
+	}
+	narrowPortable(dst[2*n:], 2, src[n:])
 }
 
 func carriesBlocksAVX2(b []byte, mask, add uint64) (all uint64) {

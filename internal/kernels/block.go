@@ -1,9 +1,7 @@
 package kernels
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
@@ -80,32 +78,6 @@ func addColumnsPortable(dst []float32, dstStride int, a []float32, aStride, rows
 			}
 		}
 	}
-}
-
-// Narrow stores src as t, rounded to nearest, ties to even, in every stride-th
-// element of dst from the first on. A NaN stays one.
-func Narrow(dst []byte, t tensor.DType, stride int, src []float32) {
-	step := stride * t.Size()
-	switch t {
-	case tensor.BF16:
-		for i, v := range src {
-			binary.LittleEndian.PutUint16(dst[i*step:], toBF16(v))
-		}
-	case tensor.F32:
-		for i, v := range src {
-			binary.LittleEndian.PutUint32(dst[i*step:], math.Float32bits(v))
-		}
-	default:
-		panic("kernels: Narrow: " + t.String() + " is not a type of the KV cache")
-	}
-}
-
-func toBF16(v float32) uint16 {
-	b := math.Float32bits(v)
-	if v != v {
-		return uint16(b>>16) | 0x40 // quiet, and no infinity when the low bits are cut
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
 // ExpSum replaces x by exp(x - max) and returns the sum: a softmax is x divided by

@@ -29,7 +29,8 @@ type kernelSet struct {
 	div             func(x []float32, a float32)
 	carries         func(b []byte, mask, add uint64) uint64
 	widen           func(dst []float32, t tensor.DType, src []byte)
-	matMul          func(j Job, lo, hi int) // weights as stored; by value, because a pointer would escape
+	narrow          func(dst []byte, src []float32) // to BF16
+	matMul          func(j Job, lo, hi int)         // weights as stored; by value, because a pointer would escape
 	quantiseWeights func(row []byte, x []float32)
 	quantiseBF16    func(row, w []byte) (groups int) // as many groups as it can, from the first one on; no offsets
 	quantiseRow     func(row []byte, x []float32)
@@ -62,6 +63,7 @@ var portable = kernelSet{
 	div:             divPortable,
 	carries:         carriesPortable,
 	widen:           widenPortable,
+	narrow:          func(dst []byte, src []float32) { narrowPortable(dst, 2, src) },
 	matMul:          matMulPortable,
 	quantiseWeights: quantiseWeightsPortable,
 	quantiseBF16:    func(_, _ []byte) int { return 0 },

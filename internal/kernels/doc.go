@@ -48,7 +48,7 @@
 //	upcoming                       weights that are requested while others are at hand
 //	vector, exp, fma               norms, softmax, rotary embedding, and what they are made of
 //	block                          attention's products with KV pages
-//	widen, carries                 stored elements as float32; a scan for those that are not finite
+//	widen, narrow, carries         stored elements as float32, and back; a scan for those that are not finite
 //	pool, sleeper, scratch         workers, how they wait, their memory
 //	limits                         what this machine can do (olmoe bench)
 //

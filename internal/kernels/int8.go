@@ -39,16 +39,24 @@ func int8BlockBytes(in int) int { return int8Groups(in) * blockGroup }
 // Int8Bytes is the size of a matrix [out, in] in 8-bit form.
 func Int8Bytes(out, in int) int { return (out + int8Block - 1) / int8Block * int8BlockBytes(in) }
 
+// PackedBytes is the size of a row of x in 8-bit form.
+func PackedBytes(in int) int { return int8Groups(in) * rowGroup }
+
+// Pack writes a row of x in 8-bit form to dst, PackedBytes(len(x)) long. It is what a
+// product with 8-bit weights makes of each row of its X.
+func Pack(dst []byte, x []float32) { active.quantiseRow(dst[:PackedBytes(len(x))], x) }
+
 // int8Rows are rows of x in 8-bit form.
 type int8Rows struct {
 	buf      []byte
 	rows, in int
 }
 
-var int8Scratch = newScratch[int8Rows]()
+// int8Scratch has memory for rows, int8Views has views of packed ones.
+var int8Scratch, int8Views = newScratch[int8Rows](), newScratch[int8Rows]()
 
 // stride is the distance of rows in bytes.
-func (q *int8Rows) stride() int { return int8Groups(q.in) * rowGroup }
+func (q *int8Rows) stride() int { return PackedBytes(q.in) }
 
 func (q *int8Rows) row(r int) []byte { return q.buf[r*q.stride():][:q.stride()] }
 
@@ -109,6 +117,10 @@ func addFour(sum *[int8Block]int32, w *[4 * int8Block]byte, x *[4]byte) {
 
 // computeInt8 quantises the rows and multiplies them.
 func (j *Job) computeInt8(lo, hi int) {
+	if j.Packed != nil {
+		j.computePacked(lo, hi)
+		return
+	}
 	q := int8Scratch.get()
 	defer int8Scratch.put(q)
 	q.reset(j.Rows, j.W.In)
@@ -116,6 +128,14 @@ func (j *Job) computeInt8(lo, hi int) {
 		active.quantiseRow(q.row(r), j.X[r*j.XStride:][:j.W.In])
 	}
 	j.int8Steps(q, lo, hi)
+}
+
+func (j *Job) computePacked(lo, hi int) {
+	q := int8Views.get()
+	*q = int8Rows{j.Packed, j.Rows, j.W.In}
+	j.int8Steps(q, lo, hi)
+	*q = int8Rows{}
+	int8Views.put(q)
 }
 
 // int8Steps bounds the time in one piece of assembly, like compute; x are the rows.

@@ -30,9 +30,9 @@ func (m *int8Round) load(jobs []Job) {
 		if j := &jobs[i]; j.W.Int8 && j.Rows > 0 {
 			at = len(m.sources) - 1
 			if at < 0 || !m.sources[at].is(j) {
-				m.sources = append(m.sources, int8Source{int8Rows{rows: j.Rows, in: j.W.In}, j.X, j.XStride, m.rows})
+				m.sources = append(m.sources, int8Source{int8Rows{j.Packed, j.Rows, j.W.In}, j.X, j.XStride, m.rows})
 				at++
-				m.rows += j.Rows
+				m.rows += m.sources[at].toQuantise()
 			}
 		}
 		m.of = append(m.of, at)
@@ -40,24 +40,34 @@ func (m *int8Round) load(jobs []Job) {
 	m.place()
 }
 
-// is tells whether job j has the same rows of x.
-func (s *int8Source) is(j *Job) bool {
-	return unsafe.SliceData(s.x) == unsafe.SliceData(j.X) && s.xStride == j.XStride && s.rows == j.Rows && s.in == j.W.In
+// toQuantise is how many of the rows are not in 8-bit form yet.
+func (s *int8Source) toQuantise() int {
+	if s.buf != nil {
+		return 0
+	}
+	return s.rows
 }
 
-// place gives every source its part of buf.
+// is tells whether job j has the same rows of x.
+func (s *int8Source) is(j *Job) bool {
+	return s.rows == j.Rows && s.in == j.W.In && unsafe.SliceData(s.buf) == unsafe.SliceData(j.Packed) &&
+		(s.buf != nil || unsafe.SliceData(s.x) == unsafe.SliceData(j.X) && s.xStride == j.XStride)
+}
+
+// place gives every source that has none its part of buf.
 func (m *int8Round) place() {
 	need := 0
 	for i := range m.sources {
-		need += m.sources[i].rows * m.sources[i].stride()
+		need += m.sources[i].toQuantise() * m.sources[i].stride()
 	}
 	if len(m.buf) < need {
 		m.buf = make([]byte, need)
 	}
 	for i, rest := 0, m.buf; i < len(m.sources); i++ {
-		s := &m.sources[i]
-		n := s.rows * s.stride()
-		s.buf, rest = rest[:n:n], rest[n:]
+		if s := &m.sources[i]; s.toQuantise() > 0 {
+			n := s.rows * s.stride()
+			s.buf, rest = rest[:n:n], rest[n:]
+		}
 	}
 }
 

@@ -48,7 +48,12 @@ func taskOutputs(w Weight, rows int) int {
 // check guards the vector kernels, which have no bounds checks.
 func (j *Job) check(lo, hi int) {
 	w, rows, dstStride, xStride, dstLen, xLen := &j.W, j.Rows, j.DstStride, j.XStride, len(j.Dst), len(j.X)
+	if j.Packed != nil {
+		xStride, xLen = w.In, rows*w.In // there is no X to look at
+	}
 	switch {
+	case j.Packed != nil && (!w.Int8 || len(j.Packed) != rows*PackedBytes(w.In)):
+		panic(fmt.Sprintf("kernels: MatMul: %d packed bytes of %d rows of %d, 8-bit weights %v", len(j.Packed), rows, w.In, w.Int8))
 	case rows < 0 || w.In <= 0 || lo < 0 || lo > hi || hi > w.Out:
 		panic(fmt.Sprintf("kernels: MatMul: rows %d, outputs [%d, %d) of %d", rows, lo, hi, w.Out))
 	case len(w.Data) != w.size():

@@ -7,6 +7,9 @@ type Job struct {
 	Dst, X                   []float32
 	DstStride, XStride, Rows int
 	W                        Weight
+	// Packed is X in 8-bit form, row after row (see Pack), for weights in that form: the
+	// product is the same, and X is not looked at. nil = there is X.
+	Packed []byte
 }
 
 // MatMulMany computes several products in one round of the pool, so that

@@ -4,6 +4,72 @@
 
 #include "textflag.h"
 
+DATA lowBits<>+0(SB)/4, $0x00007fff
+DATA lowBits<>+4(SB)/4, $0x00007fff
+DATA lowBits<>+8(SB)/4, $0x00007fff
+DATA lowBits<>+12(SB)/4, $0x00007fff
+DATA lowBits<>+16(SB)/4, $0x00007fff
+DATA lowBits<>+20(SB)/4, $0x00007fff
+DATA lowBits<>+24(SB)/4, $0x00007fff
+DATA lowBits<>+28(SB)/4, $0x00007fff
+GLOBL lowBits<>(SB), RODATA|NOPTR, $32
+
+DATA quietBit<>+0(SB)/4, $0x00000040
+DATA quietBit<>+4(SB)/4, $0x00000040
+DATA quietBit<>+8(SB)/4, $0x00000040
+DATA quietBit<>+12(SB)/4, $0x00000040
+DATA quietBit<>+16(SB)/4, $0x00000040
+DATA quietBit<>+20(SB)/4, $0x00000040
+DATA quietBit<>+24(SB)/4, $0x00000040
+DATA quietBit<>+28(SB)/4, $0x00000040
+GLOBL quietBit<>(SB), RODATA|NOPTR, $32
+
+DATA lowestBit<>+0(SB)/4, $0x00000001
+DATA lowestBit<>+4(SB)/4, $0x00000001
+DATA lowestBit<>+8(SB)/4, $0x00000001
+DATA lowestBit<>+12(SB)/4, $0x00000001
+DATA lowestBit<>+16(SB)/4, $0x00000001
+DATA lowestBit<>+20(SB)/4, $0x00000001
+DATA lowestBit<>+24(SB)/4, $0x00000001
+DATA lowestBit<>+28(SB)/4, $0x00000001
+GLOBL lowestBit<>(SB), RODATA|NOPTR, $32
+
+// func narrowBF16(dst *byte, src *float32, groups int)
+// Requires: AVX, AVX2
+TEXT ·narrowBF16(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	VMOVUPS   (CX), Y0
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VPSRLD    $0x10, Y0, Y1
+	VPAND     lowestBit<>+0(SB), Y1, Y3
+	VPADDD    lowBits<>+0(SB), Y0, Y0
+	VPADDD    Y3, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VPOR      quietBit<>+0(SB), Y1, Y1
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   32(CX), Y1
+	VCMPPS    $0x03, Y1, Y1, Y3
+	VPSRLD    $0x10, Y1, Y2
+	VPAND     lowestBit<>+0(SB), Y2, Y4
+	VPADDD    lowBits<>+0(SB), Y1, Y1
+	VPADDD    Y4, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPOR      quietBit<>+0(SB), Y2, Y2
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x20, AX
+	DECQ      DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func widenBF16(dst *float32, src *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·widenBF16(SB), NOSPLIT, $0-24

@@ -4,6 +4,11 @@
 
 package kernels
 
+// narrowBF16 converts 16*groups elements.
+//
+//go:noescape
+func narrowBF16(dst *byte, src *float32, groups int)
+
 // widenBF16 converts 8*groups elements.
 //
 //go:noescape
