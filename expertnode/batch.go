@@ -19,6 +19,8 @@ type batch struct {
 	n        *node
 	perLayer int
 	hidden   int
+	// rows is how rows come, outputs how they are sent back.
+	rows, outputs wire.Format
 
 	jobs   []*job
 	own    map[string]int // by router: pairs of this batch
@@ -27,6 +29,7 @@ type batch struct {
 	groups []model.ExpertGroup
 	work   load.Batch // groups and jobs, as they are counted
 	x, out []float32  // [pairs, hidden], grouped by expert
+	packed []byte     // x where rows come packed
 }
 
 // cell is what a batch has of an expert.
@@ -37,7 +40,9 @@ type cell struct {
 
 func newBatch(n *node) *batch {
 	cfg := n.ck.Config()
-	return &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize, own: map[string]int{}, cells: make([]cell, cfg.NumLayers*cfg.NumExperts)}
+	b := &batch{n: n, perLayer: cfg.NumExperts, hidden: cfg.HiddenSize, own: map[string]int{}, cells: make([]cell, cfg.NumLayers*cfg.NumExperts)}
+	b.rows, b.outputs = wire.FormatsOf(n.ck.Weights())
+	return b
 }
 
 // step computes and answers what is waiting; false if nothing was.
@@ -118,13 +123,23 @@ func (b *batch) tally(start time.Time) (pairs int) {
 // plan lays the groups out one after another.
 func (b *batch) plan(held *holding, pairs int) {
 	b.groups, b.work.Groups = b.groups[:0], b.work.Groups[:0]
-	b.x, b.out = resize(b.x, pairs*b.hidden), resize(b.out, pairs*b.hidden)
+	b.out = resize(b.out, pairs*b.hidden)
+	if b.rows == wire.Packed {
+		b.packed = resize(b.packed, pairs*b.rows.Bytes(b.hidden))
+	} else {
+		b.x = resize(b.x, pairs*b.hidden)
+	}
 	at := 0
 	for _, i := range b.used {
 		c := &b.cells[i]
 		rows := int(c.count)
-		from, to := at*b.hidden, (at+rows)*b.hidden
-		b.groups = append(b.groups, model.ExpertGroup{Expert: held.experts[i], X: b.x[from:to], Out: b.out[from:to], Rows: rows})
+		g := model.ExpertGroup{Expert: held.experts[i], Out: rowsOf(b.out, b.hidden, at, rows), Rows: rows}
+		if b.rows == wire.Packed {
+			g.Packed = rowsOf(b.packed, b.rows.Bytes(b.hidden), at, rows)
+		} else {
+			g.X = rowsOf(b.x, b.hidden, at, rows)
+		}
+		b.groups = append(b.groups, g)
 		b.work.Groups = append(b.work.Groups, load.Group{Layer: i / b.perLayer, Expert: i % b.perLayer, Rows: rows, Queue: c.queued})
 		c.count, c.queued = int32(at), 0
 		at += rows
@@ -135,22 +150,10 @@ func (b *batch) plan(held *holding, pairs int) {
 func (b *batch) gather() {
 	for _, j := range b.jobs {
 		j.places = resize(j.places, len(j.experts))
-		pair := 0
-		for _, count := range j.counts {
-			var row []float32
-			for range count {
-				c := &b.cells[j.in.Layer*b.perLayer+int(j.experts[pair])]
-				dst := b.row(b.x, c.count)
-				if row == nil {
-					j.in.Floats(dst)
-					row = dst
-				} else {
-					copy(dst, row)
-				}
-				j.places[pair] = c.count
-				c.count++
-				pair++
-			}
+		if b.rows == wire.Packed {
+			spread(b, j, b.packed, b.rows.Bytes(b.hidden), (*wire.In).Bytes)
+		} else {
+			spread(b, j, b.x, b.hidden, (*wire.In).Floats)
 		}
 	}
 	for _, i := range b.used {
@@ -158,9 +161,29 @@ func (b *batch) gather() {
 	}
 }
 
-func (b *batch) row(m []float32, i int32) []float32 {
-	return m[int(i)*b.hidden : int(i+1)*b.hidden]
+// spread reads a request's rows into x, whose rows have width elements.
+func spread[T any](b *batch, j *job, x []T, width int, read func(*wire.In, []T)) {
+	pair := 0
+	for _, count := range j.counts {
+		var row []T
+		for range count {
+			c := &b.cells[j.in.Layer*b.perLayer+int(j.experts[pair])]
+			dst := rowsOf(x, width, int(c.count), 1)
+			if row == nil {
+				read(j.in, dst)
+				row = dst
+			} else {
+				copy(dst, row)
+			}
+			j.places[pair] = c.count
+			c.count++
+			pair++
+		}
+	}
 }
+
+// rowsOf is n rows of m from row i on.
+func rowsOf[T any](m []T, width, i, n int) []T { return m[i*width : (i+n)*width] }
 
 // answer counts the work and then sends each request's rows, in the order it listed
 // them, so that a client that has its answer also finds the work in the metrics.
@@ -181,10 +204,9 @@ func (b *batch) answer(took time.Duration, err error) {
 }
 
 func (b *batch) respond(j *job, t wire.Timing) {
-	o := wire.NewResponse(&j.in.Header, t)
-	rows := o.Rows()
+	o := wire.NewResponse(&j.in.Header, b.outputs, t)
 	for pair, place := range j.places {
-		copy(b.row(rows, int32(pair)), b.row(b.out, place))
+		o.PutOutput(pair, rowsOf(b.out, b.hidden, int(place), 1))
 	}
 	o.Seal()
 	j.stream.reply(o, j.in.Pairs)

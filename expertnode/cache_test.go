@@ -17,7 +17,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
-	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
 // cachedNode starts a node with the cache, checks an answer, what it counts and
@@ -27,7 +26,7 @@ func cachedNode(t *testing.T, cache string, hit, miss, damaged, kept int) {
 	p := newPool(t, sharedModel(t), 0)
 	node := startAs(t, p.dir, "node-a", p.file, "127.0.0.1:0", checkpoint.Int8, cache)
 	p.nodes = append(p.nodes, node)
-	d := p.router(func(o *dispatch.Options) { o.Model = fingerprint(t, p.dir, checkpoint.Int8) })
+	d := int8Router(p)
 	doc := &placement.Document{Revision: 1, Serving: p.place(1, 1, rand.New(rand.NewPCG(1, 1)))}
 	p.publish(doc)
 	d.Apply(doc)

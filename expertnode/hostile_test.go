@@ -52,7 +52,7 @@ func openStream(t *testing.T, p *pool) grpc.ClientStream {
 // request asks for experts of layer 0 with one row of ones.
 func request(call uint64, layer, hidden int, experts ...uint16) wire.Out {
 	x := make([]float32, hidden)
-	return wire.NewRequest(wire.RequestID{Call: call, Layer: layer}, hidden, []uint16{uint16(len(experts))}, experts, x, []int32{0})
+	return wire.NewRequest(wire.RequestID{Call: call, Layer: layer}, hidden, wire.Float32, []uint16{uint16(len(experts))}, experts, x, []int32{0})
 }
 
 // wantBadRequest sends a request and wants it refused with a message that has want.
@@ -84,6 +84,8 @@ func TestWrongRequestsAreAnswered(t *testing.T) {
 		{"hidden", request(2, 0, 32, 0), "hidden 32; the model has"},
 		{"expert", request(3, 0, 64, 8), "expert 8, the model has 8"},
 		{"an expert over and over", request(5, 0, 64, make([]uint16, wire.MaxPairs)...), "row 0 asks for 32768 experts, the model has 8 a layer"},
+		{"rows for other weights", wire.NewRequest(wire.RequestID{Call: 6}, 64, wire.Packed, []uint16{1}, []uint16{0}, make([]float32, 64), []int32{0}),
+			"rows as 8-bit groups; experts with these weights take float32"},
 		{"not a request", wire.NewError(4, &wire.Failure{Code: wire.Draining}), "Error frame from a router"},
 	}
 	for _, tt := range tests {
@@ -147,7 +149,7 @@ func TestARouterThatDoesNotRead(t *testing.T) {
 		counts, experts = append(counts, 8), append(experts, 0, 1, 2, 3, 4, 5, 6, 7)
 	}
 	for call := range uint64(asked) {
-		o := wire.NewRequest(wire.RequestID{Call: call}, 64, counts, experts, make([]float32, 64), make([]int32, rows))
+		o := wire.NewRequest(wire.RequestID{Call: call}, 64, wire.Float32, counts, experts, make([]float32, 64), make([]int32, rows))
 		if err := s.SendMsg(&o); err != nil {
 			t.Fatal(err)
 		}
@@ -211,9 +213,9 @@ func TestDamagedFramesEndTheStream(t *testing.T) {
 			o := request(1, 0, 64, 0)
 			o.Bytes()[4] = 9
 			return o
-		}, codes.DataLoss, "frame version 9; this program speaks 2"},
+		}, codes.DataLoss, "frame version 9; this program speaks 3"},
 		{"oversize", func() wire.Out {
-			o := wire.NewResponse(&wire.Header{Pairs: wire.MaxPairs, Hidden: 1024}, wire.Timing{})
+			o := wire.NewResponse(&wire.Header{Pairs: wire.MaxPairs, Hidden: 1024}, wire.Float32, wire.Timing{})
 			o.Seal()
 			return o
 		}, codes.ResourceExhausted, "larger than max"},

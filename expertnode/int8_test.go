@@ -9,10 +9,13 @@ import (
 	"time"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth/synthtest"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 )
 
@@ -24,7 +27,7 @@ func int8Pool(t *testing.T) *pool {
 	return p
 }
 
-func fingerprint(t *testing.T, dir string, w checkpoint.Weights) string {
+func fingerprint(t testing.TB, dir string, w checkpoint.Weights) string {
 	t.Helper()
 	ck, err := checkpoint.OpenAs(dir, w)
 	if err != nil {
@@ -32,6 +35,14 @@ func fingerprint(t *testing.T, dir string, w checkpoint.Weights) string {
 	}
 	defer func() { _ = ck.Close() }()
 	return ck.Fingerprint()
+}
+
+// int8Router is a router of such a pool.
+func int8Router(p *pool) *dispatch.Dispatcher {
+	return p.router(func(o *dispatch.Options) {
+		o.Model = fingerprint(p.t, p.dir, checkpoint.Int8)
+		o.Rows, _ = wire.FormatsOf(checkpoint.Int8)
+	})
 }
 
 // int8Work is work whose answer is computed here, in 8-bit form.
@@ -47,14 +58,17 @@ func int8Work(t *testing.T, dir string, rows int) *work {
 		}
 		expert, _ = expert.Quantise(nil, make([]byte, expert.Int8Bytes()), func() {})
 		x := w.x[i/3*h : (i/3+1)*h]
-		r.runner.Run([]model.ExpertGroup{{Expert: expert, X: x, Out: w.want[i*h : (i+1)*h], Rows: 1}})
+		want, sent := w.want[i*h:(i+1)*h], make([]byte, 2*h)
+		r.runner.Run([]model.ExpertGroup{{Expert: expert, X: x, Out: want, Rows: 1}})
+		kernels.Narrow(sent, tensor.BF16, 1, want)
+		kernels.Widen(want, tensor.BF16, sent)
 	}
 	return w
 }
 
 func TestInt8NodeComputesAndCountsItsOwnForm(t *testing.T) {
 	p := int8Pool(t)
-	d := p.router(func(o *dispatch.Options) { o.Model = fingerprint(t, p.dir, checkpoint.Int8) })
+	d := int8Router(p)
 	rng := rand.New(rand.NewPCG(1, 1))
 	doc := &placement.Document{Revision: 1, Serving: p.place(1, 1, rng)}
 	p.publish(doc)

@@ -11,6 +11,7 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 	"github.com/olmoe-serving/olmoe-operator/internal/model"
 	"github.com/olmoe-serving/olmoe-operator/internal/weightcache"
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 	"github.com/olmoe-serving/olmoe-operator/router/dispatch"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
 	"github.com/olmoe-serving/olmoe-operator/router/sampling"
@@ -93,9 +94,10 @@ func (c *Core) open(ctx context.Context, o CoreOptions) error {
 
 func (c *Core) newDispatcher(o CoreOptions) *dispatch.Dispatcher {
 	cfg := c.Config()
+	rows, _ := wire.FormatsOf(c.Checkpoint.Weights())
 	return dispatch.New(dispatch.Options{
 		Name: o.Name, Model: c.Checkpoint.Fingerprint(),
-		Layers: cfg.NumLayers, Experts: cfg.NumExperts, Hidden: cfg.HiddenSize,
+		Layers: cfg.NumLayers, Experts: cfg.NumExperts, Hidden: cfg.HiddenSize, Rows: rows,
 		MaxWait: o.MaxWait, Log: o.Log.WithName("dispatch"), Metrics: o.Metrics,
 	})
 }

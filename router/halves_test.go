@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/router"
 	"github.com/olmoe-serving/olmoe-operator/router/engine"
@@ -20,11 +21,17 @@ import (
 // A prompt that is computed in halves, one of which is at an expert node while the
 // other is here, is answered as one process does that computes the experts itself.
 func TestHalvesThroughANode(t *testing.T) {
+	for _, w := range []checkpoint.Weights{checkpoint.AsStored, checkpoint.Int8} {
+		t.Run(string(w), func(t *testing.T) { halvesThroughANode(t, w) })
+	}
+}
+
+func halvesThroughANode(t *testing.T, w checkpoint.Weights) {
 	dir, file := model(t), filepath.Join(t.TempDir(), "placement.json")
-	node(t, dir, file)
+	nodeAs(t, dir, w, file)
 	split, whole := prometheus.NewRegistry(), prometheus.NewRegistry()
-	want := answered(t, router.CoreOptions{Model: dir, OneProcess: true, Metrics: whole}, file)
-	got := answered(t, router.CoreOptions{Model: dir, Metrics: split}, file)
+	want := answered(t, router.CoreOptions{Model: dir, Weights: w, OneProcess: true, Metrics: whole}, file)
+	got := answered(t, router.CoreOptions{Model: dir, Weights: w, Metrics: split}, file)
 	if !reflect.DeepEqual(want, got) {
 		t.Error("halves give another answer")
 	}

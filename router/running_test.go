@@ -16,6 +16,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/olmoe-serving/olmoe-operator/expertnode"
+	"github.com/olmoe-serving/olmoe-operator/internal/checkpoint"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement/planner"
 	"github.com/olmoe-serving/olmoe-operator/internal/synth"
@@ -46,6 +47,12 @@ func listen(t *testing.T) net.Listener {
 // node runs an expert node n0 that holds everything, and writes the placement.
 func node(t *testing.T, dir, file string) (address string) {
 	t.Helper()
+	return nodeAs(t, dir, checkpoint.AsStored, file)
+}
+
+// nodeAs is node with weights in some form.
+func nodeAs(t *testing.T, dir string, weights checkpoint.Weights, file string) (address string) {
+	t.Helper()
 	grpc := listen(t)
 	p, err := planner.Plan(planner.Request{Layers: 2, Experts: 64, Replicas: 1, Epoch: 1,
 		Nodes: []placement.Node{{Name: "n0", Address: grpc.Addr().String()}}})
@@ -62,7 +69,7 @@ func node(t *testing.T, dir, file string) (address string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- expertnode.Run(ctx, expertnode.Options{Model: dir, Name: "n0", Placement: file, GRPC: grpc, HTTP: listen(t),
+		done <- expertnode.Run(ctx, expertnode.Options{Model: dir, Weights: weights, Name: "n0", Placement: file, GRPC: grpc, HTTP: listen(t),
 			Workers: 1, DrainTimeout: 5 * time.Second, Log: logr.Discard()})
 	}()
 	t.Cleanup(func() { cancel(); <-done })

@@ -149,6 +149,7 @@ func runBench(cmd *cobra.Command, f *benchFlags) error {
 // measureWay measures the way to the experts alone.
 func (f *benchFlags) measureWay(ctx context.Context, config *checkpoint.Config, report *bench.Report) error {
 	shape := bench.Shape{Layers: config.NumLayers, Hidden: config.HiddenSize, Active: config.NumExpertsPerTok, Nodes: f.ExpertNodes}
+	_, shape.Outputs = wire.FormatsOf(checkpoint.Weights(f.Weights))
 	for _, rows := range f.work.Dispatch {
 		w, err := bench.MeasureWire(ctx, dialBench, rows)
 		if err != nil {
@@ -215,16 +216,21 @@ func deployed(ctx context.Context, f *benchFlags, nodes int, whole bool, measure
 	defer func() { _ = ck.Close() }()
 	doc := *pool.Document
 	doc.Model = ck.Fingerprint()
-	d := dialBench(&doc, ck.Config().HiddenSize)
+	rows, _ := wire.FormatsOf(ck.Weights())
+	d := dialAs(&doc, ck.Config().HiddenSize, rows)
 	defer d.Close()
 	o.Checkpoint, o.Dispatcher = ck, d
 	return pool.While(ctx, func(ctx context.Context) error { return measure(ctx, o) })
 }
 
-// dialBench makes the router's way to experts that lie as doc says.
+// dialBench makes the router's way to experts that lie as doc says and take rows as they are.
 func dialBench(doc *placement.Document, hidden int) bench.Dispatcher {
+	return dialAs(doc, hidden, wire.Float32)
+}
+
+func dialAs(doc *placement.Document, hidden int, rows wire.Format) bench.Dispatcher {
 	d := dispatch.New(dispatch.Options{
-		Name: "bench", Model: doc.Model, Layers: doc.Serving.Layers, Experts: doc.Serving.Experts, Hidden: hidden, Log: logr.Discard(),
+		Name: "bench", Model: doc.Model, Layers: doc.Serving.Layers, Experts: doc.Serving.Experts, Hidden: hidden, Rows: rows, Log: logr.Discard(),
 	})
 	d.Apply(doc)
 	return d

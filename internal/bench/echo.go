@@ -17,6 +17,7 @@ type echoNode struct {
 	name            string
 	hidden, experts int   // of the model
 	own             []int // experts
+	outputs         wire.Format
 }
 
 // Dispatch implements wire.Server.
@@ -54,14 +55,13 @@ func (n echoNode) answer(in *wire.In) (wire.Out, error) {
 	if err := in.Experts(counts, experts, n.experts); err != nil {
 		return wire.Out{}, err
 	}
-	o := wire.NewResponse(&in.Header, wire.Timing{})
-	rest := o.Rows()
+	o := wire.NewResponse(&in.Header, n.outputs, wire.Timing{})
+	row, pair := make([]float32, n.hidden), 0
 	for _, count := range counts {
-		row := rest[:n.hidden]
 		in.Floats(row)
-		for rest = rest[n.hidden:]; count > 1; count-- {
-			copy(rest, row)
-			rest = rest[n.hidden:]
+		for range count {
+			o.PutOutput(pair, row)
+			pair++
 		}
 	}
 	o.Seal()

@@ -31,6 +31,7 @@ type Identity struct {
 type Shape struct {
 	Layers, Hidden, Active int // Active: experts of a row
 	Nodes                  int
+	Outputs                wire.Format // of what nodes send back
 }
 
 // MeasureIdentity runs its nodes in this process. The experts of a row lie on as many
@@ -87,7 +88,7 @@ func newEchoNodes(dial Dial, s Shape) (*echoNodes, error) {
 			own = append(own, e)
 		}
 		name := fmt.Sprintf("echo-%d", i)
-		address, err := n.serve(echoNode{name: name, hidden: s.Hidden, experts: s.Active, own: own})
+		address, err := n.serve(echoNode{name: name, hidden: s.Hidden, experts: s.Active, own: own, outputs: s.Outputs})
 		if err != nil {
 			n.close()
 			return nil, err

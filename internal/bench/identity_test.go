@@ -3,12 +3,14 @@ package bench
 import (
 	"slices"
 	"testing"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
 
 // Both ways bring each row back as often as it should come: for every expert, and for one
 // of each node.
 func TestEchoNodes(t *testing.T) {
-	n, err := newEchoNodes(dial, Shape{Hidden: 4, Active: 5, Nodes: 2})
+	n, err := newEchoNodes(dial, Shape{Hidden: 4, Active: 5, Nodes: 2, Outputs: wire.BFloat16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +33,7 @@ func TestEchoNodes(t *testing.T) {
 
 // The difference counts once a layer, against the step that was measured.
 func TestIdentityIsAPartOfAStep(t *testing.T) {
-	s := Shape{Layers: 3, Hidden: 64, Active: 2, Nodes: 4}
+	s := Shape{Layers: 3, Hidden: 64, Active: 2, Nodes: 4, Outputs: wire.Float32}
 	r := &Report{Results: []Result{{Name: "prefill", Batch: 2, SecondsP50: 9}, {Name: "decode", Batch: 2, SecondsP50: 0.01}}}
 	id, err := MeasureIdentity(t.Context(), dial, s, 2, r)
 	if err != nil {

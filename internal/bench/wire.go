@@ -109,7 +109,7 @@ func (e *echo) openGRPC(dial Dial) error {
 		return err
 	}
 	e.server = grpc.NewServer(wire.ServerOptions()...)
-	wire.Register(e.server, echoNode{name: "echo", hidden: wireHidden, experts: 1, own: []int{0}})
+	wire.Register(e.server, echoNode{name: "echo", hidden: wireHidden, experts: 1, own: []int{0}, outputs: wire.Float32})
 	e.server.RegisterService(&unaryEcho, nil)
 	e.serving.Go(func() { _ = e.server.Serve(l) })
 	only := &placement.Placement{Epoch: 1, Layers: 1, Experts: 1,

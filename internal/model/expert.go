@@ -32,11 +32,22 @@ func OpenExpert(ck *checkpoint.Checkpoint, layer, index int) (*Expert, []tensor.
 	return &e, ts, nil
 }
 
+// OutputsAs is what experts' outputs are rounded to before they are added up: bf16
+// beside 8-bit weights, whose error hides it, so that half as many bytes travel
+// (ADR 0168). Who adds them up has float32.
+func OutputsAs(w checkpoint.Weights) tensor.DType {
+	if w == checkpoint.Int8 {
+		return tensor.BF16
+	}
+	return tensor.F32
+}
+
 // ExpertGroup is the rows that one expert computes in one call:
 // X and Out are [Rows, H]; Out is overwritten.
 type ExpertGroup struct {
 	Expert *Expert
 	X, Out []float32
+	Packed []byte // X as kernels.Pack writes it, for 8-bit experts; nil = there is X
 	Rows   int
 }
 
@@ -66,9 +77,11 @@ func (r *ExpertRunner) Run(groups []ExpertGroup) {
 	r.jobs = r.jobs[:0]
 	for g, grp := range groups {
 		in := r.starts[g] * r.inner
-		r.jobs = append(r.jobs,
-			r.job(r.gate[in:], r.inner, grp.X, r.hidden, grp.Rows, grp.Expert.Gate),
-			r.job(r.up[in:], r.inner, grp.X, r.hidden, grp.Rows, grp.Expert.Up))
+		job := kernels.Job{DstStride: r.inner, X: grp.X, XStride: r.hidden, Packed: grp.Packed, Rows: grp.Rows}
+		gate, up := job, job
+		gate.Dst, gate.W = r.gate[in:], grp.Expert.Gate
+		up.Dst, up.W = r.up[in:], grp.Expert.Up
+		r.jobs = append(r.jobs, gate, up)
 	}
 	kernels.MatMulMany(r.pool, r.jobs)
 
@@ -77,7 +90,7 @@ func (r *ExpertRunner) Run(groups []ExpertGroup) {
 	r.jobs = r.jobs[:0]
 	for g, grp := range groups {
 		in := r.starts[g] * r.inner
-		r.jobs = append(r.jobs, r.job(grp.Out, r.hidden, r.gate[in:], r.inner, grp.Rows, grp.Expert.Down))
+		r.jobs = append(r.jobs, kernels.Job{Dst: grp.Out, DstStride: r.hidden, X: r.gate[in:], XStride: r.inner, Rows: grp.Rows, W: grp.Expert.Down})
 	}
 	kernels.MatMulMany(r.pool, r.jobs)
 	r.groups = nil
@@ -100,8 +113,4 @@ func (r *ExpertRunner) activate(g int) {
 	from := r.starts[g] * r.inner
 	to := from + r.groups[g].Rows*r.inner
 	kernels.SiLUMul(r.gate[from:to], r.gate[from:to], r.up[from:to])
-}
-
-func (r *ExpertRunner) job(dst []float32, dstStride int, x []float32, xStride, rows int, w kernels.Weight) kernels.Job {
-	return kernels.Job{Dst: dst, DstStride: dstStride, X: x, XStride: xStride, Rows: rows, W: w}
 }

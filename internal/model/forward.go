@@ -7,8 +7,8 @@ import (
 )
 
 // Experts computes rows' experts somewhere else: x [rows,H], ids [rows,K];
-// out [rows,K,H] receives each expert's output, not weighted. An error means that
-// out is not complete; nothing partial is ever used (invariant 2).
+// out [rows,K,H] receives each expert's output, not weighted, rounded to OutputsAs.
+// An error means that out is not complete; nothing partial is ever used (invariant 2).
 type Experts interface {
 	Do(ctx context.Context, layer int, x []float32, rows int, ids []int32, out []float32) error
 }

@@ -111,7 +111,7 @@ func TestInt8QualityOnGoldens(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		rms, argmax float64
-	}{{"tiny", 0.142, 0.943}, {"tiny-f32", 0.140, 0.944}, {"small", 0.131, 0.917}} {
+	}{{"tiny", 0.142, 0.938}, {"tiny-f32", 0.142, 0.921}, {"small", 0.133, 0.932}} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(root, "checkpoints", c.name)
 			exact, small := open(t, dir, 64), openAs(t, dir, 64, checkpoint.Int8)

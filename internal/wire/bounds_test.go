@@ -20,10 +20,10 @@ func TestWhatTheLimitsAllowArrives(t *testing.T) {
 		if h.Rows == h.Pairs {
 			c = []uint16{1}
 		}
-		return NewRequest(RequestID{}, h.Hidden, c, experts[:h.Pairs], make([]float32, h.Hidden), rows[:h.Rows])
+		return NewRequest(RequestID{}, h.Hidden, Float32, c, experts[:h.Pairs], make([]float32, h.Hidden), rows[:h.Rows])
 	}
 	response := func(h *Header) Out {
-		o := NewResponse(h, Timing{})
+		o := NewResponse(h, Float32, Timing{})
 		o.Seal()
 		return o
 	}

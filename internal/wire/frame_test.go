@@ -1,12 +1,15 @@
 package wire
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/mem"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
 )
 
 // receive makes an In of bytes that arrive in chunks of a size, as HTTP/2 cuts them.
@@ -29,7 +32,7 @@ func receive(t testing.TB, frame []byte, chunk int) *In {
 // testRequest has 3 rows of 4; row 1 is left out of the request.
 func testRequest() Out {
 	x := []float32{0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23}
-	return NewRequest(RequestID{Call: 7, Epoch: 9, Layer: 15}, 4, []uint16{1, 2}, []uint16{5, 3, 4}, x, []int32{0, 2})
+	return NewRequest(RequestID{Call: 7, Epoch: 9, Layer: 15}, 4, Float32, []uint16{1, 2}, []uint16{5, 3, 4}, x, []int32{0, 2})
 }
 
 // The cut of the chunks must not matter.
@@ -58,23 +61,57 @@ func TestRequestRoundTrip(t *testing.T) {
 	}
 }
 
-func TestResponseRoundTrip(t *testing.T) {
-	h := Header{Type: Request, Layer: 3, Call: 8, Epoch: 2, Rows: 1, Pairs: 2, Hidden: 3}
-	want := Timing{Queued: time.Millisecond, Compute: time.Second}
-	o := NewResponse(&h, want)
-	if n := copy(o.Rows(), []float32{1, 2, 3, 4, 5, 6}); n != len(o.Rows()) {
-		t.Errorf("a response of 2 pairs of 3 has room for %d", len(o.Rows()))
+// Packed rows arrive as they are written, wherever buffers end.
+func TestPackedRequestRoundTrip(t *testing.T) {
+	const hidden = 40 // a group and a part of one
+	x := make([]float32, 3*hidden)
+	for i := range x {
+		x[i] = float32(i%7) - 3
 	}
-	o.Seal()
+	o := NewRequest(RequestID{}, hidden, Packed, []uint16{1, 1}, []uint16{0, 1}, x, []int32{2, 0})
+	want := make([]byte, 2*kernels.PackedBytes(hidden))
+	kernels.Pack(want, x[2*hidden:])
+	kernels.Pack(want[len(want)/2:], x[:hidden])
 	for _, chunk := range chunks {
 		in := receive(t, o.Bytes(), chunk)
 		if err := in.Parse(); err != nil {
 			t.Fatal(err)
 		}
-		got, rows := in.Timing(), make([]float32, 6)
-		in.Floats(rows)
-		if got != want || !slices.Equal(rows, []float32{1, 2, 3, 4, 5, 6}) || in.Type != Response || in.Call != 8 {
-			t.Errorf("chunks of %d: %v %v %+v", chunk, got, rows, in.Header)
+		if err := in.Experts(make([]uint16, 2), make([]uint16, 2), 2); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		in.Bytes(got[:len(got)/2])
+		in.Bytes(got[len(got)/2:])
+		if !bytes.Equal(got, want) || in.left != 0 || in.Format != Packed {
+			t.Errorf("chunks of %d: %x, want %x", chunk, got, want)
+		}
+	}
+}
+
+func TestResponseRoundTrip(t *testing.T) {
+	h := Header{Type: Request, Layer: 3, Call: 8, Epoch: 2, Rows: 1, Pairs: 2, Hidden: 3}
+	want := Timing{Queued: time.Millisecond, Compute: time.Second}
+	x := []float32{1, 2, 3, 4, 5, 6 + 0x1p-8}
+	for format, outputs := range map[Format][]float32{Float32: x, BFloat16: {1, 2, 3, 4, 5, 6}} {
+		o := NewResponse(&h, format, want)
+		o.PutOutput(1, x[3:])
+		o.PutOutput(0, x[:3])
+		o.Seal()
+		if size := HeaderSize + timingSize + format.Bytes(len(x)); len(o.Bytes()) != size {
+			t.Errorf("a response of 2 pairs of 3 has %d bytes, want %d", len(o.Bytes()), size)
+		}
+		for _, chunk := range chunks {
+			in := receive(t, o.Bytes(), chunk)
+			if err := in.Parse(); err != nil {
+				t.Fatal(err)
+			}
+			got, rows := in.Timing(), make([]float32, 6)
+			in.Floats(rows[:2]) // rows may be read in parts
+			in.Floats(rows[2:])
+			if got != want || !slices.Equal(rows, outputs) || in.Type != Response || in.Call != 8 || in.Format != format || in.left != 0 {
+				t.Errorf("%v, chunks of %d: %v %v %+v", format, chunk, got, rows, in.Header)
+			}
 		}
 	}
 }
@@ -140,11 +177,13 @@ func TestLimitsFitAFrame(t *testing.T) {
 	for _, hidden := range []int{1, 64, 2048, 4096, MaxHidden} {
 		pairs := PairsPerFrame(hidden)
 		rows := RowsPerFrame(hidden, pairs)
-		if pairs < MaxPairs && HeaderSize+responseSize(pairs+1, hidden) <= MaxFrameBytes {
+		if pairs < MaxPairs && HeaderSize+responseSize(pairs+1, hidden, Float32) <= MaxFrameBytes {
 			t.Errorf("hidden %d: a frame has room for more than %d pairs", hidden, pairs)
 		}
-		if pairs < 1 || rows < 1 || HeaderSize+responseSize(pairs, hidden) > MaxFrameBytes || HeaderSize+requestSize(rows, pairs, hidden) > MaxFrameBytes {
-			t.Errorf("hidden %d: %d rows and %d pairs do not fit a frame", hidden, rows, pairs)
+		for f := range formats {
+			if pairs < 1 || rows < 1 || HeaderSize+responseSize(pairs, hidden, f) > MaxFrameBytes || HeaderSize+requestSize(rows, pairs, hidden, f) > MaxFrameBytes {
+				t.Errorf("hidden %d: %d rows and %d pairs do not fit a frame as %v", hidden, rows, pairs, f)
+			}
 		}
 	}
 }

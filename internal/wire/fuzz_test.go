@@ -14,7 +14,8 @@ func FuzzFrame(f *testing.F) {
 		f.Add(o.Bytes(), uint16(20), true)
 	}
 	h := Header{Rows: 1, Pairs: 2, Hidden: 3}
-	f.Add(NewResponse(&h, Timing{}).Bytes(), uint16(5), true)
+	f.Add(NewResponse(&h, Float32, Timing{}).Bytes(), uint16(5), true)
+	f.Add(NewResponse(&h, BFloat16, Timing{}).Bytes(), uint16(4), true)
 	f.Add([]byte("OLMD"), uint16(1), false)
 	f.Fuzz(func(t *testing.T, frame []byte, chunk uint16, seal bool) {
 		if seal && len(frame) >= HeaderSize {

@@ -10,7 +10,7 @@ import (
 const HeaderSize = 48
 
 // Version is the layout this package speaks.
-const Version = 2
+const Version = 3
 
 const magic = "OLMD"
 
@@ -52,7 +52,11 @@ type Header struct {
 	Rows   int
 	Pairs  int
 	Hidden int
+	Format Format // of a request's rows or a response's outputs
 }
+
+// formatAt is where a header has its format.
+const formatAt = 44
 
 // put writes the header without its checksum.
 func (h *Header) put(b []byte, payload int) {
@@ -67,7 +71,7 @@ func (h *Header) put(b []byte, payload int) {
 	le.PutUint32(b[32:], uint32(h.Hidden))
 	le.PutUint32(b[36:], uint32(payload))
 	putSum(b, 0)
-	le.PutUint32(b[44:], 0)
+	le.PutUint32(b[formatAt:], uint32(h.Format))
 }
 
 // parse reads and bounds the header; it returns the payload's length and the
@@ -80,10 +84,13 @@ func (h *Header) parse(b *[HeaderSize]byte) (payload int, sum uint32, err error)
 	if b[4] != Version {
 		return 0, 0, fmt.Errorf("frame version %d; this program speaks %d", b[4], Version)
 	}
-	if le.Uint32(b[44:]) != 0 {
-		return 0, 0, fmt.Errorf("frame with reserved bits set")
+	h.Type, h.Format, h.Layer = Type(b[5]), Format(b[formatAt]), int(le.Uint16(b[6:]))
+	if le.Uint32(b[formatAt:]) > 0xff {
+		return 0, 0, fmt.Errorf("%v frame with reserved bits set", h.Type)
 	}
-	h.Type, h.Layer = Type(b[5]), int(le.Uint16(b[6:]))
+	if !h.Format.of(h.Type) {
+		return 0, 0, fmt.Errorf("%v frame with rows as %v", h.Type, h.Format)
+	}
 	h.Call, h.Epoch = le.Uint64(b[8:]), int64(le.Uint64(b[16:]))
 	rows, pairs, hidden := le.Uint32(b[24:]), le.Uint32(b[28:]), le.Uint32(b[32:])
 	length := le.Uint32(b[36:])

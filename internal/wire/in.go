@@ -5,6 +5,9 @@ import (
 	"sync"
 
 	"google.golang.org/grpc/mem"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/kernels"
+	"github.com/olmoe-serving/olmoe-operator/internal/tensor"
 )
 
 // In is a received frame: the header and references to the buffers that gRPC
@@ -18,6 +21,7 @@ type In struct {
 	timing Timing
 	header [HeaderSize]byte
 	sum    checksum
+	shared [2]byte // an element that two buffers share
 }
 
 var inPool = sync.Pool{New: func() any { return new(In) }}
@@ -85,9 +89,9 @@ func (in *In) checkCounts() error {
 		if in.Rows < 1 || in.Pairs < in.Rows || in.Hidden < 1 {
 			return fmt.Errorf("request of %d rows, %d pairs, hidden %d", in.Rows, in.Pairs, in.Hidden)
 		}
-		want = requestSize(in.Rows, in.Pairs, in.Hidden)
+		want = requestSize(in.Rows, in.Pairs, in.Hidden, in.Format)
 	case Response:
-		want = responseSize(in.Pairs, in.Hidden)
+		want = responseSize(in.Pairs, in.Hidden, in.Format)
 	case Hello, Update, Error:
 		if in.Rows != 0 || in.Pairs != 0 {
 			return fmt.Errorf("%v frame with %d rows and %d pairs", in.Type, in.Rows, in.Pairs)
@@ -104,17 +108,50 @@ func (in *In) checkCounts() error {
 
 // read fills dst from the cursor on. The caller never asks for more than is left.
 func (in *In) read(dst []byte) {
-	in.left -= len(dst)
 	for len(dst) > 0 {
-		data := in.bufs[in.chunk].ReadOnlyData()
-		n := copy(dst, data[in.offset:])
-		dst, in.offset = dst[n:], in.offset+n
-		if in.offset == len(data) {
-			in.chunk, in.offset = in.chunk+1, 0
-		}
+		n := min(len(dst), in.together())
+		copy(dst, in.view(n))
+		dst = dst[n:]
 	}
 }
 
+// together is how many of the next bytes are in one buffer.
+func (in *In) together() int { return len(in.bufs[in.chunk].ReadOnlyData()) - in.offset }
+
 // Floats reads the next len(dst) elements: rows of a request after its experts,
-// rows of a response.
-func (in *In) Floats(dst []float32) { in.read(floatBytes(dst)) }
+// outputs of a response. Packed rows have none.
+func (in *In) Floats(dst []float32) {
+	if in.Format == BFloat16 {
+		in.widen(dst)
+		return
+	}
+	in.read(floatBytes(dst))
+}
+
+// Bytes reads the next len(dst) bytes of rows as they are stored.
+func (in *In) Bytes(dst []byte) { in.read(dst) }
+
+// widen converts elements where they lie, but for those that two buffers share.
+func (in *In) widen(dst []float32) {
+	for len(dst) > 0 {
+		n := min(len(dst), in.together()/2)
+		if n > 0 {
+			kernels.Widen(dst[:n], tensor.BF16, in.view(2*n))
+		} else {
+			n = 1
+			in.read(in.shared[:])
+			kernels.Widen(dst[:n], tensor.BF16, in.shared[:])
+		}
+		dst = dst[n:]
+	}
+}
+
+// view is the next n bytes, which are in one buffer.
+func (in *In) view(n int) []byte {
+	data := in.bufs[in.chunk].ReadOnlyData()[in.offset:]
+	in.left, in.offset = in.left-n, in.offset+n
+	if n == len(data) {
+		in.chunk, in.offset = in.chunk+1, 0
+	}
+	return data[:n]
+}

@@ -8,23 +8,32 @@ import (
 
 // Routers and nodes of different builds speak to each other during an upgrade: the
 // bytes of a version's frames never change.
-func TestBytesOfVersion2(t *testing.T) {
-	request := NewRequest(RequestID{Call: 7, Epoch: 9, Layer: 15}, 1, []uint16{1, 1}, []uint16{5, 3}, []float32{1, 2}, []int32{0, 1})
+func TestBytesOfVersion3(t *testing.T) {
+	request := NewRequest(RequestID{Call: 7, Epoch: 9, Layer: 15}, 1, Float32, []uint16{1, 1}, []uint16{5, 3}, []float32{1, 2}, []int32{0, 1})
 	hello := &Announce{Instance: 1, Sequence: 2, ReadyEpoch: 3, Hidden: 4, Draining: true, Name: "n", Fingerprint: "fp", Held: NewBitmap(2, 9)}
 	hello.Held.Set(1, 8)
+	response := NewResponse(&Header{Call: 7, Epoch: 9, Layer: 15, Rows: 2, Pairs: 2, Hidden: 1}, BFloat16, Timing{Queued: 2, Compute: 3})
+	response.PutOutput(0, []float32{1})
+	response.PutOutput(1, []float32{2})
+	response.Seal()
 	for _, c := range []struct {
 		frame Out
 		want  string
 	}{
-		{request, "4f4c4d44" + "02" + "03" + "0f00" + // magic, version, Request, layer
+		{request, "4f4c4d44" + "03" + "03" + "0f00" + // magic, version, Request, layer
 			"0700000000000000" + "0900000000000000" + // call, epoch
 			"02000000" + "02000000" + "01000000" + "10000000" + // rows, pairs, hidden, payload bytes
-			"a2420663" + "00000000" + // checksum, zero
+			"af12d770" + "00000000" + // checksum, zero
 			"01000100" + "05000300" + "0000803f00000040"}, // counts, experts, rows
-		{NewAnnounce(Hello, hello), "4f4c4d44" + "02" + "01" + "0000" +
+		{response, "4f4c4d44" + "03" + "04" + "0f00" +
+			"0700000000000000" + "0900000000000000" +
+			"02000000" + "02000000" + "01000000" + "14000000" +
+			"e2d32f6b" + "01000000" + // checksum, bfloat16
+			"0200000000000000" + "0300000000000000" + "803f0040"}, // ns queued, ns computing, rows
+		{NewAnnounce(Hello, hello), "4f4c4d44" + "03" + "01" + "0000" +
 			"0200000000000000" + "0300000000000000" + // sequence, ready epoch
 			"00000000" + "00000000" + "04000000" + "17000000" +
-			"d5d83a2e" + "00000000" +
+			"4b695a9c" + "00000000" +
 			"0100000000000000" + "0200" + "0900" + "01" + "01" + "02" + "00" + // instance, layers, experts, draining, lengths
 			"6e" + "6670" + "00000001"}, // name, fingerprint, two bytes for each layer
 	} {
@@ -55,8 +64,8 @@ func TestFramesDoNotShowWhatABufferHeld(t *testing.T) {
 		"error":    func() Out { return NewError(3, &Failure{Draining, "bye"}) },
 		"announce": func() Out { return NewAnnounce(Hello, &Announce{Name: "node-1", Held: NewBitmap(1, 8)}) },
 		"response": func() Out {
-			o := NewResponse(&Header{Pairs: 1, Hidden: 1}, Timing{})
-			clear(o.Rows())
+			o := NewResponse(&Header{Pairs: 1, Hidden: 1}, BFloat16, Timing{})
+			o.PutOutput(0, []float32{0})
 			o.Seal()
 			return o
 		},

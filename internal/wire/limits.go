@@ -19,12 +19,12 @@ const (
 	MaxText = 255
 )
 
-// PairsPerFrame is how many rows of so many elements fit a response.
+// PairsPerFrame is how many rows of so many elements fit a response, in any format.
 func PairsPerFrame(hidden int) int {
-	return min(MaxPairs, (MaxFrameBytes-HeaderSize-timingSize)/(4*hidden))
+	return min(MaxPairs, (MaxFrameBytes-HeaderSize-timingSize)/Float32.Bytes(hidden))
 }
 
 // RowsPerFrame is how many rows fit a request with at most so many pairs.
 func RowsPerFrame(hidden, pairs int) int {
-	return min(MaxRows, (MaxFrameBytes-HeaderSize-2*(MaxRows+pairs+1))/(4*hidden))
+	return min(MaxRows, (MaxFrameBytes-HeaderSize-2*(MaxRows+pairs+1))/Float32.Bytes(hidden))
 }

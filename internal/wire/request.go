@@ -11,31 +11,33 @@ type RequestID struct {
 
 func expertsSize(rows, pairs int) int { return (2*(rows+pairs) + 3) &^ 3 }
 
-func requestSize(rows, pairs, hidden int) int {
-	return expertsSize(rows, pairs) + 4*rows*hidden
+func requestSize(rows, pairs, hidden int, f Format) int {
+	return expertsSize(rows, pairs) + rows*f.Bytes(hidden)
 }
 
 // NewRequest builds a sealed request: counts[i] experts for row i, listed in
-// experts row by row; row i is row rows[i] of x, whose rows have hidden elements.
-func NewRequest(id RequestID, hidden int, counts, experts []uint16, x []float32, rows []int32) Out {
+// experts row by row; row i is row rows[i] of x, whose rows have hidden elements and
+// travel in a format.
+func NewRequest(id RequestID, hidden int, f Format, counts, experts []uint16, x []float32, rows []int32) Out {
 	h := Header{Type: Request, Call: id.Call, Epoch: id.Epoch, Layer: id.Layer,
-		Rows: len(rows), Pairs: len(experts), Hidden: hidden}
-	o := newOut(&h, requestSize(h.Rows, h.Pairs, hidden))
+		Rows: len(rows), Pairs: len(experts), Hidden: hidden, Format: f}
+	o := newOut(&h, requestSize(h.Rows, h.Pairs, hidden, f))
 	b := o.payload()
 	n := copy(b, uint16Bytes(counts))
 	n += copy(b[n:], uint16Bytes(experts))
 	start := expertsSize(h.Rows, h.Pairs)
 	clear(b[n:start])
-	dst := bytesFloat(b[start:])
+	size := f.Bytes(hidden)
 	for i, r := range rows {
-		copy(dst[i*hidden:(i+1)*hidden], x[int(r)*hidden:])
+		f.put(b[start+i*size:][:size], x[int(r)*hidden:][:hidden])
 	}
 	o.Seal()
 	return o
 }
 
 // Experts reads a request's lists into counts [Rows] and experts [Pairs], and
-// checks them against the model's experts per layer. Rows follow (Floats).
+// checks them against the model's experts per layer. Rows follow (Floats, or Bytes of
+// packed ones).
 func (in *In) Experts(counts, experts []uint16, perLayer int) error {
 	in.read(uint16Bytes(counts))
 	in.read(uint16Bytes(experts))

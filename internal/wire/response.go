@@ -8,7 +8,7 @@ import (
 
 const timingSize = 16
 
-func responseSize(pairs, hidden int) int { return timingSize + 4*pairs*hidden }
+func responseSize(pairs, hidden int, f Format) int { return timingSize + pairs*f.Bytes(hidden) }
 
 // Timing tells where a request's time went on the node.
 type Timing struct {
@@ -16,19 +16,23 @@ type Timing struct {
 	Compute time.Duration // of the batch that it was part of
 }
 
-// NewResponse builds the answer to a request, its rows unset: the caller fills
-// Rows, then calls Seal.
-func NewResponse(request *Header, t Timing) Out {
+// NewResponse builds the answer to a request, its outputs unset: the caller puts each,
+// then calls Seal.
+func NewResponse(request *Header, outputs Format, t Timing) Out {
 	h := *request
-	h.Type = Response
-	o := newOut(&h, responseSize(h.Pairs, h.Hidden))
+	h.Type, h.Format = Response, outputs
+	o := newOut(&h, responseSize(h.Pairs, h.Hidden, outputs))
 	binary.LittleEndian.PutUint64(o.payload(), uint64(t.Queued))
 	binary.LittleEndian.PutUint64(o.payload()[8:], uint64(t.Compute))
 	return o
 }
 
-// Rows views a response's [Pairs, Hidden] output.
-func (o Out) Rows() []float32 { return bytesFloat(o.payload()[timingSize:]) }
+// PutOutput stores a response's output of the i-th pair, in the response's format.
+func (o Out) PutOutput(i int, row []float32) {
+	f := Format((*o.buf)[formatAt])
+	size := f.Bytes(len(row))
+	f.put(o.payload()[timingSize+i*size:][:size], row)
+}
 
 // readTiming reads the start of a response. A time below zero would end a program
 // that counts it.

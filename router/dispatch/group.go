@@ -190,7 +190,7 @@ func (c *call) sendAll(r *route) {
 
 func (c *call) send(s *shard, epoch int64) bool {
 	id := wire.RequestID{Call: s.id, Epoch: epoch, Layer: c.layer}
-	o := wire.NewRequest(id, c.d.opts.Hidden, s.counts, s.experts, c.x, s.rows)
+	o := wire.NewRequest(id, c.d.opts.Hidden, c.d.opts.Rows, s.counts, s.experts, c.x, s.rows)
 	if !s.lane.send(s, o) {
 		o.Free()
 		return false

@@ -204,12 +204,13 @@ func (n *fakeNode) answer(in *wire.In) (wire.Out, error) {
 	if err := in.Experts(counts, experts, n.experts); err != nil {
 		return wire.Out{}, err
 	}
-	o := wire.NewResponse(&in.Header, wire.Timing{})
-	row, pair := make([]float32, n.hidden), 0
+	o := wire.NewResponse(&in.Header, wire.Float32, wire.Timing{})
+	row, output, pair := make([]float32, n.hidden), make([]float32, n.hidden), 0
 	for _, count := range counts {
 		in.Floats(row)
 		for range count {
-			n.compute(in.Layer, experts[pair], row, o.Rows()[pair*n.hidden:(pair+1)*n.hidden])
+			n.compute(in.Layer, experts[pair], row, output)
+			o.PutOutput(pair, output)
 			pair++
 		}
 	}

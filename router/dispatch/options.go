@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
 
 // Options make a Dispatcher. Sizes are the model's and must be set.
@@ -14,6 +16,7 @@ type Options struct {
 	Name                    string // of this router, for the nodes' logs
 	Model                   string // checkpoint fingerprint; a node with another is refused
 	Layers, Experts, Hidden int
+	Rows                    wire.Format // of what is sent, see wire.FormatsOf
 	// Lanes is the number of streams to each node, at least as many as there
 	// are concurrent calls (micro-batches) that should not queue behind another.
 	Lanes int

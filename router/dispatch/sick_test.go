@@ -39,24 +39,24 @@ var faults = []fault{
 	{"oversize frame", func(_ *fakeNode, s *fakeStream, in *wire.In) {
 		h := in.Header
 		h.Rows, h.Pairs, h.Hidden = 1, 1100, 1<<14
-		o := wire.NewResponse(&h, wire.Timing{})
+		o := wire.NewResponse(&h, wire.Float32, wire.Timing{})
 		o.Seal()
 		_ = s.send(o)
 	}, "Stream"},
 	{"answer of another size", func(_ *fakeNode, s *fakeStream, in *wire.In) {
 		h := in.Header
 		h.Pairs++
-		o := wire.NewResponse(&h, wire.Timing{})
+		o := wire.NewResponse(&h, wire.Float32, wire.Timing{})
 		o.Seal()
 		_ = s.send(o)
 	}, "Stream"},
 	{"time below zero", func(_ *fakeNode, s *fakeStream, in *wire.In) {
-		o := wire.NewResponse(&in.Header, wire.Timing{Compute: -1})
+		o := wire.NewResponse(&in.Header, wire.Float32, wire.Timing{Compute: -1})
 		o.Seal()
 		_ = s.send(o)
 	}, "Stream"},
 	{"frame of a router's kind", func(_ *fakeNode, s *fakeStream, in *wire.In) {
-		_ = s.send(wire.NewRequest(wire.RequestID{Call: in.Call}, 1, []uint16{1}, []uint16{0}, []float32{1}, []int32{0}))
+		_ = s.send(wire.NewRequest(wire.RequestID{Call: in.Call}, 1, wire.Float32, []uint16{1}, []uint16{0}, []float32{1}, []int32{0}))
 	}, "Stream"},
 	{"not held", says(wire.NotHeld), "NotHeld"},
 	{"draining", says(wire.Draining), "Draining"},

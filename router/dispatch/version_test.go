@@ -35,7 +35,7 @@ func TestNodesWithOtherFramesAreRefused(t *testing.T) {
 	}
 	select {
 	case line := <-lines:
-		if !strings.Contains(line, "frame version 3; this program speaks 2") || !strings.Contains(line, `"node"="a"`) || len(lines) > 0 {
+		if !strings.Contains(line, "frame version 4; this program speaks 3") || !strings.Contains(line, `"node"="a"`) || len(lines) > 0 {
 			t.Errorf("logged %q and %d lines more", line, len(lines))
 		}
 	default:
