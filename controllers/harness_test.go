@@ -282,12 +282,19 @@ func (w *world) untilReady() {
 // untilReason waits for Stalled with a reason, and returns the message.
 func (w *world) untilReason(reason string) string {
 	w.Helper()
-	w.until(func() string { return w.not(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason) })
-	return conditions.Of(w.deployment().Status.Conditions, v1alpha1.ConditionStalled).Message
+	var d *v1alpha1.OLMoEDeployment // as it was when the reason was there
+	w.until(func() string {
+		d = w.deployment()
+		return not(d, v1alpha1.ConditionStalled, metav1.ConditionTrue, reason)
+	})
+	return conditions.Of(d.Status.Conditions, v1alpha1.ConditionStalled).Message
 }
 
 func (w *world) not(kind string, status metav1.ConditionStatus, reason string) string {
-	d := w.deployment()
+	return not(w.deployment(), kind, status, reason)
+}
+
+func not(d *v1alpha1.OLMoEDeployment, kind string, status metav1.ConditionStatus, reason string) string {
 	c := conditions.Of(d.Status.Conditions, kind)
 	if c.Status == status && c.Reason == reason && c.ObservedGeneration == d.Generation {
 		return ""

@@ -3,6 +3,6 @@
 //
 // Files: options, run and node (the process, and its way out); assignment, holder,
 // loaders and quantise (which experts are in memory, and how they come there);
-// streams, stream and room (routers' lanes, and what they may be owed), queue and batch (from waiting requests to
-// answers); load and metrics (what was done), describe and http (what others can see).
+// streams, stream and room (routers' lanes, and what they may be owed), queue, batch and gather (from waiting
+// requests to answers); load and metrics (what was done), describe and http (what others can see).
 package expertnode
