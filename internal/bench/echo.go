@@ -56,13 +56,19 @@ func (n echoNode) answer(in *wire.In) (wire.Out, error) {
 		return wire.Out{}, err
 	}
 	o := wire.NewResponse(&in.Header, n.outputs, wire.Timing{})
+	rest, size := o.Outputs(), n.outputs.Bytes(n.hidden)
 	row, pair := make([]float32, n.hidden), 0
 	for _, count := range counts {
-		in.Floats(row)
-		for range count {
+		if n.outputs == in.Format {
+			in.Bytes(rest[:size])
+		} else {
+			in.Floats(row)
 			o.PutOutput(pair, row)
-			pair++
 		}
+		for range count - 1 {
+			rest = rest[copy(rest[size:], rest[:size]):]
+		}
+		rest, pair = rest[size:], pair+int(count)
 	}
 	o.Seal()
 	return o, nil

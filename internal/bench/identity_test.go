@@ -10,7 +10,13 @@ import (
 // Both ways bring each row back as often as it should come: for every expert, and for one
 // of each node.
 func TestEchoNodes(t *testing.T) {
-	n, err := newEchoNodes(dial, Shape{Hidden: 4, Active: 5, Nodes: 2, Outputs: wire.BFloat16})
+	for _, f := range []wire.Format{wire.Float32, wire.BFloat16} {
+		t.Run(f.String(), func(t *testing.T) { echoNodesAs(t, f) })
+	}
+}
+
+func echoNodesAs(t *testing.T, outputs wire.Format) {
+	n, err := newEchoNodes(dial, Shape{Hidden: 4, Active: 5, Nodes: 2, Outputs: outputs})
 	if err != nil {
 		t.Fatal(err)
 	}

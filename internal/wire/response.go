@@ -31,8 +31,11 @@ func NewResponse(request *Header, outputs Format, t Timing) Out {
 func (o Out) PutOutput(i int, row []float32) {
 	f := Format((*o.buf)[formatAt])
 	size := f.Bytes(len(row))
-	f.put(o.payload()[timingSize+i*size:][:size], row)
+	f.put(o.Outputs()[i*size:][:size], row)
 }
+
+// Outputs views all of a response's outputs, in its format.
+func (o Out) Outputs() []byte { return o.payload()[timingSize:] }
 
 // readTiming reads the start of a response. A time below zero would end a program
 // that counts it.
