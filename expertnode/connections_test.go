@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/olmoe-serving/olmoe-operator/internal/controlpb"
+	"github.com/olmoe-serving/olmoe-operator/internal/memnet"
 	"github.com/olmoe-serving/olmoe-operator/internal/placement"
 	"github.com/olmoe-serving/olmoe-operator/internal/wire"
 )
@@ -24,7 +25,7 @@ import (
 // say nothing, half a preface, or all that makes an HTTP/2 connection. They stay.
 func flood(t *testing.T, address string, n int) {
 	t.Helper()
-	const hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	const hello = memnet.Preface + memnet.Settings
 	for i := range n {
 		c, err := net.Dial("tcp", address)
 		if err != nil {

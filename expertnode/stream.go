@@ -113,7 +113,6 @@ func (s *stream) request(in *wire.In) {
 // accept checks that a frame is a request that fits the model.
 func (n *node) accept(in *wire.In, s *stream) (*job, *wire.Failure) {
 	cfg := n.ck.Config()
-	rows, _ := wire.FormatsOf(n.ck.Weights())
 	var err error
 	switch {
 	case n.brokenBy() != nil:
@@ -123,8 +122,8 @@ func (n *node) accept(in *wire.In, s *stream) (*job, *wire.Failure) {
 		err = fmt.Errorf("a %v frame from a router", in.Type)
 	case in.Layer >= cfg.NumLayers || in.Hidden != cfg.HiddenSize:
 		err = fmt.Errorf("layer %d, hidden %d; the model has %d layers, hidden %d", in.Layer, in.Hidden, cfg.NumLayers, cfg.HiddenSize)
-	case in.Format != rows:
-		err = fmt.Errorf("rows as %v; experts with these weights take %v", in.Format, rows)
+	case in.Format != n.batch.rows:
+		err = fmt.Errorf("rows as %v; experts with these weights take %v", in.Format, n.batch.rows)
 	case in.Pairs > wire.PairsPerFrame(in.Hidden):
 		err = fmt.Errorf("request of %d pairs; an answer holds %d", in.Pairs, wire.PairsPerFrame(in.Hidden))
 	}

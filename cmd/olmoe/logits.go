@@ -154,8 +154,8 @@ func (f *logitsFlags) prompts() ([]golden.Prompt, error) {
 }
 
 // makeRoom makes the folder for results, and finds out before anything is computed whether
-// files can be made in it, and those that are there written anew. The tokens of a former run do not stay beside the tensors of this
-// one, should it end early.
+// files can be made in it, and those that are there written anew. The tokens of a former run
+// do not stay beside the tensors of this one, should it end early.
 func makeRoom(out string, prompts []golden.Prompt) error {
 	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // results are for everybody
 		return err

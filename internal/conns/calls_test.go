@@ -17,12 +17,6 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/memnet"
 )
 
-// What a gRPC client sends first: its preface, and an empty frame of settings.
-const (
-	preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-)
-
 // calls is a gRPC server that answers Check at once, or, of the service "slow", when it is told
 // to; and Watch, which is a stream, when its client ends it.
 type calls struct {
@@ -135,8 +129,8 @@ func watch(t *testing.T, c health.HealthClient) (grpc.ServerStreamingClient[heal
 // A caller gets in when all places are taken, whatever the one that goes has done. Those with a
 // stream or a call under way stay.
 func TestCallsKeepTheirConnections(t *testing.T) {
-	for name, text := range map[string]string{"silent": "", "within the preface": preface[:10],
-		"before settings": preface, "without a call": preface + settings} {
+	for name, text := range map[string]string{"silent": "", "within the preface": memnet.Preface[:10],
+		"before settings": memnet.Preface, "without a call": memnet.Preface + memnet.Settings} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serveCalls(t, 3)

@@ -4,6 +4,13 @@ package memnet
 
 import "net"
 
+// What an HTTP/2 client, and so one of gRPC, sends first: its preface, and an empty frame of
+// settings (RFC 9113, 3.4).
+const (
+	Preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	Settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+)
+
 // Listener accepts the connections that are sent to it.
 type Listener chan net.Conn
 

@@ -19,8 +19,8 @@ import (
 	"github.com/olmoe-serving/olmoe-operator/internal/memnet"
 )
 
-// hello is what a gRPC client sends first: HTTP/2's preface, and an empty frame of settings.
-const hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+// hello is what a gRPC client sends first.
+const hello = memnet.Preface + memnet.Settings
 
 // each runs a test against a server of either kind of pod, in a bubble.
 func each(t *testing.T, test func(*testing.T, memnet.Listener)) {
